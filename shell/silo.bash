@@ -1,0 +1,50 @@
+# silo shell hook for bash 3.2 and newer. Load it with: eval "$(silo hook bash)"
+#
+# A prompt where nothing changed runs builtins only (design D7): it looks for the nearest silo.toml upward, and
+# compares it with the stamp silo keeps for that project. Only a difference runs `silo export bash`.
+
+# What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
+__silo_bin=@SILO@
+__silo_root='?' __silo_stamp='' __silo_gen=''
+
+__silo_hook() {
+  \builtin local __silo_status=$? __silo_dir=${PWD%/} __silo_line=''
+  until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
+    __silo_dir=${__silo_dir%/*}
+  done
+  [[ -f $__silo_dir/silo.toml ]] && __silo_dir=$__silo_dir/ || __silo_dir=''
+  if [[ $__silo_dir != "$__silo_root" ]]; then
+    __silo_root=$__silo_dir __silo_stamp='' __silo_gen=''
+    if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
+      __silo_run
+    fi
+  elif [[ -n $__silo_stamp ]]; then
+    [[ ! -f $__silo_stamp ]] || IFS='' \builtin read -r __silo_line 2>/dev/null <"$__silo_stamp" || \builtin :
+    if [[ $__silo_line != "$__silo_gen" ]]; then
+      __silo_run
+    elif [[ -n $__silo_gen ]] && [[ ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp ]]; then
+      __silo_run
+    fi
+  fi
+  # Under `set -e` a status handed on would end the shell; bash itself restores $? after the prompt command.
+  [[ $- != *e* ]] || \builtin return 0
+  \builtin return "$__silo_status"
+}
+
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
+__silo_run() {
+  [[ -x $__silo_bin ]] || \builtin return 0
+  \builtin eval "$("$__silo_bin" export bash)" || \builtin :
+}
+
+# Once, and first: what comes behind may build the prompt from the variables. Since bash 5.1 PROMPT_COMMAND may be
+# an array; a string stays a string.
+__silo_install() {
+  if [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 51 && ${PROMPT_COMMAND@a} == *a* ]]; then
+    [[ " ${PROMPT_COMMAND[*]} " == *__silo_hook* ]] || PROMPT_COMMAND=(__silo_hook "${PROMPT_COMMAND[@]}")
+  elif [[ ${PROMPT_COMMAND-} != *__silo_hook* ]]; then
+    PROMPT_COMMAND="__silo_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
+  fi
+}
+__silo_install
+unset -f __silo_install

@@ -1,0 +1,70 @@
+# silo shell hook for fish 3.1 and newer. Load it with: silo hook fish | source
+#
+# A prompt or `cd` where nothing changed runs builtins only (design D7): it looks for the nearest silo.toml upward,
+# and compares it with the stamp silo keeps for that project. Only a difference runs `silo export fish`.
+
+# What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
+set -g __silo_bin @SILO@
+set -g __silo_root '?'
+set -g __silo_stamp ''
+set -g __silo_gen ''
+# The folder last looked from, and it and its parents, nearest first, without final slash.
+set -g __silo_pwd ''
+set -g __silo_up
+# fish learned `test -nt` late; without it an edit of silo.toml is noticed at the next `cd`.
+set -g __silo_times (test / -nt /nonexistent/silo 2>/dev/null; and echo yes; or echo no)
+
+# The PWD event makes `cd x; and cmd` work; it does not fire at shell start, so the prompt event is needed too.
+function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Activate the silo instance of this folder'
+    if test "$PWD" != "$__silo_pwd"
+        __silo_climb
+    end
+    set -l root ''
+    for dir in $__silo_up
+        if test -f "$dir/silo.toml"
+            set root "$dir/"
+            break
+        end
+    end
+    if test "$root" != "$__silo_root"
+        set -g __silo_root $root
+        set -g __silo_stamp ''
+        set -g __silo_gen ''
+        if test -n "$root"; or set -q __SILO_UNDO
+            __silo_run
+        end
+    else if test -n "$__silo_stamp"
+        set -l line ''
+        if test -f "$__silo_stamp"
+            read line <"$__silo_stamp"
+        end
+        if test "$line" != "$__silo_gen"
+            __silo_run
+        else if test -n "$__silo_gen" -a "$__silo_times" = yes
+            if test "$root"silo.toml -nt "$__silo_stamp"; or test "$root"silo.toml -ot "$__silo_stamp"
+                __silo_run
+            end
+        end
+    end
+end
+
+# The parents of the current folder, once for each `cd`: splitting costs more than looking.
+function __silo_climb
+    set -g __silo_pwd $PWD
+    set -g __silo_up ''
+    set -l dir ''
+    # A newline would split a part in two where split parts come back as lines.
+    for part in (string replace --all \n \x1f -- $PWD | string split /)
+        if test -n "$part"
+            set dir "$dir/"(string replace --all \x1f \n -- $part | string collect)
+            set -g __silo_up $dir $__silo_up
+        end
+    end
+end
+
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
+function __silo_run
+    if test -x "$__silo_bin"
+        "$__silo_bin" export fish | source
+    end
+end

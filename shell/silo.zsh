@@ -1,0 +1,44 @@
+# silo shell hook for zsh 5 and newer. Load it with: eval "$(silo hook zsh)"
+#
+# A prompt or `cd` where nothing changed runs builtins only (design D7): it looks for the nearest silo.toml upward,
+# and compares it with the stamp silo keeps for that project. Only a difference runs `silo export zsh`.
+
+# What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
+typeset -g __silo_bin=@SILO@
+typeset -g __silo_root='?' __silo_stamp='' __silo_gen=''
+
+__silo_hook() {
+  # Not in subshells, and not while a widget or a completion moves about: the next prompt sees to it.
+  (( ZSH_SUBSHELL )) && return 0
+  [[ -n ${WIDGET-} ]] && return 0
+  local __silo_dir=${PWD%/} __silo_line=''
+  until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
+    __silo_dir=${__silo_dir%/*}
+  done
+  if [[ -f $__silo_dir/silo.toml ]]; then __silo_dir=$__silo_dir/; else __silo_dir=''; fi
+  if [[ $__silo_dir != "$__silo_root" ]]; then
+    __silo_root=$__silo_dir __silo_stamp='' __silo_gen=''
+    if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
+      __silo_run
+    fi
+  elif [[ -n $__silo_stamp ]]; then
+    if [[ -f $__silo_stamp ]]; then IFS='' read -r __silo_line <$__silo_stamp || :; fi
+    if [[ $__silo_line != "$__silo_gen" ]]; then
+      __silo_run
+    elif [[ -n $__silo_gen ]] && [[ ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp ]]; then
+      __silo_run
+    fi
+  fi
+  return 0
+}
+
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
+__silo_run() {
+  [[ -x $__silo_bin ]] || return 0
+  eval "$("$__silo_bin" export zsh)" || :
+}
+
+# Once each, and first: what comes behind may build the prompt from the variables. chpwd makes `cd x && cmd` work.
+typeset -ga precmd_functions chpwd_functions
+(( ${precmd_functions[(I)__silo_hook]} )) || precmd_functions=(__silo_hook $precmd_functions)
+(( ${chpwd_functions[(I)__silo_hook]} )) || chpwd_functions=(__silo_hook $chpwd_functions)

@@ -1,0 +1,146 @@
+//! The command line: declarations only.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "silo",
+    version,
+    about = "Isolated local development environments: `cd` in and the ports, hosts and URLs are there",
+    after_help = "Examples:\n  eval \"$(silo hook zsh)\"    # In ~/.zshrc: activate on `cd` (bash and fish: silo hook --help)\n  silo init                  # Make a silo.toml here\n  silo env                   # Show this instance's ports and URLs",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Use this config file instead of the nearest silo.toml
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Run as if started in this folder
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Say more: config path, why each port was chosen
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a silo.toml here and trust it
+    #[command(after_help = "Examples:\n  silo init\n  silo init -c other.toml")]
+    Init,
+    /// Allocate ports and write the env file, without starting anything
+    #[command(
+        after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports anew\n  silo env --json | jq .ports"
+    )]
+    Env(EnvArgs),
+    /// List the profiles of silo.toml
+    #[command(after_help = "Examples:\n  silo profiles\n  silo profiles --json")]
+    Profiles {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show this project's instance
+    #[command(after_help = "Examples:\n  silo status\n  silo status --json | jq -r .urls.WEB_URL")]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Trust this silo.toml to act on `cd`, and show what changed since the last time
+    #[command(visible_alias = "trust", after_help = "Examples:\n  silo allow\n  silo allow -C ../other-worktree")]
+    Allow,
+    /// Take the trust in this silo.toml back
+    #[command(visible_alias = "revoke", after_help = "Examples:\n  silo deny\n  silo deny -C ~/downloads/project")]
+    Deny,
+    /// Print the shell hook, for the shell's start file
+    #[command(
+        after_help = "Examples:\n  eval \"$(silo hook bash)\"     # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"      # ~/.zshrc\n  silo hook fish | source      # ~/.config/fish/config.fish"
+    )]
+    Hook {
+        /// The shell
+        shell: ShellName,
+    },
+    /// Print what activation changes in this environment (the shell hook runs this)
+    #[command(after_help = "Examples:\n  eval \"$(silo export bash)\"\n  silo export json")]
+    Export {
+        /// Who will read it
+        format: ExportFormat,
+    },
+    /// Run a command inside the instance, without a shell hook
+    #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]
+    Exec {
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Open $SHELL inside the instance, with the shell hook and no change to any start file
+    #[command(after_help = "Examples:\n  silo shell example\n  echo 'curl -s $WEB_URL' | silo shell")]
+    Shell {
+        /// The project's folder
+        dir: Option<PathBuf>,
+    },
+    /// Succeed only inside an active instance of this project (exit code 4 otherwise)
+    #[command(after_help = "Examples:\n  silo require && ./scripts/seed.sh")]
+    Require,
+    /// Print the version
+    #[command(after_help = "Examples:\n  silo version")]
+    Version,
+}
+
+/// Arguments of `silo env`.
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// Instance name; default: the one in use, else the folder's name and four random characters
+    pub name: Option<String>,
+    /// Plan the ports anew, and allow another profile
+    #[arg(short, long)]
+    pub force: bool,
+    /// Profile to use (also: `SILO_PROFILE`)
+    #[arg(short, long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A shell with a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShellName {
+    /// GNU bash, 3.2 or newer
+    Bash,
+    /// zsh, 5 or newer
+    Zsh,
+    /// fish, 3.1 or newer
+    Fish,
+}
+
+/// A reader of `silo export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Commands for bash
+    Bash,
+    /// Commands for zsh
+    Zsh,
+    /// Commands for fish
+    Fish,
+    /// An object of names and values, null where one goes away
+    Json,
+}

@@ -1,0 +1,48 @@
+//! `silo env`: settle the instance and print its ports and URLs.
+
+use serde_json::json;
+
+use super::Context;
+use crate::cli::EnvArgs;
+use crate::failure::Failure;
+use crate::store::instances::Ask;
+
+pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let config = project.config()?;
+    let ask = Ask {
+        name: arguments.name.as_deref(),
+        profile: arguments.profile.as_deref(),
+        force: arguments.force,
+        ..Ask::default()
+    };
+    let settled = context.settle(&project, &config, &ask)?;
+    let known = &settled.known;
+    if arguments.json {
+        let vars: serde_json::Map<_, _> =
+            settled.vars.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        let answer = json!({
+            "instance": known.name,
+            "profile": known.profile,
+            "root": project.root_text(),
+            "envFile": known.env_file,
+            "ports": known.ports,
+            "vars": vars,
+        });
+        context.ui.answer(&format!("{answer:#}\n"));
+        return Ok(0);
+    }
+    let mut text = format!("Instance: {}\n", known.name);
+    if let Some(profile) = &known.profile {
+        text.push_str(&format!("Profile: {profile}\n"));
+    }
+    text.push_str("Ports:\n");
+    known.ports.iter().for_each(|(name, port)| text.push_str(&format!("  {name}: {port}\n")));
+    let mut urls = settled.vars.section("Derived URLs").peekable();
+    if urls.peek().is_some() {
+        text.push_str("URLs:\n");
+    }
+    urls.for_each(|(name, url)| text.push_str(&format!("  {name}: {}\n", crate::core::source::printable(url))));
+    context.ui.answer(&text);
+    Ok(0)
+}

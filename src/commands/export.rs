@@ -1,0 +1,191 @@
+//! `silo export`: what the shell hook evaluates (design D6-D8). It never runs project code, never starts a program,
+//! and whatever goes wrong, the shell gets commands it can evaluate and a prompt that works.
+
+use std::os::unix::ffi::OsStrExt as _;
+
+use super::shell::CONSENT;
+use super::{Context, HOOK_WAIT, activation_line, hook, world};
+use crate::cli::{ExportFormat, ShellName};
+use crate::core::activation::{self, Change, UNDO, Undo};
+use crate::core::trust::{Trust, record_of_file};
+use crate::failure::{Failure, shown};
+use crate::store::instances::{self, Ask};
+use crate::store::project::{self, Project};
+use crate::store::registry::Wait;
+use crate::store::stamp::{self, Known, Stamp};
+use crate::store::trust;
+use crate::sys::files;
+
+/// A generation no stamp has: the next prompt asks again.
+const AGAIN: &str = "again";
+
+/// What becomes of this shell.
+enum Fate {
+    /// The instance holds here.
+    Enter(Box<Known>),
+    /// The last good variables of this root stay.
+    Stay,
+    /// No instance holds here.
+    Leave,
+}
+
+/// What silo makes of the folder.
+struct Visit {
+    fate: Fate,
+    /// Stamp path and generation for the hook to compare; none outside every project.
+    seen: Option<(std::path::PathBuf, String)>,
+}
+
+pub(super) fn run(context: &Context, format: ExportFormat) -> u8 {
+    let undo = Undo::of(&context.environment);
+    let visit = match project::find_upward(&context.folder) {
+        None => Visit { fate: Fate::Leave, seen: None },
+        Some(file) => visit(context, &file, undo.as_ref()),
+    };
+    let environment = &context.environment;
+    let changes = match &visit.fate {
+        Fate::Enter(known) => {
+            let root = known.vars.iter().find(|(name, _)| name == "SILO_ROOT").map_or("", |(_, root)| root.as_str());
+            activation::enter(environment, undo.as_ref(), root.as_bytes(), &known.vars)
+        }
+        Fate::Stay => Vec::new(),
+        Fate::Leave => activation::leave(environment, undo.as_ref()),
+    };
+    if changes.iter().any(|change| change.name != UNDO) {
+        announce(context, &visit.fate, undo.as_ref());
+    }
+    match format {
+        ExportFormat::Bash => answer(context, ShellName::Bash, &visit, &changes),
+        ExportFormat::Zsh => answer(context, ShellName::Zsh, &visit, &changes),
+        ExportFormat::Fish => answer(context, ShellName::Fish, &visit, &changes),
+        ExportFormat::Json => {
+            let value =
+                |change: &Change| change.value.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            let object: serde_json::Map<_, _> =
+                changes.iter().map(|change| (change.name.clone(), value(change).into())).collect();
+            context.ui.answer(&format!("{:#}\n", serde_json::Value::Object(object)));
+        }
+    }
+    0
+}
+
+fn answer(context: &Context, shell: ShellName, visit: &Visit, changes: &[Change]) {
+    let (stamp, generation) = match &visit.seen {
+        Some((path, generation)) => (path.as_os_str().as_bytes(), generation.as_bytes()),
+        None => (b"".as_slice(), b"".as_slice()),
+    };
+    let own = [("__silo_stamp", stamp), ("__silo_gen", generation)];
+    context.ui.answer_bytes(&hook::of_name(shell).commands(&own, changes));
+}
+
+/// One line on a change, and a second one where `SILO_PROFILE` asks for what a `cd` may not do.
+fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>) {
+    match fate {
+        Fate::Enter(known) => {
+            context.ui.hook(&activation_line(&known.name, &known.ports));
+            let outside = context.outside();
+            let asked = outside.text("SILO_PROFILE").filter(|asked| known.profile.as_deref() != Some(asked));
+            if let Some(asked) = asked {
+                let current = known.profile.as_deref().unwrap_or("none");
+                context.ui.hook(&format!(
+                    "SILO_PROFILE={} is not this instance's profile ({current}); `silo env --force` switches",
+                    crate::core::source::printable(asked)
+                ));
+            }
+        }
+        Fate::Leave => {
+            let name = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
+            let name = name.map_or_else(|| "the instance".into(), |entry| String::from_utf8_lossy(&entry.given));
+            context.ui.hook(&format!("left {}", crate::core::source::printable(&name)));
+        }
+        Fate::Stay => {}
+    }
+}
+
+fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>) -> Visit {
+    let root = file.parent().and_then(|root| files::canonical(root).ok());
+    let ours = undo.is_some_and(|undo| root.as_ref().is_some_and(|root| root.as_os_str().as_bytes() == undo.root));
+    let keep = || if ours { Fate::Stay } else { Fate::Leave };
+    let found = Project::read(file).and_then(|project| Ok((trust::judge(&context.dirs, &project)?, project)));
+    let (trust, project) = match found {
+        Ok(found) => found,
+        Err(failure) => {
+            fail(context, &failure, ours);
+            return Visit { fate: keep(), seen: root.map(|root| (context.dirs.stamp(&root), String::new())) };
+        }
+    };
+    let consent = context.environment.text(CONSENT);
+    let consented = consent.is_some_and(|consent| consent == record_of_file(project.file_bytes(), &project.content));
+    let fate = match trust {
+        Trust::Denied => Err(("is denied", Fate::Leave)),
+        Trust::Allowed => Ok(()),
+        Trust::Unknown | Trust::Changed if consented => Ok(()),
+        Trust::Changed => Err(("has changed", keep())),
+        Trust::Unknown => Err(("is not trusted", keep())),
+    };
+    match fate {
+        Ok(()) => settled(context, &project, trust, ours),
+        Err((state, fate)) => {
+            match project.config() {
+                Err(failure) if trust == Trust::Changed => fail(context, &failure, ours),
+                _ => context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file))),
+            }
+            Visit { fate, seen: Some(seen(context, &project, trust)) }
+        }
+    }
+}
+
+fn fail(context: &Context, failure: &Failure, ours: bool) {
+    let after = if ours { "the variables in this shell stay as they were" } else { "no instance is active here" };
+    context.ui.hook_failure(failure, after);
+}
+
+/// The instance of a project that may act: from its stamp where that is still true, else settled anew.
+fn settled(context: &Context, project: &Project, trust: Trust, ours: bool) -> Visit {
+    let path = context.dirs.stamp(&project.root);
+    if let Some((known, generation)) = known(context, project, trust) {
+        return Visit { fate: Fate::Enter(Box::new(known)), seen: Some((path, generation)) };
+    }
+    let wait = Wait { limit: HOOK_WAIT, tell: &|text| context.ui.hook(text) };
+    let outside = context.outside();
+    let settled = project.config().and_then(|config| {
+        let variable = outside.text("SILO_PROFILE").filter(|name| config.profiles.contains_key(*name));
+        // An instance keeps its profile on `cd`; the variable decides only for a new one.
+        let fresh = stamp::load(&context.dirs, &project.root).is_none() && !files::exists(&project.lockfile_path());
+        let ask = Ask { profile_variable: variable.filter(|_| fresh), ..Ask::default() };
+        let settle = |ask: &Ask<'_>| instances::settle(&context.dirs, project, &config, ask, &world(), &wait);
+        settle(&ask)
+    });
+    match settled {
+        Ok(settled) => Visit { fate: Fate::Enter(Box::new(settled.known)), seen: Some((path, settled.generation)) },
+        Err(failure) => {
+            fail(context, &failure, ours);
+            let fate = if ours { Fate::Stay } else { Fate::Leave };
+            let seen = if failure.transient { (path, AGAIN.to_owned()) } else { seen(context, project, trust) };
+            Visit { fate, seen: Some(seen) }
+        }
+    }
+}
+
+/// The instance a stamp tells of, when config, trust, lockfile, env file and home are still those it was made for.
+fn known(context: &Context, project: &Project, trust: Trust) -> Option<(Known, String)> {
+    let (stamp, generation) = stamp::load(&context.dirs, &project.root)?;
+    let known = stamp.instance.filter(|_| stamp.config == project.digest() && stamp.trust == trust.word())?;
+    let holds = project.lockfile_digest().as_ref() == Some(&known.lockfile)
+        && files::is_file(known.env_file.as_ref())
+        && known.home.as_bytes() == context.dirs.home.as_os_str().as_bytes();
+    let current = holds && stamp::sync(&context.dirs, &project.root, project.modified).is_ok();
+    current.then_some((known, generation))
+}
+
+/// What the hook compares where no instance holds: the stamp as it is when it tells of this state, else a new one.
+/// Where none can be written (a read-only home) the generation is empty, and the hook waits for one to appear.
+fn seen(context: &Context, project: &Project, trust: Trust) -> (std::path::PathBuf, String) {
+    let path = context.dirs.stamp(&project.root);
+    let stamp = match stamp::load(&context.dirs, &project.root) {
+        Some((stamp, _)) if stamp.config == project.digest() && stamp.trust == trust.word() => stamp,
+        _ => Stamp { config: project.digest(), trust: trust.word().to_owned(), instance: None },
+    };
+    let saved = stamp::save(&context.dirs, &project.root, &stamp, project.modified);
+    (path, saved.unwrap_or_default())
+}

@@ -1,0 +1,173 @@
+//! One file per command; each reads from top to bottom like the list in the spec.
+
+mod allow;
+mod deny;
+mod env;
+mod exec;
+mod export;
+mod hook;
+mod init;
+mod profiles;
+mod require;
+mod shell;
+mod status;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::{Cli, Command};
+use crate::core::activation::{self, Undo};
+use crate::core::config::ConfigFile;
+use crate::core::environment::Environment;
+use crate::core::ports::Reason;
+use crate::failure::{Failure, shown};
+use crate::store::instances::{self, Ask, Settled, World};
+use crate::store::project::Project;
+use crate::store::registry::Wait;
+use crate::sys::dirs::Dirs;
+use crate::sys::{clock, files, net, random};
+use crate::ui::Ui;
+
+/// How long a typed command waits for the registry.
+const COMMAND_WAIT: Duration = Duration::from_secs(30);
+/// How long the shell hook waits for it (design D7).
+const HOOK_WAIT: Duration = Duration::from_secs(2);
+
+/// What every command gets.
+struct Context {
+    environment: Environment,
+    /// The folder to act in: absolute, as the shell names it where that is true.
+    folder: PathBuf,
+    /// `-c`.
+    config: Option<PathBuf>,
+    dirs: Dirs,
+    ui: Ui,
+    /// The path silo was called by.
+    program: OsString,
+}
+
+/// Runs a command and returns the exit code; failures are printed.
+pub fn run(cli: Cli, environment: Environment, program: Option<OsString>) -> u8 {
+    let ui = Ui { verbose: cli.global.verbose, hook_silent: environment.text("SILO_LOG") == Some("off") };
+    let done = context(&cli, environment, program, ui).and_then(|context| dispatch(cli.command, &context));
+    done.unwrap_or_else(|failure| {
+        ui.fail(&failure);
+        failure.code
+    })
+}
+
+/// Prints a mistake on the command line, or the help that was asked for.
+pub fn usage(error: &clap::Error) -> u8 {
+    // A closed pipe ends quietly.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).unwrap_or(crate::failure::code::USAGE)
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
+    match command {
+        Command::Init => init::run(context),
+        Command::Env(arguments) => env::run(context, &arguments),
+        Command::Profiles { json } => profiles::run(context, json),
+        Command::Status { json } => status::run(context, json),
+        Command::Allow => allow::run(context),
+        Command::Deny => deny::run(context),
+        Command::Hook { shell } => hook::run(context, shell),
+        Command::Export { format } => Ok(export::run(context, format)),
+        Command::Exec { command } => exec::run(context, &command),
+        Command::Shell { dir } => shell::run(context, dir.as_deref()),
+        Command::Require => require::run(context),
+        Command::Version => {
+            context.ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n"));
+            Ok(0)
+        }
+    }
+}
+
+fn context(cli: &Cli, environment: Environment, program: Option<OsString>, ui: Ui) -> Result<Context, Failure> {
+    let mut folder = working_folder(&environment)?;
+    if let Some(directory) = &cli.global.directory {
+        folder = files::canonical(&folder.join(directory))?;
+    }
+    Ok(Context {
+        dirs: Dirs::find(&environment)?,
+        environment,
+        folder,
+        config: cli.global.config.clone(),
+        ui,
+        program: program.unwrap_or_else(|| "silo".into()),
+    })
+}
+
+/// `$PWD` where it names the working folder, as the shell hook does; else what the system says.
+fn working_folder(environment: &Environment) -> Result<PathBuf, Failure> {
+    let named = environment.get("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    match named.filter(|folder| files::same(folder, Path::new("."))) {
+        Some(folder) => Ok(folder),
+        None => std::env::current_dir().map_err(|error| {
+            Failure::file("find", Path::new("."), &error).hint("The folder may be gone: `cd` somewhere else")
+        }),
+    }
+}
+
+impl Context {
+    /// The project of the folder, or of `-c`.
+    fn project(&self) -> Result<Project, Failure> {
+        let project = Project::load(&self.folder, self.config.as_deref())?;
+        self.ui.detail(&format!("Config: {}", shown(&project.file)));
+        Ok(project)
+    }
+
+    /// The environment as it is outside every instance.
+    fn outside(&self) -> Environment {
+        activation::undone(&self.environment, Undo::of(&self.environment).as_ref())
+    }
+
+    /// Settles an instance for a typed command, and says what was done.
+    fn settle(&self, project: &Project, config: &ConfigFile, ask: &Ask<'_>) -> Result<Settled, Failure> {
+        let outside = self.outside();
+        let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), ..*ask };
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
+        let settled = instances::settle(&self.dirs, project, config, &ask, &world(), &wait)?;
+        if let Some(origin) = &settled.copied_from {
+            self.ui.step(&format!("This folder is a copy of `{origin}`: it gets its own name and ports"));
+        }
+        for (moved, holder) in &settled.moved {
+            let reason = match (moved.reason, holder) {
+                (Reason::Leased, Some(holder)) => format!("is leased to `{holder}`"),
+                (Reason::Leased, None) => "is leased to another instance".to_owned(),
+                (Reason::Taken, _) => "is taken by another variable here".to_owned(),
+                (Reason::Busy, _) => "is in use by another program".to_owned(),
+                (Reason::Denied, _) => "needs more rights (below 1024)".to_owned(),
+            };
+            self.ui.step(&format!("Port {} {reason}; {} is {}", moved.wanted, moved.name, moved.got));
+        }
+        for path in &settled.written {
+            let shown = shown(path.strip_prefix(&project.root).unwrap_or(path));
+            self.ui.step(&format!("Writing `{shown}`"));
+        }
+        if settled.written.is_empty() {
+            self.ui.detail("Name and ports are as before; nothing was written");
+        }
+        Ok(settled)
+    }
+}
+
+/// The real world: this clock, this machine's ports, chance.
+fn world() -> World<'static> {
+    World { now: clock::now(), suffix: &random::suffix, probe: &net::probe }
+}
+
+/// The one short line of an activation: the name, then as many ports as fit (design D11: no other values).
+fn activation_line<'a>(name: &str, ports: impl IntoIterator<Item = (&'a String, &'a u16)>) -> String {
+    const WIDTH: usize = 72;
+    let mut line = format!("{name} ·");
+    for (variable, port) in ports {
+        let next = format!(" {variable}={port}");
+        if line.chars().count() + next.len() > WIDTH {
+            return line + " …";
+        }
+        line.push_str(&next);
+    }
+    line
+}

@@ -1,0 +1,22 @@
+//! `silo require`: for scripts and Tiltfiles that must not run outside an instance.
+
+use super::Context;
+use crate::failure::{Failure, code};
+
+pub(super) fn run(context: &Context) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let active = context.environment.text("SILO_ACTIVE") == Some("1");
+    let here = context.environment.text("SILO_ROOT") == Some(project.root_text());
+    match (active, here) {
+        (true, true) => Ok(0),
+        (true, false) => Err(Failure::new(format!(
+            "The active instance belongs to `{}`",
+            crate::core::source::printable(context.environment.text("SILO_ROOT").unwrap_or("another project"))
+        ))
+        .hint("Run `silo exec -- COMMAND` here")
+        .code(code::NOT_ACTIVE)),
+        (false, _) => Err(Failure::new("Not inside an active instance")
+            .hint("Run `silo exec -- COMMAND`, or `silo shell`, or load the shell hook: `silo hook --help`")
+            .code(code::NOT_ACTIVE)),
+    }
+}

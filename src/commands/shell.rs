@@ -1,0 +1,94 @@
+//! `silo shell [DIR]`: `$SHELL` inside the instance, with the shell hook, and no start file changed.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::{Context, activation_line, exec, hook};
+use crate::core::environment::Environment;
+use crate::core::shell::Shell;
+use crate::core::trust;
+use crate::failure::Failure;
+use crate::store::instances::Ask;
+use crate::store::project::Project;
+use crate::sys::files::{self, Writing};
+use crate::sys::{cmd, dirs::Dirs};
+
+/// Carries the consent of this one session: the trust record of the `silo.toml` as it was when the shell was opened.
+pub(super) const CONSENT: &str = "__SILO_CONSENT";
+
+/// zsh reads its start files from `ZDOTDIR`; these hand over to the user's own, then load the hook.
+const ZSHENV: &str = r"# Written by silo for `silo shell`.
+if [[ -n ${__SILO_ZDOTDIR-} ]]; then ZDOTDIR=$__SILO_ZDOTDIR; else unset ZDOTDIR; fi
+if [[ -f ${ZDOTDIR-$HOME}/.zshenv ]]; then source ${ZDOTDIR-$HOME}/.zshenv; fi
+__SILO_ZDOTDIR=${ZDOTDIR-}
+ZDOTDIR=@FOLDER@
+";
+const ZSHRC: &str = r#"# Written by silo for `silo shell`.
+if [[ -n ${__SILO_ZDOTDIR-} ]]; then ZDOTDIR=$__SILO_ZDOTDIR; else unset ZDOTDIR; fi
+unset __SILO_ZDOTDIR
+if [[ -f ${ZDOTDIR-$HOME}/.zshrc ]]; then source ${ZDOTDIR-$HOME}/.zshrc; fi
+eval "$(@SILO@ hook zsh)"
+"#;
+const BASHRC: &str = r#"# Written by silo for `silo shell`.
+if [[ -f ~/.bashrc ]]; then . ~/.bashrc; fi
+eval "$(@SILO@ hook bash)"
+"#;
+
+pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> {
+    let folder = dir.map_or_else(|| Ok(context.folder.clone()), |dir| files::canonical(&context.folder.join(dir)))?;
+    let project = Project::load(&folder, context.config.as_deref())?;
+    let config = project.config()?;
+    let settled = context.settle(&project, &config, &Ask::default())?;
+    let mut environment = exec::inside(context, &project, &settled);
+    environment.set("PWD", folder.as_os_str());
+    environment.set(CONSENT, trust::record_of_file(project.file_bytes(), &project.content));
+    let program = environment.get("SHELL").filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".as_ref()).to_owned();
+    let mut arguments = Vec::new();
+    if std::io::stdin().is_terminal() {
+        context.ui.hook(&activation_line(&settled.known.name, &settled.known.ports));
+        match Shell::of_program(&program.to_string_lossy()) {
+            Some(shell) => {
+                let silo = hook::program(context)?;
+                arguments = start(shell, silo.as_os_str().as_bytes(), &context.dirs, &mut environment)?;
+            }
+            None => {
+                context.ui.warn("This shell has no silo hook: the variables are set, but `cd` will not change them");
+            }
+        }
+    }
+    Err(cmd::exec(&program, &arguments, &environment, Some(&folder)))
+}
+
+/// The arguments, variables and generated files that make a shell load the hook after the user's own start files.
+fn start(shell: Shell, silo: &[u8], dirs: &Dirs, environment: &mut Environment) -> Result<Vec<OsString>, Failure> {
+    let filled = |text: &str, mark: &str, value: &[u8]| -> Vec<u8> {
+        let (before, after) = text.split_once(mark).expect("each template has its mark once");
+        [before.as_bytes(), &shell.quote(value), after.as_bytes()].concat()
+    };
+    let folder = dirs.state.join("shell").join(shell.name());
+    files::make_folder(&folder)?;
+    let write = |name: &str, text: &[u8]| {
+        files::replace(&folder.join(name), text, Writing { durable: false, ..Writing::PRIVATE })
+    };
+    match shell {
+        Shell::Bash => {
+            write("bashrc", &filled(BASHRC, "@SILO@", silo))?;
+            Ok(vec!["--rcfile".into(), folder.join("bashrc").into()])
+        }
+        Shell::Zsh => {
+            write(".zshenv", &filled(ZSHENV, "@FOLDER@", folder.as_os_str().as_bytes()))?;
+            write(".zshrc", &filled(ZSHRC, "@SILO@", silo))?;
+            if let Some(own) = environment.get("ZDOTDIR").map(ToOwned::to_owned) {
+                environment.set("__SILO_ZDOTDIR", own);
+            }
+            environment.set("ZDOTDIR", folder);
+            Ok(Vec::new())
+        }
+        Shell::Fish => {
+            let command = [&shell.quote(silo), b" hook fish | source".as_slice()].concat();
+            Ok(vec!["--init-command".into(), std::os::unix::ffi::OsStringExt::from_vec(command)])
+        }
+    }
+}

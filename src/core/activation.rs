@@ -1,0 +1,181 @@
+//! What entering and leaving change in an environment, and the undo record that takes it back (design D8).
+//!
+//! The record travels in [`UNDO`], so that a shell started inside a shell can leave too. It is checked, not believed:
+//! a variable that no longer has the value silo gave it belongs to the user and is left alone.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+use super::environment::Environment;
+
+/// The private variable that carries the undo record.
+pub const UNDO: &str = "__SILO_UNDO";
+
+/// One variable to set, or to unset when there is no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The variable.
+    pub name: String,
+    /// Its new value.
+    pub value: Option<Vec<u8>>,
+}
+
+/// One variable that silo set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The variable.
+    pub name: String,
+    /// What silo gave it.
+    pub given: Vec<u8>,
+    /// What it was before.
+    pub before: Option<Vec<u8>>,
+}
+
+/// What an activation did, and for which project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undo {
+    /// Canonical root of the project.
+    pub root: Vec<u8>,
+    /// Every variable it set.
+    pub entries: Vec<Entry>,
+}
+
+impl Undo {
+    /// The record an environment carries; anything unreadable is none, for then nothing can be taken back safely.
+    pub fn of(environment: &Environment) -> Option<Self> {
+        Self::parse(environment.get(UNDO)?.as_bytes())
+    }
+
+    /// Reads a record: `1;ROOT;NAME=GIVEN:BEFORE;…`, each part percent-encoded, `:BEFORE` absent when it was unset.
+    pub fn parse(record: &[u8]) -> Option<Self> {
+        let mut parts = record.split(|byte| *byte == b';');
+        if parts.next()? != b"1" {
+            return None;
+        }
+        let root = decoded(parts.next()?)?;
+        let entries = parts.map(|part| {
+            let (name, values) = cut(part, b'=')?;
+            let (given, before) = match cut(values, b':') {
+                Some((given, before)) => (decoded(given)?, Some(decoded(before)?)),
+                None => (decoded(values)?, None),
+            };
+            let name = String::from_utf8(decoded(name)?).ok().filter(|name| is_identifier(name))?;
+            Some(Entry { name, given, before })
+        });
+        Some(Self { root, entries: entries.collect::<Option<_>>()? })
+    }
+
+    /// The record's text.
+    pub fn render(&self) -> Vec<u8> {
+        let mut record = [b"1;".as_slice(), &encoded(&self.root)].concat();
+        for entry in &self.entries {
+            record.extend([b";".as_slice(), &encoded(entry.name.as_bytes()), b"=", &encoded(&entry.given)].concat());
+            if let Some(before) = &entry.before {
+                record.extend([b":".as_slice(), &encoded(before)].concat());
+            }
+        }
+        record
+    }
+}
+
+/// The environment as it was before the record's activation, and without the record.
+pub fn undone(environment: &Environment, undo: Option<&Undo>) -> Environment {
+    let mut before = environment.clone();
+    before.remove(UNDO);
+    for entry in undo.into_iter().flat_map(|undo| &undo.entries) {
+        if environment.get(&entry.name).map(OsStr::as_bytes) == Some(entry.given.as_slice()) {
+            match &entry.before {
+                Some(value) => before.set(entry.name.clone(), std::ffi::OsString::from_vec(value.clone())),
+                None => before.remove(&entry.name),
+            }
+        }
+    }
+    before
+}
+
+/// Changes that take `environment` back to what it was.
+pub fn leave(environment: &Environment, undo: Option<&Undo>) -> Vec<Change> {
+    let names = undo.into_iter().flat_map(|undo| undo.entries.iter().map(|entry| entry.name.as_str()));
+    between(environment, &undone(environment, undo), names)
+}
+
+/// Changes that undo an earlier activation and make `vars` hold, for the project at `root`.
+pub fn enter(environment: &Environment, undo: Option<&Undo>, root: &[u8], vars: &[(String, String)]) -> Vec<Change> {
+    let mut target = undone(environment, undo);
+    let same = undo.filter(|undo| undo.root == root);
+    let mut entries = Vec::new();
+    for (name, value) in vars {
+        let earlier = same.and_then(|undo| undo.entries.iter().find(|entry| entry.name == *name));
+        if let Some(earlier) = earlier
+            && earlier.given == value.as_bytes()
+            && environment.get(name).map(OsStr::as_bytes) != Some(value.as_bytes())
+        {
+            // Changed by the user since, while silo's value stayed: the user's stands.
+            entries.push(earlier.clone());
+            continue;
+        }
+        let before = target.get(name).map(|value| value.as_bytes().to_vec());
+        entries.push(Entry { name: name.clone(), given: value.clone().into_bytes(), before });
+        target.set(name.clone(), value.clone());
+    }
+    let record = Undo { root: root.to_vec(), entries };
+    target.set(UNDO, std::ffi::OsString::from_vec(record.render()));
+    let old = undo.into_iter().flat_map(|undo| undo.entries.iter().map(|entry| entry.name.as_str()));
+    let new = vars.iter().map(|(name, _)| name.as_str());
+    between(environment, &target, new.chain(old))
+}
+
+/// Differences in the named variables and the record, each once, in the order given.
+fn between<'a>(from: &Environment, to: &Environment, names: impl Iterator<Item = &'a str>) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for name in names.chain([UNDO]) {
+        let (old, new) = (from.get(name), to.get(name));
+        if old != new && !changes.iter().any(|change| change.name == name) {
+            changes.push(Change { name: name.to_owned(), value: new.map(|value| value.as_bytes().to_vec()) });
+        }
+    }
+    changes
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn cut(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let index = bytes.iter().position(|byte| *byte == at)?;
+    Some((&bytes[..index], &bytes[index + 1..]))
+}
+
+fn encoded(bytes: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut text = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/' | b'@' | b',' | b'+' => {
+                text.push(*byte);
+            }
+            _ => text.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+        }
+    }
+    text
+}
+
+fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                bytes.push(digit(*rest.next()?)? * 16 + digit(*rest.next()?)?);
+            }
+            0 => return None,
+            byte => bytes.push(*byte),
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests;

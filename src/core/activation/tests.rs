@@ -1,0 +1,114 @@
+use super::*;
+use proptest::prelude::*;
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn applied(mut environment: Environment, changes: &[Change]) -> Environment {
+    for change in changes {
+        match &change.value {
+            Some(value) => environment.set(change.name.clone(), std::ffi::OsString::from_vec(value.clone())),
+            None => environment.remove(&change.name),
+        }
+    }
+    environment
+}
+
+fn entered(environment: Environment, root: &str, given: &[(&str, &str)]) -> Environment {
+    let undo = Undo::of(&environment);
+    let changes = enter(&environment, undo.as_ref(), root.as_bytes(), &vars(given));
+    applied(environment, &changes)
+}
+
+fn left(environment: Environment) -> Environment {
+    let undo = Undo::of(&environment);
+    let changes = leave(&environment, undo.as_ref());
+    applied(environment, &changes)
+}
+
+#[test]
+fn leaving_restores_the_old_value_and_unsets_a_new_one() {
+    let start = environment(&[("WEB", "mine"), ("OTHER", "x")]);
+    let inside = entered(start.clone(), "/p", &[("WEB", "3000"), ("API", "8080")]);
+    assert_eq!((inside.text("WEB"), inside.text("API")), (Some("3000"), Some("8080")));
+    assert_eq!(left(inside), start);
+}
+
+#[test]
+fn a_variable_the_user_changed_since_is_left_alone() {
+    let mut inside = entered(environment(&[("WEB", "mine")]), "/p", &[("WEB", "3000")]);
+    inside.set("WEB", "9999");
+    assert_eq!(left(inside.clone()).text("WEB"), Some("9999"));
+    let again = entered(inside, "/p", &[("WEB", "3000"), ("NEW", "1")]);
+    assert_eq!((again.text("WEB"), again.text("NEW")), (Some("9999"), Some("1")));
+    assert_eq!(left(again).text("WEB"), Some("9999"));
+}
+
+#[test]
+fn entering_b_from_a_first_undoes_a() {
+    let a = entered(environment(&[("X", "0")]), "/a", &[("X", "1"), ("ONLY_A", "1")]);
+    let b = entered(a, "/b", &[("X", "2")]);
+    assert_eq!((b.text("X"), b.text("ONLY_A")), (Some("2"), None));
+    assert_eq!(left(b), environment(&[("X", "0")]));
+}
+
+#[test]
+fn entering_again_changes_nothing() {
+    let inside = entered(environment(&[("X", "0")]), "/a", &[("X", "1")]);
+    let undo = Undo::of(&inside);
+    assert_eq!(enter(&inside, undo.as_ref(), b"/a", &vars(&[("X", "1")])), []);
+}
+
+#[test]
+fn a_variable_that_went_out_of_the_project_is_restored() {
+    let inside = entered(environment(&[("X", "0")]), "/a", &[("X", "1"), ("Y", "1")]);
+    let fewer = entered(inside, "/a", &[("Y", "1")]);
+    assert_eq!((fewer.text("X"), fewer.text("Y")), (Some("0"), Some("1")));
+}
+
+#[test]
+fn an_unreadable_record_takes_nothing_back_and_goes() {
+    let start = environment(&[("X", "1"), (UNDO, "garbage;%")]);
+    assert_eq!(left(start), environment(&[("X", "1")]));
+    assert_eq!(Undo::parse(b"1;/p;A B=1"), None);
+    assert_eq!(
+        Undo::parse(b"1;/p;A=%00"),
+        Some(Undo { root: b"/p".into(), entries: vec![Entry { name: "A".into(), given: vec![0], before: None }] })
+    );
+}
+
+proptest! {
+    #[test]
+    fn entering_then_leaving_is_the_first_environment(
+        before in proptest::collection::btree_map("[A-E]", proptest::collection::vec(1u8.., 0..12), 0..5),
+        given in proptest::collection::btree_map("[A-E]", "[^\0]{0,12}", 0..5),
+        other in proptest::collection::btree_map("[A-E]", "[^\0]{0,12}", 0..5),
+    ) {
+        let start: Environment =
+            before.into_iter().map(|(name, value)| (name, std::ffi::OsString::from_vec(value))).collect();
+        let pairs = |map: &std::collections::BTreeMap<String, String>| map.clone().into_iter().collect::<Vec<_>>();
+        let one = applied(start.clone(), &enter(&start, None, b"/a", &pairs(&given)));
+        let undo = Undo::of(&one);
+        let two = applied(one.clone(), &enter(&one, undo.as_ref(), b"/b", &pairs(&other)));
+        prop_assert_eq!(left(one), start.clone());
+        prop_assert_eq!(left(two), start);
+    }
+
+    #[test]
+    fn a_record_comes_back_and_no_bytes_panic(
+        root in proptest::collection::vec(any::<u8>(), 0..20),
+        given in proptest::collection::vec(any::<u8>(), 0..20),
+        before in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)),
+        noise in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let undo = Undo { root, entries: vec![Entry { name: "A_1".into(), given, before }] };
+        prop_assert_eq!(Undo::parse(&undo.render()), Some(undo));
+        let _ = Undo::parse(&noise);
+        let _ = Undo::parse(&[b"1;".as_slice(), &noise].concat());
+    }
+}

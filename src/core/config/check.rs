@@ -1,0 +1,145 @@
+//! What only shows when values are seen together: doubled names, unknown `${VAR}`, URLs that use each other.
+//! Every profile is checked as it will be merged, so that a switch never meets a broken one.
+
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+use super::{ConfigError, ConfigFile, Problem, Settings, TemplateSpot, Text};
+use crate::core::template::{self, Piece};
+use crate::core::vars::{HOST_VARIABLES, built_in_names};
+
+/// Checks the base and each profile merged with it.
+pub(super) fn all(text: &str, file: &ConfigFile) -> Result<(), ConfigError> {
+    for profile in std::iter::once(None).chain(file.profiles.keys().map(|name| Some(name.as_str()))) {
+        let settings = file.settings(profile).expect("the name comes from the file");
+        if settings.ports.is_empty() {
+            let span = text.find("[ports]").map_or(0..0, |at| at..at + "[ports]".len());
+            return Err(ConfigError { problem: Problem::NoPorts, span });
+        }
+        distinct(&settings)?;
+        templates(text, &settings)?;
+    }
+    Ok(())
+}
+
+fn distinct(settings: &Settings) -> Result<(), ConfigError> {
+    let twice = |name: &String, text: &Text, first, second| ConfigError {
+        problem: Problem::TwiceNamed { name: name.clone(), first, second },
+        span: text.span.clone(),
+    };
+    for (name, text) in &settings.hosts {
+        if settings.ports.contains_key(name) {
+            return Err(twice(name, text, "ports", "hosts"));
+        }
+    }
+    for (name, text) in &settings.urls {
+        if settings.ports.contains_key(name) {
+            return Err(twice(name, text, "ports", "urls"));
+        }
+        if settings.hosts.contains_key(name) || name == "TILT_HOST" {
+            return Err(twice(name, text, "hosts", "urls"));
+        }
+    }
+    Ok(())
+}
+
+fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
+    for (name, text) in &settings.hosts {
+        let key = format!("hosts.{name}");
+        for (variable, span) in references(source, &key, text)? {
+            if HOST_VARIABLES.contains(&variable.as_str()) {
+                continue;
+            }
+            let problem = match settings.ports.contains_key(&variable) {
+                true => Problem::PortInHost { variable, key },
+                false => unknown(variable, key, TemplateSpot::Hosts, HOST_VARIABLES.iter().map(ToString::to_string)),
+            };
+            return Err(ConfigError { problem, span });
+        }
+    }
+    let mut known = known(settings);
+    for (name, text) in &settings.urls {
+        let key = format!("urls.{name}");
+        for (variable, span) in references(source, &key, text)? {
+            if known.contains(&variable) {
+                continue;
+            }
+            let problem = match circle(source, &settings.urls, name) {
+                Some(names) => Problem::Cycle(names),
+                None if settings.urls.contains_key(&variable) => Problem::LaterUrl { variable, key },
+                None => unknown(variable, key, TemplateSpot::Urls, known.iter().cloned()),
+            };
+            return Err(ConfigError { problem, span });
+        }
+        known.push(name.clone());
+    }
+    for text in &settings.k3d_args {
+        let key = "k3d.args".to_owned();
+        for (variable, span) in references(source, &key, text)? {
+            if !known.contains(&variable) {
+                let problem = unknown(variable, key, TemplateSpot::K3dArgs, known.iter().cloned());
+                return Err(ConfigError { problem, span });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything a URL may use before any other URL.
+fn known(settings: &Settings) -> Vec<String> {
+    let mut known: Vec<String> = built_in_names(settings).iter().map(ToString::to_string).collect();
+    known.extend(settings.hosts.keys().cloned());
+    known.extend(settings.ports.keys().cloned());
+    known
+}
+
+fn unknown(variable: String, key: String, spot: TemplateSpot, known: impl Iterator<Item = String>) -> Problem {
+    Problem::UnknownVariable { variable, key, spot, known: known.collect() }
+}
+
+/// The names a template uses, each with its place in the file.
+fn references(source: &str, key: &str, text: &Text) -> Result<Vec<(String, Range<usize>)>, ConfigError> {
+    let pieces = template::parse(&text.value).map_err(|malformed| ConfigError {
+        problem: Problem::Template { key: key.to_owned() },
+        span: inside(source, text, &malformed.range),
+    })?;
+    let named = pieces.into_iter().filter_map(|piece| match piece {
+        Piece::Text(_) => None,
+        Piece::Variable { name, range } => Some((name, inside(source, text, &range))),
+    });
+    Ok(named.collect())
+}
+
+/// The place of a part of a value: exact where the file writes it without escapes, else the whole value.
+fn inside(source: &str, text: &Text, part: &Range<usize>) -> Range<usize> {
+    let start = text.span.start + 1;
+    match source.get(start..).is_some_and(|rest| rest.starts_with(&text.value)) {
+        true => start + part.start..start + part.end,
+        false => text.span.clone(),
+    }
+}
+
+/// The way from a URL back to itself through other URLs, when there is one.
+fn circle(source: &str, urls: &IndexMap<String, Text>, start: &str) -> Option<Vec<String>> {
+    let uses = |name: &str| -> Vec<String> {
+        let names = urls.get(name).and_then(|text| references(source, name, text).ok()).unwrap_or_default();
+        names.into_iter().map(|(name, _)| name).filter(|name| urls.contains_key(name)).collect()
+    };
+    let mut seen = vec![start.to_owned()];
+    let mut paths = vec![vec![start.to_owned()]];
+    while let Some(path) = paths.pop() {
+        for next in uses(path.last().map_or("", String::as_str)) {
+            let mut longer = path.clone();
+            longer.push(next.clone());
+            if next == start {
+                return Some(longer);
+            }
+            if !seen.contains(&next) {
+                seen.push(next);
+                paths.push(longer);
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,170 @@
+//! Everything that can be wrong with a `silo.toml`, and its texts: read together, they speak with one voice.
+
+use std::ops::Range;
+
+use crate::core::suggest::{nearest, ticked};
+use crate::core::varname::Refusal;
+
+/// A problem and where it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// What is wrong.
+    pub problem: Problem,
+    /// Where, in bytes of the file.
+    pub span: Range<usize>,
+}
+
+/// Which kind of template an unknown `${VAR}` stands in: they may use different names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateSpot {
+    /// `[hosts]`.
+    Hosts,
+    /// `[urls]`.
+    Urls,
+    /// `k3d.args`.
+    K3dArgs,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the words of the message")]
+pub enum Problem {
+    /// Not TOML at all.
+    Syntax(String),
+    /// A key nobody reads.
+    UnknownKey { key: String, table: String, allowed: Vec<&'static str> },
+    /// A value of another type.
+    WrongType { key: String, expected: &'static str, found: &'static str },
+    /// `version` is not 1.
+    Version(String),
+    /// `version` is absent.
+    NoVersion,
+    /// A port outside 1-65535.
+    Port { name: String, value: String },
+    /// `[ports]` is absent or empty.
+    NoPorts,
+    /// A name that cannot be a variable's.
+    Name { name: String, refusal: Refusal },
+    /// A name two tables use.
+    TwiceNamed { name: String, first: &'static str, second: &'static str },
+    /// `prefix` cannot start a Docker name.
+    Prefix(String),
+    /// `output` would land where silo may not write.
+    Output { value: String, why: &'static str },
+    /// A newline or NUL, which no env file can carry.
+    Unwritable { key: String, character: &'static str },
+    /// An empty text where a word is needed.
+    Empty { key: String },
+    /// A profile name with other characters than letters, digits, `-`, `_` and `.`.
+    ProfileName(String),
+    /// `${` without an end.
+    Template { key: String },
+    /// `${VAR}` that nothing defines here.
+    UnknownVariable { variable: String, key: String, spot: TemplateSpot, known: Vec<String> },
+    /// A host that uses a port.
+    PortInHost { variable: String, key: String },
+    /// A URL that uses one declared after it.
+    LaterUrl { variable: String, key: String },
+    /// URLs that use each other.
+    Cycle(Vec<String>),
+    /// A gate level that does not exist.
+    GateLevel { tool: String, value: String },
+    /// A gate for something that is not a plain program name.
+    GateTool(String),
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Syntax(message) => write!(f, "Not valid TOML: {message}"),
+            Self::UnknownKey { key, table, .. } if table.is_empty() => write!(f, "Unknown key `{key}`"),
+            Self::UnknownKey { key, table, .. } => write!(f, "Unknown key `{key}` in `{table}`"),
+            Self::WrongType { key, expected, found } => write!(f, "`{key}` must be {expected}, not {found}"),
+            Self::Version(value) => write!(f, "Unknown `version`: {value}"),
+            Self::NoVersion => write!(f, "`version` is missing"),
+            Self::Port { name, value } => write!(f, "Port `{name}` has an invalid value: {value}"),
+            Self::NoPorts => write!(f, "`[ports]` declares no port"),
+            Self::Name { name, refusal: Refusal::Malformed } => write!(f, "`{name}` cannot name a variable"),
+            Self::Name { name, refusal: Refusal::Dangerous } => {
+                write!(f, "`{name}` changes how shells or programs behave and cannot be set from `silo.toml`")
+            }
+            Self::Name { name, refusal: Refusal::Reserved } => write!(f, "`{name}` is set by silo itself"),
+            Self::TwiceNamed { name, first, second } => {
+                write!(f, "`{name}` stands in both `[{first}]` and `[{second}]`")
+            }
+            Self::Prefix(value) => write!(f, "`prefix` has an invalid value: `{value}`"),
+            Self::Output { value, why } => write!(f, "`output` cannot be `{value}`: {why}"),
+            Self::Unwritable { key, character } => write!(f, "The value of `{key}` contains {character}"),
+            Self::Empty { key } => write!(f, "`{key}` is empty"),
+            Self::ProfileName(name) => write!(f, "`{name}` cannot name a profile"),
+            Self::Template { key } => write!(f, "Unfinished `${{…}}` in `{key}`"),
+            Self::UnknownVariable { variable, key, .. } => write!(f, "Unknown variable `${{{variable}}}` in `{key}`"),
+            Self::PortInHost { variable, key } => write!(f, "`{key}` uses the port `${{{variable}}}`"),
+            Self::LaterUrl { variable, key } => write!(f, "`{key}` uses `${{{variable}}}`, which is declared after it"),
+            Self::Cycle(names) => write!(f, "URLs use each other in a circle: {}", names.join(" → ")),
+            Self::GateLevel { tool, value } => write!(f, "Gate `{tool}` has an invalid value: {value}"),
+            Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
+        }
+    }
+}
+
+impl Problem {
+    /// What is allowed, and the nearest known name: one sentence a line, may be empty.
+    pub fn hints(&self) -> Vec<String> {
+        let one = |text: &str| vec![text.to_owned()];
+        match self {
+            Self::Syntax(_) | Self::WrongType { .. } => Vec::new(),
+            Self::UnknownKey { key, allowed, .. } => {
+                let mut hints: Vec<String> = nearest(key, allowed.iter().copied())
+                    .map(|near| format!("Did `{near}` get mistyped?"))
+                    .into_iter()
+                    .collect();
+                hints.push(format!("Allowed here: {}", ticked(allowed)));
+                hints
+            }
+            Self::Version(_) | Self::NoVersion => one("Write `version = 1`"),
+            Self::Port { .. } => one("Use a number from 1 to 65535, or \"random\""),
+            Self::NoPorts => one("Declare at least one, for example `WEB_PORT = 3000` below `[ports]`"),
+            Self::Name { refusal: Refusal::Malformed, .. } => one("Use letters, digits and `_`, and no digit first"),
+            Self::Name { refusal: Refusal::Dangerous, .. } => {
+                one("Choose a name of the project's own, such as `APP_PATH`")
+            }
+            Self::Name { refusal: Refusal::Reserved, .. } => {
+                one("Choose another name; `silo env` shows what silo sets")
+            }
+            Self::TwiceNamed { .. } => one("Rename one of them"),
+            Self::Prefix(_) => {
+                one("Use 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends")
+            }
+            Self::Output { .. } => one("Use a file name inside the project, such as `.localnet.env`"),
+            Self::Unwritable { .. } => one("Env files, compose and Tilt read one line per value"),
+            Self::Empty { .. } => one("Remove it, or give it a value"),
+            Self::ProfileName(_) => one("Use letters, digits, `-`, `_` and `.`"),
+            Self::Template { .. } => one("Write `${NAME}`; `$${` stands for a literal `${`"),
+            Self::UnknownVariable { variable, spot, known, .. } => {
+                let near = nearest(variable, known.iter().map(String::as_str));
+                let mut hints: Vec<String> =
+                    near.map(|near| format!("Did `${{{near}}}` get mistyped?")).into_iter().collect();
+                hints.push(spot.hint().to_owned());
+                hints
+            }
+            Self::PortInHost { .. } => one(TemplateSpot::Hosts.hint()),
+            Self::LaterUrl { variable, .. } => vec![format!("Move `{variable}` above it")],
+            Self::Cycle(_) => one("Write one of them without the others"),
+            Self::GateLevel { .. } => one("Use \"env\", \"cluster\" or \"tilt\""),
+            Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
+        }
+    }
+}
+
+impl TemplateSpot {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Hosts => {
+                "Hosts can use `${name}`, `${prefix}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later"
+            }
+            Self::Urls => "URLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
+            Self::K3dArgs => "`k3d.args` can use `${name}`, `${prefix}`, and every host, port and URL",
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! From TOML to [`ConfigFile`]: every key by name, in the order of the spec's schema.
+
+use indexmap::IndexMap;
+use toml::de::{DeTable, DeValue};
+
+use super::table::{Entry, Table, Value};
+use super::{
+    Advertisement, ConfigError, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Problem,
+    Profile, Text,
+};
+use crate::core::ports::PortSpec;
+use crate::core::varname;
+
+const TOP: &[&str] =
+    &["version", "prefix", "output", "ports", "hosts", "urls", "k3d", "hooks", "profiles", "registry", "gates"];
+const PROFILE: &[&str] = &["ports", "hosts", "urls", "k3d", "hooks", "append", "registry"];
+const HOOKS: &[&str] = &["pre-up", "post-up", "pre-down", "post-down"];
+const REGISTRY: &[&str] = &["advertise", "host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"];
+const K3D_REGISTRY: &[&str] =
+    &["enabled", "advertise", "host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"];
+
+/// Reads the whole file; references between values are checked afterwards.
+pub(super) fn file(text: &str) -> Result<ConfigFile, ConfigError> {
+    let document = DeTable::parse(text).map_err(|error| ConfigError {
+        problem: Problem::Syntax(error.message().to_owned()),
+        span: error.span().unwrap_or(0..0),
+    })?;
+    let top = Table::top(document.get_ref());
+    top.only(TOP)?;
+    version(&top)?;
+    Ok(ConfigFile {
+        prefix: top.find("prefix").map_or_else(|| Ok(DEFAULT_PREFIX.to_owned()), |value| prefix(&value))?,
+        output: top.find("output").map_or_else(|| Ok(DEFAULT_OUTPUT.to_owned()), |value| output(&value))?,
+        base: layer(&top)?,
+        profiles: profiles(&top)?,
+        gates: gates(&top)?,
+    })
+}
+
+fn version(top: &Table<'_>) -> Result<(), ConfigError> {
+    let Some(value) = top.find("version") else {
+        return Err(ConfigError { problem: Problem::NoVersion, span: 0..0 });
+    };
+    match value.get() {
+        DeValue::Integer(number) if number.as_str() == "1" && number.radix() == 10 => Ok(()),
+        DeValue::Integer(number) => Err(value.fail(Problem::Version(number.as_str().to_owned()))),
+        _ => Err(value.wrong("the number 1")),
+    }
+}
+
+fn prefix(value: &Value<'_>) -> Result<String, ConfigError> {
+    let text = value.text()?.value;
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let inside = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    match inside && edge(text.chars().next()) && edge(text.chars().last()) && text.len() <= 32 {
+        true => Ok(text),
+        false => Err(value.fail(Problem::Prefix(text))),
+    }
+}
+
+fn output(value: &Value<'_>) -> Result<String, ConfigError> {
+    let text = value.text()?.value;
+    let why = match text.as_str() {
+        "" | "." => Some("it names no file"),
+        _ if text.starts_with('/') => Some("it is outside the project"),
+        _ if text.split('/').any(|part| part == "..") => Some("it leads out of the project"),
+        _ if text.ends_with('/') => Some("it names a folder"),
+        _ if text.split('/').any(|part| part.eq_ignore_ascii_case(".git")) => Some("it is git's own folder"),
+        _ if text.rsplit('/').next().is_some_and(|last| last == "silo.toml" || last == ".silo.lock") => {
+            Some("silo keeps something else there")
+        }
+        _ => None,
+    };
+    match why {
+        None => Ok(text),
+        Some(why) => Err(value.fail(Problem::Output { value: text, why })),
+    }
+}
+
+fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
+    Ok(Layer {
+        ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| named(&ports, port))?,
+        hosts: table.table("hosts")?.map(|hosts| named(&hosts, |entry| entry.value.text())).transpose()?,
+        urls: table
+            .table("urls")?
+            .map_or_else(|| Ok(IndexMap::new()), |urls| named(&urls, |entry| entry.value.text()))?,
+        k3d: table.table("k3d")?.map_or_else(|| Ok(K3dLayer::default()), |k3d| self::k3d(&k3d))?,
+        hooks: table.table("hooks")?.map_or_else(|| Ok(Hooks::default()), |hooks| self::hooks(&hooks))?,
+        registry: table.table("registry")?.map_or_else(
+            || Ok(Advertisement::default()),
+            |registry| registry.only(REGISTRY).and_then(|()| advertisement(&registry)),
+        )?,
+    })
+}
+
+/// A table of variables: each name checked, each value read by `read`.
+fn named<T>(
+    table: &Table<'_>,
+    read: impl Fn(&Entry<'_>) -> Result<T, ConfigError>,
+) -> Result<IndexMap<String, T>, ConfigError> {
+    let mut values = IndexMap::new();
+    for entry in table.entries() {
+        varname::check(entry.key).map_err(|refusal| ConfigError {
+            problem: Problem::Name { name: entry.key.to_owned(), refusal },
+            span: entry.key_span.clone(),
+        })?;
+        values.insert(entry.key.to_owned(), read(&entry)?);
+    }
+    Ok(values)
+}
+
+fn port(entry: &Entry<'_>) -> Result<PortSpec, ConfigError> {
+    let invalid = |value: String| entry.value.fail(Problem::Port { name: entry.key.to_owned(), value });
+    match entry.value.get() {
+        DeValue::Integer(number) => {
+            match i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| u16::try_from(n).ok()) {
+                Some(0) => Ok(PortSpec::Random),
+                Some(port) => Ok(PortSpec::Default(port)),
+                None => Err(invalid(number.as_str().to_owned())),
+            }
+        }
+        DeValue::String(word) if word == "random" => Ok(PortSpec::Random),
+        DeValue::String(word) => Err(invalid(format!("\"{word}\""))),
+        _ => Err(entry.value.wrong("a port number or \"random\"")),
+    }
+}
+
+fn k3d(table: &Table<'_>) -> Result<K3dLayer, ConfigError> {
+    table.only(&["enabled", "args", "registry"])?;
+    let mut layer = K3dLayer { enabled: table.boolean("enabled")?, args: table.texts("args")?, ..K3dLayer::default() };
+    if let Some(registry) = table.table("registry")? {
+        registry.only(K3D_REGISTRY)?;
+        layer.registry_enabled = registry.boolean("enabled")?;
+        layer.registry = advertisement(&registry)?;
+    }
+    Ok(layer)
+}
+
+fn advertisement(table: &Table<'_>) -> Result<Advertisement, ConfigError> {
+    let text = |key| table.text(key).map(|text| text.map(|text: Text| text.value));
+    Ok(Advertisement {
+        advertise: table.boolean("advertise")?,
+        host: text("host")?,
+        host_from_container_runtime: text("hostFromContainerRuntime")?,
+        host_from_cluster_network: text("hostFromClusterNetwork")?,
+        help: text("help")?,
+    })
+}
+
+fn hooks(table: &Table<'_>) -> Result<Hooks, ConfigError> {
+    table.only(HOOKS)?;
+    let list = |key| {
+        table.texts(key).map(|texts| texts.map(|texts| texts.into_iter().map(|text| text.value).collect::<Vec<_>>()))
+    };
+    Ok(Hooks {
+        pre_up: list("pre-up")?,
+        post_up: list("post-up")?,
+        pre_down: list("pre-down")?,
+        post_down: list("post-down")?,
+    })
+}
+
+fn profiles(top: &Table<'_>) -> Result<IndexMap<String, Profile>, ConfigError> {
+    let mut profiles = IndexMap::new();
+    let Some(table) = top.table("profiles")? else { return Ok(profiles) };
+    for entry in table.entries() {
+        let word = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !word || entry.key.is_empty() || entry.key.starts_with('-') || entry.key.len() > 100 {
+            return Err(ConfigError { problem: Problem::ProfileName(entry.key.to_owned()), span: entry.key_span });
+        }
+        let table = entry.value.table()?;
+        table.only(PROFILE)?;
+        let mut profile = Profile { layer: layer(&table)?, ..Profile::default() };
+        if let Some(append) = table.table("append")? {
+            append.only(&["hooks", "k3d"])?;
+            if let Some(table) = append.table("hooks")? {
+                profile.append_hooks = hooks(&table)?;
+            }
+            if let Some(k3d) = append.table("k3d")? {
+                k3d.only(&["args"])?;
+                profile.append_args = k3d.texts("args")?.unwrap_or_default();
+            }
+        }
+        profiles.insert(entry.key.to_owned(), profile);
+    }
+    Ok(profiles)
+}
+
+fn gates(top: &Table<'_>) -> Result<IndexMap<String, Gate>, ConfigError> {
+    let mut gates = IndexMap::new();
+    let Some(table) = top.table("gates")? else { return Ok(gates) };
+    for entry in table.entries() {
+        let plain = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
+        if !plain || entry.key.is_empty() || entry.key.starts_with(['.', '-']) || entry.key == "silo" {
+            return Err(ConfigError { problem: Problem::GateTool(entry.key.to_owned()), span: entry.key_span });
+        }
+        let level = match entry.value.text()?.value.as_str() {
+            "env" => Gate::Env,
+            "cluster" => Gate::Cluster,
+            "tilt" => Gate::Tilt,
+            other => {
+                let problem = Problem::GateLevel { tool: entry.key.to_owned(), value: format!("\"{other}\"") };
+                return Err(entry.value.fail(problem));
+            }
+        };
+        gates.insert(entry.key.to_owned(), level);
+    }
+    Ok(gates)
+}

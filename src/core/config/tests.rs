@@ -1,0 +1,170 @@
+use super::*;
+use crate::core::source;
+use proptest::prelude::*;
+
+/// Line, column and message of the error in a text, with its hints.
+fn wrong(text: &str) -> String {
+    let error = parse(text).expect_err("it is wrong");
+    let place = source::locate(text, &error.span);
+    let hints = error.problem.hints().into_iter();
+    let said = [format!("{}:{} {}", place.line, place.column, error.problem)].into_iter().chain(hints);
+    said.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_smallest_file_gets_every_default() {
+    let file = parse("version = 1\n[ports]\nWEB_PORT = 3000\nAPI_PORT = \"random\"\nX = 0\n").expect("it is valid");
+    assert_eq!((file.prefix.as_str(), file.output.as_str()), ("localnet", ".localnet.env"));
+    let settings = file.settings(None).expect("the base");
+    assert_eq!(settings.hosts["APP_HOST"].value, "${name}.localhost");
+    assert_eq!(
+        settings.ports.values().collect::<Vec<_>>(),
+        [&PortSpec::Default(3000), &PortSpec::Random, &PortSpec::Random]
+    );
+    assert!(!settings.k3d.cluster);
+}
+
+#[test]
+fn ports_keep_their_declared_order() {
+    let file = parse("version = 1\n[ports]\nZ = 1\nA = 2\nM = 3\n").expect("it is valid");
+    assert_eq!(file.base.ports.keys().collect::<Vec<_>>(), ["Z", "A", "M"]);
+}
+
+#[test]
+fn the_whole_schema_is_read() {
+    let text = include_str!("full.toml");
+    let file = parse(text).expect("it is valid");
+    assert_eq!(file.profiles.keys().collect::<Vec<_>>(), ["testnet-local", "devnet-local"]);
+    assert_eq!(file.gates["kubectl"], Gate::Cluster);
+    assert_eq!(file.base.k3d.registry.host_from_cluster_network.as_deref(), Some("registry:5000"));
+    assert_eq!(file.base.registry.advertise, Some(false));
+    assert_eq!(file.base.hooks.pre_down.as_deref(), Some(["./scripts/backup-state.sh".to_owned()].as_slice()));
+}
+
+#[test]
+fn every_mistake_is_said_with_its_place_and_a_way_out() {
+    let cases = [
+        (
+            "version = 1\n[port]\nA = 1\n",
+            "2:2 Unknown key `port`\nDid `ports` get mistyped?\nAllowed here: `version`, `prefix`, `output`, `ports`, `hosts`, `urls`, `k3d`, `hooks`, `profiles`, `registry`, `gates`",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[k3d]\nenable = true\n",
+            "5:1 Unknown key `enable` in `k3d`\nDid `enabled` get mistyped?\nAllowed here: `enabled`, `args`, `registry`",
+        ),
+        ("version = 2\n[ports]\nA = 1\n", "1:11 Unknown `version`: 2\nWrite `version = 1`"),
+        ("[ports]\nA = 1\n", "1:1 `version` is missing\nWrite `version = 1`"),
+        (
+            "version = 1\n",
+            "1:1 `[ports]` declares no port\nDeclare at least one, for example `WEB_PORT = 3000` below `[ports]`",
+        ),
+        (
+            "version = 1\n[ports]\nWEB_PORT = 70000\n",
+            "3:12 Port `WEB_PORT` has an invalid value: 70000\nUse a number from 1 to 65535, or \"random\"",
+        ),
+        (
+            "version = 1\n[ports]\nA = \"3000\"\n",
+            "3:5 Port `A` has an invalid value: \"3000\"\nUse a number from 1 to 65535, or \"random\"",
+        ),
+        (
+            "version = 1\n[ports]\nA = -1\n",
+            "3:5 Port `A` has an invalid value: -1\nUse a number from 1 to 65535, or \"random\"",
+        ),
+        ("version = 1\n[ports]\nA = 1.5\n", "3:5 `ports.A` must be a port number or \"random\", not a decimal number"),
+        (
+            "version = 1\n[ports]\nA-B = 1\n",
+            "3:1 `A-B` cannot name a variable\nUse letters, digits and `_`, and no digit first",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[urls]\nLD_PRELOAD = \"x\"\n",
+            "5:1 `LD_PRELOAD` changes how shells or programs behave and cannot be set from `silo.toml`\nChoose a name of the project's own, such as `APP_PATH`",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[urls]\nA = \"x\"\n",
+            "5:5 `A` stands in both `[ports]` and `[urls]`\nRename one of them",
+        ),
+        (
+            "version = 1\nprefix = \"Up\"\n[ports]\nA = 1\n",
+            "2:10 `prefix` has an invalid value: `Up`\nUse 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends",
+        ),
+        (
+            "version = 1\noutput = \"../x\"\n[ports]\nA = 1\n",
+            "2:10 `output` cannot be `../x`: it leads out of the project\nUse a file name inside the project, such as `.localnet.env`",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[hosts]\nH = \"${A}.localhost\"\n",
+            "5:6 `hosts.H` uses the port `${A}`\nHosts can use `${name}`, `${prefix}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later",
+        ),
+        (
+            "version = 1\n[ports]\nWEB_PORT = 1\n[urls]\nU = \"http://x:${WEB_PROT}\"\n",
+            "5:15 Unknown variable `${WEB_PROT}` in `urls.U`\nDid `${WEB_PORT}` get mistyped?\nURLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[urls]\nU = \"${V}\"\nV = \"x\"\n",
+            "5:6 `urls.U` uses `${V}`, which is declared after it\nMove `V` above it",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[urls]\nU = \"${V}\"\nV = \"${U}\"\n",
+            "5:6 URLs use each other in a circle: U → V → U\nWrite one of them without the others",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[urls]\nU = \"${A\"\n",
+            "5:6 Unfinished `${…}` in `urls.U`\nWrite `${NAME}`; `$${` stands for a literal `${`",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[urls]\nU = \"a\\nb\"\n",
+            "5:5 The value of `urls.U` contains a newline\nEnv files, compose and Tilt read one line per value",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[k3d]\nenabled = \"yes\"\n",
+            "5:11 `k3d.enabled` must be `true` or `false`, not a text",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[hooks]\npre-up = [\"\"]\n",
+            "5:11 `hooks.pre-up` is empty\nRemove it, or give it a value",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[gates]\nkubectl = \"clutser\"\n",
+            "5:11 Gate `kubectl` has an invalid value: \"clutser\"\nUse \"env\", \"cluster\" or \"tilt\"",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[profiles.p]\nurls.U = \"${NOPE}\"\n",
+            "5:11 Unknown variable `${NOPE}` in `urls.U`\nURLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[profiles.p]\noutput = \"x\"\n",
+            "5:1 Unknown key `output` in `profiles.p`\nAllowed here: `ports`, `hosts`, `urls`, `k3d`, `hooks`, `append`, `registry`",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(wrong(text), expected, "in:\n{text}");
+    }
+}
+
+#[test]
+fn toml_itself_is_checked_with_a_place() {
+    assert!(wrong("version = 1\n[ports\n").starts_with("2:"));
+    assert!(wrong("version = 1\n[ports]\nA = 1\nA = 2\n").starts_with("4:1 Not valid TOML: "));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,300}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_cut_and_no_changed_byte_panics(cut in 0usize..2000, at in 0usize..2000, byte in 0u8..128) {
+        let full = include_str!("full.toml");
+        let mut bytes = full.as_bytes()[..cut.min(full.len())].to_vec();
+        if let Some(place) = bytes.get_mut(at) {
+            *place = byte;
+        }
+        if let Ok(text) = String::from_utf8(bytes)
+            && let Err(error) = parse(&text)
+        {
+            let _ = source::locate(&text, &error.span);
+            let _ = (error.problem.to_string(), error.problem.hints());
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The registry's content (design D1, D2, D4): every instance of the user and the ports it holds. Pure: reading and
+//! writing under the lock is `store::registry`'s.
+
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::name;
+
+/// The version this silo reads and writes.
+pub const VERSION: u32 = 1;
+
+/// All instances of the user.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leases {
+    /// Format version.
+    pub version: u32,
+    /// One entry for each project root that has an instance.
+    #[serde(default, rename = "instance", skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<Instance>,
+}
+
+/// One instance and its leases.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// First 16 hex digits of the digest of `root`.
+    pub id: String,
+    /// Canonical project root.
+    pub root: String,
+    /// Instance name.
+    pub name: String,
+    /// Resource prefix.
+    pub prefix: String,
+    /// Active profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// When it was last changed, RFC 3339.
+    pub changed: String,
+    /// Leases in declared order.
+    pub ports: IndexMap<String, u16>,
+}
+
+impl Instance {
+    /// `{prefix}-{name}`, unique across the registry (D4).
+    pub fn qualified(&self) -> String {
+        name::qualified(&self.prefix, &self.name)
+    }
+}
+
+/// A registry that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeasesError {
+    /// Not TOML of the registry's shape.
+    #[error("line {line}: {message}")]
+    Malformed {
+        /// Line, from 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// Written by a newer silo.
+    #[error("its version is {0}, and this silo reads version {VERSION}")]
+    Version(i64),
+}
+
+/// Enough of any registry to tell its version.
+#[derive(Deserialize)]
+struct Head {
+    version: i64,
+}
+
+impl Leases {
+    /// Reads the registry's text; an empty text is an empty registry.
+    ///
+    /// # Errors
+    /// [`LeasesError`] for anything else that is not a registry of this version.
+    pub fn parse(text: &str) -> Result<Self, LeasesError> {
+        if text.is_empty() {
+            return Ok(Self { version: VERSION, instances: Vec::new() });
+        }
+        if let Ok(Head { version }) = toml::from_str::<Head>(text)
+            && version != i64::from(VERSION)
+        {
+            return Err(LeasesError::Version(version));
+        }
+        toml::from_str(text).map_err(|error| LeasesError::Malformed {
+            line: error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+            message: error.message().to_owned(),
+        })
+    }
+
+    /// The registry's text.
+    pub fn render(&self) -> String {
+        let head = "# silo's registry: every instance of this user and the ports it holds. Written by silo.\n";
+        head.to_owned() + &toml::to_string(self).expect("strings, numbers and maps always serialise")
+    }
+
+    /// The instance of a project root.
+    pub fn at(&self, root: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.root == root)
+    }
+
+    /// The instance that bears a qualified name.
+    pub fn named(&self, qualified: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.qualified() == qualified)
+    }
+
+    /// Ports leased to instances of other roots.
+    pub fn leased_to_others(&self, root: &str) -> HashSet<u16> {
+        let others = self.instances.iter().filter(|instance| instance.root != root);
+        others.flat_map(|instance| instance.ports.values().copied()).collect()
+    }
+
+    /// Who holds each port: qualified name by port.
+    pub fn holders(&self) -> HashMap<u16, String> {
+        let all = self.instances.iter();
+        all.flat_map(|instance| instance.ports.values().map(|port| (*port, instance.qualified()))).collect()
+    }
+
+    /// Puts an instance in place of the one at its root and of the one at `moved_from`.
+    pub fn claim(&mut self, instance: Instance, moved_from: Option<&str>) {
+        self.instances.retain(|other| Some(other.root.as_str()) != moved_from || other.root == instance.root);
+        match self.instances.iter_mut().find(|other| other.root == instance.root) {
+            Some(own) => *own = instance,
+            None => self.instances.push(instance),
+        }
+    }
+
+    /// Frees everything the instance at a root holds.
+    pub fn release(&mut self, root: &str) {
+        self.instances.retain(|instance| instance.root != root);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn instance(root: &str, name: &str, ports: &[u16]) -> Instance {
+        Instance {
+            root: root.into(),
+            name: name.into(),
+            prefix: "localnet".into(),
+            ports: ports.iter().enumerate().map(|(i, port)| (format!("P{i}"), *port)).collect(),
+            ..Instance::default()
+        }
+    }
+
+    #[test]
+    fn the_file_keeps_order_and_comes_back_the_same() {
+        let mut leases = Leases { version: VERSION, ..Leases::default() };
+        leases.claim(instance("/p/\"odd\" \u{e9}", "z", &[3000, 49152]), None);
+        leases.claim(instance("/a", "a", &[1]), None);
+        assert_eq!(Leases::parse(&leases.render()), Ok(leases));
+    }
+
+    #[test]
+    fn damage_and_newer_versions_are_told_apart() {
+        assert_eq!(Leases::parse("version = 2\n[future]\n"), Err(LeasesError::Version(2)));
+        assert!(matches!(
+            Leases::parse("version = 1\n[[instance]]\nid = "),
+            Err(LeasesError::Malformed { line: 3, .. })
+        ));
+        assert!(matches!(Leases::parse("version = 1\nnew = 1\n"), Err(LeasesError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_moved_root_gives_its_place_to_the_new_one() {
+        let mut leases = Leases { version: VERSION, instances: vec![instance("/old", "x", &[1])] };
+        leases.claim(instance("/new", "x", &[1]), Some("/old"));
+        assert_eq!(leases.instances.iter().map(|i| i.root.as_str()).collect::<Vec<_>>(), ["/new"]);
+        assert!(leases.leased_to_others("/new").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn release_undoes_claim(roots in proptest::collection::hash_set("/[a-z]{1,6}", 1..8)) {
+            let roots: Vec<String> = roots.into_iter().collect();
+            let mut leases = Leases { version: VERSION, ..Leases::default() };
+            for root in &roots[1..] {
+                leases.claim(instance(root, "n", &[1]), None);
+            }
+            let before = leases.clone();
+            leases.claim(instance(&roots[0], "m", &[2]), None);
+            leases.release(&roots[0]);
+            prop_assert_eq!(leases, before);
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,200}", cut in 0usize..300) {
+            let _ = Leases::parse(&text);
+            let whole = Leases { version: 1, instances: vec![instance("/é", "x", &[1, 2])] }.render();
+            let cut = (0..=cut.min(whole.len())).rev().find(|at| whole.is_char_boundary(*at)).unwrap_or(0);
+            let _ = Leases::parse(&whole[..cut]);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The lockfile `.silo.lock` (spec, "Lockfile"): JSON shared with the older TypeScript silo; unknown keys are kept.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::identity::Identity;
+use super::name;
+
+/// The file's name, in the project's root.
+pub const FILE_NAME: &str = ".silo.lock";
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lockfile {
+    /// Always 1.
+    pub version: u32,
+    /// When the file was written, RFC 3339.
+    #[serde(default)]
+    pub generated_at: String,
+    /// The instance.
+    pub instance: InstanceState,
+    /// Keys this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// What a project remembers of its instance.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceState {
+    /// Instance name.
+    pub name: String,
+    /// Profile; `None` is the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Ports in declared order.
+    #[serde(default)]
+    pub ports: IndexMap<String, u16>,
+    /// Names of everything the instance owns; written for readers, never believed.
+    #[serde(default)]
+    pub identity: Identity,
+    /// When the instance was first made, RFC 3339.
+    #[serde(default)]
+    pub created_at: String,
+    /// Whether silo made its cluster.
+    #[serde(default)]
+    pub k3d_cluster_created: bool,
+    /// Tilt's process id while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tilt_pid: Option<u32>,
+    /// When Tilt was started, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tilt_started_at: Option<String>,
+    /// Keys this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A lockfile that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LockfileError {
+    /// Not JSON of the lockfile's shape.
+    #[error("line {line}, column {column}: {message}")]
+    Malformed {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// A version this silo does not know.
+    #[error("its version is {0}, and this silo reads version 1")]
+    Version(u64),
+}
+
+impl Lockfile {
+    /// A new lockfile around an instance.
+    pub fn new(instance: InstanceState, time: &str) -> Self {
+        Self { version: 1, generated_at: time.to_owned(), instance, extra: Map::new() }
+    }
+
+    /// Reads a lockfile; its name is sanitised and unusable ports are left out, for it may come from a stranger (D5).
+    ///
+    /// # Errors
+    /// [`LockfileError`] for anything that is not a lockfile of version 1.
+    pub fn parse(bytes: &[u8]) -> Result<Self, LockfileError> {
+        let malformed = |error: serde_json::Error| LockfileError::Malformed {
+            line: error.line(),
+            column: error.column(),
+            message: error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+        };
+        let value: Value = serde_json::from_slice(bytes).map_err(malformed)?;
+        match value.get("version").and_then(Value::as_u64) {
+            Some(version) if version != 1 => return Err(LockfileError::Version(version)),
+            _ => {}
+        }
+        let mut lockfile: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        lockfile.instance.name = name::sanitize(&lockfile.instance.name);
+        lockfile.instance.ports.retain(|_, port| *port != 0);
+        Ok(lockfile)
+    }
+
+    /// The file's text.
+    pub fn render(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("strings, numbers and maps always serialise");
+        text.push('\n');
+        text
+    }
+
+    /// Whether two lockfiles say the same at different times (design D10).
+    pub fn same_but_time(&self, other: &Self) -> bool {
+        let without = |lockfile: &Self| {
+            let mut bare = lockfile.clone();
+            bare.generated_at = String::new();
+            bare.instance.identity = Identity::default();
+            bare
+        };
+        self.instance.identity.agrees_with(&other.instance.identity)
+            && without(self) == without(other)
+            && self.instance.ports.keys().eq(other.instance.ports.keys())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// As the older TypeScript silo writes it: the image registry with its port, and a key silo does not know.
+    const OLDER: &str = r#"{
+  "version": 1,
+  "generatedAt": "2024-01-15T10:30:00Z",
+  "instance": {
+    "name": "feature-x",
+    "ports": { "WEB_PORT": 3000, "API_PORT": 8080 },
+    "identity": {
+      "name": "feature-x", "prefix": "localnet", "composeName": "localnet-feature-x",
+      "dockerNetwork": "localnet-feature-x", "volumePrefix": "localnet-feature-x",
+      "containerPrefix": "localnet-feature-x-", "hosts": { "APP_HOST": "feature-x.localhost" },
+      "k3dRegistryName": "localnet-feature-x-registry.localhost:5000"
+    },
+    "createdAt": "2024-01-15T10:30:00Z",
+    "k3dClusterCreated": true,
+    "note": "kept"
+  }
+}"#;
+
+    #[test]
+    fn one_of_the_older_silo_is_read_and_its_unknown_keys_survive() {
+        let lockfile = Lockfile::parse(OLDER.as_bytes()).expect("it is valid");
+        assert_eq!(lockfile.instance.ports["API_PORT"], 8080);
+        assert!(lockfile.instance.k3d_cluster_created);
+        let again = Lockfile::parse(lockfile.render().as_bytes()).expect("ours is valid too");
+        assert_eq!(again, lockfile);
+        assert!(lockfile.render().contains("\"note\": \"kept\""));
+    }
+
+    #[test]
+    fn a_strangers_name_and_ports_are_cleaned() {
+        let text = r#"{"version":1,"instance":{"name":"../$(x) Y","ports":{"A":0,"B":80}}}"#;
+        let lockfile = Lockfile::parse(text.as_bytes()).expect("it is readable");
+        assert_eq!(lockfile.instance.name, "x-y");
+        assert_eq!(lockfile.instance.ports.keys().collect::<Vec<_>>(), ["B"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        assert_eq!(Lockfile::parse(br#"{"version":2}"#), Err(LockfileError::Version(2)));
+        let broken = Lockfile::parse(b"{\n  \"version\": 1,\n").expect_err("it is cut");
+        assert_eq!(broken.to_string(), "line 3, column 0: EOF while parsing a value");
+    }
+
+    #[test]
+    fn only_the_time_may_differ() {
+        let one = Lockfile::parse(OLDER.as_bytes()).expect("it is valid");
+        let mut other = one.clone();
+        other.generated_at = "2030-01-01T00:00:00Z".into();
+        other.instance.identity.k3d_registry_name = Some("localnet-feature-x-registry.localhost".into());
+        assert!(one.same_but_time(&other));
+        other.instance.ports.insert("NEW".into(), 1);
+        assert!(!one.same_but_time(&other));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0usize..700) {
+            let _ = Lockfile::parse(&bytes);
+            let _ = Lockfile::parse(&OLDER.as_bytes()[..cut.min(OLDER.len())]);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The pure part: values in, values out. No files, no environment, no clock, no processes, no printing.
+
+pub mod activation;
+pub mod config;
+pub mod digest;
+pub mod envfile;
+pub mod environment;
+pub mod identity;
+pub mod leases;
+pub mod lockfile;
+pub mod name;
+pub mod ports;
+pub mod profile;
+pub mod shell;
+pub mod source;
+pub mod suggest;
+pub mod template;
+pub mod trust;
+pub mod varname;
+pub mod vars;

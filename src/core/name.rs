@@ -1,0 +1,95 @@
+//! Instance names (spec, "Name Resolution"): sanitised, generated, and shortened for k3d.
+
+use super::digest;
+
+/// Longest instance name, in characters: a DNS label.
+pub const NAME_MAX: usize = 63;
+/// Longest k3d cluster name, in characters: k3d refuses longer ones.
+pub const K3D_MAX: usize = 32;
+/// Length of the random part of a generated name, in characters.
+pub const SUFFIX_LEN: usize = 4;
+
+/// Lower-case letters, digits and single dashes, none at the ends, at most 63 characters; may be empty.
+pub fn sanitize(raw: &str) -> String {
+    let mut name = String::new();
+    for c in raw.to_lowercase().chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c);
+        } else if !name.is_empty() && !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    name.truncate(NAME_MAX);
+    name.trim_end_matches('-').to_owned()
+}
+
+/// `{directory}-{suffix}`, cut so that the suffix always stays whole.
+pub fn generated(directory: &str, suffix: &str) -> String {
+    let mut base = sanitize(directory);
+    base.truncate(NAME_MAX - suffix.len() - 1);
+    match base.trim_end_matches('-') {
+        "" => suffix.to_owned(),
+        base => format!("{base}-{suffix}"),
+    }
+}
+
+/// `{prefix}-{name}`: the name of everything an instance owns outside its folder (design D4).
+pub fn qualified(prefix: &str, name: &str) -> String {
+    format!("{prefix}-{name}")
+}
+
+/// A k3d cluster name of at most 32 characters: `{prefixPart}-{hash}-{suffix}` when `full` is longer.
+pub fn k3d(full: &str) -> String {
+    if full.len() <= K3D_MAX {
+        return full.to_owned();
+    }
+    let hash = &digest::of(full.as_bytes())[..8];
+    let last = full.rsplit('-').next().unwrap_or(full);
+    let suffix = &last[last.len().saturating_sub(6)..];
+    let room = K3D_MAX - hash.len() - suffix.len() - 2;
+    format!("{}-{hash}-{suffix}", full[..room].trim_end_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sanitizes_what_people_type() {
+        assert_eq!(sanitize("Feature/X  y"), "feature-x-y");
+        assert_eq!(sanitize("--a__b--"), "a-b");
+        assert_eq!(sanitize("日本"), "");
+    }
+
+    #[test]
+    fn the_suffix_of_a_generated_name_is_never_cut() {
+        assert_eq!(generated("My Project", "a3f7"), "my-project-a3f7");
+        assert_eq!(generated(&"x".repeat(90), "a3f7"), format!("{}-a3f7", "x".repeat(58)));
+        assert_eq!(generated("日本", "a3f7"), "a3f7");
+    }
+
+    #[test]
+    fn short_cluster_names_stay_and_long_ones_are_hashed() {
+        assert_eq!(k3d("localnet-feature-x"), "localnet-feature-x");
+        let full = "localnet-a-very-long-project-name-a3f7";
+        assert_eq!(k3d(full), format!("localnet-a-very-lo-{}-a3f7", &digest::of(full.as_bytes())[..8]));
+    }
+
+    proptest! {
+        #[test]
+        fn sanitize_is_idempotent_and_a_label(raw in "\\PC{0,200}") {
+            let name = sanitize(&raw);
+            prop_assert_eq!(sanitize(&name), name.clone());
+            prop_assert!(name.len() <= NAME_MAX);
+            prop_assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            prop_assert!(!name.starts_with('-') && !name.ends_with('-'));
+        }
+
+        #[test]
+        fn cluster_names_are_short_and_distinct(a in "[a-z0-9-]{1,90}", b in "[a-z0-9-]{1,90}") {
+            prop_assert!(k3d(&a).len() <= K3D_MAX);
+            prop_assert_eq!(k3d(&a) == k3d(&b), a == b);
+        }
+    }
+}

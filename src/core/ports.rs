@@ -1,0 +1,257 @@
+//! The port plan (spec, "Port Allocation Strategy"; design D2, D3): default first, then 49152-65535, in declared order.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use indexmap::IndexMap;
+
+/// Where ports come from when a default cannot be had.
+pub const EPHEMERAL: RangeInclusive<u16> = 49152..=65535;
+
+/// What `silo.toml` asks for one port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortSpec {
+    /// This port when it can be had, else one from the ephemeral range.
+    Default(u16),
+    /// `"random"` or `0`: always from the ephemeral range.
+    Random,
+}
+
+/// What the operating system says of a port that no instance holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// It can be bound.
+    Free,
+    /// Something else holds it.
+    Busy,
+    /// The user may not bind it (below 1024).
+    Denied,
+}
+
+/// Why a port is not the declared default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Another instance holds a lease on it.
+    Leased,
+    /// An earlier variable of the same project took it.
+    Taken,
+    /// A program on this machine has it.
+    Busy,
+    /// It is below 1024 and needs more rights.
+    Denied,
+}
+
+/// One port that was given out in place of its default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The variable.
+    pub name: String,
+    /// What was wanted.
+    pub wanted: u16,
+    /// What it got.
+    pub got: u16,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Ports for an instance, and what was moved on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Every declared port, in declared order.
+    pub ports: IndexMap<String, u16>,
+    /// Defaults that could not be had.
+    pub moved: Vec<Moved>,
+}
+
+/// No port is left in the ephemeral range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeFull {
+    /// The variable that found none.
+    pub name: String,
+    /// Leases of other instances.
+    pub leases: usize,
+}
+
+/// What the plan starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// Declared ports in order.
+    pub wanted: &'a IndexMap<String, PortSpec>,
+    /// This instance's own leases: kept without asking whether they are busy, for it may be this instance that runs.
+    pub held: &'a IndexMap<String, u16>,
+    /// Ports a lockfile names without a lease: kept when nobody else has them.
+    pub remembered: &'a IndexMap<String, u16>,
+    /// Ports leased to other instances.
+    pub leased: &'a HashSet<u16>,
+}
+
+/// Plans every declared port; `probe` is asked only about ports that no lease holds.
+///
+/// # Errors
+/// [`RangeFull`] when the ephemeral range has no port left.
+pub fn plan(given: &Given<'_>, probe: &mut dyn FnMut(u16) -> Probe) -> Result<Plan, RangeFull> {
+    let mut plan = Plan::default();
+    let mut taken: HashSet<u16> = HashSet::new();
+    let mut next = *EPHEMERAL.start();
+    // Ports this instance keeps are set aside first, so that no earlier variable takes a later one's lease.
+    let kept: HashSet<u16> = given.wanted.keys().filter_map(|name| given.held.get(name)).copied().collect();
+    for (name, spec) in given.wanted {
+        let port = match (given.held.get(name), keep(name, given, &kept, &taken, probe), spec) {
+            (Some(&port), _, _) if !taken.contains(&port) && !given.leased.contains(&port) => port,
+            (_, Some(port), _) => port,
+            (_, _, PortSpec::Random) => ephemeral(name, given, &kept, &taken, &mut next, probe)?,
+            (_, _, &PortSpec::Default(wanted)) => match refusal(wanted, given, &kept, &taken, probe) {
+                None => wanted,
+                Some(reason) => {
+                    let got = ephemeral(name, given, &kept, &taken, &mut next, probe)?;
+                    plan.moved.push(Moved { name: name.clone(), wanted, got, reason });
+                    got
+                }
+            },
+        };
+        taken.insert(port);
+        plan.ports.insert(name.clone(), port);
+    }
+    Ok(plan)
+}
+
+/// The remembered port of a variable without a lease, when it is still to be had.
+fn keep(
+    name: &str,
+    given: &Given<'_>,
+    kept: &HashSet<u16>,
+    taken: &HashSet<u16>,
+    probe: &mut dyn FnMut(u16) -> Probe,
+) -> Option<u16> {
+    let port = *given.remembered.get(name)?;
+    (!given.held.contains_key(name) && refusal(port, given, kept, taken, probe).is_none()).then_some(port)
+}
+
+fn refusal(
+    port: u16,
+    given: &Given<'_>,
+    kept: &HashSet<u16>,
+    taken: &HashSet<u16>,
+    probe: &mut dyn FnMut(u16) -> Probe,
+) -> Option<Reason> {
+    if taken.contains(&port) || kept.contains(&port) {
+        return Some(Reason::Taken);
+    }
+    if given.leased.contains(&port) {
+        return Some(Reason::Leased);
+    }
+    match probe(port) {
+        Probe::Free => None,
+        Probe::Busy => Some(Reason::Busy),
+        Probe::Denied => Some(Reason::Denied),
+    }
+}
+
+fn ephemeral(
+    name: &str,
+    given: &Given<'_>,
+    kept: &HashSet<u16>,
+    taken: &HashSet<u16>,
+    next: &mut u16,
+    probe: &mut dyn FnMut(u16) -> Probe,
+) -> Result<u16, RangeFull> {
+    for port in *next..=*EPHEMERAL.end() {
+        if refusal(port, given, kept, taken, probe).is_none() {
+            *next = port;
+            return Ok(port);
+        }
+    }
+    Err(RangeFull { name: name.to_owned(), leases: given.leased.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn wants(specs: &[(&str, PortSpec)]) -> IndexMap<String, PortSpec> {
+        specs.iter().map(|(name, spec)| ((*name).to_owned(), *spec)).collect()
+    }
+
+    fn ports(list: &[(&str, u16)]) -> IndexMap<String, u16> {
+        list.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect()
+    }
+
+    fn planned(
+        wanted: &IndexMap<String, PortSpec>,
+        held: &[(&str, u16)],
+        leased: &[u16],
+        busy: &[u16],
+    ) -> Result<Plan, RangeFull> {
+        let leased = leased.iter().copied().collect();
+        let (held, none) = (ports(held), IndexMap::new());
+        let given = Given { wanted, held: &held, remembered: &none, leased: &leased };
+        plan(&given, &mut |port| if busy.contains(&port) { Probe::Busy } else { Probe::Free })
+    }
+
+    #[test]
+    fn defaults_come_first_in_declared_order() {
+        let wanted = wants(&[("WEB", PortSpec::Default(3000)), ("API", PortSpec::Default(8080))]);
+        assert_eq!(planned(&wanted, &[], &[], &[]).map(|plan| plan.ports), Ok(ports(&[("WEB", 3000), ("API", 8080)])));
+    }
+
+    #[test]
+    fn second_port_with_same_default_gets_ephemeral() {
+        let wanted = wants(&[("A", PortSpec::Default(8080)), ("B", PortSpec::Default(8080))]);
+        let plan = planned(&wanted, &[], &[], &[]).expect("there is room");
+        assert_eq!(plan.ports, ports(&[("A", 8080), ("B", 49152)]));
+        assert_eq!(plan.moved[0].reason, Reason::Taken);
+    }
+
+    #[test]
+    fn a_leased_or_busy_default_moves_and_says_why() {
+        let wanted = wants(&[("A", PortSpec::Default(1)), ("B", PortSpec::Default(2)), ("C", PortSpec::Random)]);
+        let plan = planned(&wanted, &[], &[1, 49152], &[2, 49153]).expect("there is room");
+        assert_eq!(plan.ports, ports(&[("A", 49154), ("B", 49155), ("C", 49156)]));
+        assert_eq!(plan.moved.iter().map(|m| m.reason).collect::<Vec<_>>(), [Reason::Leased, Reason::Busy]);
+    }
+
+    #[test]
+    fn an_own_lease_is_kept_though_it_is_busy_and_another_variable_wants_it() {
+        let wanted = wants(&[("NEW", PortSpec::Default(3000)), ("WEB", PortSpec::Default(3000))]);
+        let plan = planned(&wanted, &[("WEB", 3000)], &[], &[3000]).expect("there is room");
+        assert_eq!(plan.ports, ports(&[("NEW", 49152), ("WEB", 3000)]));
+    }
+
+    #[test]
+    fn a_remembered_port_is_kept_only_when_nobody_has_it() {
+        let wanted = wants(&[("A", PortSpec::Default(1)), ("B", PortSpec::Default(2))]);
+        let (held, remembered) = (IndexMap::new(), ports(&[("A", 700), ("B", 701)]));
+        let leased = HashSet::from([701]);
+        let given = Given { wanted: &wanted, held: &held, remembered: &remembered, leased: &leased };
+        let plan = plan(&given, &mut |_| Probe::Free).expect("there is room");
+        assert_eq!(plan.ports, ports(&[("A", 700), ("B", 2)]));
+    }
+
+    #[test]
+    fn a_full_range_says_how_many_leases_there_are() {
+        let wanted = wants(&[("A", PortSpec::Random)]);
+        let leased: Vec<u16> = EPHEMERAL.collect();
+        assert_eq!(planned(&wanted, &[], &leased, &[]), Err(RangeFull { name: "A".into(), leases: 16384 }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_is_distinct_stable_and_avoids_leases(
+            specs in proptest::collection::vec(proptest::option::of(1u16..9000), 1..12),
+            leased in proptest::collection::hash_set(1u16..9000, 0..30),
+        ) {
+            let wanted: IndexMap<String, PortSpec> = specs.iter().enumerate()
+                .map(|(i, spec)| (format!("P{i}"), spec.map_or(PortSpec::Random, PortSpec::Default))).collect();
+            let none = IndexMap::new();
+            let given = Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased };
+            let first = plan(&given, &mut |_| Probe::Free).expect("there is room");
+            let distinct: HashSet<u16> = first.ports.values().copied().collect();
+            prop_assert_eq!(distinct.len(), wanted.len());
+            prop_assert!(distinct.is_disjoint(&leased));
+            prop_assert!(first.ports.keys().eq(wanted.keys()));
+            let again = Given { held: &first.ports, ..given };
+            prop_assert_eq!(plan(&again, &mut |_| Probe::Busy).expect("all is kept").ports, first.ports);
+        }
+    }
+}

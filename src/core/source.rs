@@ -1,0 +1,87 @@
+//! Places in a text that people can find: line, column, and the line itself with a caret under it.
+
+use std::ops::Range;
+
+/// Width of an excerpt in characters; longer lines are cut around the caret.
+const WIDTH: usize = 100;
+
+/// A place in a text, one-based, with the line it stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Line number, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The line, and below it a caret line, both without a final newline.
+    pub excerpt: String,
+}
+
+/// Finds the place of a byte range in `text`; a range beyond the end points at the end.
+pub fn locate(text: &str, span: &Range<usize>) -> Place {
+    let start = floor(text, span.start);
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let end = floor(text, span.end).clamp(start, line_end.max(start));
+    let before = text[line_start..start].chars().count();
+    let width = text[start..end].chars().count().max(1);
+    let line = text[..start].matches('\n').count() + 1;
+    let number = line.to_string();
+    let (shown, offset) = window(&text[line_start..line_end], before);
+    let pad: String = shown.chars().take(offset).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let caret = "^".repeat(width.min(WIDTH.saturating_sub(offset).max(1)));
+    let gutter = " ".repeat(number.len());
+    let excerpt = format!("{number} | {}\n{gutter} | {pad}{caret}", printable(&shown));
+    Place { line, column: before + 1, excerpt }
+}
+
+/// Replaces control characters, so that a hostile text cannot drive the terminal it is shown on.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The part of a long line around `column`, and where the column stands in that part.
+fn window(line: &str, column: usize) -> (String, usize) {
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.chars().count() <= WIDTH {
+        return (line.to_owned(), column);
+    }
+    let skip = column.saturating_sub(WIDTH / 2);
+    (line.chars().skip(skip).take(WIDTH).collect(), column - skip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_under_the_value() {
+        let text = "version = 1\n[ports]\nWEB = 70000\n";
+        let at = text.find("70000").expect("it is there");
+        let place = locate(text, &(at..at + 5));
+        assert_eq!((place.line, place.column), (3, 7));
+        assert_eq!(place.excerpt, "3 | WEB = 70000\n  |       ^^^^^");
+    }
+
+    #[test]
+    fn survives_any_range_and_hides_control_characters() {
+        let place = locate("é\u{1b}[2J", &(1..900));
+        assert_eq!(place.excerpt, "1 | é\u{fffd}[2J\n  | ^^^^^");
+        assert_eq!(locate("", &(5..9)).line, 1);
+    }
+
+    #[test]
+    fn cuts_long_lines_around_the_caret() {
+        let text = format!("{}x", "a".repeat(500));
+        let place = locate(&text, &(500..501));
+        assert_eq!(place.column, 501);
+        assert!(place.excerpt.lines().all(|line| line.chars().count() <= WIDTH + 8));
+    }
+}

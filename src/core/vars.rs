@@ -1,0 +1,237 @@
+//! The vars of an instance, in the order of the env file (spec, "Environment File"): identity, hosts, ports, k3d, URLs.
+
+use indexmap::IndexMap;
+
+use super::config::{REGISTRY_PORT, Settings};
+use super::identity::Identity;
+use super::template::{self, Unresolved};
+
+/// What host templates may use (spec, phase 2).
+pub const HOST_VARIABLES: [&str; 4] = ["name", "prefix", "WORKSPACE_NAME", "COMPOSE_PROJECT_NAME"];
+
+/// Names that silo itself gives values to and that URLs and k3d arguments may use.
+pub fn built_in_names(settings: &Settings) -> Vec<&'static str> {
+    let mut names = vec![
+        "name",
+        "prefix",
+        "WORKSPACE_NAME",
+        "COMPOSE_PROJECT_NAME",
+        "DOCKER_NETWORK",
+        "VOLUME_PREFIX",
+        "CONTAINER_PREFIX",
+        "TILT_HOST",
+    ];
+    if settings.k3d.cluster {
+        names.extend(["K3D_CLUSTER_NAME", "KUBECONFIG"]);
+    }
+    if settings.k3d.registry {
+        names.push("K3D_REGISTRY_NAME");
+    }
+    names
+}
+
+/// One headed part of the env file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// The heading, without its decoration.
+    pub title: &'static str,
+    /// Names and values in order.
+    pub vars: IndexMap<String, String>,
+}
+
+/// Everything an instance puts into an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vars {
+    /// The parts of the env file, in order; empty ones are left out.
+    pub sections: Vec<Section>,
+}
+
+/// Fills the host templates and adds `TILT_HOST`, which follows `APP_HOST`.
+///
+/// # Errors
+/// [`Unresolved`] for a template that [`super::config::parse`] would have refused.
+pub fn hosts(settings: &Settings, identity: &Identity) -> Result<IndexMap<String, String>, Unresolved> {
+    let known = identity_variables(identity);
+    let mut hosts = IndexMap::new();
+    for (name, text) in &settings.hosts {
+        let lookup = |name: &str| known.get(name).filter(|_| HOST_VARIABLES.contains(&name)).map(String::as_str);
+        hosts.insert(name.clone(), template::expand(&text.value, lookup)?);
+    }
+    if !hosts.contains_key("TILT_HOST") {
+        let app = hosts.get("APP_HOST").cloned().unwrap_or_else(|| format!("{}.localhost", identity.name));
+        hosts.insert("TILT_HOST".to_owned(), app);
+    }
+    Ok(hosts)
+}
+
+/// Computes every var; `identity` must carry its resolved hosts, `ports` every declared port.
+///
+/// # Errors
+/// [`Unresolved`] for a template that [`super::config::parse`] would have refused.
+pub fn vars(
+    settings: &Settings,
+    identity: &Identity,
+    profile: Option<&str>,
+    ports: &IndexMap<String, u16>,
+) -> Result<Vars, Unresolved> {
+    let ports: IndexMap<String, String> = ports.iter().map(|(name, port)| (name.clone(), port.to_string())).collect();
+    let k3d = k3d_variables(identity, ports.get(REGISTRY_PORT.0));
+    let mut known = identity_variables(identity);
+    for part in [&identity.hosts, &ports, &k3d] {
+        known.extend(part.clone());
+    }
+    let mut urls = IndexMap::new();
+    for (name, text) in &settings.urls {
+        let url = template::expand(&text.value, |name| known.get(name).map(String::as_str))?;
+        known.insert(name.clone(), url.clone());
+        urls.insert(name.clone(), url);
+    }
+    let mut own = IndexMap::new();
+    for (name, value) in identity_variables(identity).into_iter().filter(|(name, _)| name != "name" && name != "prefix")
+    {
+        let first = own.is_empty();
+        own.insert(name, value);
+        if let (true, Some(profile)) = (first, profile) {
+            own.insert("SILO_PROFILE".to_owned(), profile.to_owned());
+        }
+    }
+    let sections = [
+        ("Instance Identity", own),
+        ("Hosts (browser isolation)", identity.hosts.clone()),
+        ("Allocated Ports", ports),
+        ("k3d (if enabled)", k3d),
+        ("Derived URLs", urls),
+    ];
+    let sections = sections.into_iter().map(|(title, vars)| Section { title, vars });
+    Ok(Vars { sections: sections.filter(|section| !section.vars.is_empty()).collect() })
+}
+
+fn identity_variables(identity: &Identity) -> IndexMap<String, String> {
+    let pairs = [
+        ("name", &identity.name),
+        ("prefix", &identity.prefix),
+        ("WORKSPACE_NAME", &identity.name),
+        ("COMPOSE_PROJECT_NAME", &identity.compose_name),
+        ("DOCKER_NETWORK", &identity.docker_network),
+        ("VOLUME_PREFIX", &identity.volume_prefix),
+        ("CONTAINER_PREFIX", &identity.container_prefix),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+}
+
+fn k3d_variables(identity: &Identity, registry_port: Option<&String>) -> IndexMap<String, String> {
+    let mut vars = IndexMap::new();
+    if let Some(cluster) = &identity.k3d_cluster_name {
+        vars.insert("K3D_CLUSTER_NAME".to_owned(), cluster.clone());
+    }
+    if let (Some(registry), Some(port)) = (&identity.k3d_registry_name, registry_port) {
+        vars.insert("K3D_REGISTRY_NAME".to_owned(), format!("{registry}:{port}"));
+    }
+    if let Some(path) = &identity.kubeconfig_path {
+        vars.insert("KUBECONFIG".to_owned(), path.clone());
+    }
+    vars
+}
+
+impl Vars {
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sections
+            .iter()
+            .flat_map(|section| section.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// The vars of one section, by its title; empty when there are none.
+    pub fn section(&self, title: &str) -> impl Iterator<Item = (&str, &str)> {
+        let section = self.sections.iter().find(move |section| section.title == title);
+        section.into_iter().flat_map(|section| section.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// What an active shell and child processes get: the vars, `SILO_*`, and a `TILT_HOST` that Tilt can bind (D15).
+    pub fn for_processes(&self, root: &str, env_file: &str) -> Vec<(String, String)> {
+        let mut all: Vec<(String, String)> = vec![
+            ("SILO_ACTIVE".to_owned(), "1".to_owned()),
+            ("SILO_ROOT".to_owned(), root.to_owned()),
+            ("SILO_ENV_FILE".to_owned(), env_file.to_owned()),
+        ];
+        for (name, value) in self.iter() {
+            match name {
+                "TILT_HOST" => all.push((name.to_owned(), "localhost".to_owned())),
+                "WORKSPACE_NAME" => {
+                    all.push(("SILO_WORKSPACE".to_owned(), value.to_owned()));
+                    all.push((name.to_owned(), value.to_owned()));
+                }
+                _ => all.push((name.to_owned(), value.to_owned())),
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::parse;
+    use crate::core::identity::identity;
+
+    fn vars_of(toml: &str, profile: Option<&str>, ports: &[(&str, u16)]) -> Vec<String> {
+        let settings = parse(toml).expect("valid").settings(profile).expect("known");
+        let mut identity = identity(&settings.prefix, "feature-x", settings.k3d, "/home/user");
+        identity.hosts = hosts(&settings, &identity).expect("checked");
+        let ports = ports.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
+        let vars = vars(&settings, &identity, profile, &ports).expect("checked");
+        vars.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    #[test]
+    fn stand_in_the_order_of_the_spec() {
+        let toml = r#"
+version = 1
+[ports]
+WEB_PORT = 3000
+K3D_REGISTRY_PORT = 5000
+[hosts]
+APP_HOST = "${name}.localhost"
+API_HOST = "api.${name}.localhost"
+[urls]
+WEB_URL = "http://${APP_HOST}:${WEB_PORT}"
+DOCS_URL = "${WEB_URL}/docs"
+[k3d]
+enabled = true
+registry.enabled = true
+[profiles.p]
+"#;
+        assert_eq!(
+            vars_of(toml, Some("p"), &[("WEB_PORT", 3001), ("K3D_REGISTRY_PORT", 5001)]),
+            [
+                "WORKSPACE_NAME=feature-x",
+                "SILO_PROFILE=p",
+                "COMPOSE_PROJECT_NAME=localnet-feature-x",
+                "DOCKER_NETWORK=localnet-feature-x",
+                "VOLUME_PREFIX=localnet-feature-x",
+                "CONTAINER_PREFIX=localnet-feature-x-",
+                "APP_HOST=feature-x.localhost",
+                "API_HOST=api.feature-x.localhost",
+                "TILT_HOST=feature-x.localhost",
+                "WEB_PORT=3001",
+                "K3D_REGISTRY_PORT=5001",
+                "K3D_CLUSTER_NAME=localnet-feature-x",
+                "K3D_REGISTRY_NAME=localnet-feature-x-registry.localhost:5001",
+                "KUBECONFIG=/home/user/.kube/localnet-feature-x",
+                "WEB_URL=http://feature-x.localhost:3001",
+                "DOCS_URL=http://feature-x.localhost:3001/docs",
+            ]
+        );
+    }
+
+    #[test]
+    fn processes_get_a_tilt_host_that_binds() {
+        let vars = Vars {
+            sections: vec![Section {
+                title: "Hosts",
+                vars: IndexMap::from([("TILT_HOST".to_owned(), "x.localhost".to_owned())]),
+            }],
+        };
+        assert!(vars.for_processes("/p", "/p/.localnet.env").contains(&("TILT_HOST".into(), "localhost".into())));
+    }
+}

@@ -1,0 +1,161 @@
+//! What went wrong, where, and how to go on (design D12). Errors of the core become one here; hints are worded here.
+
+use std::path::Path;
+
+use crate::core::config::ConfigError;
+use crate::core::profile::ProfileError;
+use crate::core::source;
+use crate::core::suggest::{nearest, ticked};
+
+/// Exit codes of silo itself (design D11); `exec` and `shell` pass on their child's.
+pub mod code {
+    /// Something failed.
+    pub const FAILURE: u8 = 1;
+    /// The command line cannot be understood.
+    pub const USAGE: u8 = 2;
+    /// The `silo.toml` is not trusted.
+    pub const NOT_TRUSTED: u8 = 3;
+    /// Not inside an active instance.
+    pub const NOT_ACTIVE: u8 = 4;
+}
+
+/// One failure, ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed, with the value that is to blame.
+    pub what: String,
+    /// `silo.toml:4:12` or a path.
+    pub place: Option<String>,
+    /// The line in question with a caret below it.
+    pub excerpt: Option<String>,
+    /// How to go on, a sentence each.
+    pub hints: Vec<String>,
+    /// The exit code.
+    pub code: u8,
+    /// Whether the same call may succeed in a moment.
+    pub transient: bool,
+}
+
+impl Failure {
+    /// A failure with exit code 1.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), place: None, excerpt: None, hints: Vec::new(), code: code::FAILURE, transient: false }
+    }
+
+    /// A file or folder that could not be used: `verb` is what was tried, as in "read".
+    pub fn file(verb: &str, path: &Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as Kind;
+        let failure = Self::new(format!("Cannot {verb} `{}`: {}", shown(path), reason(error)));
+        match error.kind() {
+            Kind::StorageFull | Kind::QuotaExceeded => failure.hint("Free some space on that disk; nothing was lost"),
+            Kind::PermissionDenied => failure.hint(format!("Check who owns it: `ls -ld {}`", quoted(path))),
+            Kind::ReadOnlyFilesystem => {
+                failure.hint("Set XDG_STATE_HOME and XDG_DATA_HOME to folders that can be written")
+            }
+            _ => failure,
+        }
+    }
+
+    /// Adds a way to go on.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Sets the exit code.
+    #[must_use]
+    pub fn code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// A mistake in the config file `shown` with the given text.
+    pub fn config(error: &ConfigError, shown: &str, text: &str) -> Self {
+        let place = source::locate(text, &error.span);
+        Self {
+            what: source::printable(&error.problem.to_string()),
+            place: Some(format!("{shown}:{}:{}", place.line, place.column)),
+            excerpt: Some(place.excerpt),
+            hints: error.problem.hints().iter().map(|hint| source::printable(hint)).collect(),
+            ..Self::new("")
+        }
+    }
+
+    /// A profile that cannot be had.
+    pub fn profile(error: &ProfileError) -> Self {
+        let failure = Self::new(error.to_string());
+        match error {
+            ProfileError::NeedsForce { requested, .. } => {
+                failure.hint(format!("Run `silo env --profile {requested} --force`; its ports may change"))
+            }
+            ProfileError::Unknown { name, known } => {
+                let near = nearest(name, known.iter().map(String::as_str));
+                let failure =
+                    near.iter().fold(failure, |failure, near| failure.hint(format!("Did `{near}` get mistyped?")));
+                failure.hint(format!("Profiles in `silo.toml`: {}", ticked(known)))
+            }
+            ProfileError::NoneDefined { .. } => {
+                failure.hint("Add `[profiles.NAME]` to `silo.toml`, or leave out --profile and SILO_PROFILE")
+            }
+            ProfileError::Gone { .. } => failure.hint("Run `silo env --force` to go on without a profile"),
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(place) = &self.place {
+            write!(f, "\n  --> {place}")?;
+        }
+        if let Some(excerpt) = &self.excerpt {
+            write!(f, "\n{excerpt}")?;
+        }
+        self.hints.iter().try_for_each(|hint| write!(f, "\nHint: {hint}"))
+    }
+}
+
+/// A path for people: control characters replaced.
+pub fn shown(path: &Path) -> String {
+    source::printable(&path.to_string_lossy())
+}
+
+/// A path as part of a command line that can be pasted.
+pub fn quoted(path: &Path) -> String {
+    shell_words::quote(&shown(path)).into_owned()
+}
+
+/// The system's words for an error, without Rust's "(os error N)".
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_mistake_shows_line_caret_and_hint() {
+        let text = "version = 1\n[ports]\nWEB_PORT = 70000\n";
+        let error = crate::core::config::parse(text).expect_err("the port is too high");
+        expect_test::expect![[r#"
+            Port `WEB_PORT` has an invalid value: 70000
+              --> silo.toml:3:12
+            3 | WEB_PORT = 70000
+              |            ^^^^^
+            Hint: Use a number from 1 to 65535, or "random""#]]
+        .assert_eq(&Failure::config(&error, "silo.toml", text).to_string());
+    }
+
+    #[test]
+    fn a_file_error_names_the_path_and_a_way_out() {
+        let error = std::io::Error::from_raw_os_error(13);
+        let failure = Failure::file("write", Path::new("/a b/x"), &error);
+        assert_eq!(
+            failure.to_string(),
+            "Cannot write `/a b/x`: Permission denied\nHint: Check who owns it: `ls -ld '/a b/x'`"
+        );
+    }
+}

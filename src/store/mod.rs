@@ -1,0 +1,8 @@
+//! What silo remembers: the registry (under its lock), each project's files, trust, and the stamps the shell hook reads.
+
+pub mod instances;
+pub mod project;
+pub mod registry;
+pub mod stamp;
+pub mod trust;
+pub mod worktree;

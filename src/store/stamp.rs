@@ -1,0 +1,133 @@
+//! The stamp of a project (design D7): what the shell hook compares without starting a program, and what `silo export`
+//! needs to answer for a known instance without the registry, its lock, or a parser.
+//!
+//! Line one is the generation, a digest of the rest: writers that see the same state write the same stamp, so no two
+//! shells chase each other. The file's modification time is set to `silo.toml`'s. It is a cache: whoever changes what it
+//! tells of removes it first, and a missing or damaged one is made anew from the registry.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::core::digest;
+use crate::failure::Failure;
+use crate::sys::dirs::Dirs;
+use crate::sys::files::{self, Writing};
+
+/// Largest stamp that is read, in bytes.
+const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// What a project's state was when the stamp was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Digest of `silo.toml`.
+    pub config: String,
+    /// What the user has said of it.
+    pub trust: String,
+    /// The instance, once it has been settled for this very `silo.toml`.
+    pub instance: Option<Known>,
+}
+
+/// A settled instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Its profile.
+    pub profile: Option<String>,
+    /// Its ports.
+    pub ports: IndexMap<String, u16>,
+    /// Digest of the lockfile that goes with it.
+    pub lockfile: String,
+    /// Absolute path of its env file.
+    pub env_file: String,
+    /// The home folder its paths were computed for.
+    pub home: String,
+    /// Everything an active shell gets, in order.
+    pub vars: Vec<(String, String)>,
+}
+
+impl Stamp {
+    /// The stamp's text and generation.
+    pub fn render(&self) -> (String, String) {
+        let body = serde_json::to_string(self).expect("strings, numbers and maps always serialise");
+        let generation = digest::of(body.as_bytes())[..16].to_owned();
+        (format!("{generation}\n{body}\n"), generation)
+    }
+
+    /// Reads a stamp with its generation; anything damaged is none.
+    pub fn parse(text: &[u8]) -> Option<(Self, String)> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (generation, body) = text.strip_suffix('\n')?.split_once('\n')?;
+        let whole = digest::of(body.as_bytes()).starts_with(generation) && generation.len() == 16;
+        Some((serde_json::from_str(body).ok().filter(|_| whole)?, generation.to_owned()))
+    }
+}
+
+/// Reads a project's stamp.
+pub fn load(dirs: &Dirs, root: &Path) -> Option<(Stamp, String)> {
+    Stamp::parse(&files::read(&dirs.stamp(root), LIMIT).ok()??.bytes)
+}
+
+/// Writes a project's stamp, touches it only where it already says this, and returns its generation.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn save(dirs: &Dirs, root: &Path, stamp: &Stamp, config_modified: SystemTime) -> Result<String, Failure> {
+    let path = dirs.stamp(root);
+    let (text, generation) = stamp.render();
+    let same = files::read(&path, LIMIT).ok().flatten().is_some_and(|old| old.bytes == text.as_bytes());
+    if same {
+        sync(dirs, root, config_modified)?;
+    } else {
+        files::make_folder(path.parent().expect("a stamp lies in a folder"))?;
+        let writing = Writing { durable: false, modified: Some(config_modified), ..Writing::PRIVATE };
+        files::replace(&path, text.as_bytes(), writing)?;
+    }
+    Ok(generation)
+}
+
+/// Makes the stamp's time that of `silo.toml` again, when it is not.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn sync(dirs: &Dirs, root: &Path, config_modified: SystemTime) -> Result<(), Failure> {
+    let path = dirs.stamp(root);
+    match files::modified(&path) {
+        Some(modified) if modified == config_modified => Ok(()),
+        _ => files::set_modified(&path, config_modified),
+    }
+}
+
+/// Removes a project's stamp, so that every shell in the project asks anew at its next prompt.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn invalidate(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
+    files::remove(&dirs.stamp(root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_stamp_comes_back_and_a_damaged_one_does_not() {
+        let stamp = Stamp { config: "c".into(), trust: "allowed".into(), instance: None };
+        let (text, generation) = stamp.render();
+        assert_eq!(Stamp::parse(text.as_bytes()), Some((stamp, generation)));
+        for cut in 0..text.len() {
+            assert_eq!(Stamp::parse(&text.as_bytes()[..cut]), None, "cut at {cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(Stamp::parse(&bytes), None);
+        }
+    }
+}

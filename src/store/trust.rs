@@ -1,0 +1,126 @@
+//! The user's word on each `silo.toml` (design D6): one small file for each record, named by its digest.
+//!
+//! `allow/` holds a file per path and content and per repository, place and content; `deny/` one per path; `last/` the
+//! content each path was last allowed with, so that `silo allow` can show what changed.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::project::Project;
+use super::stamp;
+use super::worktree::{self, Membership};
+use crate::core::trust::{self, Trust};
+use crate::failure::Failure;
+use crate::sys::dirs::Dirs;
+use crate::sys::files::{self, Writing};
+
+/// Largest record that is read, in bytes: a path, or a whole config file.
+const LIMIT: u64 = 1024 * 1024;
+
+/// What the user has said of a project's config file as it is now.
+///
+/// # Errors
+/// A [`Failure`] when a record cannot be read.
+pub fn judge(dirs: &Dirs, project: &Project) -> Result<Trust, Failure> {
+    let path = trust::record_of_path(project.file_bytes());
+    if files::read(&place(dirs, "deny", &path), LIMIT)?.is_some() {
+        return Ok(Trust::Denied);
+    }
+    if holds(dirs, &own_record(project), project.file_bytes())? {
+        return Ok(Trust::Allowed);
+    }
+    if let Some(membership) = membership(project)
+        && holds(dirs, &repository_record(project, &membership), membership.common_dir.as_os_str().as_bytes())?
+    {
+        return Ok(Trust::Allowed);
+    }
+    match files::read(&place(dirs, "last", &path), LIMIT)? {
+        Some(_) => Ok(Trust::Changed),
+        None => Ok(Trust::Unknown),
+    }
+}
+
+/// The content a project's config file was last allowed with.
+///
+/// # Errors
+/// A [`Failure`] when the record cannot be read.
+pub fn last_allowed(dirs: &Dirs, project: &Project) -> Result<Option<Vec<u8>>, Failure> {
+    let last = place(dirs, "last", &trust::record_of_path(project.file_bytes()));
+    Ok(files::read(&last, LIMIT)?.map(|content| content.bytes))
+}
+
+/// Allows a project's config file as it is now, in every genuine worktree of its repository. Returns how many other
+/// worktrees that covers.
+///
+/// # Errors
+/// A [`Failure`] that names the path that could not be written.
+pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
+    let path = trust::record_of_path(project.file_bytes());
+    files::remove(&place(dirs, "deny", &path))?;
+    record(dirs, "last", &path, &project.content)?;
+    record(dirs, "allow", &own_record(project), &lined(project.file_bytes()))?;
+    let membership = membership(project);
+    if let Some(membership) = &membership {
+        let name = lined(membership.common_dir.as_os_str().as_bytes());
+        record(dirs, "allow", &repository_record(project, membership), &name)?;
+    }
+    invalidate(dirs, project, membership.as_ref())
+}
+
+/// Takes the user's word back: this path is denied until allowed again, and worktrees that were covered by the same
+/// word lose it.
+///
+/// # Errors
+/// A [`Failure`] that names the path that could not be written.
+pub fn deny(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
+    let path = trust::record_of_path(project.file_bytes());
+    record(dirs, "deny", &path, &lined(project.file_bytes()))?;
+    files::remove(&place(dirs, "allow", &own_record(project)))?;
+    let membership = membership(project);
+    if let Some(membership) = &membership {
+        files::remove(&place(dirs, "allow", &repository_record(project, membership)))?;
+    }
+    invalidate(dirs, project, membership.as_ref())
+}
+
+/// Lets the shells in this project and in every worktree of its repository ask anew.
+fn invalidate(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Result<usize, Failure> {
+    stamp::invalidate(dirs, &project.root)?;
+    let others = membership.map(worktree::siblings).unwrap_or_default();
+    let others: Vec<_> = others.iter().filter(|root| **root != project.root).collect();
+    others.iter().try_for_each(|root| stamp::invalidate(dirs, root))?;
+    Ok(others.len())
+}
+
+fn membership(project: &Project) -> Option<Membership> {
+    worktree::membership(&project.root, rustix::process::geteuid().as_raw())
+}
+
+fn own_record(project: &Project) -> String {
+    trust::record_of_file(project.file_bytes(), &project.content)
+}
+
+fn repository_record(project: &Project, membership: &Membership) -> String {
+    let place = membership.place.join(project.file.file_name().unwrap_or_default());
+    let (common_dir, place) = (membership.common_dir.as_os_str(), place.as_os_str());
+    trust::record_of_repository(common_dir.as_bytes(), place.as_bytes(), &project.content)
+}
+
+/// Whether an allowing record is there and whole: a half-written one gives nobody leave.
+fn holds(dirs: &Dirs, name: &str, subject: &[u8]) -> Result<bool, Failure> {
+    Ok(files::read(&place(dirs, "allow", name), LIMIT)?.is_some_and(|content| content.bytes == lined(subject)))
+}
+
+fn record(dirs: &Dirs, kind: &str, name: &str, content: &[u8]) -> Result<(), Failure> {
+    let path = place(dirs, kind, name);
+    files::make_folder(path.parent().unwrap_or(Path::new("/")))?;
+    files::replace(&path, content, Writing::PRIVATE)
+}
+
+fn place(dirs: &Dirs, kind: &str, name: &str) -> PathBuf {
+    dirs.data.join("trust").join(kind).join(name)
+}
+
+fn lined(subject: &[u8]) -> Vec<u8> {
+    [subject, b"\n"].concat()
+}

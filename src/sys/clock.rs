@@ -1,0 +1,9 @@
+//! The time, as the files write it.
+
+use std::time::SystemTime;
+
+/// Now, in RFC 3339, UTC, to the second.
+pub fn now() -> String {
+    let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}

@@ -1,0 +1,41 @@
+//! Where silo keeps its own files (design D1, D6): state and trust, never below `$TMPDIR` (D19).
+
+use std::path::{Path, PathBuf};
+
+use crate::core::digest;
+use crate::core::environment::Environment;
+use crate::failure::Failure;
+
+/// The user's folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dirs {
+    /// The home folder, absolute.
+    pub home: PathBuf,
+    /// Registry, stamps, generated shell start files.
+    pub state: PathBuf,
+    /// Trust records.
+    pub data: PathBuf,
+}
+
+impl Dirs {
+    /// Finds the folders; relative and empty XDG variables are ignored, as the XDG specification asks.
+    ///
+    /// # Errors
+    /// A [`Failure`] when `HOME` is not an absolute path: the password database is not asked, for a static glibc
+    /// program cannot (design D20).
+    pub fn find(environment: &Environment) -> Result<Self, Failure> {
+        let home = environment.get("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let (Some(home), Some(dirs)) = (home, directories::ProjectDirs::from("", "", "silo")) else {
+            return Err(Failure::new("HOME is not set to an absolute path").hint("Run `export HOME=/home/NAME` first"));
+        };
+        // macOS has no folder for state (`state_dir` is `None` there).
+        let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf();
+        Ok(Self { home, state, data: dirs.data_dir().to_path_buf() })
+    }
+
+    /// The stamp of a project root.
+    pub fn stamp(&self, root: &Path) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt as _;
+        self.state.join("instances").join(digest::root_id(root.as_os_str().as_bytes())).join("stamp")
+    }
+}

@@ -1,0 +1,223 @@
+//! Reading with limits, replacing whole files, and nothing else (style: never truncate, name the path in every error).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::OFlags;
+
+use crate::failure::{Failure, quoted, shown};
+
+/// A file's content and when it was last changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// All its bytes.
+    pub bytes: Vec<u8>,
+    /// Its modification time, taken from the very file that was read.
+    pub modified: SystemTime,
+}
+
+/// How a file is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writing {
+    /// Permission bits; the umask applies.
+    pub mode: u32,
+    /// Whether it must survive a power cut.
+    pub durable: bool,
+    /// A modification time to give it.
+    pub modified: Option<SystemTime>,
+}
+
+impl Writing {
+    /// Readable by the user alone, and durable.
+    pub const PRIVATE: Self = Self { mode: 0o600, durable: true, modified: None };
+    /// Readable by everybody, and durable.
+    pub const SHARED: Self = Self { mode: 0o644, durable: true, modified: None };
+}
+
+/// Reads a regular file of at most `limit` bytes; `None` when there is none.
+///
+/// # Errors
+/// A [`Failure`] that names the path: it is a folder or pipe, too large, or cannot be read.
+pub fn read(path: &Path, limit: u64) -> Result<Option<Content>, Failure> {
+    // Not blocking: a named pipe in a stranger's folder must not hold the prompt.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is a small constant");
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) => return Err(Failure::file("read", path, &error)),
+    };
+    let metadata = file.metadata().map_err(|error| Failure::file("read", path, &error))?;
+    if !metadata.is_file() {
+        return Err(Failure::new(format!("Cannot read `{}`: it is not a plain file", shown(path)))
+            .hint(format!("Look at it: `ls -ld {}`", quoted(path))));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0));
+    (&file).take(limit + 1).read_to_end(&mut bytes).map_err(|error| Failure::file("read", path, &error))?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::new(format!("Cannot read `{}`: it is larger than {} KiB", shown(path), limit / 1024)));
+    }
+    let modified = metadata.modified().map_err(|error| Failure::file("read", path, &error))?;
+    Ok(Some(Content { bytes, modified }))
+}
+
+/// Whether a regular file is there, links followed.
+pub fn is_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Whether anything is at the path; something that cannot be looked at is there.
+pub fn exists(path: &Path) -> bool {
+    !matches!(fs::symlink_metadata(path), Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+}
+
+/// Whether the path itself is a symbolic link.
+pub fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+}
+
+/// Makes a folder and its parents, for the user alone; existing ones stay as they are.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Failure::file("make the folder", path, &error))
+}
+
+/// Replaces a file as a whole: written beside it, then renamed over it, so that a reader or a crash meets the old
+/// content or the new one. Writers of the same path must hold a lock; a crash leaves at most one `NAME.tmp`, which the
+/// next writer replaces.
+///
+/// # Errors
+/// A [`Failure`] that names the path; the old content is then still there.
+pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failure> {
+    let fail = |error: std::io::Error| Failure::file("write", path, &error);
+    let mut name = path.file_name().expect("every path written has a file name").to_owned();
+    name.push(".tmp");
+    let beside = path.with_file_name(name);
+    let written = write_new(&beside, bytes, writing).and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        // The failure to report is the write's; a leftover is replaced by the next writer.
+        let _ = fs::remove_file(&beside);
+        return Err(fail(error));
+    }
+    if writing.durable {
+        let folder = path.parent().expect("every path written has a folder");
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn write_new(path: &Path, bytes: &[u8], writing: Writing) -> std::io::Result<()> {
+    let open = || OpenOptions::new().write(true).create_new(true).mode(writing.mode).open(path);
+    let mut file = match open() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            open()?
+        }
+        other => other?,
+    };
+    file.write_all(bytes)?;
+    if let Some(modified) = writing.modified {
+        file.set_modified(modified)?;
+    }
+    if writing.durable { file.sync_all() } else { Ok(()) }
+}
+
+/// Gives a file another modification time; it must exist.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn set_modified(path: &Path, modified: SystemTime) -> Result<(), Failure> {
+    let set = OpenOptions::new().write(true).open(path).and_then(|file| file.set_modified(modified));
+    set.map_err(|error| Failure::file("touch", path, &error))
+}
+
+/// A file's modification time, or none when it cannot be had.
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(Failure::file("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The path without links and dots; the file or folder must exist.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn canonical(path: &Path) -> Result<PathBuf, Failure> {
+    fs::canonicalize(path).map_err(|error| Failure::file("find", path, &error))
+}
+
+/// The names in a folder; empty when it cannot be read.
+pub fn names_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// The user who owns a file or folder, links not followed.
+pub fn owner(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::symlink_metadata(path).ok().map(|metadata| metadata.uid())
+}
+
+/// Whether two paths are one folder, by device and inode.
+pub fn same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
+
+/// Adds lines to the end of a text file, which is made when it is missing; existing content stays untouched.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn append(path: &Path, text: &str) -> Result<(), Failure> {
+    let added =
+        OpenOptions::new().append(true).create(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    added.map_err(|error| Failure::file("write", path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replacing_leaves_nothing_beside_and_survives_a_leftover() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(folder.path().join("file.tmp"), "left by a crash").expect("written");
+        replace(&path, b"one", Writing::PRIVATE).expect("written");
+        replace(&path, b"two", Writing::SHARED).expect("written");
+        assert_eq!(fs::read(&path).expect("readable"), b"two");
+        assert_eq!(names_in(folder.path()), [path]);
+    }
+
+    #[test]
+    fn pipes_folders_and_huge_files_are_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let refused = read(folder.path(), 10).expect_err("it is a folder");
+        assert!(refused.what.ends_with("it is not a plain file"), "{refused}");
+        let path = folder.path().join("big");
+        fs::write(&path, [0; 2048]).expect("written");
+        assert!(read(&path, 1024).expect_err("it is large").what.ends_with("larger than 1 KiB"));
+        assert_eq!(read(&folder.path().join("none"), 10), Ok(None));
+        nix::unistd::mkfifo(&folder.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("made");
+        assert!(read(&folder.path().join("pipe"), 10).expect_err("it is a pipe").what.contains("not a plain file"));
+    }
+}

@@ -1,0 +1,81 @@
+//! The only place that prints (design D11): stdout is the answer, stderr is the story.
+
+use std::io::Write;
+
+use owo_colors::OwoColorize as _;
+
+use crate::failure::Failure;
+
+/// How much silo says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ui {
+    /// `-v`: also why things were decided as they were.
+    pub verbose: bool,
+    /// `SILO_LOG=off`: the shell hook says nothing.
+    pub hook_silent: bool,
+}
+
+impl Ui {
+    /// Prints an answer on stdout; a reader that went away is no error.
+    pub fn answer(self, text: &str) {
+        self.answer_bytes(text.as_bytes());
+    }
+
+    /// Prints an answer that need not be UTF-8.
+    pub fn answer_bytes(self, bytes: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        // A closed pipe ends quietly, and there is nowhere left to report another error to.
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
+    /// One step of the story.
+    pub fn step(self, text: &str) {
+        story(text);
+    }
+
+    /// A detail for `-v`.
+    pub fn detail(self, text: &str) {
+        if self.verbose {
+            story(&format!("{}", text.dimmed()));
+        }
+    }
+
+    /// Something odd that does not stop silo.
+    pub fn warn(self, text: &str) {
+        story(&format!("{} {text}", "Warning:".yellow().bold()));
+    }
+
+    /// A failure, at the end.
+    pub fn fail(self, failure: &Failure) {
+        story(&coloured(failure));
+    }
+
+    /// A line of the shell hook.
+    pub fn hook(self, text: &str) {
+        if !self.hook_silent {
+            story(&format!("silo: {text}"));
+        }
+    }
+
+    /// A failure met by the shell hook.
+    pub fn hook_failure(self, failure: &Failure, after: &str) {
+        if !self.hook_silent {
+            story(&format!("{}\nsilo: {after}", coloured(failure)));
+        }
+    }
+}
+
+fn coloured(failure: &Failure) -> String {
+    let text = failure.to_string();
+    let hints = text.replace("\nHint:", &format!("\n{}", "Hint:".cyan().bold()));
+    format!("{} {hints}", "Error:".red().bold())
+}
+
+/// Writes a line to stderr in one go, so that lines of several processes do not mix; colours only on a terminal.
+fn story(text: &str) {
+    let mut line = text.to_owned();
+    line.push('\n');
+    let mut err = anstream::AutoStream::auto(std::io::stderr().lock());
+    // A closed stderr leaves nobody to tell.
+    let _ = err.write_all(line.as_bytes());
+}
