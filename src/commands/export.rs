@@ -8,7 +8,7 @@ use super::{Context, HOOK_WAIT, activation_line, hook, world};
 use crate::cli::{ExportFormat, ShellName};
 use crate::core::activation::{self, Change, UNDO, Undo};
 use crate::core::trust::{Trust, record_of_file};
-use crate::failure::{Failure, shown};
+use crate::failure::{Failure, code, shown};
 use crate::store::instances::{self, Ask};
 use crate::store::project::{self, Project};
 use crate::store::registry::Wait;
@@ -34,12 +34,14 @@ struct Visit {
     fate: Fate,
     /// Stamp path and generation for the hook to compare; none outside every project.
     seen: Option<(std::path::PathBuf, String)>,
+    /// The user has not allowed what is there.
+    untrusted: bool,
 }
 
 pub(super) fn run(context: &Context, format: ExportFormat) -> u8 {
     let undo = Undo::of(&context.environment);
     let visit = match project::find_upward(&context.folder) {
-        None => Visit { fate: Fate::Leave, seen: None },
+        None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
         Some(file) => visit(context, &file, undo.as_ref()),
     };
     let environment = &context.environment;
@@ -64,6 +66,9 @@ pub(super) fn run(context: &Context, format: ExportFormat) -> u8 {
             let object: serde_json::Map<_, _> =
                 changes.iter().map(|change| (change.name.clone(), value(change).into())).collect();
             context.ui.answer(&format!("{:#}\n", serde_json::Value::Object(object)));
+            if visit.untrusted {
+                return code::NOT_TRUSTED;
+            }
         }
     }
     0
@@ -111,7 +116,11 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>) -> Visi
         Ok(found) => found,
         Err(failure) => {
             fail(context, &failure, ours);
-            return Visit { fate: keep(), seen: root.map(|root| (context.dirs.stamp(&root), String::new())) };
+            return Visit {
+                fate: keep(),
+                seen: root.map(|root| (context.dirs.stamp(&root), String::new())),
+                untrusted: false,
+            };
         }
     };
     let consent = context.environment.text(CONSENT);
@@ -130,7 +139,7 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>) -> Visi
                 Err(failure) if trust == Trust::Changed => fail(context, &failure, ours),
                 _ => context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file))),
             }
-            Visit { fate, seen: Some(seen(context, &project, trust)) }
+            Visit { fate, seen: Some(seen(context, &project, trust)), untrusted: true }
         }
     }
 }
@@ -144,25 +153,25 @@ fn fail(context: &Context, failure: &Failure, ours: bool) {
 fn settled(context: &Context, project: &Project, trust: Trust, ours: bool) -> Visit {
     let path = context.dirs.stamp(&project.root);
     if let Some((known, generation)) = known(context, project, trust) {
-        return Visit { fate: Fate::Enter(Box::new(known)), seen: Some((path, generation)) };
+        return Visit { fate: Fate::Enter(Box::new(known)), seen: Some((path, generation)), untrusted: false };
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|text| context.ui.hook(text) };
     let outside = context.outside();
     let settled = project.config().and_then(|config| {
-        let variable = outside.text("SILO_PROFILE").filter(|name| config.profiles.contains_key(*name));
-        // An instance keeps its profile on `cd`; the variable decides only for a new one.
-        let fresh = stamp::load(&context.dirs, &project.root).is_none() && !files::exists(&project.lockfile_path());
-        let ask = Ask { profile_variable: variable.filter(|_| fresh), ..Ask::default() };
-        let settle = |ask: &Ask<'_>| instances::settle(&context.dirs, project, &config, ask, &world(), &wait);
-        settle(&ask)
+        let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), on_cd: true, ..Ask::default() };
+        instances::settle(&context.dirs, project, &config, &ask, &world(), &wait)
     });
     match settled {
-        Ok(settled) => Visit { fate: Fate::Enter(Box::new(settled.known)), seen: Some((path, settled.generation)) },
+        Ok(settled) => Visit {
+            fate: Fate::Enter(Box::new(settled.known)),
+            seen: Some((path, settled.generation)),
+            untrusted: false,
+        },
         Err(failure) => {
             fail(context, &failure, ours);
             let fate = if ours { Fate::Stay } else { Fate::Leave };
             let seen = if failure.transient { (path, AGAIN.to_owned()) } else { seen(context, project, trust) };
-            Visit { fate, seen: Some(seen) }
+            Visit { fate, seen: Some(seen), untrusted: false }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Context;
 use crate::cli::ShellName;
 use crate::core::shell::Shell;
 use crate::failure::Failure;
-use crate::sys::files;
+use crate::sys::{dirs, files};
 
 pub(super) fn run(context: &Context, shell: ShellName) -> Result<u8, Failure> {
     let program = program(context)?;
@@ -29,7 +29,7 @@ pub(super) fn of_name(name: ShellName) -> Shell {
 pub(super) fn program(context: &Context) -> Result<PathBuf, Failure> {
     let called = Path::new(&context.program);
     let found = if called.as_os_str().as_bytes().contains(&b'/') {
-        let folder = super::working_folder(&context.environment)?;
+        let folder = dirs::working_folder(&context.environment)?;
         Some(folder.join(called))
     } else {
         let path = context.environment.get("PATH").unwrap_or(OsStr::new(""));

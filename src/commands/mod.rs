@@ -13,7 +13,7 @@ mod shell;
 mod status;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::{Cli, Command};
@@ -25,7 +25,7 @@ use crate::failure::{Failure, shown};
 use crate::store::instances::{self, Ask, Settled, World};
 use crate::store::project::Project;
 use crate::store::registry::Wait;
-use crate::sys::dirs::Dirs;
+use crate::sys::dirs::{self, Dirs};
 use crate::sys::{clock, files, net, random};
 use crate::ui::Ui;
 
@@ -85,7 +85,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
 }
 
 fn context(cli: &Cli, environment: Environment, program: Option<OsString>, ui: Ui) -> Result<Context, Failure> {
-    let mut folder = working_folder(&environment)?;
+    let mut folder = dirs::working_folder(&environment)?;
     if let Some(directory) = &cli.global.directory {
         folder = files::canonical(&folder.join(directory))?;
     }
@@ -97,17 +97,6 @@ fn context(cli: &Cli, environment: Environment, program: Option<OsString>, ui: U
         ui,
         program: program.unwrap_or_else(|| "silo".into()),
     })
-}
-
-/// `$PWD` where it names the working folder, as the shell hook does; else what the system says.
-fn working_folder(environment: &Environment) -> Result<PathBuf, Failure> {
-    let named = environment.get("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    match named.filter(|folder| files::same(folder, Path::new("."))) {
-        Some(folder) => Ok(folder),
-        None => std::env::current_dir().map_err(|error| {
-            Failure::file("find", Path::new("."), &error).hint("The folder may be gone: `cd` somewhere else")
-        }),
-    }
 }
 
 impl Context {

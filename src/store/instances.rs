@@ -37,6 +37,9 @@ pub struct Ask<'a> {
     pub profile_variable: Option<&'a str>,
     /// `--force`: plan the ports anew, and allow another profile.
     pub force: bool,
+    /// A `cd` and not a typed command: `SILO_PROFILE` then decides only for a new instance, and only when the file
+    /// has that profile, for nobody asked for a switch.
+    pub on_cd: bool,
 }
 
 /// The world outside, passed in.
@@ -159,7 +162,9 @@ fn choose_profile<'a>(config: &ConfigFile, ask: &Ask<'a>, past: &'a Past) -> Res
         (Some(lockfile), _) => Some(lockfile.instance.profile.as_deref()),
         (None, entry) => entry.as_ref().map(|entry| entry.profile.as_deref()),
     };
-    let request = profile::Request { flag: ask.profile, variable: ask.profile_variable, lockfile, force: ask.force };
+    let binds = |name: &&str| !ask.on_cd || (lockfile.is_none() && config.profiles.contains_key(*name));
+    let variable = ask.profile_variable.filter(binds);
+    let request = profile::Request { flag: ask.profile, variable, lockfile, force: ask.force };
     profile::choose(config, &request).map_err(|error| Failure::profile(&error))
 }
 

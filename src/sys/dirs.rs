@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::core::digest;
 use crate::core::environment::Environment;
 use crate::failure::Failure;
+use crate::sys::files;
 
 /// The user's folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,5 +38,19 @@ impl Dirs {
     pub fn stamp(&self, root: &Path) -> PathBuf {
         use std::os::unix::ffi::OsStrExt as _;
         self.state.join("instances").join(digest::root_id(root.as_os_str().as_bytes())).join("stamp")
+    }
+}
+
+/// The working folder: `$PWD` where it names it, links kept as the shell hook keeps them; else what the system says.
+///
+/// # Errors
+/// A [`Failure`] when the folder is gone.
+pub fn working_folder(environment: &Environment) -> Result<PathBuf, Failure> {
+    let named = environment.get("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    match named.filter(|folder| files::same(folder, Path::new("."))) {
+        Some(folder) => Ok(folder),
+        None => std::env::current_dir().map_err(|error| {
+            Failure::file("find", Path::new("."), &error).hint("The folder may be gone: `cd` somewhere else")
+        }),
     }
 }

@@ -1,0 +1,25 @@
+"""The example's web server: says which instance answered, and where its API is."""
+
+import json
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        names = ("WORKSPACE_NAME", "WEB_PORT", "API_PORT", "API_URL")
+        body = json.dumps({"service": "web", **{name: os.environ.get(name) for name in names}}).encode() + b"\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["WEB_PORT"])), Handler)
+    print(f"web of {os.environ['WORKSPACE_NAME']} on {os.environ['WEB_URL']}", flush=True)
+    server.serve_forever()
