@@ -40,9 +40,10 @@ __silo_run() {
 # Once, and first: what comes behind may build the prompt from the variables. Since bash 5.1 PROMPT_COMMAND may be
 # an array; a string stays a string.
 __silo_install() {
-  if [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 51 && ${PROMPT_COMMAND@a} == *a* ]]; then
+  if [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 51 && -n ${PROMPT_COMMAND[*]+set} && ${PROMPT_COMMAND@a} == *a* ]]; then
     [[ " ${PROMPT_COMMAND[*]} " == *__silo_hook* ]] || PROMPT_COMMAND=(__silo_hook "${PROMPT_COMMAND[@]}")
   elif [[ ${PROMPT_COMMAND-} != *__silo_hook* ]]; then
+    # shellcheck disable=SC2178,SC2128 # Here it is a string.
     PROMPT_COMMAND="__silo_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
   fi
 }

@@ -90,7 +90,7 @@ impl Shell {
                     text.push(b'\n');
                 }
                 if !unset.is_empty() {
-                    text.extend([b"unset ", unset.join(&b' ').as_slice(), b"\n"].concat());
+                    text.extend([b"unset -v ", unset.join(&b' ').as_slice(), b"\n"].concat());
                 }
             }
             Self::Fish => {
@@ -123,7 +123,7 @@ mod tests {
         let changes =
             [Change { name: "A".into(), value: Some(b"1".to_vec()) }, Change { name: "B".into(), value: None }];
         let text = |shell: Shell| String::from_utf8(shell.commands(&[("__s", b"x")], &changes)).expect("it is text");
-        assert_eq!(text(Shell::Bash), "__s='x'\nexport A='1'\nunset B\n");
+        assert_eq!(text(Shell::Bash), "__s='x'\nexport A='1'\nunset -v B\n");
         assert_eq!(text(Shell::Fish), "set -g __s 'x'\nset -gx A '1'\nset -e B\n");
     }
 

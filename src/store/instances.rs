@@ -110,6 +110,8 @@ pub fn settle(
         let holders = locked.leases.holders();
         let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, moved_from };
         let env_file = project.env_file(&config.output)?;
+        files::sweep(&env_file.path);
+        files::sweep(&project.lockfile_path());
         let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
         settled.moved = with_holders(plan.moved, &holders);
         Ok(settled)

@@ -21,7 +21,7 @@ const LIMIT: u64 = 1024 * 1024;
 pub struct Project {
     /// Canonical folder of the config file.
     pub root: PathBuf,
-    /// Canonical path of the config file.
+    /// Path of the config file in it.
     pub file: PathBuf,
     /// The config file's bytes.
     pub content: Vec<u8>,
@@ -58,8 +58,10 @@ impl Project {
         let content = files::read(file, LIMIT)?.ok_or_else(|| {
             Failure::new(format!("No config file at `{}`", shown(file))).hint("Run `silo init` to make one")
         })?;
-        let file = files::canonical(file)?;
-        let root = file.parent().unwrap_or(Path::new("/")).to_path_buf();
+        // The folder is where the file is named, even when the file itself is a link.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let root = files::canonical(folder)?;
+        let file = root.join(file.file_name().unwrap_or_default());
         if root.to_str().is_none() {
             return Err(Failure::new(format!("The folder `{}` is not named in UTF-8", shown(&root)))
                 .hint("Rename it; the registry and the lockfile are text"));

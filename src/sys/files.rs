@@ -88,16 +88,14 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
 }
 
 /// Replaces a file as a whole: written beside it, then renamed over it, so that a reader or a crash meets the old
-/// content or the new one. Writers of the same path must hold a lock; a crash leaves at most one `NAME.tmp`, which the
-/// next writer replaces.
+/// content or the new one. Writers of the same path must hold a lock; a crash leaves at most one
+/// `NAME.silo-tmp`, which the next writer replaces.
 ///
 /// # Errors
 /// A [`Failure`] that names the path; the old content is then still there.
 pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::file("write", path, &error);
-    let mut name = path.file_name().expect("every path written has a file name").to_owned();
-    name.push(".tmp");
-    let beside = path.with_file_name(name);
+    let beside = beside(path);
     let written = write_new(&beside, bytes, writing).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
         // The failure to report is the write's; a leftover is replaced by the next writer.
@@ -109,6 +107,18 @@ pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failur
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)?;
     }
     Ok(())
+}
+
+/// Removes what a crash may have left beside a file that [`replace`] was writing; the caller holds the writers' lock.
+pub fn sweep(path: &Path) {
+    // One that cannot be removed does no harm, and the next writer says so.
+    let _ = fs::remove_file(beside(path));
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().expect("every path written has a file name").to_owned();
+    name.push(".silo-tmp");
+    path.with_file_name(name)
 }
 
 fn write_new(path: &Path, bytes: &[u8], writing: Writing) -> std::io::Result<()> {
@@ -201,7 +211,7 @@ mod tests {
     fn replacing_leaves_nothing_beside_and_survives_a_leftover() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
-        fs::write(folder.path().join("file.tmp"), "left by a crash").expect("written");
+        fs::write(folder.path().join("file.silo-tmp"), "left by a crash").expect("written");
         replace(&path, b"one", Writing::PRIVATE).expect("written");
         replace(&path, b"two", Writing::SHARED).expect("written");
         assert_eq!(fs::read(&path).expect("readable"), b"two");
