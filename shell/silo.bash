@@ -8,7 +8,8 @@ __silo_bin=@SILO@
 __silo_root='?' __silo_stamp='' __silo_gen=''
 
 __silo_hook() {
-  \builtin local __silo_status=$? __silo_dir=${PWD%/} __silo_line=''
+  # Quoted: behind `builtin` these are arguments, which split.
+  \builtin local __silo_status="$?" __silo_dir="${PWD%/}" __silo_line=''
   until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
     __silo_dir=${__silo_dir%/*}
   done
@@ -34,7 +35,7 @@ __silo_hook() {
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
 __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
-  \builtin eval "$("$__silo_bin" export bash)" || \builtin :
+  \builtin eval "$("$__silo_bin" export bash --seen "$__silo_gen")" || \builtin :
 }
 
 # Once, and first: what comes behind may build the prompt from the variables. Since bash 5.1 PROMPT_COMMAND may be

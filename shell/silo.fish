@@ -8,7 +8,7 @@ set -g __silo_bin @SILO@
 set -g __silo_root '?'
 set -g __silo_stamp ''
 set -g __silo_gen ''
-# The folder last looked from, and it and its parents, nearest first, without final slash.
+# The folder last looked from, and it and its parents, nearest first.
 set -g __silo_pwd ''
 set -g __silo_up
 # fish learned `test -nt` late; without it an edit of silo.toml is noticed at the next `cd`.
@@ -21,8 +21,8 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
     end
     set -l root ''
     for dir in $__silo_up
-        if test -f "$dir/silo.toml"
-            set root "$dir/"
+        if test -f "$dir"silo.toml
+            set root $dir
             break
         end
     end
@@ -48,23 +48,28 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
     end
 end
 
-# The parents of the current folder, once for each `cd`: splitting costs more than looking.
+# The parents of the current folder, once for each `cd`: splitting costs more than looking. Each ends in a slash, so
+# that none ends in a newline, which a command substitution would take away.
 function __silo_climb
     set -g __silo_pwd $PWD
-    set -g __silo_up ''
-    set -l dir ''
-    # A newline would split a part in two where split parts come back as lines.
-    for part in (string replace --all \n \x1f -- $PWD | string split /)
-        if test -n "$part"
-            set dir "$dir/"(string replace --all \x1f \n -- $part | string collect)
+    set -g __silo_up /
+    set -l dir /
+    if string match --quiet --entire \n -- "$PWD"
+        for part in (string replace --all \n \x1f -- "$PWD" | string split --no-empty /)
+            set dir $dir(string replace --all \x1f \n -- $part/ | string collect)
             set -g __silo_up $dir $__silo_up
         end
+        return
+    end
+    for part in (string split --no-empty / -- "$PWD")
+        set dir $dir$part/
+        set -g __silo_up $dir $__silo_up
     end
 end
 
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
 function __silo_run
     if test -x "$__silo_bin"
-        "$__silo_bin" export fish | source
+        "$__silo_bin" export fish --seen "$__silo_gen" | source
     end
 end

@@ -35,7 +35,7 @@ __silo_hook() {
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
 __silo_run() {
   [[ -x $__silo_bin ]] || return 0
-  eval "$("$__silo_bin" export zsh)" || :
+  eval "$("$__silo_bin" export zsh --seen "$__silo_gen")" || :
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. chpwd makes `cd x && cmd` work.

@@ -83,6 +83,9 @@ pub enum Command {
     Export {
         /// Who will read it
         format: ExportFormat,
+        /// The generation the shell hook has seen
+        #[arg(long, hide = true)]
+        seen: Option<String>,
     },
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]

@@ -38,11 +38,11 @@ struct Visit {
     untrusted: bool,
 }
 
-pub(super) fn run(context: &Context, format: ExportFormat) -> u8 {
+pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> u8 {
     let undo = Undo::of(&context.environment);
     let visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
-        Some(file) => visit(context, &file, undo.as_ref()),
+        Some(file) => visit(context, &file, undo.as_ref(), seen == Some(AGAIN)),
     };
     let environment = &context.environment;
     let changes = match &visit.fate {
@@ -107,7 +107,8 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>) {
     }
 }
 
-fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>) -> Visit {
+/// Looks at the project of a config file; `again` is a second try, whose reason has been told.
+fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, again: bool) -> Visit {
     let root = file.parent().and_then(|root| files::canonical(root).ok());
     let ours = undo.is_some_and(|undo| root.as_ref().is_some_and(|root| root.as_os_str().as_bytes() == undo.root));
     let keep = || if ours { Fate::Stay } else { Fate::Leave };
@@ -133,7 +134,7 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>) -> Visi
         Trust::Unknown => Err(("is not trusted", keep())),
     };
     match fate {
-        Ok(()) => settled(context, &project, trust, ours),
+        Ok(()) => settled(context, &project, trust, (ours, again)),
         Err((state, fate)) => {
             match project.config() {
                 Err(failure) if trust == Trust::Changed => fail(context, &failure, ours),
@@ -150,12 +151,12 @@ fn fail(context: &Context, failure: &Failure, ours: bool) {
 }
 
 /// The instance of a project that may act: from its stamp where that is still true, else settled anew.
-fn settled(context: &Context, project: &Project, trust: Trust, ours: bool) -> Visit {
+fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (bool, bool)) -> Visit {
     let path = context.dirs.stamp(&project.root);
     if let Some((known, generation)) = known(context, project, trust) {
         return Visit { fate: Fate::Enter(Box::new(known)), seen: Some((path, generation)), untrusted: false };
     }
-    let wait = Wait { limit: HOOK_WAIT, tell: &|text| context.ui.hook(text) };
+    let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
     let settled = project.config().and_then(|config| {
         let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), on_cd: true, ..Ask::default() };
@@ -168,7 +169,11 @@ fn settled(context: &Context, project: &Project, trust: Trust, ours: bool) -> Vi
             untrusted: false,
         },
         Err(failure) => {
-            fail(context, &failure, ours);
+            match (failure.transient, again) {
+                (true, true) => {}
+                (true, false) => context.ui.hook_failure(&failure, "this is tried again at the next prompt"),
+                (false, _) => fail(context, &failure, ours),
+            }
             let fate = if ours { Fate::Stay } else { Fate::Leave };
             let seen = if failure.transient { (path, AGAIN.to_owned()) } else { seen(context, project, trust) };
             Visit { fate, seen: Some(seen), untrusted: false }

@@ -73,7 +73,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Allow => allow::run(context),
         Command::Deny => deny::run(context),
         Command::Hook { shell } => hook::run(context, shell),
-        Command::Export { format } => Ok(export::run(context, format)),
+        Command::Export { format, seen } => Ok(export::run(context, format, seen.as_deref())),
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),
         Command::Require => require::run(context),

@@ -113,7 +113,7 @@ fn held_by(lock_path: &Path) -> String {
 
 fn busy(lock_path: &Path) -> Failure {
     let failure = Failure { transient: true, ..Failure::new(format!("The registry is busy{}", held_by(lock_path))) };
-    failure.hint(format!("Look who has it: `fuser -v {}`; then try again", quoted(lock_path)))
+    failure.hint(format!("Look who has it: `fuser -v {}`", quoted(lock_path)))
 }
 
 fn load(path: &Path) -> Result<Leases, Failure> {

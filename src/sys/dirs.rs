@@ -44,13 +44,14 @@ impl Dirs {
 /// The working folder: `$PWD` where it names it, links kept as the shell hook keeps them; else what the system says.
 ///
 /// # Errors
-/// A [`Failure`] when the folder is gone.
+/// A [`Failure`] when the folder is gone and `$PWD` does not say what it was.
 pub fn working_folder(environment: &Environment) -> Result<PathBuf, Failure> {
     let named = environment.get("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    match named.filter(|folder| files::same(folder, Path::new("."))) {
-        Some(folder) => Ok(folder),
-        None => std::env::current_dir().map_err(|error| {
-            Failure::file("find", Path::new("."), &error).hint("The folder may be gone: `cd` somewhere else")
-        }),
+    match (named, std::env::current_dir()) {
+        (Some(named), Ok(_)) if files::same(&named, Path::new(".")) => Ok(named),
+        (_, Ok(folder)) => Ok(folder),
+        // The folder was removed under the shell; its parents may still hold a project.
+        (Some(named), Err(_)) => Ok(named),
+        (None, Err(error)) => Err(Failure::file("find", Path::new("."), &error).hint("Go somewhere else: `cd`")),
     }
 }
