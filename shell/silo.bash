@@ -9,15 +9,20 @@ __silo_root='?' __silo_stamp='' __silo_gen=''
 
 __silo_hook() {
   # Quoted: behind `builtin` these are arguments, which split.
-  \builtin local __silo_status="$?" __silo_dir="${PWD%/}" __silo_line=''
+  \builtin local __silo_status="$?" __silo_dir="${PWD-}" __silo_line=''
+  __silo_dir=${__silo_dir%/}
+  # A shell that does not know its folder would look upward for ever.
+  [[ $__silo_dir == /* ]] || __silo_dir=''
   until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
     __silo_dir=${__silo_dir%/*}
   done
   [[ -f $__silo_dir/silo.toml ]] && __silo_dir=$__silo_dir/ || __silo_dir=''
   if [[ $__silo_dir != "$__silo_root" ]]; then
-    __silo_root=$__silo_dir __silo_stamp='' __silo_gen=''
+    __silo_stamp='' __silo_gen=''
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
+    else
+      __silo_root=''
     fi
   elif [[ -n $__silo_stamp ]]; then
     [[ ! -f $__silo_stamp ]] || IFS='' \builtin read -r __silo_line 2>/dev/null <"$__silo_stamp" || \builtin :
@@ -32,10 +37,14 @@ __silo_hook() {
   \builtin return "$__silo_status"
 }
 
-# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
+# is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
 __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
-  \builtin eval "$("$__silo_bin" export bash --seen "$__silo_gen")" || \builtin :
+  \builtin local __silo_text=''
+  __silo_text=$("$__silo_bin" export bash --seen "$__silo_gen") || [[ $? -lt 128 ]] || \builtin return 0
+  \builtin eval "__silo_root=\$__silo_dir
+$__silo_text" || \builtin :
 }
 
 # Once, and first: what comes behind may build the prompt from the variables. Since bash 5.1 PROMPT_COMMAND may be

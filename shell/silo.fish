@@ -27,11 +27,13 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
         end
     end
     if test "$root" != "$__silo_root"
-        set -g __silo_root $root
         set -g __silo_stamp ''
         set -g __silo_gen ''
         if test -n "$root"; or set -q __SILO_UNDO
-            __silo_run
+            # Taken note of only once silo has answered: a Ctrl-C before leaves the question to the next prompt.
+            __silo_run; and set -g __silo_root $root
+        else
+            set -g __silo_root ''
         end
     else if test -n "$__silo_stamp"
         set -l line ''
@@ -69,7 +71,8 @@ end
 
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
 function __silo_run
-    if test -x "$__silo_bin"
-        "$__silo_bin" export fish --seen "$__silo_gen" | source
-    end
+    test -x "$__silo_bin"; or return 1
+    "$__silo_bin" export fish --seen "$__silo_gen" | source
+    # A readonly variable may have made `source` fail; silo has answered all the same, unless a signal ended it.
+    test $pipestatus[1] -lt 128
 end

@@ -12,14 +12,18 @@ __silo_hook() {
   (( ZSH_SUBSHELL )) && return 0
   [[ -n ${WIDGET-} ]] && return 0
   local __silo_dir=${PWD%/} __silo_line=''
+  # A shell that does not know its folder would look upward for ever.
+  [[ $__silo_dir == /* ]] || __silo_dir=''
   until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
     __silo_dir=${__silo_dir%/*}
   done
   if [[ -f $__silo_dir/silo.toml ]]; then __silo_dir=$__silo_dir/; else __silo_dir=''; fi
   if [[ $__silo_dir != "$__silo_root" ]]; then
-    __silo_root=$__silo_dir __silo_stamp='' __silo_gen=''
+    __silo_stamp='' __silo_gen=''
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
+    else
+      __silo_root=''
     fi
   elif [[ -n $__silo_stamp ]]; then
     if [[ -f $__silo_stamp ]]; then IFS='' read -r __silo_line <$__silo_stamp || :; fi
@@ -32,10 +36,14 @@ __silo_hook() {
   return 0
 }
 
-# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
+# is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
 __silo_run() {
   [[ -x $__silo_bin ]] || return 0
-  eval "$("$__silo_bin" export zsh --seen "$__silo_gen")" || :
+  local __silo_text=''
+  __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 128 ]] || return 0
+  eval "__silo_root=\$__silo_dir
+$__silo_text" || :
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. chpwd makes `cd x && cmd` work.

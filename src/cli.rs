@@ -34,7 +34,7 @@ pub struct Global {
     /// Run as if started in this folder
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub directory: Option<PathBuf>,
-    /// Say more: config path, why each port was chosen
+    /// Say more: which config is used, and what was kept
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }

@@ -52,7 +52,14 @@ impl Failure {
             Kind::ReadOnlyFilesystem => {
                 failure.hint("Set XDG_STATE_HOME and XDG_DATA_HOME to folders that can be written")
             }
-            _ => failure,
+            Kind::FileTooLarge => {
+                failure.hint("The limit of this shell is too low: `ulimit -f unlimited`; nothing was lost")
+            }
+            Kind::NotFound => {
+                failure.hint(format!("Make its folder first: `mkdir -p {}`", quoted(path.parent().unwrap_or(path))))
+            }
+            Kind::NotADirectory => failure.hint("A part of that path is a file; move it away"),
+            _ => failure.hint(format!("Look at it: `ls -ld {}`", quoted(path))),
         }
     }
 
@@ -91,8 +98,9 @@ impl Failure {
             }
             ProfileError::Unknown { name, known } => {
                 let near = nearest(name, known.iter().map(String::as_str));
-                let failure =
-                    near.iter().fold(failure, |failure, near| failure.hint(format!("Did `{near}` get mistyped?")));
+                let failure = near
+                    .iter()
+                    .fold(failure, |failure, near| failure.hint(format!("The nearest known name is `{near}`")));
                 failure.hint(format!("Profiles in `silo.toml`: {}", ticked(known)))
             }
             ProfileError::NoneDefined { .. } => {

@@ -1,9 +1,11 @@
 //! The only place that prints (design D11): stdout is the answer, stderr is the story.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use owo_colors::OwoColorize as _;
 
+use crate::core::source::printable;
 use crate::failure::Failure;
 
 /// How much silo says.
@@ -16,33 +18,43 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Prints an answer on stdout; a reader that went away is no error.
-    pub fn answer(self, text: &str) {
-        self.answer_bytes(text.as_bytes());
+    /// Prints an answer on stdout; control characters in it are replaced.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn answer(self, text: &str) -> Result<(), Failure> {
+        self.answer_bytes(printable(text).as_bytes())
     }
 
-    /// Prints an answer that need not be UTF-8.
-    pub fn answer_bytes(self, bytes: &[u8]) {
+    /// Prints an answer for a program, byte for byte. A reader that went away is no error.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be written.
+    pub fn answer_bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
-        // A closed pipe ends quietly, and there is nowhere left to report another error to.
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Failure::file("write to", Path::new("standard output"), &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// One step of the story.
     pub fn step(self, text: &str) {
-        story(text);
+        story(&printable(text));
     }
 
     /// A detail for `-v`.
     pub fn detail(self, text: &str) {
         if self.verbose {
-            story(&format!("{}", text.dimmed()));
+            story(&format!("{}", printable(text).dimmed()));
         }
     }
 
     /// Something odd that does not stop silo.
     pub fn warn(self, text: &str) {
-        story(&format!("{} {text}", "Warning:".yellow().bold()));
+        story(&format!("{} {}", "Warning:".yellow().bold(), printable(text)));
     }
 
     /// A failure, at the end.
@@ -53,7 +65,7 @@ impl Ui {
     /// A line of the shell hook.
     pub fn hook(self, text: &str) {
         if !self.hook_silent {
-            story(&format!("silo: {text}"));
+            story(&format!("silo: {}", printable(text)));
         }
     }
 
@@ -66,7 +78,7 @@ impl Ui {
 }
 
 fn coloured(failure: &Failure) -> String {
-    let text = failure.to_string();
+    let text = printable(&failure.to_string());
     let hints = text.replace("\nHint:", &format!("\n{}", "Hint:".cyan().bold()));
     format!("{} {hints}", "Error:".red().bold())
 }

@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
             "ports": known.ports,
             "vars": vars,
         });
-        context.ui.answer(&format!("{answer:#}\n"));
+        context.ui.answer(&format!("{answer:#}\n"))?;
         return Ok(0);
     }
     let mut text = format!("Instance: {}\n", known.name);
@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     if urls.peek().is_some() {
         text.push_str("URLs:\n");
     }
-    urls.for_each(|(name, url)| text.push_str(&format!("  {name}: {}\n", crate::core::source::printable(url))));
-    context.ui.answer(&text);
+    urls.for_each(|(name, url)| text.push_str(&format!("  {name}: {url}\n")));
+    context.ui.answer(&text)?;
     Ok(0)
 }

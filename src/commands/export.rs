@@ -38,7 +38,7 @@ struct Visit {
     untrusted: bool,
 }
 
-pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> u8 {
+pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> Result<u8, Failure> {
     let undo = Undo::of(&context.environment);
     let visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
@@ -57,30 +57,30 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         announce(context, &visit.fate, undo.as_ref());
     }
     match format {
-        ExportFormat::Bash => answer(context, ShellName::Bash, &visit, &changes),
-        ExportFormat::Zsh => answer(context, ShellName::Zsh, &visit, &changes),
-        ExportFormat::Fish => answer(context, ShellName::Fish, &visit, &changes),
+        ExportFormat::Bash => answer(context, ShellName::Bash, &visit, &changes)?,
+        ExportFormat::Zsh => answer(context, ShellName::Zsh, &visit, &changes)?,
+        ExportFormat::Fish => answer(context, ShellName::Fish, &visit, &changes)?,
         ExportFormat::Json => {
             let value =
                 |change: &Change| change.value.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
             let object: serde_json::Map<_, _> =
                 changes.iter().map(|change| (change.name.clone(), value(change).into())).collect();
-            context.ui.answer(&format!("{:#}\n", serde_json::Value::Object(object)));
+            context.ui.answer(&format!("{:#}\n", serde_json::Value::Object(object)))?;
             if visit.untrusted {
-                return code::NOT_TRUSTED;
+                return Ok(code::NOT_TRUSTED);
             }
         }
     }
-    0
+    Ok(0)
 }
 
-fn answer(context: &Context, shell: ShellName, visit: &Visit, changes: &[Change]) {
+fn answer(context: &Context, shell: ShellName, visit: &Visit, changes: &[Change]) -> Result<(), Failure> {
     let (stamp, generation) = match &visit.seen {
         Some((path, generation)) => (path.as_os_str().as_bytes(), generation.as_bytes()),
         None => (b"".as_slice(), b"".as_slice()),
     };
     let own = [("__silo_stamp", stamp), ("__silo_gen", generation)];
-    context.ui.answer_bytes(&hook::of_name(shell).commands(&own, changes));
+    context.ui.answer_bytes(&hook::of_name(shell).commands(&own, changes))
 }
 
 /// One line on a change, and a second one where `SILO_PROFILE` asks for what a `cd` may not do.
@@ -117,11 +117,7 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, again: 
         Ok(found) => found,
         Err(failure) => {
             fail(context, &failure, ours);
-            return Visit {
-                fate: keep(),
-                seen: root.map(|root| (context.dirs.stamp(&root), String::new())),
-                untrusted: false,
-            };
+            return Visit { fate: keep(), seen: root.map(|root| frozen(context, &root, file)), untrusted: false };
         }
     };
     let consent = context.environment.text(CONSENT);
@@ -145,9 +141,19 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, again: 
     }
 }
 
+/// What the hook compares where the config file itself cannot be read: the stamp as it is, at the file's time, so that
+/// only a change of either asks again.
+fn frozen(context: &Context, root: &std::path::Path, file: &std::path::Path) -> (std::path::PathBuf, String) {
+    let generation = stamp::load(&context.dirs, root).map(|(_, generation)| generation);
+    let synced = files::modified(file).map(|modified| stamp::sync(&context.dirs, root, modified));
+    (context.dirs.stamp(root), generation.filter(|_| matches!(synced, Some(Ok(())))).unwrap_or_default())
+}
+
 fn fail(context: &Context, failure: &Failure, ours: bool) {
     let after = if ours { "the variables in this shell stay as they were" } else { "no instance is active here" };
-    context.ui.hook_failure(failure, after);
+    // A mistake in `silo.toml` has a place there, and its next edit is noticed; of anything else silo must be told.
+    let wake = if failure.place.is_none() { "; once that is mended, run `silo env`" } else { "" };
+    context.ui.hook_failure(failure, &format!("{after}{wake}"));
 }
 
 /// The instance of a project that may act: from its stamp where that is still true, else settled anew.

@@ -4,15 +4,16 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Context;
 use crate::cli::ShellName;
+use crate::core::environment::Environment;
 use crate::core::shell::Shell;
 use crate::failure::Failure;
 use crate::sys::{dirs, files};
+use crate::ui::Ui;
 
-pub(super) fn run(context: &Context, shell: ShellName) -> Result<u8, Failure> {
-    let program = program(context)?;
-    context.ui.answer_bytes(&of_name(shell).hook(program.as_os_str().as_bytes()));
+pub(super) fn run(ui: Ui, environment: &Environment, called: &OsStr, shell: ShellName) -> Result<u8, Failure> {
+    let program = program(environment, called)?;
+    ui.answer_bytes(&of_name(shell).hook(program.as_os_str().as_bytes()))?;
     Ok(0)
 }
 
@@ -26,18 +27,18 @@ pub(super) fn of_name(name: ShellName) -> Shell {
 }
 
 /// silo's own absolute path, as it was called and with links kept: the file behind a link may move with an upgrade.
-pub(super) fn program(context: &Context) -> Result<PathBuf, Failure> {
-    let called = Path::new(&context.program);
-    let found = if called.as_os_str().as_bytes().contains(&b'/') {
-        let folder = dirs::working_folder(&context.environment)?;
-        Some(folder.join(called))
+pub(super) fn program(environment: &Environment, called: &OsStr) -> Result<PathBuf, Failure> {
+    let called = Path::new(called);
+    let found = if called.is_absolute() {
+        Some(called.to_path_buf())
+    } else if called.as_os_str().as_bytes().contains(&b'/') {
+        Some(dirs::working_folder(environment)?.join(called))
     } else {
-        let path = context.environment.get("PATH").unwrap_or(OsStr::new(""));
-        std::env::split_paths(path)
-            .map(|folder| folder.join(called))
-            .find(|file| file.is_absolute() && files::is_file(file))
+        let path = environment.get("PATH").unwrap_or(OsStr::new(""));
+        let files = std::env::split_paths(path).map(|folder| folder.join(called));
+        files.filter(|file| file.is_absolute()).find(|file| files::is_executable(file))
     };
-    match found.filter(|file| files::is_file(file)) {
+    match found.filter(|file| files::is_executable(file)) {
         Some(file) => Ok(file),
         None => std::env::current_exe().map_err(|error| Failure::file("find", called, &error)),
     }

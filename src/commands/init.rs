@@ -15,6 +15,11 @@ const BANNER: &str = include_str!("init/banner.txt");
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let path = context.folder.join(context.config.as_deref().unwrap_or(Path::new(CONFIG_NAME)));
+    if path.file_name().is_none() {
+        return Err(
+            Failure::new(format!("`{}` names no file", shown(&path))).hint("Name one: `silo init -c silo.toml`")
+        );
+    }
     if files::exists(&path) {
         return Err(
             Failure::new(format!("`{}` already exists", shown(&path))).hint("Edit it, or remove it to start over")
@@ -27,7 +32,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     if ignore(&project.root)? {
         context.ui.step("Adding silo's own files to `.gitignore`");
     }
-    context.ui.answer(BANNER);
+    context.ui.answer(BANNER)?;
     Ok(0)
 }
 
@@ -37,6 +42,10 @@ fn ignore(root: &Path) -> Result<bool, Failure> {
         return Ok(false);
     }
     let path = root.join(".gitignore");
+    // It may lead anywhere.
+    if files::is_link(&path) {
+        return Ok(false);
+    }
     let old = files::read(&path, 1024 * 1024)?.map(|content| content.bytes).unwrap_or_default();
     let old = String::from_utf8_lossy(&old);
     let missing: Vec<&str> = [lockfile::FILE_NAME, DEFAULT_OUTPUT]

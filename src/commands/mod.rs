@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global};
 use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
 use crate::core::environment::Environment;
@@ -50,7 +50,13 @@ struct Context {
 /// Runs a command and returns the exit code; failures are printed.
 pub fn run(cli: Cli, environment: Environment, program: Option<OsString>) -> u8 {
     let ui = Ui { verbose: cli.global.verbose, hook_silent: environment.text("SILO_LOG") == Some("off") };
-    let done = context(&cli, environment, program, ui).and_then(|context| dispatch(cli.command, &context));
+    let program = program.unwrap_or_else(|| "silo".into());
+    let done = match cli.command {
+        // These two must answer even where there is no home and no folder: start files run them.
+        Command::Hook { shell } => hook::run(ui, &environment, &program, shell),
+        Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
+        command => context(cli.global, environment, program, ui).and_then(|context| dispatch(command, &context)),
+    };
     done.unwrap_or_else(|failure| {
         ui.fail(&failure);
         failure.code
@@ -72,31 +78,20 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Status { json } => status::run(context, json),
         Command::Allow => allow::run(context),
         Command::Deny => deny::run(context),
-        Command::Hook { shell } => hook::run(context, shell),
-        Command::Export { format, seen } => Ok(export::run(context, format, seen.as_deref())),
+        Command::Export { format, seen } => export::run(context, format, seen.as_deref()),
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),
         Command::Require => require::run(context),
-        Command::Version => {
-            context.ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n"));
-            Ok(0)
-        }
+        Command::Hook { .. } | Command::Version => unreachable!("`run` answers these"),
     }
 }
 
-fn context(cli: &Cli, environment: Environment, program: Option<OsString>, ui: Ui) -> Result<Context, Failure> {
+fn context(global: Global, environment: Environment, program: OsString, ui: Ui) -> Result<Context, Failure> {
     let mut folder = dirs::working_folder(&environment)?;
-    if let Some(directory) = &cli.global.directory {
+    if let Some(directory) = &global.directory {
         folder = files::canonical(&folder.join(directory))?;
     }
-    Ok(Context {
-        dirs: Dirs::find(&environment)?,
-        environment,
-        folder,
-        config: cli.global.config.clone(),
-        ui,
-        program: program.unwrap_or_else(|| "silo".into()),
-    })
+    Ok(Context { dirs: Dirs::find(&environment)?, environment, folder, config: global.config, ui, program })
 }
 
 impl Context {
@@ -119,14 +114,22 @@ impl Context {
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
         let settled = instances::settle(&self.dirs, project, config, &ask, &world(), &wait)?;
         if let Some(origin) = &settled.copied_from {
-            self.ui.step(&format!("This folder is a copy of `{origin}`: it gets its own name and ports"));
+            self.ui.step(&format!(
+                "The name in `.silo.lock` belongs to `{origin}`: this folder gets its own name and ports"
+            ));
+        }
+        if let Some(gone) = &settled.moved_from {
+            self.ui.step(&format!("Took over `{}` from `{gone}`, which is gone", settled.known.name));
+        }
+        if let Some(before) = &settled.renamed_from {
+            self.ui.step(&format!("Renamed `{before}` to `{}`", settled.known.name));
         }
         for (moved, holder) in &settled.moved {
             let reason = match (moved.reason, holder) {
                 (Reason::Leased, Some(holder)) => format!("is leased to `{holder}`"),
                 (Reason::Leased, None) => "is leased to another instance".to_owned(),
                 (Reason::Taken, _) => "is taken by another variable here".to_owned(),
-                (Reason::Busy, _) => "is in use by another program".to_owned(),
+                (Reason::Busy, _) => "is in use (perhaps by this instance itself)".to_owned(),
                 (Reason::Denied, _) => "needs more rights (below 1024)".to_owned(),
             };
             self.ui.step(&format!("Port {} {reason}; {} is {}", moved.wanted, moved.name, moved.got));

@@ -11,11 +11,11 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let active = project.lockfile()?.and_then(|(lockfile, _)| lockfile.instance.profile);
     if json {
         let profiles: Vec<_> = config.profiles.keys().collect();
-        context.ui.answer(&format!("{:#}\n", json!({ "profiles": profiles, "active": active })));
+        context.ui.answer(&format!("{:#}\n", json!({ "profiles": profiles, "active": active })))?;
         return Ok(0);
     }
     if config.profiles.is_empty() {
-        context.ui.answer("No profiles defined\n");
+        context.ui.answer("No profiles defined\n")?;
         return Ok(0);
     }
     let mut text = String::from("Available profiles:\n");
@@ -23,6 +23,6 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         let mark = if active.as_deref() == Some(name) { " (active)" } else { "" };
         text.push_str(&format!("  {name}{mark}\n"));
     }
-    context.ui.answer(&text);
+    context.ui.answer(&text)?;
     Ok(0)
 }

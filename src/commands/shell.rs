@@ -28,6 +28,7 @@ ZDOTDIR=@FOLDER@
 const ZSHRC: &str = r#"# Written by silo for `silo shell`.
 if [[ -n ${__SILO_ZDOTDIR-} ]]; then ZDOTDIR=$__SILO_ZDOTDIR; else unset ZDOTDIR; fi
 unset __SILO_ZDOTDIR
+if [[ ${HISTFILE-} == @FOLDER@/* ]]; then HISTFILE=${ZDOTDIR-$HOME}/.zsh_history; fi
 if [[ -f ${ZDOTDIR-$HOME}/.zshrc ]]; then source ${ZDOTDIR-$HOME}/.zshrc; fi
 eval "$(@SILO@ hook zsh)"
 "#;
@@ -50,7 +51,7 @@ pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> 
         context.ui.hook(&activation_line(&settled.known.name, &settled.known.ports));
         match Shell::of_program(&program.to_string_lossy()) {
             Some(shell) => {
-                let silo = hook::program(context)?;
+                let silo = hook::program(&context.environment, &context.program)?;
                 arguments = start(shell, silo.as_os_str().as_bytes(), &context.dirs, &mut environment)?;
             }
             None => {
@@ -79,7 +80,8 @@ fn start(shell: Shell, silo: &[u8], dirs: &Dirs, environment: &mut Environment) 
         }
         Shell::Zsh => {
             write(".zshenv", &filled(ZSHENV, "@FOLDER@", folder.as_os_str().as_bytes()))?;
-            write(".zshrc", &filled(ZSHRC, "@SILO@", silo))?;
+            let zshrc = String::from_utf8_lossy(&filled(ZSHRC, "@SILO@", silo)).into_owned();
+            write(".zshrc", &filled(&zshrc, "@FOLDER@", folder.as_os_str().as_bytes()))?;
             if let Some(own) = environment.get("ZDOTDIR").map(ToOwned::to_owned) {
                 environment.set("__SILO_ZDOTDIR", own);
             }

@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::Context;
 use crate::core::identity::identity;
-use crate::core::source::printable;
-use crate::core::vars;
+use crate::core::{name, vars};
 use crate::failure::Failure;
 use crate::store::project::Project;
 use crate::store::{registry, trust};
+use crate::sys::files;
 
 /// The recorded instance.
 struct Recorded {
@@ -22,10 +22,10 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
-    let Some(recorded) = recorded(context, &project)? else {
+    let Some(recorded) = recorded(context, &project, &config.prefix)? else {
         let text = "No active instance. Run `silo up` to start.\n".to_owned();
         let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
-        context.ui.answer(&if json { format!("{answer:#}\n") } else { text });
+        context.ui.answer(&if json { format!("{answer:#}\n") } else { text })?;
         return Ok(0);
     };
     let env_file = project.root.join(&config.output);
@@ -42,30 +42,36 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             "ports": recorded.ports,
             "urls": urls,
         });
-        context.ui.answer(&format!("{answer:#}\n"));
+        context.ui.answer(&format!("{answer:#}\n"))?;
         return Ok(0);
     }
     let mut text = format!("Instance: {}\n", recorded.name);
     if let Some(profile) = &recorded.profile {
         text.push_str(&format!("Profile: {profile}\n"));
     }
-    text.push_str(&format!("Root: {}\nTrust: {}\n", printable(project.root_text()), trust.word()));
+    text.push_str(&format!("Root: {}\nTrust: {}\n", project.root_text(), trust.word()));
     text.push_str(&format!("This shell: {}\n", if here { "active" } else { "not active" }));
     text.push_str("Ports:\n");
     recorded.ports.iter().for_each(|(name, port)| text.push_str(&format!("  {name}: {port}\n")));
     if !urls.is_empty() {
         text.push_str("URLs:\n");
     }
-    urls.iter().for_each(|(name, url)| text.push_str(&format!("  {name}: {}\n", printable(url))));
-    context.ui.answer(&text);
+    urls.iter().for_each(|(name, url)| text.push_str(&format!("  {name}: {url}\n")));
+    context.ui.answer(&text)?;
     Ok(0)
 }
 
 /// The lockfile is the project's memory; the registry's word on ports counts, for its leases are what others avoid.
-fn recorded(context: &Context, project: &Project) -> Result<Option<Recorded>, Failure> {
-    let entry = registry::peek(&context.dirs)?.at(project.root_text()).cloned();
+fn recorded(context: &Context, project: &Project, prefix: &str) -> Result<Option<Recorded>, Failure> {
+    let leases = registry::peek(&context.dirs)?;
+    let entry = leases.at(project.root_text()).cloned();
     let lockfile = project.lockfile()?.map(|(lockfile, _)| lockfile.instance);
-    Ok(match (entry, lockfile) {
+    // In a copy the lockfile tells of the origin, and its ports are the origin's.
+    let copied = lockfile.as_ref().is_some_and(|state| {
+        let holder = leases.named(&name::qualified(prefix, &state.name));
+        holder.is_some_and(|holder| holder.root != project.root_text() && files::exists(holder.root.as_ref()))
+    });
+    Ok(match (entry, lockfile.filter(|_| !copied)) {
         (Some(entry), _) => Some(Recorded { name: entry.name, profile: entry.profile, ports: entry.ports }),
         (None, Some(state)) => Some(Recorded { name: state.name, profile: state.profile, ports: state.ports }),
         (None, None) => None,

@@ -22,9 +22,9 @@ pub fn render(vars: &Vars, instance: &str, profile: Option<&str>, time: &str) ->
     text
 }
 
-/// Whether silo wrote this text; an empty file counts, for a crash can leave one.
+/// Whether silo wrote this text.
 pub fn is_ours(text: &[u8]) -> bool {
-    text.is_empty() || text.starts_with(format!("{HEADER}\n").as_bytes())
+    text.starts_with(format!("{HEADER}\n").as_bytes())
 }
 
 /// Whether two env files say the same at different times (design D10).
@@ -40,7 +40,9 @@ pub fn same_but_time(one: &[u8], other: &[u8]) -> bool {
 /// neither `'` nor `\` (compose reads `\'` as a quote), else in double quotes with `\ " $` and backtick escaped.
 fn quoted(value: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=?^{}[]*".contains(c);
-    if value.chars().all(bare) {
+    // zsh expands `=cmd` and `~user` at the start of a value and behind a colon.
+    let expands = |part: &str| part.starts_with(['=', '~']);
+    if value.chars().all(bare) && !value.split(':').any(expands) {
         return value.to_owned();
     }
     if !value.contains(['\'', '\\']) {
@@ -90,7 +92,7 @@ mod tests {
             ODD="it's \\"
         "#]]
         .assert_eq(&text);
-        assert!(is_ours(text.as_bytes()) && is_ours(b"") && !is_ours(b"FOO=1\n"));
+        assert!(is_ours(text.as_bytes()) && !is_ours(b"") && !is_ours(b"FOO=1\n"));
     }
 
     #[test]

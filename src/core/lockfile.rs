@@ -4,8 +4,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::config::is_profile_name;
 use super::identity::Identity;
-use super::name;
+use super::{name, varname};
 
 /// The file's name, in the project's root.
 pub const FILE_NAME: &str = ".silo.lock";
@@ -35,8 +36,8 @@ pub struct InstanceState {
     /// Profile; `None` is the base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// Ports in declared order.
-    #[serde(default)]
+    /// Ports in declared order; unusable ones are left out.
+    #[serde(default, deserialize_with = "usable_ports")]
     pub ports: IndexMap<String, u16>,
     /// Names of everything the instance owns; written for readers, never believed.
     #[serde(default)]
@@ -56,6 +57,14 @@ pub struct InstanceState {
     /// Keys this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// Leaves out what is no port or has no name a variable could have: a stranger's lockfile is data, not an error (D5).
+fn usable_ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<IndexMap<String, u16>, D::Error> {
+    let all: IndexMap<String, Value> = IndexMap::deserialize(deserializer)?;
+    let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+    let named = all.into_iter().filter(|(name, _)| varname::check(name).is_ok());
+    Ok(named.filter_map(|(name, value)| Some((name, port(&value)?))).collect())
 }
 
 /// A lockfile that cannot be read.
@@ -82,7 +91,7 @@ impl Lockfile {
         Self { version: 1, generated_at: time.to_owned(), instance, extra: Map::new() }
     }
 
-    /// Reads a lockfile; its name is sanitised and unusable ports are left out, for it may come from a stranger (D5).
+    /// Reads a lockfile; its name is sanitised, unusable ports and profiles are left out, for it may come from a stranger (D5).
     ///
     /// # Errors
     /// [`LockfileError`] for anything that is not a lockfile of version 1.
@@ -99,7 +108,7 @@ impl Lockfile {
         }
         let mut lockfile: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         lockfile.instance.name = name::sanitize(&lockfile.instance.name);
-        lockfile.instance.ports.retain(|_, port| *port != 0);
+        lockfile.instance.profile = lockfile.instance.profile.filter(|name| is_profile_name(name));
         Ok(lockfile)
     }
 
@@ -160,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_strangers_name_and_ports_are_cleaned() {
-        let text = r#"{"version":1,"instance":{"name":"../$(x) Y","ports":{"A":0,"B":80}}}"#;
+        let text = r#"{"version":1,"instance":{"name":"../$(x) Y","ports":{"A":0,"B":80,"C":-1,"D":70000,"E":"80","PATH":81,"a b":82}}}"#;
         let lockfile = Lockfile::parse(text.as_bytes()).expect("it is readable");
         assert_eq!(lockfile.instance.name, "x-y");
         assert_eq!(lockfile.instance.ports.keys().collect::<Vec<_>>(), ["B"]);

@@ -50,6 +50,11 @@ impl Shell {
         }
     }
 
+    /// What keeps a user's alias from being expanded; the zsh hook evaluates without aliases, fish has none.
+    fn builtin(self) -> &'static [u8] {
+        if self == Self::Bash { b"\\builtin " } else { b"" }
+    }
+
     /// One word for this shell, whatever bytes it holds (all but NUL, which no variable can).
     pub fn quote(self, value: &[u8]) -> Vec<u8> {
         let mut word = vec![b'\''];
@@ -83,6 +88,7 @@ impl Shell {
         match self {
             Self::Bash | Self::Zsh => {
                 if !set.is_empty() {
+                    text.extend(self.builtin());
                     text.extend(b"export");
                     for (name, value) in &set {
                         text.extend([b" ", *name, b"=", &self.quote(value)].concat());
@@ -90,7 +96,7 @@ impl Shell {
                     text.push(b'\n');
                 }
                 if !unset.is_empty() {
-                    text.extend([b"unset -v ", unset.join(&b' ').as_slice(), b"\n"].concat());
+                    text.extend([self.builtin(), b"unset -v ", unset.join(&b' ').as_slice(), b"\n"].concat());
                 }
             }
             Self::Fish => {
@@ -123,7 +129,7 @@ mod tests {
         let changes =
             [Change { name: "A".into(), value: Some(b"1".to_vec()) }, Change { name: "B".into(), value: None }];
         let text = |shell: Shell| String::from_utf8(shell.commands(&[("__s", b"x")], &changes)).expect("it is text");
-        assert_eq!(text(Shell::Bash), "__s='x'\nexport A='1'\nunset -v B\n");
+        assert_eq!(text(Shell::Bash), "__s='x'\n\\builtin export A='1'\n\\builtin unset -v B\n");
         assert_eq!(text(Shell::Fish), "set -g __s 'x'\nset -gx A '1'\nset -e B\n");
     }
 

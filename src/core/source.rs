@@ -34,9 +34,11 @@ pub fn locate(text: &str, span: &Range<usize>) -> Place {
     Place { line, column: before + 1, excerpt }
 }
 
-/// Replaces control characters, so that a hostile text cannot drive the terminal it is shown on.
+/// Replaces control characters but tab and newline, and those that turn the direction of writing, so that a hostile
+/// text cannot drive the terminal it is shown on.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) && !matches!(c, '\t' | '\n') { '\u{fffd}' } else { c }).collect()
 }
 
 fn floor(text: &str, at: usize) -> usize {

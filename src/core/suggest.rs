@@ -6,7 +6,7 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count().max(given.chars().count()) / 3).max(1))
+        .filter(|(distance, name)| *distance <= (name.chars().count().max(given.chars().count()) * 2 / 5).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -25,6 +25,7 @@ mod tests {
         let known = ["ports", "hosts", "urls", "version"];
         assert_eq!(nearest("port", known), Some("ports"));
         assert_eq!(nearest("verison", known), Some("version"));
+        assert_eq!(nearest("prot", known), Some("ports"));
         assert_eq!(nearest("PORTS", known), Some("ports"));
         assert_eq!(nearest("kubernetes", known), None);
     }

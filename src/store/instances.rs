@@ -26,6 +26,9 @@ use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
 
+/// Why a template can always be filled here.
+const CHECKED: &str = "`config::parse` has checked every template";
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ask<'a> {
@@ -65,6 +68,10 @@ pub struct Settled {
     pub moved: Vec<(Moved, Option<String>)>,
     /// The root this instance was copied from, when it was.
     pub copied_from: Option<String>,
+    /// The root, now gone, whose name this instance has taken over.
+    pub moved_from: Option<String>,
+    /// The instance's name before, when it has another one now.
+    pub renamed_from: Option<String>,
     /// Files that were written.
     pub written: Vec<PathBuf>,
 }
@@ -100,13 +107,12 @@ pub fn settle(
         let moved_from = past.moved_from.clone().or_else(|| {
             // An explicit name whose holder is gone: two entries may not share it.
             let holder = locked.leases.named(&name::qualified(&config.prefix, &name))?;
-            Some(holder.root.clone()).filter(|root| root != project.root_text())
+            Some(holder.root.clone()).filter(|root| root != project.root_text() && !files::exists(Path::new(root)))
         });
         let plan = plan_ports(project, &settings, ask, &past, moved_from.as_deref(), &locked.leases, world)?;
         let mut identity = identity(&config.prefix, &name, settings.k3d, &dirs.home.to_string_lossy());
-        let unresolved = |error| Failure::new(format!("A template cannot be filled: {error:?}"));
-        identity.hosts = vars::hosts(&settings, &identity).map_err(unresolved)?;
-        let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).map_err(unresolved)?;
+        identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
+        let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
         let holders = locked.leases.holders();
         let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, moved_from };
         let env_file = project.env_file(&config.output)?;
@@ -149,8 +155,10 @@ fn past(project: &Project, config: &ConfigFile, leases: &Leases) -> Result<Past,
     let Some(remembered) = remembered.filter(|name| !name.is_empty()) else { return Ok(past) };
     let holder = leases.named(&name::qualified(&config.prefix, remembered));
     if let Some(holder) = holder.filter(|holder| holder.root != project.root_text()) {
+        // With an entry of its own under that name it is no copy: the prefix has changed, and met another's name.
+        let own = past.entry.as_ref().is_some_and(|entry| entry.name == remembered);
         if files::exists(Path::new(&holder.root)) {
-            past.copied_from = Some(holder.root.clone());
+            past.copied_from = (!own).then(|| holder.root.clone());
         } else if past.entry.is_none() {
             past.entry = Some(holder.clone());
             past.moved_from = Some(holder.root.clone());
@@ -199,7 +207,8 @@ fn choose_name(
     let remembered = past.lockfile.as_ref().filter(|_| past.copied_from.is_none());
     let remembered = remembered.map(|lockfile| lockfile.instance.name.clone()).filter(|name| !name.is_empty());
     let remembered = remembered.or_else(|| past.entry.as_ref().map(|entry| entry.name.clone()));
-    if let Some(name) = remembered {
+    let living = |name: &String| other(name).is_some_and(|holder| files::exists(Path::new(&holder.root)));
+    if let Some(name) = remembered.filter(|name| !living(name)) {
         return Ok(name);
     }
     let folder = project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -295,9 +304,19 @@ fn write(
         trust: trust::judge(dirs, project)?.word().to_owned(),
         instance: Some(known.clone()),
     };
-    let generation = stamp::save(dirs, &project.root, &stamp, project.modified)?;
-    let copied_from = past.copied_from.clone();
-    Ok(Settled { known, vars: chosen.vars, generation, moved: Vec::new(), copied_from, written })
+    // Without a stamp the next prompt asks again, no more.
+    let generation = stamp::save(dirs, &project.root, &stamp, project.modified).unwrap_or_default();
+    let before = past.entry.as_ref().map(|entry| entry.name.clone());
+    Ok(Settled {
+        renamed_from: before.filter(|before| *before != known.name),
+        copied_from: past.copied_from.clone(),
+        moved_from: chosen.moved_from,
+        known,
+        vars: chosen.vars,
+        generation,
+        moved: Vec::new(),
+        written,
+    })
 }
 
 fn registry_entry(root: &str, past: &Past, chosen: &Chosen, now: &str) -> Instance {

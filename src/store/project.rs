@@ -185,6 +185,6 @@ impl EnvFile {
     /// # Errors
     /// A [`Failure`] that names the path.
     pub fn save(&self, text: &str) -> Result<(), Failure> {
-        files::replace(&self.path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
+        files::replace(&self.path, text.as_bytes(), Writing::PRIVATE)
     }
 }

@@ -65,6 +65,7 @@ pub fn with_lock<T>(
             Ok(mut guard) => {
                 sign(&mut guard);
                 let path = dirs.state.join("registry.toml");
+                files::sweep(&path);
                 let mut locked = Locked { leases: load(&path)?, path };
                 return act(&mut locked);
             }

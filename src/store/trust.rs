@@ -89,7 +89,9 @@ fn invalidate(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -
     let others = membership.map(worktree::siblings).unwrap_or_default();
     let others: Vec<_> = others.iter().filter(|root| **root != project.root).collect();
     others.iter().try_for_each(|root| stamp::invalidate(dirs, root))?;
-    Ok(others.len())
+    let name = project.file.file_name().unwrap_or_default();
+    let content = |root: &Path| files::read(&root.join(name), LIMIT).ok().flatten().map(|content| content.bytes);
+    Ok(others.iter().filter(|root| content(root).as_ref() == Some(&project.content)).count())
 }
 
 fn membership(project: &Project) -> Option<Membership> {

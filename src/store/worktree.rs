@@ -21,7 +21,11 @@ pub struct Membership {
 pub fn membership(folder: &Path, uid: u32) -> Option<Membership> {
     let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
     let link = top.join(".git");
-    let common_dir = if files::is_file(&link) && !files::is_link(&link) {
+    // A symbolic link is a claim in one direction only.
+    if files::is_link(&link) {
+        return None;
+    }
+    let common_dir = if files::is_file(&link) {
         genuine_worktree(&link, uid)?
     } else {
         files::canonical(&link).ok().filter(|git| files::is_file(&git.join("HEAD")))?

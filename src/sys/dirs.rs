@@ -29,9 +29,13 @@ impl Dirs {
         let (Some(home), Some(dirs)) = (home, directories::ProjectDirs::from("", "", "silo")) else {
             return Err(Failure::new("HOME is not set to an absolute path").hint("Run `export HOME=/home/NAME` first"));
         };
-        // macOS has no folder for state (`state_dir` is `None` there).
-        let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf();
-        Ok(Self { home, state, data: dirs.data_dir().to_path_buf() })
+        // The variables count on macOS too, where `directories` does not ask for them and has no folder for state.
+        let xdg = |name: &str, default: &Path| {
+            let set = environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            set.map_or_else(|| default.to_path_buf(), |path| path.join("silo"))
+        };
+        let state = xdg("XDG_STATE_HOME", dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()));
+        Ok(Self { state, data: xdg("XDG_DATA_HOME", dirs.data_dir()), home })
     }
 
     /// The stamp of a project root.

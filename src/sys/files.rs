@@ -2,11 +2,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::failure::{Failure, quoted, shown};
 
@@ -57,7 +61,8 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Content>, Failure> {
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0));
     (&file).take(limit + 1).read_to_end(&mut bytes).map_err(|error| Failure::file("read", path, &error))?;
     if bytes.len() as u64 > limit {
-        return Err(Failure::new(format!("Cannot read `{}`: it is larger than {} KiB", shown(path), limit / 1024)));
+        return Err(Failure::new(format!("Cannot read `{}`: it is larger than {} KiB", shown(path), limit / 1024))
+            .hint(format!("Look at it: `ls -l {}`", quoted(path))));
     }
     let modified = metadata.modified().map_err(|error| Failure::file("read", path, &error))?;
     Ok(Some(Content { bytes, modified }))
@@ -66,6 +71,12 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Content>, Failure> {
 /// Whether a regular file is there, links followed.
 pub fn is_file(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Whether a regular file is there that somebody may run.
+pub fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether anything is at the path; something that cannot be looked at is there.
@@ -88,13 +99,13 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
 }
 
 /// Replaces a file as a whole: written beside it, then renamed over it, so that a reader or a crash meets the old
-/// content or the new one. Writers of the same path must hold a lock; a crash leaves at most one
-/// `NAME.silo-tmp`, which the next writer replaces.
+/// content or the new one. Each writer has a name of its own for the new file; what a killed one leaves, the next removes.
 ///
 /// # Errors
 /// A [`Failure`] that names the path; the old content is then still there.
 pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::file("write", path, &error);
+    sweep(path);
     let beside = beside(path);
     let written = write_new(&beside, bytes, writing).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
@@ -109,15 +120,28 @@ pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failur
     Ok(())
 }
 
-/// Removes what a crash may have left beside a file that [`replace`] was writing; the caller holds the writers' lock.
+/// Removes what writers of a file that were killed left beside it; those that still run are left alone.
 pub fn sweep(path: &Path) {
-    // One that cannot be removed does no harm, and the next writer says so.
-    let _ = fs::remove_file(beside(path));
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    for left in names_in(path.parent().unwrap_or(Path::new("/"))) {
+        let found = left.file_name().unwrap_or_default().as_bytes();
+        let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(LEFT.as_bytes()));
+        let writer = middle.and_then(|middle| std::str::from_utf8(middle.strip_prefix(b".")?).ok()?.split('-').next());
+        let writer = writer.and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+        if writer.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)) {
+            // One that cannot be removed does no harm.
+            let _ = fs::remove_file(left);
+        }
+    }
 }
 
+/// The end of the name of a file that is not yet whole.
+const LEFT: &str = ".silo-tmp";
+
 fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
     let mut name = path.file_name().expect("every path written has a file name").to_owned();
-    name.push(".silo-tmp");
+    name.push(format!(".{}-{}{LEFT}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
 }
 
@@ -211,7 +235,7 @@ mod tests {
     fn replacing_leaves_nothing_beside_and_survives_a_leftover() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
-        fs::write(folder.path().join("file.silo-tmp"), "left by a crash").expect("written");
+        fs::write(folder.path().join("file.4194305-0.silo-tmp"), "left by a crash").expect("written");
         replace(&path, b"one", Writing::PRIVATE).expect("written");
         replace(&path, b"two", Writing::SHARED).expect("written");
         assert_eq!(fs::read(&path).expect("readable"), b"two");

@@ -6,8 +6,12 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use super::{ConfigError, ConfigFile, Problem, Settings, TemplateSpot, Text};
+use crate::core::name::NAME_MAX;
 use crate::core::template::{self, Piece};
 use crate::core::vars::{HOST_VARIABLES, built_in_names};
+
+/// Longest sum of all values, in bytes: Linux takes 128 KiB for one variable, and a byte may become three in the record.
+const VALUES_MAX: usize = 24 * 1024;
 
 /// Checks the base and each profile merged with it.
 pub(super) fn all(text: &str, file: &ConfigFile) -> Result<(), ConfigError> {
@@ -19,6 +23,7 @@ pub(super) fn all(text: &str, file: &ConfigFile) -> Result<(), ConfigError> {
         }
         distinct(&settings)?;
         templates(text, &settings)?;
+        lengths(&settings)?;
     }
     Ok(())
 }
@@ -28,6 +33,9 @@ fn distinct(settings: &Settings) -> Result<(), ConfigError> {
         problem: Problem::TwiceNamed { name: name.clone(), first, second },
         span: text.span.clone(),
     };
+    if settings.ports.contains_key("TILT_HOST") {
+        return Err(twice(&"TILT_HOST".to_owned(), &Text::default(), "ports", "hosts"));
+    }
     for (name, text) in &settings.hosts {
         if settings.ports.contains_key(name) {
             return Err(twice(name, text, "ports", "hosts"));
@@ -81,6 +89,26 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
                 let problem = unknown(variable, key, TemplateSpot::K3dArgs, known.iter().cloned());
                 return Err(ConfigError { problem, span });
             }
+        }
+    }
+    Ok(())
+}
+
+/// Values must fit into one environment variable, encoded and all together, for the undo record holds them; and URLs
+/// built from URLs can double at each step.
+fn lengths(settings: &Settings) -> Result<(), ConfigError> {
+    let mut known: IndexMap<&str, usize> = IndexMap::new();
+    let mut sum = 0_usize;
+    for (name, text) in settings.hosts.iter().chain(&settings.urls) {
+        let pieces = template::parse(&text.value).unwrap_or_default();
+        let length = pieces.iter().fold(0_usize, |sum, piece| match piece {
+            Piece::Text(text) => sum.saturating_add(text.len()),
+            Piece::Variable { name, .. } => sum.saturating_add(known.get(name.as_str()).copied().unwrap_or(NAME_MAX)),
+        });
+        known.insert(name, length);
+        sum = sum.saturating_add(length);
+        if sum > VALUES_MAX {
+            return Err(ConfigError { problem: Problem::TooLong { key: name.clone() }, span: text.span.clone() });
         }
     }
     Ok(())

@@ -149,6 +149,12 @@ pub struct Settings {
     pub registry: Advertisement,
 }
 
+/// Whether a text can name a profile: letters, digits, `-`, `_` and `.`, no dash first, at most 100 characters.
+pub fn is_profile_name(name: &str) -> bool {
+    let word = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    word && !name.is_empty() && !name.starts_with('-') && name.len() <= 100
+}
+
 /// Reads and checks a `silo.toml`, all its profiles included.
 ///
 /// # Errors

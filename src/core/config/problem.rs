@@ -53,6 +53,8 @@ pub enum Problem {
     Output { value: String, why: &'static str },
     /// A newline or NUL, which no env file can carry.
     Unwritable { key: String, character: &'static str },
+    /// Values that together would not fit into an environment.
+    TooLong { key: String },
     /// An empty text where a word is needed.
     Empty { key: String },
     /// A profile name with other characters than letters, digits, `-`, `_` and `.`.
@@ -95,6 +97,7 @@ impl std::fmt::Display for Problem {
             Self::Prefix(value) => write!(f, "`prefix` has an invalid value: `{value}`"),
             Self::Output { value, why } => write!(f, "`output` cannot be `{value}`: {why}"),
             Self::Unwritable { key, character } => write!(f, "The value of `{key}` contains {character}"),
+            Self::TooLong { key } => write!(f, "With `{key}` the values are longer than 24 KiB together"),
             Self::Empty { key } => write!(f, "`{key}` is empty"),
             Self::ProfileName(name) => write!(f, "`{name}` cannot name a profile"),
             Self::Template { key } => write!(f, "Unfinished `${{…}}` in `{key}`"),
@@ -116,7 +119,7 @@ impl Problem {
             Self::Syntax(_) | Self::WrongType { .. } => Vec::new(),
             Self::UnknownKey { key, allowed, .. } => {
                 let mut hints: Vec<String> = nearest(key, allowed.iter().copied())
-                    .map(|near| format!("Did `{near}` get mistyped?"))
+                    .map(|near| format!("The nearest known name is `{near}`"))
                     .into_iter()
                     .collect();
                 hints.push(format!("Allowed here: {}", ticked(allowed)));
@@ -138,13 +141,14 @@ impl Problem {
             }
             Self::Output { .. } => one("Use a file name inside the project, such as `.localnet.env`"),
             Self::Unwritable { .. } => one("Env files, compose and Tilt read one line per value"),
+            Self::TooLong { .. } => one("Keep long texts in a file, and its path in the variable"),
             Self::Empty { .. } => one("Remove it, or give it a value"),
             Self::ProfileName(_) => one("Use letters, digits, `-`, `_` and `.`"),
             Self::Template { .. } => one("Write `${NAME}`; `$${` stands for a literal `${`"),
             Self::UnknownVariable { variable, spot, known, .. } => {
                 let near = nearest(variable, known.iter().map(String::as_str));
                 let mut hints: Vec<String> =
-                    near.map(|near| format!("Did `${{{near}}}` get mistyped?")).into_iter().collect();
+                    near.map(|near| format!("The nearest known name is `${{{near}}}`")).into_iter().collect();
                 hints.push(spot.hint().to_owned());
                 hints
             }

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use super::table::{Entry, Table, Value};
 use super::{
     Advertisement, ConfigError, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Problem,
-    Profile, Text,
+    Profile, Text, is_profile_name,
 };
 use crate::core::ports::PortSpec;
 use crate::core::varname;
@@ -164,8 +164,7 @@ fn profiles(top: &Table<'_>) -> Result<IndexMap<String, Profile>, ConfigError> {
     let mut profiles = IndexMap::new();
     let Some(table) = top.table("profiles")? else { return Ok(profiles) };
     for entry in table.entries() {
-        let word = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if !word || entry.key.is_empty() || entry.key.starts_with('-') || entry.key.len() > 100 {
+        if !is_profile_name(entry.key) {
             return Err(ConfigError { problem: Problem::ProfileName(entry.key.to_owned()), span: entry.key_span });
         }
         let table = entry.value.table()?;

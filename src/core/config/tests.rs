@@ -46,11 +46,11 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
     let cases = [
         (
             "version = 1\n[port]\nA = 1\n",
-            "2:2 Unknown key `port`\nDid `ports` get mistyped?\nAllowed here: `version`, `prefix`, `output`, `ports`, `hosts`, `urls`, `k3d`, `hooks`, `profiles`, `registry`, `gates`",
+            "2:2 Unknown key `port`\nThe nearest known name is `ports`\nAllowed here: `version`, `prefix`, `output`, `ports`, `hosts`, `urls`, `k3d`, `hooks`, `profiles`, `registry`, `gates`",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[k3d]\nenable = true\n",
-            "5:1 Unknown key `enable` in `k3d`\nDid `enabled` get mistyped?\nAllowed here: `enabled`, `args`, `registry`",
+            "5:1 Unknown key `enable` in `k3d`\nThe nearest known name is `enabled`\nAllowed here: `enabled`, `args`, `registry`",
         ),
         ("version = 2\n[ports]\nA = 1\n", "1:11 Unknown `version`: 2\nWrite `version = 1`"),
         ("[ports]\nA = 1\n", "1:1 `version` is missing\nWrite `version = 1`"),
@@ -97,7 +97,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nWEB_PORT = 1\n[urls]\nU = \"http://x:${WEB_PROT}\"\n",
-            "5:15 Unknown variable `${WEB_PROT}` in `urls.U`\nDid `${WEB_PORT}` get mistyped?\nURLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
+            "5:15 Unknown variable `${WEB_PROT}` in `urls.U`\nThe nearest known name is `${WEB_PORT}`\nURLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[urls]\nU = \"${V}\"\nV = \"x\"\n",
