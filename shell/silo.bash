@@ -42,7 +42,7 @@ __silo_hook() {
 __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
   \builtin local __silo_text=''
-  __silo_text=$("$__silo_bin" export bash --seen "$__silo_gen") || [[ $? -lt 128 ]] || \builtin return 0
+  __silo_text=$("$__silo_bin" export bash --seen "$__silo_gen") || [[ $? -lt 126 ]] || \builtin return 0
   \builtin eval "__silo_root=\$__silo_dir
 $__silo_text" || \builtin :
 }

@@ -73,6 +73,6 @@ end
 function __silo_run
     test -x "$__silo_bin"; or return 1
     "$__silo_bin" export fish --seen "$__silo_gen" | source
-    # A readonly variable may have made `source` fail; silo has answered all the same, unless a signal ended it.
-    test $pipestatus[1] -lt 128
+    # A readonly variable may have made `source` fail; silo has answered all the same, unless it could not be started or a signal ended it.
+    test $pipestatus[1] -lt 126
 end

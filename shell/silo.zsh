@@ -41,7 +41,7 @@ __silo_hook() {
 __silo_run() {
   [[ -x $__silo_bin ]] || return 0
   local __silo_text=''
-  __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 128 ]] || return 0
+  __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 126 ]] || return 0
   eval "__silo_root=\$__silo_dir
 $__silo_text" || :
 }
