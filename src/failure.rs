@@ -126,7 +126,7 @@ impl std::fmt::Display for Failure {
 
 /// A path for people: control characters replaced.
 pub fn shown(path: &Path) -> String {
-    source::printable(&path.to_string_lossy())
+    source::one_line(&path.to_string_lossy())
 }
 
 /// A path as part of a command line that can be pasted.

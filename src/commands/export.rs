@@ -94,14 +94,14 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>) {
                 let current = known.profile.as_deref().unwrap_or("none");
                 context.ui.hook(&format!(
                     "SILO_PROFILE={} is not this instance's profile ({current}); `silo env --force` switches",
-                    crate::core::source::printable(asked)
+                    crate::core::source::one_line(asked)
                 ));
             }
         }
         Fate::Leave => {
             let name = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
             let name = name.map_or_else(|| "the instance".into(), |entry| String::from_utf8_lossy(&entry.given));
-            context.ui.hook(&format!("left {}", crate::core::source::printable(&name)));
+            context.ui.hook(&format!("left {}", crate::core::source::one_line(&name)));
         }
         Fate::Stay => {}
     }

@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         (true, true) => Ok(0),
         (true, false) => Err(Failure::new(format!(
             "The active instance belongs to `{}`",
-            crate::core::source::printable(context.environment.text("SILO_ROOT").unwrap_or("another project"))
+            crate::core::source::one_line(context.environment.text("SILO_ROOT").unwrap_or("another project"))
         ))
         .hint("Run `silo exec -- COMMAND` here")
         .code(code::NOT_ACTIVE)),

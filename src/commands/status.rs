@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::core::identity::identity;
+use crate::core::source::one_line;
 use crate::core::{name, vars};
 use crate::failure::Failure;
 use crate::store::project::Project;
@@ -49,7 +50,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     if let Some(profile) = &recorded.profile {
         text.push_str(&format!("Profile: {profile}\n"));
     }
-    text.push_str(&format!("Root: {}\nTrust: {}\n", project.root_text(), trust.word()));
+    text.push_str(&format!("Root: {}\nTrust: {}\n", one_line(project.root_text()), trust.word()));
     text.push_str(&format!("This shell: {}\n", if here { "active" } else { "not active" }));
     text.push_str("Ports:\n");
     recorded.ports.iter().for_each(|(name, port)| text.push_str(&format!("  {name}: {port}\n")));

@@ -41,6 +41,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if steers(c) && !matches!(c, '\t' | '\n') { '\u{fffd}' } else { c }).collect()
 }
 
+/// As [`printable`], and newlines too: for a name or path inside a line, which must not forge another one.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\u{fffd}")
+}
+
 fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {

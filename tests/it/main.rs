@@ -1,1 +1,31 @@
-//! Integration tests.
+//! silo as its users meet it: the program itself, and the shell hooks in real shells.
+
+mod commands_env;
+mod commands_exec;
+mod commands_init;
+mod commands_names;
+mod commands_older;
+mod commands_profile;
+mod commands_shell;
+mod commands_status;
+mod commands_trust;
+mod config_errors;
+mod crash;
+mod example;
+mod help;
+mod hostile_disk;
+mod hostile_files;
+mod hostile_home;
+mod hostile_lockfile;
+mod machine;
+mod pty;
+mod registry;
+mod sandbox;
+#[cfg(target_os = "linux")]
+mod shell_cost;
+mod shell_hook;
+mod shell_prompt;
+mod shell_quoting;
+mod shell_trust;
+mod tidy;
+mod worktrees;

@@ -1,0 +1,62 @@
+//! `silo shell` as a script uses it: `$SHELL` with its input from a pipe.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
+
+/// What a shell answers to a script on its input.
+#[track_caller]
+fn piped(sandbox: &Sandbox, shell: &str, args: &[&str], script: &str) -> (Option<i32>, String, String) {
+    let mut silo = sandbox.command(SILO, "");
+    silo.arg("shell").args(args).env("SHELL", shell);
+    silo.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = silo.spawn().expect("silo starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(script.as_bytes()).expect("it reads");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.code(), sandbox.redact(&output.stdout), sandbox.redact(&output.stderr))
+}
+
+#[test]
+fn a_script_on_the_input_runs_inside_the_instance_in_every_shell() {
+    for shell in ["bash", "zsh", "fish", "sh"] {
+        let sandbox = Sandbox::new();
+        let [web] = free_ports();
+        let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));
+        sandbox.run(&app, ["env", "dev"]).success();
+        let (code, stdout, stderr) = piped(&sandbox, shell, &["app"], "echo $SILO_WORKSPACE $WEB_PORT; pwd; exit 7\n");
+        assert_eq!(stdout, format!("dev {web}\n$SANDBOX/projects/app\n"), "{shell}: {stderr}");
+        assert_eq!((code, stderr.as_str()), (Some(7), ""), "{shell}");
+    }
+}
+
+#[test]
+fn a_shell_is_consent_for_itself_and_trusts_nothing() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    let (code, stdout, _) = piped(&sandbox, "sh", &["app"], "silo require && echo inside\n");
+    assert_eq!((code, stdout.as_str()), (Some(0), "inside\n"));
+    assert!(sandbox.run(&app, ["status", "--json"]).success().stdout.contains(r#""trust": "unknown""#));
+    assert_eq!(fs::read_dir(sandbox.path("home")).expect("it is there").count(), 0, "no start file is written");
+}
+
+#[test]
+fn without_shell_there_is_sh_and_a_shell_that_is_missing_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    let (code, stdout, stderr) = piped(&sandbox, "", &["app"], "echo $SILO_ACTIVE\n");
+    assert_eq!((code, stdout.as_str()), (Some(0), "1\n"), "{stderr}");
+    let mut silo = sandbox.command(SILO, "app");
+    silo.arg("shell").env("SHELL", "/no/such/shell");
+    sandbox.finish(silo).exit(127).stdout("").stderr_has("`/no/such/shell` was not found");
+}
+
+#[test]
+fn a_folder_that_is_no_project_has_no_shell() {
+    let sandbox = Sandbox::new();
+    sandbox.run("", ["shell"]).exit(1).stderr_has("No `silo.toml` in");
+    sandbox.run("", ["shell", "nowhere"]).exit(1).stderr_has("nowhere");
+}

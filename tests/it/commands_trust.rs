@@ -1,0 +1,106 @@
+//! `silo allow`, `silo deny`, and what `silo export` says to programs about a file nobody trusts (design D6).
+
+use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
+
+#[test]
+fn allow_shows_what_changed_since_the_last_time() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 1001\nB = 1002\nC = 1003\n");
+    let allowed = "Allowed `$SANDBOX/projects/app/silo.toml`\n";
+    sandbox.run(&app, ["allow"]).success().stdout("").stderr(allowed);
+    sandbox.run(&app, ["trust"]).success().stdout("").stderr(allowed);
+    sandbox.project("app", "version = 1\n[ports]\nA = 1001\nB = 2002\nC = 1003\nD = 0 # \u{1b}[2J\u{7}\n");
+    sandbox.run(&app, ["allow"]).exit(1).stderr_has("silo.toml:6:9");
+    sandbox.project("app", "version = 1\n[ports]\nA = 1001\nB = 2002\nC = 1003\nD = 0\n");
+    sandbox.run(&app, ["allow"]).success().stdout("").stderr(&format!(
+        "--- last allowed\n\
+         +++ now\n\
+         @@ -3,3 +3,4 @@\n \
+         A = 1001\n\
+         -B = 1002\n\
+         +B = 2002\n \
+         C = 1003\n\
+         +D = 0\n\
+         {allowed}"
+    ));
+}
+
+#[test]
+fn a_file_with_a_mistake_is_not_allowed() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nPATH = 1\n");
+    sandbox.run(&app, ["allow"]).exit(1).stderr_has("silo.toml:3:1");
+    sandbox.run(&app, ["status"]).exit(1);
+    sandbox.project("app", "version = 1\n[ports]\nA = 1\n");
+    assert!(sandbox.run(&app, ["status", "--json"]).success().stdout.contains(r#""trust": "unknown""#));
+}
+
+#[test]
+fn deny_holds_until_allowed_again_and_keeps_the_leases() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    sandbox.run(&app, ["env"]).success();
+    let told = "Denied `$SANDBOX/projects/app/silo.toml`; its leases stay, `silo allow` takes it back\n";
+    sandbox.run(&app, ["deny"]).success().stdout("").stderr(told);
+    sandbox.run(&app, ["revoke"]).success().stdout("").stderr(told);
+    let export = sandbox.run(&app, ["export", "bash"]).success();
+    assert!(!export.stdout.contains("WEB_PORT"), "{export:?}");
+    export.stderr("silo: $SANDBOX/projects/app/silo.toml is denied; `silo allow` trusts it\n");
+    sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web), ("B", 0)]));
+    sandbox.run(&app, ["export", "bash"]).success().stderr_has("is denied");
+    sandbox.run(&app, ["allow"]).success();
+    let export = sandbox.run(&app, ["export", "bash"]).success();
+    assert!(export.stdout.contains(&format!("WEB_PORT='{web}'")), "{export:?}");
+    assert_eq!(sandbox.lockfile_ports(&app)["WEB_PORT"], web);
+}
+
+#[test]
+fn a_typed_command_is_consent_for_its_run_only() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    sandbox.run(&app, ["env"]).success();
+    sandbox.run(&app, ["exec", "true"]).success();
+    let told = "silo: $SANDBOX/projects/app/silo.toml is not trusted; `silo allow` trusts it\n";
+    let export = sandbox.run(&app, ["export", "bash"]).success().stderr(told);
+    assert!(!export.stdout.contains("export "), "{export:?}");
+    sandbox.run(&app, ["export", "json"]).exit(3).stdout("{}\n").stderr(told);
+    sandbox.run(&app, ["deny"]).success();
+    sandbox.run(&app, ["env"]).success();
+    sandbox.run(&app, ["export", "json"]).exit(3).stdout("{}\n");
+}
+
+#[test]
+fn silo_log_off_silences_the_hook_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    let quiet = |args: &[&str]| crate::machine::run_with(&sandbox, &app, &[("SILO_LOG", "off")], args);
+    quiet(&["export", "bash"]).success().stderr("");
+    quiet(&["env"]).success().stderr("Writing `.localnet.env`\nWriting `.silo.lock`\n");
+}
+
+#[test]
+fn many_allows_and_exports_at_once_all_succeed() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope
+                .spawn(|| sandbox.run(&app, ["allow"]).success().stderr("Allowed `$SANDBOX/projects/app/silo.toml`\n"));
+            scope.spawn(|| sandbox.run(&app, ["export", "bash"]).success());
+        }
+    });
+    assert!(sandbox.run(&app, ["status", "--json"]).success().stdout.contains(r#""trust": "allowed""#));
+    let left: Vec<_> = crate::machine::files_below(&sandbox.path(""));
+    assert!(!left.iter().any(|file| file.contains("tmp")), "{left:?}");
+}
+
+#[test]
+fn a_broken_file_can_be_denied() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.trusted("app", "version = 1\n[ports]\nA = 0\n");
+    let broken = sandbox.project("app", "broken");
+    sandbox.run(&broken, ["deny"]).success();
+    sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    sandbox.run(&app, ["export", "bash"]).success().stderr_has("is denied");
+}

@@ -1,0 +1,89 @@
+//! The main job on the real example: two clones of it, a real shell, real ports, real servers, both at once.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::pty::{Session, Shell, each_shell};
+use crate::sandbox::Sandbox;
+
+each_shell!(two_clones_serve_side_by_side_on_ports_of_their_own);
+
+/// Each run has a registry of its own, so two at once would lease the same ports and both mean it.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+const FILES: [&str; 3] = ["silo.toml", "web/server.py", "api/server.py"];
+
+/// A git repository that holds the example, to be cloned.
+fn origin(sandbox: &Sandbox) -> PathBuf {
+    let origin = sandbox.dir("origin");
+    for file in FILES {
+        let to = origin.join(file);
+        fs::create_dir_all(to.parent().expect("it lies in the repository")).expect("the sandbox is writable");
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("example").join(file), to).expect("the example has it");
+    }
+    sandbox.git(&origin, ["init", "-q"]);
+    sandbox.git(&origin, ["add", "."]);
+    sandbox.git(&origin, ["commit", "-qm", "example"]);
+    origin
+}
+
+fn two_clones_serve_side_by_side_on_ports_of_their_own(shell: Shell) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let sandbox = Sandbox::new();
+    let origin = origin(&sandbox);
+    let origin = origin.to_str().expect("the sandbox is named in ASCII");
+    sandbox.git("", ["clone", "-q", origin, "one"]);
+    sandbox.git("", ["clone", "-q", origin, "two"]);
+    let (one, two) = (sandbox.dir("one"), sandbox.dir("two"));
+    for clone in [&one, &two] {
+        sandbox.run(clone, ["allow"]).success();
+    }
+
+    let mut session = Session::start(&sandbox, shell, "");
+    for (line, clone) in [("cd one", &one), ("cd ../two", &two)] {
+        session.run(line).assert_active(&sandbox, clone);
+        session.run("python3 web/server.py >web.log 2>&1 &");
+        session.run("python3 api/server.py >api.log 2>&1 &");
+    }
+    let left = session.run("cd ..");
+    left.assert_inactive();
+    assert_eq!((left.var("WEB_PORT"), left.var("WEB_URL"), left.var("COMPOSE_PROJECT_NAME")), (None, None, None));
+
+    let mut ports: Vec<u16> = Vec::new();
+    for clone in [&one, &two] {
+        let name = sandbox.instance(clone);
+        let leased = sandbox.lockfile_ports(clone);
+        let web: serde_json::Value = serde_json::from_str(&answer(leased["WEB_PORT"])).expect("the server speaks JSON");
+        assert_eq!(web["WORKSPACE_NAME"], name.as_str());
+        assert_eq!(web["API_URL"], format!("http://api.{name}.localhost:{}", leased["API_PORT"]));
+        let api: serde_json::Value = serde_json::from_str(&answer(leased["API_PORT"])).expect("the server speaks JSON");
+        assert_eq!(api["instance"], name.as_str());
+        ports.extend(leased.values());
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 8, "no port is in both clones");
+
+    // The session's end hangs up on its jobs in bash and zsh; fish lets them go, so all are ended by the shell itself.
+    session.run(if shell == Shell::Fish { "kill (jobs -p)" } else { "kill %1 %2 %3 %4" });
+}
+
+/// The body a server on loopback answers with, once it listens.
+fn answer(port: u16) -> String {
+    let start = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(20), "nothing listens on {port}: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("the server listens");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("the server answers");
+    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an answer has a body")
+}

@@ -1,0 +1,384 @@
+//! Interactive bash, zsh and fish on a terminal of their own, typed into and observed through files.
+//!
+//! Each line typed is followed by `dump N`, a function that writes `$?` and the environment to a file by rename, so
+//! nothing is ever parsed off a screen. Without echo, prompt and line editor, bash and zsh leave on their terminal only
+//! what is told to the user; fish draws on its own, so its standard error has a second one. A marker printed by `dump`
+//! says when all that was told has arrived.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname, unlockpt};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::termios::{LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
+use nix::unistd::tcgetpgrp;
+
+use crate::sandbox::Sandbox;
+
+/// How long a line may take before the test fails.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+nix::ioctl_write_int_bad!(tiocsctty, nix::libc::TIOCSCTTY);
+
+/// Makes one test for each shell from functions that take the shell.
+macro_rules! each_shell {
+    ($($name:ident),+ $(,)?) => { $(
+        mod $name {
+            #[test]
+            fn bash() {
+                super::$name(crate::pty::Shell::Bash);
+            }
+            #[test]
+            fn zsh() {
+                super::$name(crate::pty::Shell::Zsh);
+            }
+            #[test]
+            fn fish() {
+                super::$name(crate::pty::Shell::Fish);
+            }
+        }
+    )+ };
+}
+pub(crate) use each_shell;
+
+/// A shell silo has a hook for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+
+    /// Where the shell is.
+    pub(crate) fn program(self) -> PathBuf {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path).map(|dir| dir.join(self.name())).find(|program| program.is_file());
+        found.unwrap_or_else(|| panic!("no {}: install bash, zsh and fish (tests/run does)", self.name()))
+    }
+
+    /// A command that exports a variable; the value is plain text without quotes.
+    pub(crate) fn export(self, name: &str, value: &str) -> String {
+        match self {
+            Self::Bash | Self::Zsh => format!("export {name}='{value}'"),
+            Self::Fish => format!("set -gx {name} '{value}'"),
+        }
+    }
+
+    /// A command that unsets a variable.
+    pub(crate) fn unset(self, name: &str) -> String {
+        match self {
+            Self::Bash | Self::Zsh => format!("unset {name}"),
+            Self::Fish => format!("set -e {name}"),
+        }
+    }
+
+    /// The line of the user's configuration that loads the hook.
+    pub(crate) fn load(self) -> String {
+        match self {
+            Self::Bash | Self::Zsh => format!("eval \"$(silo hook {})\"", self.name()),
+            Self::Fish => "silo hook fish | source".to_owned(),
+        }
+    }
+
+    /// The configuration of a session: no prompt, no line editor where one can do without, and `dump`.
+    fn configuration(self, setup: &Setup<'_>, out: &Path) -> String {
+        let out = out.display();
+        let quiet = match self {
+            Self::Bash => "PS1='' PS2=''",
+            Self::Zsh => "PS1='' PS2=''; unsetopt zle prompt_sp prompt_cr",
+            Self::Fish => "function fish_prompt; end; function fish_greeting; end; function fish_title; end",
+        };
+        let dump = match self {
+            Self::Bash | Self::Zsh => format!(
+                "dump() {{
+                    local kept=$?
+                    {{ printf 'status=%s\\0' \"$kept\"; /usr/bin/env -0; }} >'{out}/'\"$1\".new
+                    printf '\\036%s\\036' \"$1\" >&2
+                    /bin/mv '{out}/'\"$1\".new '{out}/'\"$1\"
+                }}"
+            ),
+            Self::Fish => format!(
+                "function dump
+                    set -l kept $status
+                    begin; printf 'status=%s\\0' $kept; /usr/bin/env -0; end >'{out}/'$argv[1].new
+                    printf '\\036%s\\036' $argv[1] >&2
+                    /bin/mv '{out}/'$argv[1].new '{out}/'$argv[1]
+                end"
+            ),
+        };
+        format!("{quiet}\n{}\n{}\n{}\n{dump}\n", setup.before, self.load(), setup.after)
+    }
+}
+
+/// What differs from a user with nothing but the hook.
+#[derive(Default)]
+pub(crate) struct Setup<'a> {
+    /// Configuration before the line that loads the hook.
+    pub(crate) before: &'a str,
+    /// Configuration after it.
+    pub(crate) after: &'a str,
+    /// Variables the shell starts with.
+    pub(crate) env: &'a [(&'a str, &'a OsStr)],
+    /// A program that runs the shell, such as `strace`.
+    pub(crate) wrapper: &'a [&'a OsStr],
+}
+
+/// A running shell.
+pub(crate) struct Session {
+    shell: Shell,
+    child: Child,
+    keyboard: File,
+    screen: Arc<Mutex<Vec<u8>>>,
+    told: Arc<Mutex<Vec<u8>>>,
+    words: Vec<OsString>,
+    out: PathBuf,
+    dumps: usize,
+    read: usize,
+}
+
+/// What one line left behind.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The line's own exit status.
+    pub(crate) status: String,
+    /// Everything told to the user since the line before.
+    pub(crate) told: String,
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Session {
+    /// Starts a shell whose user has loaded the hook.
+    pub(crate) fn start(sandbox: &Sandbox, shell: Shell, dir: impl AsRef<Path>) -> Self {
+        Self::with(sandbox, shell, dir, &Setup::default())
+    }
+
+    /// Starts a shell in a folder.
+    pub(crate) fn with(sandbox: &Sandbox, shell: Shell, dir: impl AsRef<Path>, setup: &Setup<'_>) -> Self {
+        let own = tempfile::Builder::new().prefix("session-").tempdir_in(sandbox.path("home"));
+        let own = own.expect("HOME is writable").keep();
+        let file = own.join(if shell == Shell::Zsh { ".zshrc" } else { "configuration" });
+        fs::write(&file, shell.configuration(setup, &own)).expect("HOME is writable");
+        // Without it fish starts to read every manual page in the background.
+        fs::create_dir_all(sandbox.path("data/fish/generated_completions")).expect("the sandbox is writable");
+
+        let mut words: Vec<OsString> = vec![shell.program().into()];
+        match shell {
+            Shell::Bash => words.extend(["--noprofile", "--noediting", "--rcfile"].map(OsString::from)),
+            Shell::Zsh => words.push("-d".into()),
+            Shell::Fish => words.extend(["-C".into(), format!("source {}", file.display()).into()]),
+        }
+        if shell == Shell::Bash {
+            words.push(file.into());
+        }
+        words.push("-i".into());
+        let line: Vec<&OsStr> = setup.wrapper.iter().copied().chain(words.iter().map(OsString::as_os_str)).collect();
+        let mut command = sandbox.command(line[0], dir);
+        command.args(&line[1..]).env("ZDOTDIR", &own).envs(setup.env.iter().copied());
+
+        let (keyboard, terminal) = terminal();
+        // bash takes a terminal on its standard error for the one it was started from: it must have the same.
+        let (stderr, second) = match shell {
+            Shell::Bash | Shell::Zsh => (terminal.try_clone().expect("files are left"), None),
+            Shell::Fish => {
+                let (errors, stderr) = self::terminal();
+                (stderr, Some(errors))
+            }
+        };
+        command.stdin(Stdio::from(terminal.try_clone().expect("files are left")));
+        command.stdout(Stdio::from(terminal)).stderr(Stdio::from(stderr));
+        #[allow(unsafe_code)]
+        // SAFETY: both calls are async-signal-safe, take no memory and touch no lock, and descriptor 0 is the terminal.
+        unsafe {
+            command.pre_exec(|| {
+                nix::unistd::setsid()?;
+                tiocsctty(0, 0)?;
+                Ok(())
+            });
+        }
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {line:?}: {error}"));
+        let screen = collect(keyboard.try_clone().expect("files are left"));
+        let told = second.map_or_else(|| Arc::clone(&screen), collect);
+        Self { shell, child, keyboard, screen, told, words, out: own, dumps: 0, read: 0 }
+    }
+
+    /// A command line that starts this very shell again, configured alike.
+    pub(crate) fn again(&self) -> String {
+        let words: Vec<String> = self.words.iter().map(|word| format!("'{}'", word.display())).collect();
+        words.join(" ")
+    }
+
+    /// Where this session's zsh finds its configuration.
+    pub(crate) fn zdotdir(&self) -> &Path {
+        &self.out
+    }
+
+    /// Types a line and waits until the shell has run it and come back.
+    #[track_caller]
+    pub(crate) fn run(&mut self, line: &str) -> Seen {
+        self.dumps += 1;
+        let name = self.dumps.to_string();
+        self.keyboard.write_all(format!("{line}\ndump {name}\n").as_bytes()).expect("the terminal is open");
+        let file = self.out.join(&name);
+        let marker = format!("\x1e{name}\x1e");
+        let start = Instant::now();
+        let told = loop {
+            let all = self.told.lock().expect("the reader does not panic");
+            let rest = &all[self.read..];
+            let end = rest.windows(marker.len()).position(|window| window == marker.as_bytes());
+            if let (Some(end), true) = (end, file.exists()) {
+                self.read += end + marker.len();
+                break String::from_utf8_lossy(&rest[..end]).into_owned();
+            }
+            if start.elapsed() > DEADLINE {
+                let rest = String::from_utf8_lossy(rest).into_owned();
+                drop(all);
+                let screen = self.screen.lock().map(|screen| String::from_utf8_lossy(&screen).into_owned());
+                panic!("{} did not finish {line:?}; told: {rest:?}; screen: {screen:?}", self.shell.name());
+            }
+            drop(all);
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        Seen::parse(&fs::read(&file).expect("it was just moved there"), told)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A shell inside the shell, or under strace, would outlive it: what is in the foreground goes first, until that
+        // is the shell itself, or nothing (0, which must not be sent a signal: it would mean this very process).
+        let shell = i32::try_from(self.child.id()).expect("a pid is a pid_t");
+        let start = Instant::now();
+        while let Ok(foreground) = tcgetpgrp(&self.keyboard)
+            && foreground.as_raw() > 0
+            && foreground.as_raw() != shell
+            && start.elapsed() < DEADLINE
+        {
+            let _ = killpg(foreground, Signal::SIGKILL);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Seen {
+    fn parse(dump: &[u8], told: String) -> Self {
+        let pairs = dump.split(|byte| *byte == 0).filter_map(|entry| {
+            let equals = entry.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = (&entry[..equals], &entry[equals + 1..]);
+            Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
+        });
+        let mut variables: BTreeMap<OsString, OsString> = pairs.collect();
+        let status = variables.remove(OsStr::new("status")).expect("dump writes it first");
+        Self { status: status.to_string_lossy().into_owned(), told, variables }
+    }
+
+    /// A variable as text.
+    pub(crate) fn var(&self, name: &str) -> Option<&str> {
+        self.variables.get(OsStr::new(name)).map(|value| value.to_str().expect("it is text"))
+    }
+
+    /// A variable byte for byte.
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.variables.get(OsStr::new(name)).map(|value| value.as_bytes())
+    }
+
+    /// All variables but those a shell changes by itself.
+    pub(crate) fn environment(&self) -> BTreeMap<OsString, OsString> {
+        let own = ["_", "PWD", "OLDPWD", "SHLVL", "LINES", "COLUMNS"].map(OsStr::new);
+        let theirs = self.variables.iter().filter(|(name, _)| !own.contains(&name.as_os_str()));
+        theirs.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The instance of this project is in the environment, as its lockfile says.
+    #[track_caller]
+    pub(crate) fn assert_active(&self, sandbox: &Sandbox, dir: &Path) {
+        let name = sandbox.instance(dir);
+        let full = format!("localnet-{name}");
+        let mut expected: Vec<(String, OsString)> = [
+            ("SILO_ACTIVE", "1".into()),
+            ("SILO_ROOT", dir.into()),
+            ("SILO_ENV_FILE", dir.join(".localnet.env").into()),
+            ("SILO_WORKSPACE", name.clone().into()),
+            ("WORKSPACE_NAME", name.into()),
+            ("COMPOSE_PROJECT_NAME", full.into()),
+            ("TILT_HOST", "localhost".into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let ports = sandbox.lockfile_ports(dir);
+        expected.extend(ports.into_iter().map(|(name, port)| (name, port.to_string().into())));
+        let seen = expected.iter().map(|(name, _)| (name.clone(), self.variables.get(OsStr::new(name)).cloned()));
+        let seen: Vec<_> = seen.collect();
+        let expected: Vec<_> = expected.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        assert_eq!(seen, expected, "told: {:?}", self.told);
+        assert!(dir.join(".localnet.env").is_file());
+    }
+
+    /// No instance is in the environment.
+    #[track_caller]
+    pub(crate) fn assert_inactive(&self) {
+        assert_eq!(self.silo_names(), Vec::<String>::new(), "told: {:?}", self.told);
+    }
+
+    /// The names of variables that look like silo's own: `SILO_*` and `__SILO_*` in any case.
+    pub(crate) fn silo_names(&self) -> Vec<String> {
+        let names = self.variables.keys().map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name.to_uppercase().trim_start_matches('_').starts_with("SILO_")).collect()
+    }
+}
+
+/// A terminal that shows nothing of what is typed and changes nothing of what is written: our end and the shell's.
+/// Neither is inherited by programs other tests start, so it ends with its session.
+fn terminal() -> (File, File) {
+    static NAMING: Mutex<()> = Mutex::new(());
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("the system has terminals");
+    grantpt(&master).expect("it is a terminal");
+    unlockpt(&master).expect("it is a terminal");
+    let one = NAMING.lock().expect("nobody panics while holding it");
+    #[allow(unsafe_code)]
+    // SAFETY: the buffer all calls share belongs to this one while the lock is held, and nobody else calls it.
+    let name = unsafe { ptsname(&master) }.expect("it is a terminal");
+    drop(one);
+    let slave = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name);
+    let slave = slave.expect("it was unlocked");
+    let mut modes = tcgetattr(&slave).expect("it is a terminal");
+    modes.local_flags.remove(LocalFlags::ECHO);
+    modes.output_flags.remove(OutputFlags::OPOST);
+    tcsetattr(&slave, SetArg::TCSANOW, &modes).expect("it is a terminal");
+    (OwnedFd::from(master).into(), slave)
+}
+
+/// Gathers what a terminal shows until its last user is gone.
+fn collect(mut terminal: File) -> Arc<Mutex<Vec<u8>>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let mut part = [0; 4096];
+        // Linux ends a terminal with EIO, others with nothing read.
+        while let Ok(read @ 1..) = terminal.read(&mut part) {
+            all.lock().expect("nobody panics while holding it").extend(&part[..read]);
+        }
+    });
+    seen
+}

@@ -1,0 +1,301 @@
+//! The shell hook beside what else a shell has: other prompt commands, traps, strict options, one-line commands.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::pty::{Session, Setup, Shell, each_shell};
+use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
+
+each_shell!(
+    the_exit_status_is_kept,
+    the_users_own_prompt_functions_run_and_see_the_variables,
+    loading_the_hook_twice_acts_once,
+    a_project_that_cannot_act_leaves_the_prompt_alone,
+    a_busy_registry_is_told_once_and_tried_again,
+    a_silo_that_is_killed_is_tried_again_at_the_next_prompt,
+    a_silo_at_an_odd_path_acts_and_its_loss_is_borne,
+);
+
+fn app(sandbox: &Sandbox) -> std::path::PathBuf {
+    let [web] = free_ports();
+    sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]))
+}
+
+fn the_exit_status_is_kept(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let mut session = Session::start(&sandbox, shell, "");
+    assert_eq!(session.run("sh -c 'exit 7'").status, "7");
+    let entered = session.run("cd app; sh -c 'exit 8'");
+    entered.assert_active(&sandbox, &app);
+    assert_eq!(entered.status, "8");
+    assert_eq!(session.run("sh -c 'exit 9'").status, "9");
+    let acted = session.run("silo deny >/dev/null 2>&1; sh -c 'exit 3'");
+    assert_eq!((acted.status.as_str(), acted.var("SILO_ACTIVE")), ("3", None));
+    assert_eq!(session.run("cd ..; false").status, "1");
+    let parts = session.run(match shell {
+        Shell::Bash => "false | true\nexport PARTS=\"${PIPESTATUS[*]}\"",
+        Shell::Zsh => "false | true\nexport PARTS=\"$pipestatus\"",
+        Shell::Fish => "false | true\nset -gx PARTS \"$pipestatus\"",
+    });
+    assert_eq!(parts.var("PARTS"), Some("1 0"));
+}
+
+fn the_users_own_prompt_functions_run_and_see_the_variables(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let (before, after) = match shell {
+        Shell::Bash => ("PROMPT_COMMAND='export FIRST=\"$?/${WEB_PORT-}\";'", "PROMPT_COMMAND+='export LAST=ran'"),
+        Shell::Zsh => (
+            "precmd() { export FIRST=\"$?/${WEB_PORT-}\" }\nmine() { export MOVED=\"${WEB_PORT-}\" }\nchpwd_functions=(mine)",
+            "last() { export LAST=ran }\nprecmd_functions+=(last)",
+        ),
+        Shell::Fish => (
+            "function fish_prompt; set -gx FIRST \"$status/$WEB_PORT\"; end",
+            "function last --on-event fish_prompt; set -gx LAST ran; end",
+        ),
+    };
+    let mut session = Session::with(&sandbox, shell, "", &Setup { before, after, ..Setup::default() });
+    let outside = session.run("false");
+    assert_eq!((outside.var("FIRST"), outside.var("LAST")), (Some("1/"), Some("ran")));
+    let inside = session.run("cd app");
+    inside.assert_active(&sandbox, &app);
+    let web = inside.var("WEB_PORT").expect("it is active");
+    assert_eq!(inside.var("FIRST"), Some(format!("0/{web}").as_str()));
+    if shell == Shell::Zsh {
+        assert_eq!(inside.var("MOVED"), Some(web));
+    }
+    assert_eq!(session.run("cd ..").var("FIRST"), Some("0/"));
+}
+
+#[test]
+fn a_bash_array_of_prompt_commands_stays_one() {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let setup = Setup {
+        before: "PROMPT_COMMAND=('export FIRST=\"$?/${WEB_PORT-}\"' 'export SECOND=\"a  b\"')",
+        after: "PROMPT_COMMAND+=('export LAST=${#PROMPT_COMMAND[@]}')",
+        ..Setup::default()
+    };
+    let mut session = Session::with(&sandbox, Shell::Bash, "", &setup);
+    let inside = session.run("cd app; false");
+    inside.assert_active(&sandbox, &app);
+    let first = format!("1/{}", inside.var("WEB_PORT").expect("it is active"));
+    assert_eq!(inside.var("FIRST"), Some(first.as_str()));
+    assert_eq!((inside.var("SECOND"), inside.var("LAST")), (Some("a  b"), Some("4")));
+}
+
+fn loading_the_hook_twice_acts_once(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let load = shell.load();
+    let after = match shell {
+        Shell::Bash => format!("{load}\n{load}\nexport HOOKS=\"${{PROMPT_COMMAND[*]}}\""),
+        Shell::Zsh => format!("{load}\n{load}\nexport HOOKS=\"$precmd_functions\" MOVES=\"$chpwd_functions\""),
+        Shell::Fish => format!("{load}\n{load}\nset -gx HOOKS (functions --handlers | grep silo)"),
+    };
+    let mut session = Session::with(&sandbox, shell, "", &Setup { after: &after, ..Setup::default() });
+    let inside = session.run("cd app");
+    inside.assert_active(&sandbox, &app);
+    assert_eq!(inside.told.lines().count(), 1, "{:?}", inside.told);
+    let hooks = inside.var("HOOKS").expect("it was exported");
+    match shell {
+        Shell::Bash => assert_eq!(hooks.matches("__silo_hook").count(), 1, "{hooks}"),
+        Shell::Zsh => assert_eq!((hooks, inside.var("MOVES")), ("__silo_hook", Some("__silo_hook"))),
+        Shell::Fish => assert_eq!(hooks.matches("__silo_hook").count(), 2, "once for each event: {hooks}"),
+    }
+    let again = session.run(&load);
+    assert_eq!(again.told, "", "loading it by hand inside a project");
+    again.assert_active(&sandbox, &app);
+    session.run("cd ..").assert_inactive();
+}
+
+fn a_project_that_cannot_act_leaves_the_prompt_alone(shell: Shell) {
+    let sandbox = Sandbox::new();
+    sandbox.project("stranger", &toml_with_ports(&[("WEB_PORT", 1)]));
+    fs::create_dir_all(sandbox.dir("folder/silo.toml")).expect("the sandbox is writable");
+    let mut session = Session::start(&sandbox, shell, "");
+    let outside = session.run(":");
+    let stranger = session.run("cd stranger; false");
+    assert_eq!((stranger.status.as_str(), stranger.var("WEB_PORT")), ("1", None));
+    assert_eq!(session.run("cd ..").environment(), outside.environment());
+    assert_eq!(session.run("cd folder").told, "", "a folder named silo.toml is no project");
+}
+
+fn a_busy_registry_is_told_once_and_tried_again(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let other = sandbox.trusted("other", "version = 1\n[ports]\nWEB_PORT = \"random\"\n");
+    let mut session = Session::start(&sandbox, shell, &app);
+    session.run(":").assert_active(&sandbox, &app);
+    let lock = fs::File::open(sandbox.path("state/silo/registry.lock")).expect("an instance was made");
+    lock.lock().expect("nobody holds it");
+    let busy = session.run("cd ../other");
+    assert_eq!(busy.told.matches("The registry is busy").count(), 1, "{:?}", busy.told);
+    assert_eq!(busy.var("WEB_PORT"), None);
+    lock.unlock().expect("it is held");
+    session.run(":").assert_active(&sandbox, &other);
+}
+
+/// Ctrl-C while silo waits does it, or a system out of memory: the shell must not stay in one project with the variables of another.
+fn a_silo_that_is_killed_is_tried_again_at_the_next_prompt(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let other = sandbox.trusted("other", "version = 1\n[ports]\nWEB_PORT = \"random\"\n");
+    let mut session = Session::start(&sandbox, shell, &app);
+    session.run(":").assert_active(&sandbox, &app);
+    // Nothing is swapped while it may be starting: the stand-in looks for a file instead.
+    let (silo, real, dying) = (sandbox.path("bin/silo"), sandbox.path("bin/real"), sandbox.path("dying"));
+    fs::write(&dying, "").expect("the sandbox is writable");
+    fs::rename(&silo, &real).expect("it is there");
+    let script =
+        format!("#!/bin/sh\n[ ! -e '{}' ] || kill -KILL $$\nexec '{}' \"$@\"\n", dying.display(), real.display());
+    let fresh = sandbox.path("bin/fresh");
+    fs::write(&fresh, script).expect("the sandbox is writable");
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::rename(&fresh, &silo).expect("the sandbox is writable");
+    session.run("cd ../other");
+    fs::remove_file(&dying).expect("it is there");
+    session.run(":").assert_active(&sandbox, &other);
+}
+
+fn a_silo_at_an_odd_path_acts_and_its_loss_is_borne(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let odd = sandbox.path(r"it's $(odd) \ bin");
+    fs::create_dir(&odd).expect("the sandbox is writable");
+    std::os::unix::fs::symlink(SILO, odd.join("silo")).expect("the sandbox is writable");
+    fs::remove_file(sandbox.path("bin/silo")).expect("it is there");
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", odd.display());
+    let env = [("PATH", OsStr::new(&path))];
+    let mut session = Session::with(&sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
+    let inside = session.run("cd app");
+    inside.assert_active(&sandbox, &app);
+    fs::remove_file(odd.join("silo")).expect("it is there");
+    let lost = session.run("cd ..; false");
+    assert_eq!((lost.told.as_str(), lost.status.as_str()), ("", "1"));
+    assert_eq!(session.run(":").told, "");
+}
+
+/// bash and zsh with options that end a careless script.
+fn strict_options_do_not_harm(shell: Shell, own: [&str; 3]) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    sandbox.project("stranger", &toml_with_ports(&[("WEB_PORT", 1)]));
+    let options = ["set -u", "set -e", "set -eu", "set -eu; set -o pipefail; set -o noclobber"];
+    for option in options.into_iter().chain(own) {
+        let in_front = Setup { before: option, ..Setup::default() };
+        let behind = Setup { after: option, ..Setup::default() };
+        for setup in [in_front, behind] {
+            let mut session = Session::with(&sandbox, shell, "", &setup);
+            assert_eq!(session.run(":").told, "", "{option}");
+            session.run("cd app").assert_active(&sandbox, &app);
+            assert_eq!(session.run(":").told, "", "{option}");
+            assert_eq!(session.run("cd ../stranger").var("WEB_PORT"), None, "{option}");
+            let left = session.run("cd ..");
+            left.assert_inactive();
+            assert_eq!(left.told, "", "{option}");
+        }
+    }
+}
+
+#[test]
+fn strict_options_do_not_harm_in_bash() {
+    let own = ["shopt -s nocasematch extglob failglob; IFS=/", "set -f", "set -o posix"];
+    strict_options_do_not_harm(Shell::Bash, own);
+}
+
+#[test]
+fn strict_options_do_not_harm_in_zsh() {
+    let own = ["setopt ksh_arrays sh_word_split; IFS=/", "setopt glob_subst err_return no_match", "setopt sh_nullcmd"];
+    strict_options_do_not_harm(Shell::Zsh, own);
+}
+
+/// The hook neither takes nor runs the user's INT trap.
+fn an_int_trap_survives(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let setup = Setup { before: "trap 'export GOT=int' INT", ..Setup::default() };
+    let mut session = Session::with(&sandbox, shell, "", &setup);
+    session.run(":");
+    let inside = session.run("cd app");
+    inside.assert_active(&sandbox, &app);
+    assert_eq!(inside.var("GOT"), None);
+    assert_eq!(session.run("kill -INT $$").var("GOT"), Some("int"));
+}
+
+#[test]
+fn an_int_trap_survives_in_bash() {
+    an_int_trap_survives(Shell::Bash);
+}
+
+#[test]
+fn an_int_trap_survives_in_zsh() {
+    an_int_trap_survives(Shell::Zsh);
+}
+
+/// A variable that cannot be set costs one line and nothing else.
+fn a_readonly_variable_is_told_once(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let [web, fixed, last] = free_ports();
+    sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web), ("FIXED_PORT", fixed), ("LAST_PORT", last)]));
+    let mut session =
+        Session::with(&sandbox, shell, "", &Setup { before: "readonly FIXED_PORT=5", ..Setup::default() });
+    let inside = session.run("cd app");
+    assert!(
+        inside.told.contains("FIXED_PORT: readonly variable") || inside.told.contains("read-only variable: FIXED_PORT")
+    );
+    assert_eq!(inside.var("LAST_PORT"), Some(last.to_string().as_str()));
+    assert_eq!(session.run(":").told, "");
+    let left = session.run("cd ..");
+    left.assert_inactive();
+    assert_eq!(left.var("LAST_PORT"), None);
+}
+
+#[test]
+fn a_readonly_variable_is_told_once_in_bash() {
+    a_readonly_variable_is_told_once(Shell::Bash);
+}
+
+#[test]
+fn a_readonly_variable_is_told_once_in_zsh() {
+    a_readonly_variable_is_told_once(Shell::Zsh);
+}
+
+/// zsh and fish act at `cd` itself, not only at the prompt.
+fn the_rest_of_a_line_sees_the_variables(shell: Shell, and: &str) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let mut session = Session::start(&sandbox, shell, "");
+    let inside = session.run(&format!("cd app {and} printenv WEB_PORT >../seen"));
+    inside.assert_active(&sandbox, &app);
+    let seen = fs::read_to_string(sandbox.dir("seen")).expect("the line wrote it");
+    assert_eq!(Some(seen.trim_end()), inside.var("WEB_PORT"));
+    let left = session.run(&format!("cd .. {and} env >seen"));
+    left.assert_inactive();
+    let seen = fs::read_to_string(sandbox.dir("seen")).expect("the line wrote it");
+    assert!(!seen.contains("WEB_PORT"), "{seen}");
+}
+
+#[test]
+fn the_rest_of_a_line_sees_the_variables_in_zsh() {
+    the_rest_of_a_line_sees_the_variables(Shell::Zsh, "&&");
+}
+
+#[test]
+fn the_rest_of_a_line_sees_the_variables_in_fish() {
+    the_rest_of_a_line_sees_the_variables(Shell::Fish, "; and");
+}
+
+#[test]
+fn a_zsh_subshell_is_left_alone() {
+    let sandbox = Sandbox::new();
+    app(&sandbox);
+    let mut session = Session::start(&sandbox, Shell::Zsh, "");
+    let outside = session.run(":");
+    let after = session.run("( cd app && env >../seen ); got=$(cd app && pwd)");
+    assert_eq!((after.told.as_str(), after.environment()), ("", outside.environment()));
+    let seen = fs::read_to_string(sandbox.dir("seen")).expect("the subshell wrote it");
+    assert!(!seen.contains("WEB_PORT"), "{seen}");
+}

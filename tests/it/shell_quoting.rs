@@ -1,0 +1,162 @@
+//! Values on their way into real shells and through the env file: whatever they hold, the same bytes arrive.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
+
+use crate::pty::Shell;
+use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
+
+/// Pieces that mean something to a shell, a template, TOML or an env file, between everyday text.
+fn value() -> impl Strategy<Value = String> {
+    let special = prop::sample::select(vec![
+        "'",
+        "\"",
+        "\\",
+        "\\\\",
+        "\\'",
+        "$",
+        "$$",
+        "${",
+        "$(touch x)",
+        "$HOME",
+        "`touch x`",
+        "`",
+        "\t",
+        "é",
+        "日本",
+        "😀",
+        "\u{a0}",
+        "-",
+        "--",
+        "-n",
+        ";",
+        "#",
+        " #",
+        "~",
+        "!",
+        "!!",
+        "%",
+        "%s",
+        "*",
+        "?",
+        "[a]",
+        "{a,b}",
+        "{",
+        "}",
+        "(",
+        ")",
+        "<",
+        ">",
+        "|",
+        "&",
+        "&&",
+        "=",
+        "@",
+        "^",
+        ":",
+        ",",
+        " ",
+        "  ",
+        "\\n",
+        "\\x41",
+        "end",
+        "'''",
+        "\"\"\"",
+    ]);
+    let plain = "[a-zA-Z0-9/:._-]{1,6}";
+    let piece = prop_oneof![4 => special.prop_map(str::to_owned), 1 => plain.prop_map(String::from), 1 => "[ -~]"];
+    (prop::collection::vec(piece, 0..8), prop::bool::weighted(0.1))
+        .prop_map(|(pieces, backslash)| pieces.concat() + if backslash { "\\" } else { "" })
+}
+
+/// The value as a TOML string of a template: `${` would be a reference.
+fn toml_string(value: &str) -> String {
+    let mut text = String::from("\"");
+    for c in value.replace("${", "$${").chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            c if c.is_control() => write!(text, "\\u{:04X}", u32::from(c)).expect("a string takes any text"),
+            c => text.push(c),
+        }
+    }
+    text + "\""
+}
+
+/// Every tenth name ends in `PATH`: fish splits and joins the values of such variables.
+fn name(number: usize) -> String {
+    if number.is_multiple_of(10) { format!("VALUE_{number}_PATH") } else { format!("VALUE_{number}") }
+}
+
+fn variables(dump: &[u8]) -> BTreeMap<&[u8], &[u8]> {
+    let pairs = dump.split(|byte| *byte == 0).filter_map(|entry| {
+        let equals = entry.iter().position(|byte| *byte == b'=')?;
+        Some((&entry[..equals], &entry[equals + 1..]))
+    });
+    pairs.collect()
+}
+
+fn assert_arrive(values: &[String], reader: &str, dump: &[u8]) -> Result<(), TestCaseError> {
+    let seen = variables(dump);
+    for (number, value) in values.iter().enumerate() {
+        let got = seen.get(name(number).as_bytes()).map(|bytes| String::from_utf8_lossy(bytes));
+        prop_assert_eq!(got.as_deref(), Some(value.as_str()), "through {}", reader);
+    }
+    Ok(())
+}
+
+#[test]
+fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
+    let config =
+        ProptestConfig { cases: 4, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() };
+    let [web] = free_ports();
+    TestRunner::new(config)
+        .run(&prop::collection::vec(value(), 125), |values| {
+            let sandbox = Sandbox::new();
+            let mut toml = toml_with_ports(&[("WEB_PORT", web)]) + "[urls]\n";
+            for (number, value) in values.iter().enumerate() {
+                writeln!(toml, "{} = {}", name(number), toml_string(value)).expect("a string takes any text");
+            }
+            let app = sandbox.trusted("app", &toml);
+            sandbox.run(&app, ["env"]).success();
+            let sh = "set -a; . ./.localnet.env; exec env -0";
+            let readers = [
+                (Shell::Bash.program(), vec!["--norc", "-c", "eval \"$(silo export bash)\"; exec env -0"]),
+                (Shell::Zsh.program(), vec!["-f", "-c", "eval \"$(silo export zsh)\"; exec env -0"]),
+                (Shell::Fish.program(), vec!["-c", "silo export fish | source; exec env -0"]),
+                ("/bin/sh".into(), vec!["-c", sh]),
+                (Shell::Bash.program(), vec!["--norc", "-c", sh]),
+            ];
+            for (program, args) in readers {
+                let mut command = sandbox.command(&program, &app);
+                command.args(&args);
+                let ran = sandbox.finish(command).success();
+                assert_arrive(&values, &format!("{} {}", program.display(), args[args.len() - 1]), &ran.bytes)?;
+            }
+            prop_assert!(!app.join("x").exists(), "a value was run");
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_value_over_two_lines_is_refused_at_its_line() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let with = |value: &str| toml_with_ports(&[("WEB_PORT", web)]) + "[urls]\nFINE = \"x\"\nODD = " + value + "\n";
+    let app = sandbox.project("app", &with("\"a\\nb\""));
+    sandbox.run(&app, ["env"]).exit(1).stdout("").stderr(concat!(
+        "Error: The value of `urls.ODD` contains a newline\n",
+        "  --> silo.toml:6:7\n",
+        "6 | ODD = \"a\\nb\"\n",
+        "  |       ^^^^^^\n",
+        "Hint: Env files, compose and Tilt read one line per value\n",
+    ));
+    for value in ["\"\"\"\na\nb\"\"\"", "\"a\\u0000b\""] {
+        sandbox.project("app", &with(value));
+        sandbox.run(&app, ["env"]).exit(1).stdout("").stderr_has("silo.toml:6:");
+    }
+    assert!(!app.join(".localnet.env").exists());
+}
