@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let environment: Environment = std::env::vars_os().collect();
     let program = std::env::args_os().next();
     ExitCode::from(match Cli::try_parse() {
-        Ok(cli) => silo::commands::run(cli, environment, program),
+        Ok(cli) => silo::commands::run(cli, &environment, program),
         Err(error) => silo::commands::usage(&error),
     })
 }

@@ -7,6 +7,7 @@ use super::shell::CONSENT;
 use super::{Context, HOOK_WAIT, activation_line, hook, world};
 use crate::cli::{ExportFormat, ShellName};
 use crate::core::activation::{self, Change, UNDO, Undo};
+use crate::core::environment::Environment;
 use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, code, shown};
 use crate::store::instances::{self, Ask};
@@ -15,6 +16,7 @@ use crate::store::registry::Wait;
 use crate::store::stamp::{self, Known, Stamp};
 use crate::store::trust;
 use crate::sys::files;
+use crate::ui::Ui;
 
 /// A generation no stamp has: the next prompt asks again.
 const AGAIN: &str = "again";
@@ -56,31 +58,38 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     if changes.iter().any(|change| change.name != UNDO) {
         announce(context, &visit.fate, undo.as_ref());
     }
-    match format {
-        ExportFormat::Bash => answer(context, ShellName::Bash, &visit, &changes)?,
-        ExportFormat::Zsh => answer(context, ShellName::Zsh, &visit, &changes)?,
-        ExportFormat::Fish => answer(context, ShellName::Fish, &visit, &changes)?,
-        ExportFormat::Json => {
-            let value =
-                |change: &Change| change.value.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            let object: serde_json::Map<_, _> =
-                changes.iter().map(|change| (change.name.clone(), value(change).into())).collect();
-            context.ui.answer(&format!("{:#}\n", serde_json::Value::Object(object)))?;
-            if visit.untrusted {
-                return Ok(code::NOT_TRUSTED);
-            }
-        }
-    }
-    Ok(0)
+    print(context.ui, format, visit.seen.as_ref(), &changes)?;
+    Ok(if visit.untrusted && format == ExportFormat::Json { code::NOT_TRUSTED } else { 0 })
 }
 
-fn answer(context: &Context, shell: ShellName, visit: &Visit, changes: &[Change]) -> Result<(), Failure> {
-    let (stamp, generation) = match &visit.seen {
+/// Without a home nothing can be looked up, but what an activation set can still be taken back.
+pub(super) fn leave(ui: Ui, environment: &Environment, format: ExportFormat, why: &Failure) -> Result<u8, Failure> {
+    ui.hook_failure(why, "no instance is active here");
+    print(ui, format, None, &activation::leave(environment, Undo::of(environment).as_ref())).map(|()| 0)
+}
+
+fn print(
+    ui: Ui,
+    format: ExportFormat,
+    seen: Option<&(std::path::PathBuf, String)>,
+    changes: &[Change],
+) -> Result<(), Failure> {
+    let shell = match format {
+        ExportFormat::Bash => ShellName::Bash,
+        ExportFormat::Zsh => ShellName::Zsh,
+        ExportFormat::Fish => ShellName::Fish,
+        ExportFormat::Json => {
+            let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+            let pairs = changes.iter().map(|change| (change.name.clone(), change.value.as_ref().map(text).into()));
+            return ui.answer(&format!("{:#}\n", serde_json::Value::Object(pairs.collect())));
+        }
+    };
+    let (stamp, generation) = match seen {
         Some((path, generation)) => (path.as_os_str().as_bytes(), generation.as_bytes()),
         None => (b"".as_slice(), b"".as_slice()),
     };
     let own = [("__silo_stamp", stamp), ("__silo_gen", generation)];
-    context.ui.answer_bytes(&hook::of_name(shell).commands(&own, changes))
+    ui.answer_bytes(&hook::of_name(shell).commands(&own, changes))
 }
 
 /// One line on a change, and a second one where `SILO_PROFILE` asks for what a `cd` may not do.

@@ -48,14 +48,18 @@ struct Context {
 }
 
 /// Runs a command and returns the exit code; failures are printed.
-pub fn run(cli: Cli, environment: Environment, program: Option<OsString>) -> u8 {
+pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8 {
     let ui = Ui { verbose: cli.global.verbose, hook_silent: environment.text("SILO_LOG") == Some("off") };
     let program = program.unwrap_or_else(|| "silo".into());
     let done = match cli.command {
         // These two must answer even where there is no home and no folder: start files run them.
-        Command::Hook { shell } => hook::run(ui, &environment, &program, shell),
+        Command::Hook { shell } => hook::run(ui, environment, &program, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
-        command => context(cli.global, environment, program, ui).and_then(|context| dispatch(command, &context)),
+        command => match (context(cli.global, environment.clone(), program, ui), command) {
+            (Ok(context), command) => dispatch(command, &context),
+            (Err(failure), Command::Export { format, .. }) => export::leave(ui, environment, format, &failure),
+            (Err(failure), _) => Err(failure),
+        },
     };
     done.unwrap_or_else(|failure| {
         ui.fail(&failure);

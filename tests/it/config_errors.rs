@@ -45,6 +45,7 @@ fn a_port_that_is_no_number() {
               --> silo.toml:3:12
             3 | WEB_PORT = [3000]
               |            ^^^^^^
+            Hint: Write a port number or "random" behind `ports.WEB_PORT =`
         "#]],
     );
 }
@@ -68,12 +69,13 @@ fn a_mistyped_key() {
 fn a_file_that_is_cut() {
     refused(
         "version = 1\n[ports]\nWEB_PORT = ",
-        &expect![[r"
+        &expect![[r#"
             Error: Not valid TOML: string values must be quoted, expected literal string
               --> silo.toml:3:12
             3 | WEB_PORT = 
               |            ^
-        "]],
+            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+        "#]],
     );
 }
 
@@ -81,12 +83,13 @@ fn a_file_that_is_cut() {
 fn a_key_that_stands_twice() {
     refused(
         "version = 1\n[ports]\nA = 1\nA = 2\n",
-        &expect![[r"
+        &expect![[r#"
             Error: Not valid TOML: duplicate key
               --> silo.toml:4:1
             4 | A = 2
               | ^
-        "]],
+            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+        "#]],
     );
 }
 
@@ -108,12 +111,13 @@ fn a_name_that_loaders_act_on() {
 fn a_variable_that_nothing_defines() {
     refused(
         "version = 1\n[ports]\nWEB_PORT = 1\n[urls]\né = 1\n",
-        &expect![[r"
+        &expect![[r#"
             Error: Not valid TOML: invalid unquoted key, expected letters, numbers, `-`, `_`
               --> silo.toml:5:1
             5 | é = 1
               | ^
-        "]],
+            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+        "#]],
     );
     refused(
         "version = 1\n[ports]\nWEB_PORT = 1\n[urls]\nU = \"é http://x:${WEB_PROT}\"\n",
@@ -204,12 +208,13 @@ fn control_characters_do_not_reach_the_terminal() {
     );
     refused(
         "version = 1\n[ports]\nA = \u{1b}[2J\n",
-        &expect![[r"
-        Error: Not valid TOML: unexpected key or value, expected newline, `#`
-          --> silo.toml:3:6
-        3 | A = �[2J
-          |      ^
-    "]],
+        &expect![[r#"
+            Error: Not valid TOML: unexpected key or value, expected newline, `#`
+              --> silo.toml:3:6
+            3 | A = �[2J
+              |      ^
+            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+        "#]],
     );
 }
 
@@ -253,12 +258,13 @@ fn a_file_that_is_not_utf8() {
     );
     refused(
         b"\x00\x01\x02",
-        &expect![[r"
-        Error: Not valid TOML: key with no value, expected `=`
-          --> silo.toml:1:4
-        1 | ���
-          |    ^
-    "]],
+        &expect![[r#"
+            Error: Not valid TOML: key with no value, expected `=`
+              --> silo.toml:1:4
+            1 | ���
+              |    ^
+            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+        "#]],
     );
 }
 
@@ -317,12 +323,13 @@ fn the_hook_shows_a_mistake_in_a_trusted_file() {
     let app = sandbox.trusted("app", "version = 1\n[ports]\nA = 0\n");
     sandbox.project("app", "version = 1\n[ports]\nA = \n");
     let told = sandbox.run(&app, ["export", "zsh"]).success().stderr;
-    expect![[r"
+    expect![[r#"
         Error: Not valid TOML: string values must be quoted, expected literal string
           --> silo.toml:3:5
         3 | A = 
           |     ^
+        Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
         silo: no instance is active here
-    "]]
+    "#]]
     .assert_eq(&told);
 }

@@ -116,7 +116,8 @@ impl Problem {
     pub fn hints(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
         match self {
-            Self::Syntax(_) | Self::WrongType { .. } => Vec::new(),
+            Self::Syntax(_) => one("TOML writes `NAME = value`, and texts in double quotes: https://toml.io"),
+            Self::WrongType { key, expected, .. } => vec![format!("Write {expected} behind `{key} =`")],
             Self::UnknownKey { key, allowed, .. } => {
                 let mut hints: Vec<String> = nearest(key, allowed.iter().copied())
                     .map(|near| format!("The nearest known name is `{near}`"))

@@ -70,7 +70,10 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
             "version = 1\n[ports]\nA = -1\n",
             "3:5 Port `A` has an invalid value: -1\nUse a number from 1 to 65535, or \"random\"",
         ),
-        ("version = 1\n[ports]\nA = 1.5\n", "3:5 `ports.A` must be a port number or \"random\", not a decimal number"),
+        (
+            "version = 1\n[ports]\nA = 1.5\n",
+            "3:5 `ports.A` must be a port number or \"random\", not a decimal number\nWrite a port number or \"random\" behind `ports.A =`",
+        ),
         (
             "version = 1\n[ports]\nA-B = 1\n",
             "3:1 `A-B` cannot name a variable\nUse letters, digits and `_`, and no digit first",
@@ -117,7 +120,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[k3d]\nenabled = \"yes\"\n",
-            "5:11 `k3d.enabled` must be `true` or `false`, not a text",
+            "5:11 `k3d.enabled` must be `true` or `false`, not a text\nWrite `true` or `false` behind `k3d.enabled =`",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[hooks]\npre-up = [\"\"]\n",
