@@ -43,8 +43,14 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a silo.toml here and trust it
-    #[command(after_help = "Examples:\n  silo init\n  silo init -c other.toml")]
-    Init,
+    #[command(
+        after_help = "Examples:\n  silo init\n  silo init --tilt           # Also the Tilt extension, below tilt-extensions/silo\n  silo init -c other.toml"
+    )]
+    Init {
+        /// Write the Tilt extension too; an existing silo.toml stays as it is
+        #[arg(long)]
+        tilt: bool,
+    },
     /// Allocate ports and write the env file, without starting anything
     #[command(
         after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports anew\n  silo env --json | jq .ports"
@@ -87,6 +93,42 @@ pub enum Command {
         #[arg(long, hide = true)]
         seen: Option<String>,
     },
+    /// Start the environment: lifecycle hooks, then Tilt in the foreground
+    #[command(
+        after_help = "Examples:\n  silo up                        # This project's instance; Ctrl-C stops it\n  silo up feature-x              # Name it\n  silo up -d                     # In the background\n  silo up --profile testnet      # With a profile\n  silo up -- --stream web        # Arguments for Tilt"
+    )]
+    Up(UpArgs),
+    /// Run the environment once with `tilt ci`, and pass on how it ended
+    #[command(after_help = "Examples:\n  silo ci\n  silo ci --timeout 10m -- --output-snapshot-on-exit snapshot.json")]
+    Ci(CiArgs),
+    /// Show what Tilt logs
+    #[command(after_help = "Examples:\n  silo logs\n  silo logs -f web")]
+    Logs {
+        /// Go on until Ctrl-C
+        #[arg(short, long)]
+        follow: bool,
+        /// One resource only
+        resource: Option<String>,
+    },
+    /// Wait until every resource of Tilt is ready; exit code 1 with the names of those that are not
+    #[command(after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 300")]
+    Wait {
+        /// Longest wait, in seconds
+        #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+        timeout: u64,
+    },
+    /// Stop the environment: Tilt and what it started
+    #[command(
+        after_help = "Examples:\n  silo down\n  silo down --delete-cluster\n  silo down --clean   # Also remove env file and lockfile, and free the leases"
+    )]
+    Down {
+        /// Delete the k3d cluster too (it is kept otherwise, for a faster next start)
+        #[arg(long)]
+        delete_cluster: bool,
+        /// Remove env file and lockfile, and free the leases
+        #[arg(long)]
+        clean: bool,
+    },
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]
     Exec {
@@ -111,7 +153,7 @@ pub enum Command {
 /// Arguments of `silo env`.
 #[derive(Debug, Args)]
 pub struct EnvArgs {
-    /// Instance name; default: the one in use, else the folder's name and four random characters
+    /// Instance name; default: the one in use, else one made from the folder's name
     pub name: Option<String>,
     /// Plan the ports anew, and allow another profile
     #[arg(short, long)]
@@ -122,6 +164,47 @@ pub struct EnvArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Append the vars to `$GITHUB_ENV` (done by itself where CI is set)
+    #[arg(long)]
+    pub export_ci: bool,
+}
+
+/// Arguments of `silo up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Instance name; default: the one in use, else one made from the folder's name
+    pub name: Option<String>,
+    /// Plan the ports anew, and allow another profile
+    #[arg(short, long)]
+    pub force: bool,
+    /// Profile to use (also: `SILO_PROFILE`)
+    #[arg(short, long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Run in the background (then: `silo logs`, `silo wait`, `silo down`)
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Arguments for `tilt up`
+    #[arg(last = true, value_name = "TILT ARGS")]
+    pub tilt: Vec<OsString>,
+}
+
+/// Arguments of `silo ci`.
+#[derive(Debug, Args)]
+pub struct CiArgs {
+    /// Instance name
+    pub name: Option<String>,
+    /// Profile to use (also: `SILO_PROFILE`)
+    #[arg(short, long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Longest run, in Tilt's own words, such as 10m
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// Append the vars to `$GITHUB_ENV` (done by itself where CI is set)
+    #[arg(long)]
+    pub export_ci: bool,
+    /// Arguments for `tilt ci`
+    #[arg(last = true, value_name = "TILT ARGS")]
+    pub tilt: Vec<OsString>,
 }
 
 /// A shell with a hook.

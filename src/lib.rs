@@ -2,6 +2,7 @@
 //!
 //! The page to begin with is `docs/architecture.md`: what lies where, and what must stay true.
 
+pub mod backend;
 pub mod cli;
 pub mod commands;
 pub mod core;

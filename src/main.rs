@@ -8,7 +8,12 @@ use silo::core::environment::Environment;
 
 fn main() -> ExitCode {
     let environment: Environment = std::env::vars_os().collect();
-    let program = std::env::args_os().next();
+    let mut arguments = std::env::args_os();
+    let program = arguments.next();
+    let arguments: Vec<_> = arguments.collect();
+    if let Some(code) = silo::commands::gate(&environment, program.as_ref(), &arguments) {
+        return ExitCode::from(code);
+    }
     ExitCode::from(match Cli::try_parse() {
         Ok(cli) => silo::commands::run(cli, &environment, program),
         Err(error) => silo::commands::usage(&error),

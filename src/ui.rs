@@ -45,6 +45,16 @@ impl Ui {
         story(&printable(text));
     }
 
+    /// One step that takes long.
+    pub fn spin(self, text: &str) -> Spinner {
+        story(text);
+        let style =
+            indicatif::ProgressStyle::with_template("{spinner} {elapsed}").expect("the template is well-formed");
+        let spinner = indicatif::ProgressBar::new_spinner().with_style(style);
+        spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+        Spinner(spinner)
+    }
+
     /// A detail for `-v`.
     pub fn detail(self, text: &str) {
         if self.verbose {
@@ -74,6 +84,16 @@ impl Ui {
         if !self.hook_silent {
             story(&format!("{}\nsilo: {after}", coloured(failure)));
         }
+    }
+}
+
+/// A line that moves while something takes long; on a terminal only, a plain line elsewhere. Gone when dropped.
+#[derive(Debug)]
+pub struct Spinner(indicatif::ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

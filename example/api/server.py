@@ -19,6 +19,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["API_PORT"])), Handler)
-    print(f"api of {os.environ['WORKSPACE_NAME']} on {os.environ['API_URL']}", flush=True)
+    address = (os.environ.get("BIND", "127.0.0.1"), int(os.environ["API_PORT"]))
+    server = ThreadingHTTPServer(address, Handler)
+    print("api of", os.environ.get("WORKSPACE_NAME"), "on port", address[1], flush=True)
     server.serve_forever()

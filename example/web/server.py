@@ -20,6 +20,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["WEB_PORT"])), Handler)
-    print(f"web of {os.environ['WORKSPACE_NAME']} on {os.environ['WEB_URL']}", flush=True)
+    address = (os.environ.get("BIND", "127.0.0.1"), int(os.environ["WEB_PORT"]))
+    server = ThreadingHTTPServer(address, Handler)
+    print("web of", os.environ.get("WORKSPACE_NAME"), "on port", address[1], flush=True)
     server.serve_forever()

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Context;
+use super::{Context, ci};
 use crate::cli::EnvArgs;
 use crate::failure::Failure;
 use crate::store::instances::Ask;
@@ -18,6 +18,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     };
     let settled = context.settle(&project, &config, &ask)?;
     let known = &settled.known;
+    ci::export(context, arguments.export_ci, &settled)?;
     if arguments.json {
         let vars: serde_json::Map<_, _> =
             settled.vars.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();

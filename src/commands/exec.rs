@@ -1,10 +1,11 @@
 //! `silo exec`: run a command inside the instance, for agents and scripts without a shell hook.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 
 use super::Context;
-use crate::core::activation::{self, Undo};
+use crate::core::activation::{self, Given, Undo};
 use crate::core::environment::Environment;
 use crate::failure::Failure;
 use crate::store::instances::{Ask, Settled};
@@ -22,16 +23,23 @@ pub(super) fn run(context: &Context, command: &[OsString]) -> Result<u8, Failure
 
 /// This environment with the instance entered, undo record included, so that a shell below can leave.
 pub(super) fn inside(context: &Context, project: &Project, settled: &Settled) -> Environment {
+    entered(context, &context.folder, &settled.known.given(project.root_text()))
+}
+
+/// The same without gates, for what silo itself starts: a gate would ask silo for what it is just bringing up.
+pub(super) fn behind_gates(context: &Context, project: &Project, settled: &Settled) -> Environment {
+    entered(context, &project.root, &Given { path: None, ..settled.known.given(project.root_text()) })
+}
+
+fn entered(context: &Context, folder: &Path, given: &Given<'_>) -> Environment {
     let mut environment = context.environment.clone();
     let undo = Undo::of(&environment);
-    let root = project.root.as_os_str().as_bytes();
-    for change in activation::enter(&environment, undo.as_ref(), root, &settled.known.vars) {
+    for change in activation::enter(&environment, undo.as_ref(), given) {
         match change.value {
             Some(value) => environment.set(change.name, OsString::from_vec(value)),
             None => environment.remove(&change.name),
         }
     }
-    let folder: &OsStr = context.folder.as_os_str();
-    environment.set("PWD", folder);
+    environment.set("PWD", folder.as_os_str());
     environment
 }

@@ -4,18 +4,18 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::shell::CONSENT;
-use super::{Context, HOOK_WAIT, activation_line, hook, world};
+use super::{Context, HOOK_WAIT, activation_line, hook};
 use crate::cli::{ExportFormat, ShellName};
 use crate::core::activation::{self, Change, UNDO, Undo};
 use crate::core::environment::Environment;
 use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, code, shown};
-use crate::store::instances::{self, Ask};
+use crate::store::instances::Ask;
 use crate::store::project::{self, Project};
-use crate::store::registry::Wait;
 use crate::store::stamp::{self, Known, Stamp};
 use crate::store::trust;
 use crate::sys::files;
+use crate::sys::lock::Wait;
 use crate::ui::Ui;
 
 /// A generation no stamp has: the next prompt asks again.
@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     let changes = match &visit.fate {
         Fate::Enter(known) => {
             let root = known.vars.iter().find(|(name, _)| name == "SILO_ROOT").map_or("", |(_, root)| root.as_str());
-            activation::enter(environment, undo.as_ref(), root.as_bytes(), &known.vars)
+            activation::enter(environment, undo.as_ref(), &known.given(root))
         }
         Fate::Stay => Vec::new(),
         Fate::Leave => activation::leave(environment, undo.as_ref()),
@@ -175,7 +175,7 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
     let outside = context.outside();
     let settled = project.config().and_then(|config| {
         let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), on_cd: true, ..Ask::default() };
-        instances::settle(&context.dirs, project, &config, &ask, &world(), &wait)
+        context.settle_with(project, &config, &ask, &wait)
     });
     match settled {
         Ok(settled) => Visit {

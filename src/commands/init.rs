@@ -13,12 +13,24 @@ use crate::sys::files::{self, Writing};
 const TEMPLATE: &str = include_str!("init/template.toml");
 const BANNER: &str = include_str!("init/banner.txt");
 
-pub(super) fn run(context: &Context) -> Result<u8, Failure> {
+/// The Tilt extension: path below the project's folder, and content.
+const EXTENSION: [(&str, &str); 2] = [
+    ("tilt-extensions/silo/require/Tiltfile", include_str!("../../tilt-extensions/silo/require/Tiltfile")),
+    (
+        "tilt-extensions/silo/docker_compose/Tiltfile",
+        include_str!("../../tilt-extensions/silo/docker_compose/Tiltfile"),
+    ),
+];
+
+pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
     let path = context.folder.join(context.config.as_deref().unwrap_or(Path::new(CONFIG_NAME)));
     if path.file_name().is_none() {
         return Err(
             Failure::new(format!("`{}` names no file", shown(&path))).hint("Name one: `silo init -c silo.toml`")
         );
+    }
+    if tilt && files::exists(&path) {
+        return extend(context, path.parent().unwrap_or(&context.folder)).map(|()| 0);
     }
     if files::exists(&path) {
         return Err(
@@ -32,8 +44,29 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     if ignore(&project.root)? {
         context.ui.step("Adding silo's own files to `.gitignore`");
     }
+    if tilt {
+        extend(context, &project.root)?;
+    }
     context.ui.answer(BANNER)?;
     Ok(0)
+}
+
+/// Writes the Tilt extension; a file that says something else is somebody's own.
+fn extend(context: &Context, root: &Path) -> Result<(), Failure> {
+    for (name, text) in EXTENSION {
+        let path = root.join(name);
+        match files::read(&path, 1024 * 1024)? {
+            Some(old) if old.bytes == text.as_bytes() => {}
+            Some(_) => context.ui.warn(&format!("`{name}` is there with another content; it stays as it is")),
+            None => {
+                files::make_folder(path.parent().unwrap_or(root))?;
+                files::replace(&path, text.as_bytes(), Writing::SHARED)?;
+                context.ui.step(&format!("Writing `{name}`"));
+            }
+        }
+    }
+    context.ui.step("Next: load('./tilt-extensions/silo/require/Tiltfile', 'SILO_REQUIRE') in the Tiltfile");
+    Ok(())
 }
 
 /// Adds the lockfile and the env file to `.gitignore` in a git work tree; true when something was added.

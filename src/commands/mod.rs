@@ -1,31 +1,41 @@
 //! One file per command; each reads from top to bottom like the list in the spec.
 
 mod allow;
+mod ci;
+mod cluster;
 mod deny;
+mod down;
 mod env;
 mod exec;
 mod export;
+mod gate;
 mod hook;
 mod init;
+mod logs;
 mod profiles;
 mod require;
 mod shell;
 mod status;
+mod up;
+mod wait;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::backend::tilt;
 use crate::cli::{Cli, Command, Global};
 use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
 use crate::core::environment::Environment;
 use crate::core::ports::Reason;
 use crate::failure::{Failure, shown};
+use crate::store::gates;
 use crate::store::instances::{self, Ask, Settled, World};
 use crate::store::project::Project;
-use crate::store::registry::Wait;
 use crate::sys::dirs::{self, Dirs};
+use crate::sys::lock::Wait;
+use crate::sys::processes::Process;
 use crate::sys::{clock, files, net, random};
 use crate::ui::Ui;
 
@@ -67,6 +77,26 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
     })
 }
 
+/// Runs the gate a link to silo stands for, when `program` is the name of one; none when silo was called as itself.
+pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[OsString]) -> Option<u8> {
+    let tool = Path::new(program?).file_name()?;
+    // The usual call first: nothing is looked up for silo under its own name.
+    let root = environment.get("SILO_ROOT").filter(|_| tool != "silo")?;
+    let dirs = Dirs::find(environment).ok()?;
+    if !gates::is_gate(&dirs, Path::new(root), tool) {
+        return None;
+    }
+    let ui = Ui::default();
+    // The link stands for silo itself, wherever that is.
+    let silo = std::env::current_exe().map_or_else(|_| "silo".into(), OsString::from);
+    let global = Global { config: None, directory: None, verbose: false };
+    let done = context(global, environment.clone(), silo, ui).and_then(|context| gate::run(&context, tool, arguments));
+    Some(done.unwrap_or_else(|failure| {
+        ui.fail(&failure);
+        failure.code
+    }))
+}
+
 /// Prints a mistake on the command line, or the help that was asked for.
 pub fn usage(error: &clap::Error) -> u8 {
     // A closed pipe ends quietly.
@@ -76,12 +106,17 @@ pub fn usage(error: &clap::Error) -> u8 {
 
 fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
     match command {
-        Command::Init => init::run(context),
+        Command::Init { tilt } => init::run(context, tilt),
         Command::Env(arguments) => env::run(context, &arguments),
         Command::Profiles { json } => profiles::run(context, json),
         Command::Status { json } => status::run(context, json),
         Command::Allow => allow::run(context),
         Command::Deny => deny::run(context),
+        Command::Up(arguments) => up::run(context, &arguments),
+        Command::Ci(arguments) => up::ci(context, &arguments),
+        Command::Logs { follow, resource } => logs::run(context, follow, resource.as_deref()),
+        Command::Wait { timeout } => wait::run(context, timeout),
+        Command::Down { delete_cluster, clean } => down::run(context, delete_cluster, clean),
         Command::Export { format, seen } => export::run(context, format, seen.as_deref()),
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),
@@ -111,12 +146,32 @@ impl Context {
         activation::undone(&self.environment, Undo::of(&self.environment).as_ref())
     }
 
+    /// Settles an instance in the real world: this clock, this machine's ports and tools, chance.
+    fn settle_with(
+        &self,
+        project: &Project,
+        config: &ConfigFile,
+        ask: &Ask<'_>,
+        wait: &Wait<'_>,
+    ) -> Result<Settled, Failure> {
+        let silo = hook::program(&self.environment, &self.program)?;
+        let installed = |tool: &str| gate::real(&self.dirs, &self.environment, tool.as_ref()).is_some();
+        let world = World {
+            now: clock::now(),
+            suffix: &random::suffix,
+            silo: &silo,
+            installed: &installed,
+            probe: &net::probe,
+        };
+        instances::settle(&self.dirs, project, config, ask, &world, wait)
+    }
+
     /// Settles an instance for a typed command, and says what was done.
     fn settle(&self, project: &Project, config: &ConfigFile, ask: &Ask<'_>) -> Result<Settled, Failure> {
         let outside = self.outside();
         let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), ..*ask };
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
-        let settled = instances::settle(&self.dirs, project, config, &ask, &world(), &wait)?;
+        let settled = self.settle_with(project, config, &ask, &wait)?;
         if let Some(origin) = &settled.copied_from {
             self.ui.step(&format!(
                 "The name in `.silo.lock` belongs to `{origin}`: this folder gets its own name and ports"
@@ -149,9 +204,13 @@ impl Context {
     }
 }
 
-/// The real world: this clock, this machine's ports, chance.
-fn world() -> World<'static> {
-    World { now: clock::now(), suffix: &random::suffix, probe: &net::probe }
+/// The Tilt that runs for a project, and the environment in which its commands find it.
+fn running(context: &Context, project: &Project) -> Result<Option<(Environment, Process)>, Failure> {
+    let Some((lockfile, _)) = project.lockfile()? else { return Ok(None) };
+    let Some(process) = tilt::running(&lockfile.instance, &project.root) else { return Ok(None) };
+    let config = project.config()?;
+    let settled = context.settle(project, &config, &Ask { on_cd: true, ..Ask::default() })?;
+    Ok(Some((exec::behind_gates(context, project, &settled), process)))
 }
 
 /// The one short line of an activation: the name, then as many ports as fit (design D11: no other values).

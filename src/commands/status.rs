@@ -1,22 +1,46 @@
-//! `silo status`: what is recorded of this project's instance. Nothing is started, asked or written.
+//! `silo status`: what is recorded of this project's instance, and what is really there. Nothing is started or written;
+//! every question has a time limit, and they are asked side by side, so that a hung Docker does not hang the answer.
+
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::json;
 
 use super::Context;
+use super::cluster::Names;
+use crate::backend::k3d::K3d;
+use crate::backend::tilt;
+use crate::core::config::{API_PORT, ConfigFile};
 use crate::core::identity::identity;
+use crate::core::lockfile::InstanceState;
+use crate::core::name;
 use crate::core::source::one_line;
-use crate::core::{name, vars};
-use crate::failure::Failure;
+use crate::core::vars::{self, Vars};
+use crate::failure::{Failure, shown};
 use crate::store::project::Project;
 use crate::store::{registry, trust};
-use crate::sys::files;
+use crate::sys::processes::Process;
+use crate::sys::{cmd, files, lock, net};
+
+/// How long each question may take.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// The recorded instance.
 struct Recorded {
     name: String,
     profile: Option<String>,
     ports: IndexMap<String, u16>,
+    state: InstanceState,
+}
+
+/// What was found when the world was asked.
+#[derive(Default)]
+struct Found {
+    tilt: Option<Process>,
+    starting: bool,
+    cluster: Option<String>,
+    registry: Option<String>,
+    api: Option<&'static str>,
 }
 
 pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
@@ -24,41 +48,71 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
     let Some(recorded) = recorded(context, &project, &config.prefix)? else {
-        let text = "No active instance. Run `silo up` to start.\n".to_owned();
         let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
+        let text = "No active instance. Run `silo up` to start.\n".to_owned();
         context.ui.answer(&if json { format!("{answer:#}\n") } else { text })?;
         return Ok(0);
     };
-    let env_file = project.root.join(&config.output);
-    let urls = urls(context, &config, &recorded);
+    let vars = vars(context, &config, &recorded);
+    let pairs: Vec<(String, String)> = vars.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let names = Names::of(&pairs);
+    let found = found(context, &project, &recorded, names.as_ref());
+    let state = match (&found.tilt, found.starting) {
+        (Some(_), _) => "running",
+        (None, true) => "starting",
+        (None, false) => "stopped",
+    };
+    let urls: IndexMap<&str, &str> = vars.section("Derived URLs").collect();
     let here = context.environment.text("SILO_ROOT") == Some(project.root_text());
+    let var = |wanted: &str| vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let address = recorded
+        .ports
+        .get("TILT_PORT")
+        .map(|port| format!("http://{}:{port}", var("TILT_HOST").unwrap_or("localhost")));
     if json {
         let answer = json!({
             "instance": recorded.name,
             "profile": recorded.profile,
+            "state": state,
             "root": project.root_text(),
             "trust": trust.word(),
             "activeHere": here,
-            "envFile": env_file,
+            "tilt": found.tilt.as_ref().map(|tilt| json!({ "pid": tilt.pid, "url": address })),
+            "k3d": names.as_ref().map(|names| json!({
+                "cluster": names.cluster, "state": found.cluster, "apiServer": found.api,
+                "registry": var("K3D_REGISTRY_NAME"), "registryState": found.registry,
+                "kubeconfig": names.kubeconfig,
+            })),
+            "envFile": project.root.join(&config.output),
             "ports": recorded.ports,
             "urls": urls,
         });
         context.ui.answer(&format!("{answer:#}\n"))?;
         return Ok(0);
     }
-    let mut text = format!("Instance: {}\n", recorded.name);
-    if let Some(profile) = &recorded.profile {
-        text.push_str(&format!("Profile: {profile}\n"));
+    let mut lines = vec![format!("Instance: {}", recorded.name)];
+    lines.extend(recorded.profile.as_ref().map(|profile| format!("Profile: {profile}")));
+    lines.push(format!("State: {state}"));
+    if let (Some(tilt), Some(address)) = (&found.tilt, &address) {
+        lines.push(format!("Tilt: pid {} ({address})", tilt.pid));
     }
-    text.push_str(&format!("Root: {}\nTrust: {}\n", one_line(project.root_text()), trust.word()));
-    text.push_str(&format!("This shell: {}\n", if here { "active" } else { "not active" }));
-    text.push_str("Ports:\n");
-    recorded.ports.iter().for_each(|(name, port)| text.push_str(&format!("  {name}: {port}\n")));
+    if let Some(names) = &names {
+        let or = |state: &Option<String>| state.clone().unwrap_or_else(|| "did not answer".to_owned());
+        lines.push(format!("k3d: {} ({})", names.cluster, or(&found.cluster)));
+        lines.extend(found.api.map(|api| format!("API server: {api}")));
+        lines.extend(var("K3D_REGISTRY_NAME").map(|name| format!("Registry: {name} ({})", or(&found.registry))));
+        lines.push(format!("Kubeconfig: {}", shown(&names.kubeconfig)));
+    }
+    lines.push(format!("Root: {}", one_line(project.root_text())));
+    lines.push(format!("Trust: {}", trust.word()));
+    lines.push(format!("This shell: {}", if here { "active" } else { "not active" }));
+    lines.push("Ports:".to_owned());
+    lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}")));
     if !urls.is_empty() {
-        text.push_str("URLs:\n");
+        lines.push("URLs:".to_owned());
     }
-    urls.iter().for_each(|(name, url)| text.push_str(&format!("  {name}: {url}\n")));
-    context.ui.answer(&text)?;
+    lines.extend(urls.iter().map(|(name, url)| format!("  {name}: {url}")));
+    context.ui.answer(&(lines.join("\n") + "\n"))?;
     Ok(0)
 }
 
@@ -66,27 +120,57 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
 fn recorded(context: &Context, project: &Project, prefix: &str) -> Result<Option<Recorded>, Failure> {
     let leases = registry::peek(&context.dirs)?;
     let entry = leases.at(project.root_text()).cloned();
-    let lockfile = project.lockfile()?.map(|(lockfile, _)| lockfile.instance);
     // In a copy the lockfile tells of the origin, and its ports are the origin's.
-    let copied = lockfile.as_ref().is_some_and(|state| {
+    let copied = |state: &InstanceState| {
         let holder = leases.named(&name::qualified(prefix, &state.name));
         holder.is_some_and(|holder| holder.root != project.root_text() && files::exists(holder.root.as_ref()))
-    });
-    Ok(match (entry, lockfile.filter(|_| !copied)) {
-        (Some(entry), _) => Some(Recorded { name: entry.name, profile: entry.profile, ports: entry.ports }),
-        (None, Some(state)) => Some(Recorded { name: state.name, profile: state.profile, ports: state.ports }),
-        (None, None) => None,
-    })
+    };
+    let state = project.lockfile()?.map(|(lockfile, _)| lockfile.instance).filter(|state| !copied(state));
+    let (name, profile, ports) = match (entry, &state) {
+        (Some(entry), _) => (entry.name, entry.profile, entry.ports),
+        (None, Some(state)) => (state.name.clone(), state.profile.clone(), state.ports.clone()),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Recorded { name, profile, ports, state: state.unwrap_or_default() }))
 }
 
-/// The URLs as they would be exported; none when the config has moved on since (`silo env` brings them together).
-fn urls(context: &Context, config: &crate::core::config::ConfigFile, recorded: &Recorded) -> IndexMap<String, String> {
-    let Some(settings) = config.settings(recorded.profile.as_deref()) else { return IndexMap::new() };
+/// The vars as they would be exported; none when the config has moved on since (`silo env` brings them together).
+fn vars(context: &Context, config: &ConfigFile, recorded: &Recorded) -> Vars {
+    let Some(settings) = config.settings(recorded.profile.as_deref()) else { return Vars::default() };
     let mut identity = identity(&config.prefix, &recorded.name, settings.k3d, &context.dirs.home.to_string_lossy());
     let vars = vars::hosts(&settings, &identity).and_then(|hosts| {
         identity.hosts = hosts;
         vars::vars(&settings, &identity, recorded.profile.as_deref(), &recorded.ports)
     });
-    let vars = vars.unwrap_or_default();
-    vars.section("Derived URLs").map(|(name, url)| (name.to_owned(), url.to_owned())).collect()
+    vars.unwrap_or_default()
+}
+
+/// Asks everybody at once.
+fn found(context: &Context, project: &Project, recorded: &Recorded, names: Option<&Names>) -> Found {
+    let lock = context.dirs.stamp(&project.root).with_file_name("up.lock");
+    let mut found = Found {
+        tilt: tilt::running(&recorded.state, &project.root),
+        starting: lock::is_held(&lock),
+        ..Found::default()
+    };
+    let Some(names) = names else { return found };
+    if cmd::find("k3d", &context.environment).is_none() {
+        found.cluster = Some("k3d is not installed".to_owned());
+        found.registry.clone_from(&found.cluster);
+        return found;
+    }
+    let k3d = K3d::new(&context.environment, &project.root).within(LIMIT);
+    let api = recorded.ports.get(API_PORT).copied();
+    std::thread::scope(|scope| {
+        let cluster = scope.spawn(|| k3d.cluster(&names.cluster).ok());
+        let registry = scope.spawn(|| names.registry.as_ref().and_then(|registry| k3d.registry(registry).ok()));
+        let api = scope.spawn(|| api.map(|port| net::answers(port, LIMIT)));
+        let word = |standing: Option<&'static str>| standing.unwrap_or("not made").to_owned();
+        found.cluster = cluster.join().ok().flatten().map(|found| word(found.map(|cluster| cluster.standing().word())));
+        let running = |running: bool| if running { "running" } else { "stopped" };
+        found.registry =
+            registry.join().ok().flatten().map(|found| word(found.map(|node| running(node.state.running))));
+        found.api = api.join().ok().flatten().map(|answers| if answers { "answers" } else { "does not answer" });
+    });
+    found
 }

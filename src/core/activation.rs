@@ -36,6 +36,8 @@ pub struct Entry {
 pub struct Undo {
     /// Canonical root of the project.
     pub root: Vec<u8>,
+    /// The folder it put in front of `PATH`: only ever this entry is added and removed, so that others may edit the list.
+    pub path: Option<Vec<u8>>,
     /// Every variable it set.
     pub entries: Vec<Entry>,
 }
@@ -46,13 +48,21 @@ impl Undo {
         Self::parse(environment.get(UNDO)?.as_bytes())
     }
 
-    /// Reads a record: `1;ROOT;NAME=GIVEN:BEFORE;…`, each part percent-encoded, `:BEFORE` absent when it was unset.
+    /// Reads a record: `1;ROOT;+PATH;NAME=GIVEN:BEFORE;…`, each part percent-encoded, `:BEFORE` absent when it was unset.
     pub fn parse(record: &[u8]) -> Option<Self> {
         let mut parts = record.split(|byte| *byte == b';');
         if parts.next()? != b"1" {
             return None;
         }
         let root = decoded(parts.next()?)?;
+        let mut parts = parts.peekable();
+        let path = match parts.peek().and_then(|part| part.strip_prefix(b"+")) {
+            Some(path) => {
+                parts.next();
+                Some(decoded(path)?)
+            }
+            None => None,
+        };
         let entries = parts.map(|part| {
             let (name, values) = cut(part, b'=')?;
             let (given, before) = match cut(values, b':') {
@@ -62,12 +72,15 @@ impl Undo {
             let name = String::from_utf8(decoded(name)?).ok().filter(|name| is_identifier(name))?;
             Some(Entry { name, given, before })
         });
-        Some(Self { root, entries: entries.collect::<Option<_>>()? })
+        Some(Self { root, path, entries: entries.collect::<Option<_>>()? })
     }
 
     /// The record's text.
     pub fn render(&self) -> Vec<u8> {
         let mut record = [b"1;".as_slice(), &encoded(&self.root)].concat();
+        if let Some(path) = &self.path {
+            record.extend([b";+".as_slice(), &encoded(path)].concat());
+        }
         for entry in &self.entries {
             record.extend([b";".as_slice(), &encoded(entry.name.as_bytes()), b"=", &encoded(&entry.given)].concat());
             if let Some(before) = &entry.before {
@@ -82,6 +95,12 @@ impl Undo {
 pub fn undone(environment: &Environment, undo: Option<&Undo>) -> Environment {
     let mut before = environment.clone();
     before.remove(UNDO);
+    if let Some(entry) = undo.and_then(|undo| undo.path.as_ref()) {
+        let path = environment.get("PATH").map(|path| without(path.as_bytes(), entry));
+        if let Some(path) = path {
+            before.set("PATH", std::ffi::OsString::from_vec(path));
+        }
+    }
     for entry in undo.into_iter().flat_map(|undo| &undo.entries) {
         if environment.get(&entry.name).map(OsStr::as_bytes) == Some(entry.given.as_slice()) {
             match &entry.before {
@@ -96,12 +115,33 @@ pub fn undone(environment: &Environment, undo: Option<&Undo>) -> Environment {
 /// Changes that take `environment` back to what it was.
 pub fn leave(environment: &Environment, undo: Option<&Undo>) -> Vec<Change> {
     let names = undo.into_iter().flat_map(|undo| undo.entries.iter().map(|entry| entry.name.as_str()));
-    between(environment, &undone(environment, undo), names)
+    between(environment, &undone(environment, undo), names.chain(["PATH"]))
 }
 
-/// Changes that undo an earlier activation and make `vars` hold, for the project at `root`.
-pub fn enter(environment: &Environment, undo: Option<&Undo>, root: &[u8], vars: &[(String, String)]) -> Vec<Change> {
+/// A list of folders without one of them.
+fn without(list: &[u8], entry: &[u8]) -> Vec<u8> {
+    list.split(|byte| *byte == b':').filter(|folder| *folder != entry).collect::<Vec<_>>().join(&b':')
+}
+
+/// What an instance puts into an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given<'a> {
+    /// Canonical root of its project.
+    pub root: &'a [u8],
+    /// Names and values in order.
+    pub vars: &'a [(String, String)],
+    /// A folder for the front of `PATH`.
+    pub path: Option<&'a [u8]>,
+}
+
+/// Changes that undo an earlier activation and make an instance hold.
+pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) -> Vec<Change> {
+    let Given { root, vars, path } = *given;
     let mut target = undone(environment, undo);
+    if let Some(entry) = path {
+        let rest = target.get("PATH").map(|path| without(path.as_bytes(), entry)).unwrap_or_default();
+        target.set("PATH", std::ffi::OsString::from_vec([entry, b":", &rest].concat()));
+    }
     let same = undo.filter(|undo| undo.root == root);
     let mut entries = Vec::new();
     for (name, value) in vars {
@@ -118,11 +158,11 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, root: &[u8], vars: 
         entries.push(Entry { name: name.clone(), given: value.clone().into_bytes(), before });
         target.set(name.clone(), value.clone());
     }
-    let record = Undo { root: root.to_vec(), entries };
+    let record = Undo { root: root.to_vec(), path: path.map(<[u8]>::to_vec), entries };
     target.set(UNDO, std::ffi::OsString::from_vec(record.render()));
     let old = undo.into_iter().flat_map(|undo| undo.entries.iter().map(|entry| entry.name.as_str()));
     let new = vars.iter().map(|(name, _)| name.as_str());
-    between(environment, &target, new.chain(old))
+    between(environment, &target, new.chain(old).chain(["PATH"]))
 }
 
 /// Differences in the named variables and the record, each once, in the order given.

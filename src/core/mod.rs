@@ -5,6 +5,7 @@ pub mod config;
 pub mod digest;
 pub mod envfile;
 pub mod environment;
+pub mod github;
 pub mod identity;
 pub mod leases;
 pub mod lockfile;

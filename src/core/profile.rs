@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::config::{Advertisement, ConfigFile, Hooks, Layer, Profile, REGISTRY_PORT, Settings, Text};
+use super::config::{Advertisement, ConfigFile, Gate, Hooks, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use super::identity::K3dParts;
 use super::ports::PortSpec;
 
@@ -92,8 +92,20 @@ impl ConfigFile {
             k3d_registry: merged.k3d.registry,
             hooks: merged.hooks,
             registry: merged.registry,
+            gates: gates(k3d.cluster, &self.gates),
         })
     }
+}
+
+/// Tilt needs the vars; with a cluster, it and what talks to the cluster need that.
+fn gates(cluster: bool, own: &IndexMap<String, Gate>) -> IndexMap<String, Gate> {
+    let defaults: &[(&str, Gate)] = match cluster {
+        true => &[("tilt", Gate::Cluster), ("kubectl", Gate::Cluster), ("helm", Gate::Cluster), ("k9s", Gate::Cluster)],
+        false => &[("tilt", Gate::Env)],
+    };
+    let mut gates: IndexMap<String, Gate> = defaults.iter().map(|(tool, gate)| ((*tool).to_owned(), *gate)).collect();
+    gates.extend(own.clone());
+    gates
 }
 
 fn default_hosts() -> IndexMap<String, Text> {

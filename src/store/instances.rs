@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use super::gates;
+use super::past::{Past, choose_name, choose_profile, past, settings};
 use super::project::{EnvFile, Project};
-use super::registry::{self, Locked, Wait};
+use super::registry::{self, Locked};
 use super::stamp::{self, Known, Stamp};
 use super::trust;
 use crate::core::config::{ConfigFile, Settings};
@@ -21,10 +23,11 @@ use crate::core::leases::{Instance, Leases};
 use crate::core::lockfile::{InstanceState, Lockfile};
 use crate::core::ports::{self, Given, Moved, Plan, Probe};
 use crate::core::vars::{self, Vars};
-use crate::core::{digest, name, profile};
-use crate::failure::{Failure, shown};
+use crate::core::{digest, name};
+use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
+use crate::sys::lock::Wait;
 
 /// Why a template can always be filled here.
 const CHECKED: &str = "`config::parse` has checked every template";
@@ -43,6 +46,13 @@ pub struct Ask<'a> {
     /// A `cd` and not a typed command: `SILO_PROFILE` then decides only for a new instance, and only when the file
     /// has that profile, for nobody asked for a switch.
     pub on_cd: bool,
+    /// Tilt, and a cluster where there is one, are about to start: they need ports of their own even where `silo.toml`
+    /// declares none.
+    pub up: bool,
+    /// Ports that turned out to be others than planned: what is already bound counts.
+    pub found: &'a [(String, u16)],
+    /// Variables whose leased port somebody else holds: they get another one (design D3).
+    pub lost: &'a [String],
 }
 
 /// The world outside, passed in.
@@ -51,6 +61,10 @@ pub struct World<'a> {
     pub now: String,
     /// Four random characters at each call.
     pub suffix: &'a dyn Fn() -> String,
+    /// silo's own path, for the gates.
+    pub silo: &'a Path,
+    /// Whether a tool is installed.
+    pub installed: &'a dyn Fn(&str) -> bool,
     /// Whether a port that no lease holds can be bound.
     pub probe: &'a dyn Fn(u16) -> Probe,
 }
@@ -76,16 +90,6 @@ pub struct Settled {
     pub written: Vec<PathBuf>,
 }
 
-/// What the project and the registry know of this instance before anything is decided.
-struct Past {
-    lockfile: Option<Lockfile>,
-    lockfile_digest: Option<String>,
-    /// The registry's entry to go on from: this root's, or that of the root the folder was moved from.
-    entry: Option<Instance>,
-    moved_from: Option<String>,
-    copied_from: Option<String>,
-}
-
 /// Settles the instance of a project.
 ///
 /// # Errors
@@ -102,7 +106,7 @@ pub fn settle(
     registry::with_lock(dirs, wait, |locked| {
         let past = past(project, config, &locked.leases)?;
         let profile = choose_profile(config, ask, &past)?.map(str::to_owned);
-        let settings = config.settings(profile.as_deref()).expect("`choose` only names profiles of the file");
+        let settings = settings(config, profile.as_deref(), ask.up, &past);
         let name = choose_name(project, config, ask, &past, &locked.leases, world)?;
         let moved_from = past.moved_from.clone().or_else(|| {
             // An explicit name whose holder is gone: two entries may not share it.
@@ -114,10 +118,14 @@ pub fn settle(
         identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
         let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
         let holders = locked.leases.holders();
-        let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, moved_from };
+        let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, moved_from, gates: None };
         let env_file = project.env_file(&config.output)?;
         files::sweep(&env_file.path);
         files::sweep(&project.lockfile_path());
+        let tools: Vec<&str> =
+            settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
+        let gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
+        let chosen = Chosen { gates, ..chosen };
         let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
         settled.moved = with_holders(plan.moved, &holders);
         Ok(settled)
@@ -146,76 +154,26 @@ fn with_holders(moved: Vec<Moved>, holders: &HashMap<u16, String>) -> Vec<(Moved
         .collect()
 }
 
-/// Copies, moves and clones told apart (design D5).
-fn past(project: &Project, config: &ConfigFile, leases: &Leases) -> Result<Past, Failure> {
-    let (lockfile, lockfile_digest) = project.lockfile()?.unzip();
-    let own = leases.at(project.root_text()).cloned();
-    let mut past = Past { lockfile, lockfile_digest, entry: own, moved_from: None, copied_from: None };
-    let remembered = past.lockfile.as_ref().map(|lockfile| lockfile.instance.name.as_str());
-    let Some(remembered) = remembered.filter(|name| !name.is_empty()) else { return Ok(past) };
-    let holder = leases.named(&name::qualified(&config.prefix, remembered));
-    if let Some(holder) = holder.filter(|holder| holder.root != project.root_text()) {
-        // With an entry of its own under that name it is no copy: the prefix has changed, and met another's name.
-        let own = past.entry.as_ref().is_some_and(|entry| entry.name == remembered);
-        if files::exists(Path::new(&holder.root)) {
-            past.copied_from = (!own).then(|| holder.root.clone());
-        } else if past.entry.is_none() {
-            past.entry = Some(holder.clone());
-            past.moved_from = Some(holder.root.clone());
-        }
-    }
-    Ok(past)
-}
-
-fn choose_profile<'a>(config: &ConfigFile, ask: &Ask<'a>, past: &'a Past) -> Result<Option<&'a str>, Failure> {
-    let lockfile = match (&past.lockfile, &past.entry) {
-        (Some(lockfile), _) => Some(lockfile.instance.profile.as_deref()),
-        (None, entry) => entry.as_ref().map(|entry| entry.profile.as_deref()),
-    };
-    let binds = |name: &&str| !ask.on_cd || (lockfile.is_none() && config.profiles.contains_key(*name));
-    let variable = ask.profile_variable.filter(binds);
-    let request = profile::Request { flag: ask.profile, variable, lockfile, force: ask.force };
-    profile::choose(config, &request).map_err(|error| Failure::profile(&error))
-}
-
-fn choose_name(
+/// Changes the lockfile of a settled instance, under the registry's lock like every other writer.
+///
+/// # Errors
+/// A [`Failure`] when the lockfile cannot be read or written.
+pub fn note(
+    dirs: &Dirs,
     project: &Project,
-    config: &ConfigFile,
-    ask: &Ask<'_>,
-    past: &Past,
-    leases: &Leases,
-    world: &World<'_>,
-) -> Result<String, Failure> {
-    let other = |name: &str| {
-        let holder = leases.named(&name::qualified(&config.prefix, name))?;
-        (holder.root != project.root_text()).then_some(holder)
-    };
-    if let Some(asked) = ask.name {
-        let name = name::sanitize(asked);
-        if name.is_empty() {
-            return Err(Failure::new(format!("`{asked}` leaves nothing to name an instance by"))
-                .hint("Use letters, digits and `-`, for example `silo env feature-x`"));
+    wait: &Wait<'_>,
+    change: impl FnOnce(&mut InstanceState),
+) -> Result<(), Failure> {
+    registry::with_lock(dirs, wait, |_| {
+        let Some((mut lockfile, _)) = project.lockfile()? else { return Ok(()) };
+        let before = lockfile.clone();
+        change(&mut lockfile.instance);
+        if lockfile == before {
+            return Ok(());
         }
-        return match other(&name).filter(|holder| files::exists(Path::new(&holder.root))) {
-            Some(holder) => {
-                Err(Failure::new(format!("The name `{name}` belongs to `{}`", shown(Path::new(&holder.root))))
-                    .hint("Choose another name, or run `silo env OTHER-NAME` there"))
-            }
-            None => Ok(name),
-        };
-    }
-    let remembered = past.lockfile.as_ref().filter(|_| past.copied_from.is_none());
-    let remembered = remembered.map(|lockfile| lockfile.instance.name.clone()).filter(|name| !name.is_empty());
-    let remembered = remembered.or_else(|| past.entry.as_ref().map(|entry| entry.name.clone()));
-    let living = |name: &String| other(name).is_some_and(|holder| files::exists(Path::new(&holder.root)));
-    if let Some(name) = remembered.filter(|name| !living(name)) {
-        return Ok(name);
-    }
-    let folder = project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let mut candidates = (0..1000).map(|_| name::generated(&folder, &(world.suffix)()));
-    candidates
-        .find(|name| leases.named(&name::qualified(&config.prefix, name)).is_none())
-        .ok_or_else(|| Failure::new("No free name was found").hint("Give one: `silo env NAME`"))
+        let digest = project.save_lockfile(&lockfile)?;
+        stamp::renew(dirs, &project.root, &digest)
+    })
 }
 
 fn plan_ports(
@@ -234,10 +192,12 @@ fn plan_ports(
             others.remove(port);
         });
     }
-    let held = past.entry.as_ref().filter(|_| !ask.force).map_or(&none, |entry| &entry.ports);
+    let mut held = past.entry.as_ref().filter(|_| !ask.force).map_or_else(IndexMap::new, |entry| entry.ports.clone());
+    held.retain(|name, _| !ask.lost.contains(name));
+    held.extend(ask.found.iter().cloned());
     let remembered = past.lockfile.as_ref().filter(|_| !ask.force && past.copied_from.is_none());
     let remembered = remembered.map_or(&none, |lockfile| &lockfile.instance.ports);
-    let given = Given { wanted: &settings.ports, held, remembered, leased: &others };
+    let given = Given { wanted: &settings.ports, held: &held, remembered, leased: &others };
     ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| {
         Failure::new(format!("No port is left for `{}`: other instances hold {} leases", full.name, full.leases))
             .hint("Run `silo prune` to free the leases of projects that are gone")
@@ -252,6 +212,7 @@ struct Chosen {
     ports: IndexMap<String, u16>,
     vars: Vars,
     moved_from: Option<String>,
+    gates: Option<PathBuf>,
 }
 
 fn write(
@@ -291,6 +252,7 @@ fn write(
     };
     let env_path = env_file.path.to_string_lossy().into_owned();
     let known = Known {
+        gates: chosen.gates.map(|folder| folder.to_string_lossy().into_owned()),
         vars: chosen.vars.for_processes(root, &env_path),
         name: chosen.name,
         profile: chosen.profile,

@@ -1,6 +1,8 @@
 //! What silo remembers: the registry (under its lock), each project's files, trust, and the stamps the shell hook reads.
 
+pub mod gates;
 pub mod instances;
+pub mod past;
 pub mod project;
 pub mod registry;
 pub mod stamp;

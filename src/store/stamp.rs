@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::core::activation::Given;
 use crate::core::digest;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
@@ -45,8 +46,18 @@ pub struct Known {
     pub env_file: String,
     /// The home folder its paths were computed for.
     pub home: String,
+    /// The folder of its gates, where it has any.
+    #[serde(default)]
+    pub gates: Option<String>,
     /// Everything an active shell gets, in order.
     pub vars: Vec<(String, String)>,
+}
+
+impl Known {
+    /// What it puts into an environment.
+    pub fn given<'a>(&'a self, root: &'a str) -> Given<'a> {
+        Given { root: root.as_bytes(), vars: &self.vars, path: self.gates.as_deref().map(str::as_bytes) }
+    }
 }
 
 impl Stamp {
@@ -99,6 +110,19 @@ pub fn sync(dirs: &Dirs, root: &Path, config_modified: SystemTime) -> Result<(),
         Some(modified) if modified == config_modified => Ok(()),
         _ => files::set_modified(&path, config_modified),
     }
+}
+
+/// Tells a stamp that the lockfile it goes with was rewritten without a change to the vars.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn renew(dirs: &Dirs, root: &Path, lockfile: &str) -> Result<(), Failure> {
+    let Some((mut stamp, _)) = load(dirs, root) else { return Ok(()) };
+    let (Some(known), Some(modified)) = (&mut stamp.instance, files::modified(&dirs.stamp(root))) else {
+        return Ok(());
+    };
+    lockfile.clone_into(&mut known.lockfile);
+    save(dirs, root, &stamp, modified).map(|_| ())
 }
 
 /// Removes a project's stamp, so that every shell in the project asks anew at its next prompt.

@@ -2,6 +2,11 @@
 
 use std::time::SystemTime;
 
+/// A time as the files write it; none for anything else.
+pub fn parse(text: &str) -> Option<SystemTime> {
+    text.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+}
+
 /// Now, in RFC 3339, UTC, to the second.
 pub fn now() -> String {
     let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

@@ -1,12 +1,255 @@
 //! The only place that starts programs.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::Command;
+use std::io::{Read, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
 
 use crate::core::environment::Environment;
-use crate::failure::Failure;
+use crate::core::source::printable;
+use crate::failure::{Failure, code};
+use crate::sys::{files, signals};
+
+/// How often a child is looked after.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long a child gets to end by itself after a signal, before silo passes the signal on: the sender may have sent it
+/// to the whole process group, and a second one makes Tilt exit hard and leave orphans.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long the output of a program that has ended is waited for; a grandchild may hold the pipes.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// A program to be started.
+#[derive(Debug, Clone)]
+pub struct Cmd<'a> {
+    /// Its name or path.
+    pub program: &'a str,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Its whole environment; `PATH` in it finds the program.
+    pub environment: &'a Environment,
+    /// Its working folder.
+    pub folder: &'a Path,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+/// What a program printed, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// How it ended.
+    pub ended: Ended,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// As an exit code: 128 and the number for a signal.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
+            Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        }
+    }
+}
+
+impl Cmd<'_> {
+    /// The command line as it could be pasted.
+    pub fn shown(&self) -> String {
+        let words = self.arguments.iter().map(|word| word.to_string_lossy());
+        shell_words::join(std::iter::once(self.program.into()).chain(words))
+    }
+
+    /// Runs the program with silo's own terminal until it ends. `started` gets its process id. Signals that reach silo
+    /// meanwhile are remembered ([`signals::asked`]) and passed on where the child did not get them too.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be started; how it ended is for the caller to judge.
+    pub fn run(&self, started: impl FnOnce(u32) -> Result<(), Failure>) -> Result<Ended, Failure> {
+        let mut child = self.command().spawn().map_err(|error| self.unstartable(&error))?;
+        let noted = started(child.id());
+        let mut passed_on = false;
+        let mut since = None;
+        loop {
+            if let Some(ended) = self.ended(&mut child)? {
+                return noted.map(|()| ended);
+            }
+            if let Some(asked) = signals::asked() {
+                let since = *since.get_or_insert_with(Instant::now);
+                // A terminal that goes away sends HUP to the leader of its session alone, which silo may be.
+                let alone = asked.sent || asked.number == Signal::SIGHUP as i32;
+                if alone && !passed_on && since.elapsed() >= GRACE {
+                    passed_on = true;
+                    send(child.id(), asked.number);
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Starts the program in a process group of its own, without a terminal, its output going to a file; it outlives silo.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the file cannot be made or the program not be started.
+    pub fn detach(&self, log: &Path) -> Result<Detached, Failure> {
+        let out = files::log(log)?;
+        let err = out.try_clone().map_err(|error| Failure::file("write", log, &error))?;
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
+        command.spawn().map(Detached).map_err(|error| self.unstartable(&error))
+    }
+
+    /// Runs the program without a terminal and takes what it prints.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be started, has not ended within `limit`, or silo was asked to stop meanwhile; it
+    /// is then killed.
+    pub fn capture(&self, limit: Duration) -> Result<Captured, Failure> {
+        self.capture_with(limit, b"")
+    }
+
+    /// As [`Cmd::capture`], with something on the program's standard input.
+    ///
+    /// # Errors
+    /// As [`Cmd::capture`].
+    pub fn capture_with(&self, limit: Duration, input: &[u8]) -> Result<Captured, Failure> {
+        let mut command = self.command();
+        command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().map_err(|error| self.unstartable(&error))?;
+        if let Some(mut pipe) = child.stdin.take() {
+            let input = input.to_vec();
+            // A child that reads nothing closes its end; that is its own business.
+            std::thread::spawn(move || pipe.write_all(&input));
+        }
+        let stdout = drain(child.stdout.take());
+        let stderr = drain(child.stderr.take());
+        let start = Instant::now();
+        let ended = loop {
+            if let Some(ended) = self.ended(&mut child)? {
+                break ended;
+            }
+            if start.elapsed() > limit || signals::asked().is_some() {
+                // Its own children hold the pipes too, so the whole group goes.
+                if let Ok(pid) = i32::try_from(child.id()) {
+                    let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+                let _ = child.wait();
+                if let Some(asked) = signals::asked() {
+                    return Err(
+                        Failure::new(format!("Stopped by a signal during `{}`", self.shown())).code(asked.code())
+                    );
+                }
+                let why = format!("`{}` did not end within {} s", self.shown(), limit.as_secs_f32());
+                return Err(Failure::new(why).hint("Try it by hand; the program may wait for something"));
+            }
+            std::thread::sleep(LOOK);
+        };
+        // A grandchild may hold the pipes open; what came until the end is enough.
+        let take = |reader: std::sync::mpsc::Receiver<Vec<u8>>| reader.recv_timeout(DRAIN).unwrap_or_default();
+        Ok(Captured { ended, stdout: take(stdout), stderr: take(stderr) })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.args(&self.arguments).env_clear().envs(self.environment.iter()).current_dir(self.folder);
+        command
+    }
+
+    fn ended(&self, child: &mut Child) -> Result<Option<Ended>, Failure> {
+        let status = child.try_wait().map_err(|error| Failure::file("wait for", Path::new(self.program), &error))?;
+        Ok(status.map(|status| match (status.code(), status.signal()) {
+            (Some(code), _) => Ended::Code(code),
+            (None, signal) => Ended::Signal(signal.unwrap_or(0)),
+        }))
+    }
+
+    fn unstartable(&self, error: &std::io::Error) -> Failure {
+        match error.kind() {
+            std::io::ErrorKind::NotFound if files::exists(self.folder) => {
+                Failure::new(format!("`{}` was not found", self.program)).code(code::FAILURE)
+            }
+            std::io::ErrorKind::NotFound => Failure::file("find", self.folder, error),
+            _ => Failure::file("run", Path::new(self.program), error),
+        }
+    }
+}
+
+/// A program that outlives silo.
+#[derive(Debug)]
+pub struct Detached(Child);
+
+impl Detached {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it has ended already.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Captured {
+    /// The output of a command that must succeed.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the command line, how it ended, and the last lines of its standard error.
+    pub fn success(self, cmd: &Cmd<'_>) -> Result<Vec<u8>, Failure> {
+        let how = match self.ended {
+            Ended::Code(0) => return Ok(self.stdout),
+            Ended::Code(code) => format!("failed with exit code {code}"),
+            Ended::Signal(number) => format!("ended by signal {number}"),
+        };
+        let stderr = String::from_utf8_lossy(&self.stderr);
+        let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+        let tail = lines[lines.len().saturating_sub(10)..].iter().map(|line| format!("  | {}", printable(line)));
+        let excerpt = tail.collect::<Vec<_>>().join("\n");
+        let mut failure = Failure::new(format!("`{}` {how}", cmd.shown()));
+        failure.excerpt = (!excerpt.is_empty()).then_some(excerpt);
+        Err(failure)
+    }
+}
+
+/// Sends a signal to one process; one that has ended is no error.
+pub fn send(pid: u32, number: i32) {
+    if let (Ok(pid), Ok(signal)) = (i32::try_from(pid), Signal::try_from(number)) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+/// Where `PATH` finds a program.
+pub fn find(program: &str, environment: &Environment) -> Option<PathBuf> {
+    let path = environment.get("PATH")?;
+    std::env::split_paths(path).map(|folder| folder.join(program)).find(|file| files::is_executable(file))
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> std::sync::mpsc::Receiver<Vec<u8>> {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What came before an error still counts.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        send.send(bytes)
+    });
+    receive
+}
 
 /// Replaces silo by a program, found on the `PATH` of the environment it gets; returns only when that failed.
 ///

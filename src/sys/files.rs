@@ -217,6 +217,28 @@ pub fn same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// A new, empty file for a program's output, for the user alone.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn log(path: &Path) -> Result<File, Failure> {
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    open.map_err(|error| Failure::file("write", path, &error))
+}
+
+/// Makes a symbolic link say `target`; one that says so already is left alone.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn link(path: &Path, target: &Path) -> Result<(), Failure> {
+    if fs::read_link(path).is_ok_and(|old| old == target) {
+        return Ok(());
+    }
+    let beside = beside(path);
+    let made = std::os::unix::fs::symlink(target, &beside).and_then(|()| fs::rename(&beside, path));
+    made.map_err(|error| Failure::file("link", path, &error))
+}
+
 /// Adds lines to the end of a text file, which is made when it is missing; existing content stays untouched.
 ///
 /// # Errors

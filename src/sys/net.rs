@@ -1,6 +1,7 @@
 //! Whether a TCP port can be had (design D3).
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
@@ -28,6 +29,11 @@ pub fn probe(port: u16) -> Probe {
         }
     }
     Probe::Free
+}
+
+/// Whether somebody accepts connections on a port of loopback.
+pub fn answers(port: u16, limit: Duration) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit).is_ok()
 }
 
 fn try_bind(address: SocketAddr) -> Result<(), Errno> {

@@ -32,6 +32,7 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
         format!(
             "Instance: dev\n\
              Profile: p\n\
+             State: stopped\n\
              Root: $SANDBOX/projects/app\n\
              Trust: allowed\n\
              This shell: {shell}\n\
@@ -46,9 +47,12 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
     let answer = json!({
         "instance": "dev",
         "profile": "p",
+        "state": "stopped",
         "root": "$SANDBOX/projects/app",
         "trust": "allowed",
         "activeHere": false,
+        "tilt": null,
+        "k3d": null,
         "envFile": "$SANDBOX/projects/app/.localnet.env",
         "ports": { "WEB_PORT": web },
         "urls": { "WEB_URL": format!("http://dev.localhost:{web}") }
@@ -80,7 +84,9 @@ fn without_a_project_every_command_names_init() {
     let sandbox = Sandbox::new();
     let told = "Error: No `silo.toml` in `$SANDBOX/projects/` or above\n\
                 Hint: Run `silo init` in the project's folder to make one\n";
-    for command in ["env", "status", "profiles", "allow", "deny", "require", "shell"] {
+    for command in
+        ["env", "status", "profiles", "allow", "deny", "require", "shell", "up", "ci", "logs", "wait", "down"]
+    {
         let ran = sandbox.run("", [command]).exit(1).stdout("");
         assert_eq!(ran.stderr.replace("projects`", "projects/`"), told, "{command}");
     }

@@ -30,6 +30,11 @@ fn the_overview_is_short_and_ends_with_examples() {
           deny      Take the trust in this silo.toml back [alias: revoke]
           hook      Print the shell hook, for the shell's start file
           export    Print what activation changes in this environment (the shell hook runs this)
+          up        Start the environment: lifecycle hooks, then Tilt in the foreground
+          ci        Run the environment once with `tilt ci`, and pass on how it ended
+          logs      Show what Tilt logs
+          wait      Wait until every resource of Tilt is ready; exit code 1 with the names of those that are not
+          down      Stop the environment: Tilt and what it started
           exec      Run a command inside the instance, without a shell hook
           shell     Open $SHELL inside the instance, with the shell hook and no change to any start file
           require   Succeed only inside an active instance of this project (exit code 4 otherwise)

@@ -19,9 +19,28 @@ fn applied(mut environment: Environment, changes: &[Change]) -> Environment {
     environment
 }
 
+fn of<'a>(root: &'a str, vars: &'a [(String, String)]) -> Given<'a> {
+    Given { root: root.as_bytes(), vars, path: None }
+}
+
+#[test]
+fn path_is_a_list_of_which_only_the_own_entry_comes_and_goes() {
+    let start = environment(&[("PATH", "/usr/bin:/bin")]);
+    let given = Given { root: b"/p", vars: &[], path: Some(b"/gates") };
+    let mut inside = applied(start.clone(), &enter(&start, None, &given));
+    assert_eq!(inside.text("PATH"), Some("/gates:/usr/bin:/bin"));
+    inside.set("PATH", "/mine:/gates:/usr/bin:/bin:/late");
+    let undo = Undo::of(&inside);
+    assert_eq!(
+        enter(&inside, undo.as_ref(), &given)[0].value.as_deref(),
+        Some(b"/gates:/mine:/usr/bin:/bin:/late".as_slice())
+    );
+    assert_eq!(left(inside).text("PATH"), Some("/mine:/usr/bin:/bin:/late"));
+}
+
 fn entered(environment: Environment, root: &str, given: &[(&str, &str)]) -> Environment {
     let undo = Undo::of(&environment);
-    let changes = enter(&environment, undo.as_ref(), root.as_bytes(), &vars(given));
+    let changes = enter(&environment, undo.as_ref(), &of(root, &vars(given)));
     applied(environment, &changes)
 }
 
@@ -61,7 +80,7 @@ fn entering_b_from_a_first_undoes_a() {
 fn entering_again_changes_nothing() {
     let inside = entered(environment(&[("X", "0")]), "/a", &[("X", "1")]);
     let undo = Undo::of(&inside);
-    assert_eq!(enter(&inside, undo.as_ref(), b"/a", &vars(&[("X", "1")])), []);
+    assert_eq!(enter(&inside, undo.as_ref(), &of("/a", &vars(&[("X", "1")]))), []);
 }
 
 #[test]
@@ -78,7 +97,11 @@ fn an_unreadable_record_takes_nothing_back_and_goes() {
     assert_eq!(Undo::parse(b"1;/p;A B=1"), None);
     assert_eq!(
         Undo::parse(b"1;/p;A=%00"),
-        Some(Undo { root: b"/p".into(), entries: vec![Entry { name: "A".into(), given: vec![0], before: None }] })
+        Some(Undo {
+            root: b"/p".into(),
+            path: None,
+            entries: vec![Entry { name: "A".into(), given: vec![0], before: None }]
+        })
     );
 }
 
@@ -92,9 +115,9 @@ proptest! {
         let start: Environment =
             before.into_iter().map(|(name, value)| (name, std::ffi::OsString::from_vec(value))).collect();
         let pairs = |map: &std::collections::BTreeMap<String, String>| map.clone().into_iter().collect::<Vec<_>>();
-        let one = applied(start.clone(), &enter(&start, None, b"/a", &pairs(&given)));
+        let one = applied(start.clone(), &enter(&start, None, &of("/a", &pairs(&given))));
         let undo = Undo::of(&one);
-        let two = applied(one.clone(), &enter(&one, undo.as_ref(), b"/b", &pairs(&other)));
+        let two = applied(one.clone(), &enter(&one, undo.as_ref(), &of("/b", &pairs(&other))));
         prop_assert_eq!(left(one), start.clone());
         prop_assert_eq!(left(two), start);
     }
@@ -106,7 +129,7 @@ proptest! {
         before in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)),
         noise in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
-        let undo = Undo { root, entries: vec![Entry { name: "A_1".into(), given, before }] };
+        let undo = Undo { path: before.clone(), root, entries: vec![Entry { name: "A_1".into(), given, before }] };
         prop_assert_eq!(Undo::parse(&undo.render()), Some(undo));
         let _ = Undo::parse(&noise);
         let _ = Undo::parse(&[b"1;".as_slice(), &noise].concat());

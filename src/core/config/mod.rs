@@ -22,6 +22,12 @@ pub const DEFAULT_OUTPUT: &str = ".localnet.env";
 /// The port variable of the image registry; declared implicitly, with this default, when it is enabled.
 pub const REGISTRY_PORT: (&str, u16) = ("K3D_REGISTRY_PORT", 5000);
 
+/// The port variable of Tilt; leased implicitly, with this default, once Tilt is to start.
+pub const TILT_PORT: (&str, u16) = ("TILT_PORT", 10350);
+
+/// The port variable of the cluster's API server; leased implicitly once a cluster is to be made.
+pub const API_PORT: &str = "K3D_API_PORT";
+
 /// A text from the file, with its byte range there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
@@ -147,6 +153,8 @@ pub struct Settings {
     pub hooks: Hooks,
     /// How a registry outside k3d is announced.
     pub registry: Advertisement,
+    /// What each gated tool needs, defaults included (design D17).
+    pub gates: IndexMap<String, Gate>,
 }
 
 /// Whether a text can name a profile: letters, digits, `-`, `_` and `.`, no dash first, at most 100 characters.

@@ -1,0 +1,104 @@
+//! Docker, asked for what k3d and compose do not tell: whose a published port is, and an image registry to mend.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::core::environment::Environment;
+use crate::failure::Failure;
+use crate::sys::cmd::{self, Cmd};
+
+/// What to type when Docker is missing.
+pub const INSTALL: &str = "Install Docker: https://docs.docker.com/get-docker";
+const ASK: Duration = Duration::from_secs(5);
+const RUN: Duration = Duration::from_mins(2);
+
+/// Whose a container is, by its labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The container's name.
+    pub container: String,
+    /// `k3d.cluster`; empty when it is not k3d's.
+    pub cluster: String,
+    /// `com.docker.compose.project`; empty when it is not compose's.
+    pub compose: String,
+}
+
+/// Docker with an environment to call it in.
+#[derive(Debug, Clone, Copy)]
+pub struct Docker<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The folder.
+    pub folder: &'a Path,
+}
+
+impl Docker<'_> {
+    /// The running container that publishes a port; none when there is none or Docker cannot be asked in time.
+    pub fn publisher(&self, port: u16) -> Option<Owner> {
+        cmd::find("docker", self.environment)?;
+        let filter = format!("publish={port}");
+        let format = "{{.Names}}\t{{.Label \"k3d.cluster\"}}\t{{.Label \"com.docker.compose.project\"}}";
+        let cmd = self.cmd(&["ps", "--filter", &filter, "--format", format]);
+        let answer = cmd.capture(ASK).ok()?.success(&cmd).ok()?;
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let mut fields = text.lines().next()?.split('\t').map(str::to_owned);
+        let mut next = || fields.next().unwrap_or_default();
+        Some(Owner { container: next(), cluster: next(), compose: next() })
+    }
+
+    /// The instance id in the label of a cluster's containers, running or not.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn cluster_owner(&self, cluster: &str) -> Result<Option<String>, Failure> {
+        let filter = format!("label=k3d.cluster={cluster}");
+        let format = format!("{{{{.Label \"{}\"}}}}", super::k3d::LABEL);
+        let cmd = self.cmd(&["ps", "--all", "--filter", &filter, "--format", &format]);
+        let answer = cmd.capture(ASK)?.success(&cmd)?;
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        Ok(text.lines().map(str::trim).find(|owner| !owner.is_empty()).map(str::to_owned))
+    }
+
+    /// Starts a stopped container.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn start(&self, container: &str) -> Result<(), Failure> {
+        let cmd = self.cmd(&["start", container]);
+        cmd.capture(RUN)?.success(&cmd).map(|_| ())
+    }
+
+    /// Makes an image registry again under its old name, in its cluster's network; the cluster finds it by that name.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn make_registry(&self, name: &str, cluster: &str, port: u16) -> Result<(), Failure> {
+        let publish = format!("127.0.0.1:{port}:5000");
+        let (network, label) = (format!("k3d-{cluster}"), format!("k3d.cluster={cluster}"));
+        let cmd = self.cmd(&[
+            "run",
+            "--detach",
+            "--name",
+            name,
+            "--network",
+            &network,
+            "--restart",
+            "unless-stopped",
+            "--publish",
+            &publish,
+            "--label",
+            "app=k3d",
+            "--label",
+            "k3d.role=registry",
+            "--label",
+            &label,
+            "registry:2",
+        ]);
+        cmd.capture(RUN)?.success(&cmd).map(|_| ())
+    }
+
+    fn cmd(&self, words: &[&str]) -> Cmd<'_> {
+        let arguments = words.iter().map(Into::into).collect();
+        Cmd { program: "docker", arguments, environment: self.environment, folder: self.folder }
+    }
+}

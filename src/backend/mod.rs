@@ -1,0 +1,7 @@
+//! Other programs: what silo asks of them, and what they really answer.
+
+pub mod docker;
+pub mod hooks;
+pub mod k3d;
+pub mod kubectl;
+pub mod tilt;

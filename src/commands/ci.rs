@@ -1,0 +1,27 @@
+//! The vars for later steps of a CI job: appended to `$GITHUB_ENV`, in CI by itself or where it is asked for.
+
+use std::path::Path;
+
+use super::Context;
+use crate::core::github;
+use crate::failure::Failure;
+use crate::store::instances::Settled;
+use crate::sys::{files, random};
+
+/// Appends the vars of an instance where the CI system reads them.
+pub(super) fn export(context: &Context, asked: bool, settled: &Settled) -> Result<(), Failure> {
+    let in_ci = context.environment.text("CI").is_some();
+    let file = context.environment.get("GITHUB_ENV").filter(|file| !file.is_empty());
+    match (file, asked, in_ci) {
+        (Some(file), true, _) | (Some(file), _, true) => {
+            let delimiter = format!("ghadelimiter_{}{}{}", random::suffix(), random::suffix(), random::suffix());
+            let vars = settled.known.vars.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            files::append(Path::new(file), &github::render(vars, &delimiter))?;
+            context.ui.step("Appended the vars to $GITHUB_ENV");
+            Ok(())
+        }
+        (None, true, _) => Err(Failure::new("--export-ci needs GITHUB_ENV, which is not set")
+            .hint("It is set in GitHub Actions; elsewhere read the env file: `set -a; . ./.localnet.env`")),
+        _ => Ok(()),
+    }
+}

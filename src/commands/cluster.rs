@@ -1,0 +1,256 @@
+//! Step 12 of `silo up`: a cluster that runs, its image registry, its kubeconfig, and the word of where the registry is.
+//! What is there already is used; what is half there is mended.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{COMMAND_WAIT, Context};
+use crate::backend::docker::{self, Docker};
+use crate::backend::k3d::{self, Cluster, K3d, Plan, Standing};
+use crate::backend::kubectl::{self, Hosting};
+use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Settings};
+use crate::core::digest;
+use crate::core::environment::Environment;
+use crate::core::template;
+use crate::failure::Failure;
+use crate::store::instances::{self, Ask, Settled};
+use crate::store::project::Project;
+use crate::sys::cmd;
+use crate::sys::lock::{self, Wait};
+
+/// Creates race on k3d's own helper container, so they wait for each other this long.
+const TURN: Duration = Duration::from_mins(10);
+
+/// The instance's cluster, by the names it was given.
+pub(super) struct Names {
+    pub(super) cluster: String,
+    pub(super) registry: Option<String>,
+    pub(super) kubeconfig: PathBuf,
+}
+
+impl Names {
+    /// The names in an instance's vars; none without a cluster.
+    pub(super) fn of(vars: &[(String, String)]) -> Option<Self> {
+        let var = |wanted: &str| vars.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+        let registry = var("K3D_REGISTRY_NAME").map(|name| name.split(':').next().unwrap_or_default().to_owned());
+        Some(Self { cluster: var("K3D_CLUSTER_NAME")?, registry, kubeconfig: var("KUBECONFIG")?.into() })
+    }
+}
+
+/// Makes sure the tools for a cluster are installed.
+pub(super) fn require(environment: &Environment) -> Result<(), Failure> {
+    let tools = [("k3d", k3d::INSTALL), ("docker", docker::INSTALL), ("kubectl", kubectl::INSTALL)];
+    let missing: Vec<_> = tools.iter().filter(|(tool, _)| cmd::find(tool, environment).is_none()).collect();
+    let Some(((first, _), more)) = missing.split_first() else { return Ok(()) };
+    let what = more.iter().fold(format!("`{first}`"), |what, (tool, _)| format!("{what} and `{tool}`"));
+    let verb = if more.is_empty() { "is" } else { "are" };
+    let failure = Failure::new(format!("{what} {verb} not installed"));
+    Err(missing.iter().fold(failure, |failure, (_, hint)| failure.hint(*hint)))
+}
+
+/// Brings the cluster up; the settled instance may change, when the image registry turns out to have another port.
+pub(super) fn bring_up(
+    context: &Context,
+    project: &Project,
+    config: &ConfigFile,
+    settings: &Settings,
+    settled: Settled,
+    environment: &Environment,
+) -> Result<Settled, Failure> {
+    let Some(names) = Names::of(&settled.known.vars) else {
+        outside(context, project, settings, environment)?;
+        return Ok(settled);
+    };
+    let k3d = K3d::new(environment, &project.root);
+    let turn = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
+    let busy = |holder| Failure::new(format!("Another instance makes its cluster{holder}, and does not end"));
+    let made =
+        lock::hold(&context.dirs.state.join("k3d.lock"), "another instance to make its cluster", &turn, busy, || {
+            there(context, project, settings, &settled, &names, &k3d)
+        })?;
+    if made {
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+        instances::note(&context.dirs, project, &wait, |state| state.k3d_cluster_created = true)?;
+    }
+    let settled = match (&names.registry, settings.k3d.registry) {
+        (Some(registry), true) => with_real_port(context, project, config, settled, registry, &k3d)?,
+        _ => settled,
+    };
+    context.ui.step(&format!("Writing kubeconfig to {}", home(&names.kubeconfig, &context.dirs.home)));
+    k3d.save_kubeconfig(&names.cluster, &names.kubeconfig)?;
+    if let (Some(registry), true) = (&names.registry, settings.k3d_registry.advertise.unwrap_or(true)) {
+        let port = settled.known.ports.get(REGISTRY_PORT.0).copied().unwrap_or(REGISTRY_PORT.1);
+        let hosting = Hosting::of(registry, port, &settings.k3d_registry)?;
+        let _spinner = context.ui.spin(&format!("Checking that the cluster knows its image registry `{registry}`"));
+        if kubectl::advertise(&hosting, environment, &project.root)? {
+            context.ui.step("Announced the image registry in the cluster");
+        }
+    }
+    Ok(settled)
+}
+
+/// Announces an image registry that is not k3d's, in the cluster of the user's own kubeconfig (spec, `[registry]`).
+fn outside(
+    context: &Context,
+    project: &Project,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let Some(hosting) = Hosting::outside(&settings.registry) else { return Ok(()) };
+    if cmd::find("kubectl", environment).is_none() {
+        return Err(
+            Failure::new("`kubectl` is not installed, and `[registry]` asks to announce one").hint(kubectl::INSTALL)
+        );
+    }
+    let text = format!("Announcing image registry `{}` in the cluster of the current kube context", hosting.host);
+    let _spinner = context.ui.spin(&text);
+    kubectl::advertise(&hosting, environment, &project.root).map(|_| ())
+}
+
+/// Makes the cluster run; true when it was made now.
+fn there(
+    context: &Context,
+    project: &Project,
+    settings: &Settings,
+    settled: &Settled,
+    names: &Names,
+    k3d: &K3d<'_>,
+) -> Result<bool, Failure> {
+    if let Some(cluster) = k3d.cluster(&names.cluster)? {
+        require_own(context, project, &cluster)?;
+        match cluster.standing() {
+            Standing::Running => context.ui.step(&format!("Reusing k3d cluster '{}'", names.cluster)),
+            Standing::Stopped => {
+                let _spinner = context.ui.spin(&format!("Starting k3d cluster '{}'...", names.cluster));
+                k3d.start(&names.cluster)?;
+            }
+            Standing::HalfMade => {
+                context.ui.warn(&format!("k3d cluster '{}' was only half made; it is made anew", names.cluster));
+                k3d.delete(&names.cluster)?;
+                return make(context, project, settings, settled, names, k3d);
+            }
+        }
+        mend_registry(context, project, settled, names, k3d)?;
+        return Ok(false);
+    }
+    make(context, project, settings, settled, names, k3d)
+}
+
+/// Refuses a cluster that this instance did not make: by its label, or by the lockfile where an older silo set none.
+pub(super) fn require_own(context: &Context, project: &Project, cluster: &Cluster) -> Result<(), Failure> {
+    let instance = digest::root_id(project.root_text().as_bytes());
+    let known = project.lockfile()?.is_some_and(|(lockfile, _)| lockfile.instance.k3d_cluster_created);
+    // A making that was cut off before the first server left nothing that could bear a label.
+    let owner = docker(context, project).cluster_owner(&cluster.name)?;
+    if owner.map_or(known || !cluster.has_server(), |owner| owner == instance) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("There is a k3d cluster `{}` that this instance did not make", cluster.name))
+        .hint("Name this instance otherwise: `silo up OTHER-NAME`")
+        .hint(format!("Or delete the cluster, if nobody needs it: `k3d cluster delete {}`", cluster.name)))
+}
+
+fn docker<'a>(context: &'a Context, project: &'a Project) -> Docker<'a> {
+    Docker { environment: &context.environment, folder: &project.root }
+}
+
+/// Starts the image registry of a cluster that is there, or makes it again where it is gone; the cluster keeps its state.
+fn mend_registry(
+    context: &Context,
+    project: &Project,
+    settled: &Settled,
+    names: &Names,
+    k3d: &K3d<'_>,
+) -> Result<(), Failure> {
+    let Some(registry) = &names.registry else { return Ok(()) };
+    let docker = docker(context, project);
+    match k3d.registry(registry)? {
+        Some(node) if node.state.running => Ok(()),
+        Some(_) => {
+            context.ui.step(&format!("Starting the image registry '{registry}'"));
+            docker.start(registry)
+        }
+        None => {
+            let port = settled.known.ports.get(REGISTRY_PORT.0).copied().unwrap_or(REGISTRY_PORT.1);
+            context.ui.warn(&format!("The image registry '{registry}' is gone; it is made again, empty"));
+            docker.make_registry(registry, &names.cluster, port)
+        }
+    }
+}
+
+/// Makes the cluster; always true.
+fn make(
+    context: &Context,
+    project: &Project,
+    settings: &Settings,
+    settled: &Settled,
+    names: &Names,
+    k3d: &K3d<'_>,
+) -> Result<bool, Failure> {
+    let instance = digest::root_id(project.root_text().as_bytes());
+    if let Some(registry) = &names.registry
+        && k3d.registry(registry)?.is_some()
+    {
+        // Left behind by a cluster of this very name that is gone; k3d would refuse to make another.
+        context.ui.step(&format!("Removing the image registry '{registry}' that an earlier cluster left"));
+        k3d.delete(&names.cluster)?;
+    }
+    let arguments = filled(settings, settled)?;
+    let said =
+        |flag: &str| arguments.iter().any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")));
+    let port = |name: &str| settled.known.ports.get(name).copied();
+    let registry = names.registry.as_deref().zip(port(REGISTRY_PORT.0)).filter(|_| !said("--registry-create"));
+    let plan = Plan {
+        name: &names.cluster,
+        instance: &instance,
+        api_port: port(API_PORT).filter(|_| !said("--api-port")),
+        registry,
+        arguments: &arguments,
+    };
+    if let Some((registry, port)) = registry {
+        context.ui.step(&format!("Creating registry '{registry}:{port}'..."));
+    }
+    let _spinner = context.ui.spin(&format!("Creating k3d cluster '{}'...", names.cluster));
+    k3d.create(&plan).map(|()| true)
+}
+
+/// The user's arguments with every `${VAR}` filled.
+fn filled(settings: &Settings, settled: &Settled) -> Result<Vec<String>, Failure> {
+    let name = settled.known.name.as_str();
+    let lookup = |wanted: &str| match wanted {
+        "name" => Some(name),
+        "prefix" => Some(settings.prefix.as_str()),
+        _ => settled.vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value),
+    };
+    let fill = |text: &str| template::expand(text, lookup);
+    let filled = settings.k3d_args.iter().map(|text| fill(&text.value)).collect::<Result<Vec<_>, _>>();
+    filled.map_err(|error| Failure::new(format!("`k3d.args` cannot be filled: {error:?}")))
+}
+
+/// The lease follows the port an image registry really has.
+fn with_real_port(
+    context: &Context,
+    project: &Project,
+    config: &ConfigFile,
+    settled: Settled,
+    registry: &str,
+    k3d: &K3d<'_>,
+) -> Result<Settled, Failure> {
+    let node = k3d.registry(registry)?.ok_or_else(|| {
+        Failure::new(format!("The image registry `{registry}` is not there, though its cluster is"))
+            .hint("Run `silo down --delete-cluster`, then `silo up`")
+    })?;
+    let published = node.ports.get(&format!("{}/tcp", kubectl::INNER_PORT)).and_then(|ports| ports.first());
+    let Some(port) = published.and_then(|published| published.port.parse::<u16>().ok()) else { return Ok(settled) };
+    if settled.known.ports.get(REGISTRY_PORT.0) == Some(&port) {
+        return Ok(settled);
+    }
+    context.ui.step(&format!("The image registry listens on {port}; {} follows", REGISTRY_PORT.0));
+    let found = [(REGISTRY_PORT.0.to_owned(), port)];
+    context.settle(project, config, &Ask { up: true, found: &found, on_cd: true, ..Ask::default() })
+}
+
+fn home(path: &Path, home: &Path) -> String {
+    path.strip_prefix(home)
+        .map_or_else(|_| crate::failure::shown(path), |rest| format!("~/{}", crate::failure::shown(rest)))
+}

@@ -1,0 +1,72 @@
+//! `silo down`: the steps of the spec, in that order.
+
+use super::cluster::Names;
+use super::{COMMAND_WAIT, Context, cluster, exec};
+use crate::backend::hooks::{self, Point};
+use crate::backend::k3d::K3d;
+use crate::backend::tilt;
+use crate::failure::Failure;
+use crate::store::instances::{self, Ask};
+use crate::store::past;
+use crate::sys::cmd::{self, Cmd, Ended};
+use crate::sys::lock::Wait;
+use crate::sys::{files, signals};
+
+pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let Some((lockfile, _)) = project.lockfile()? else {
+        return Err(Failure::new("No lockfile found. Nothing to stop."));
+    };
+    signals::watch();
+    let config = project.config()?;
+    // What is being stopped is the instance as it is: a profile asked for by a variable does not matter.
+    let ask = Ask { on_cd: true, ..Ask::default() };
+    let (settings, _) = past::preview(&context.dirs, &project, &config, &ask)?;
+    let settled = context.settle(&project, &config, &ask)?;
+    let environment = exec::behind_gates(context, &project, &settled);
+    let k3d = K3d::new(&environment, &project.root);
+    let doomed = Names::of(&settled.known.vars).filter(|_| delete_cluster);
+    // Before anything is stopped: a cluster of somebody else's is not this instance's to delete.
+    if let Some(cluster) = doomed.as_ref().map(|names| k3d.cluster(&names.cluster)).transpose()?.flatten() {
+        cluster::require_own(context, &project, &cluster)?;
+    }
+    hooks::run(Point::PreDown, settings.hooks.pre_down.as_ref(), &environment, &project.root, context.ui)?;
+    if cmd::find("tilt", &context.environment).is_some() && files::is_file(&project.root.join("Tiltfile")) {
+        let tilt =
+            Cmd { program: "tilt", arguments: vec!["down".into()], environment: &environment, folder: &project.root };
+        match tilt.run(|_| Ok(())) {
+            Ok(Ended::Code(0)) => {}
+            Ok(ended) => context.ui.warn(&format!("`tilt down` ended with {}; its resources may remain", ended.code())),
+            Err(failure) => context.ui.warn(&failure.what),
+        }
+    }
+    if let Some(process) = tilt::running(&lockfile.instance, &project.root) {
+        context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
+        tilt::stop(&process)?;
+    }
+    if let Some(names) = doomed {
+        let _spinner = context.ui.spin(&format!("Deleting k3d cluster '{}'...", names.cluster));
+        // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
+        // so k3d is asked to delete what bears the name even where it lists no cluster.
+        k3d.delete(&names.cluster)?;
+        files::remove(&names.kubeconfig)?;
+    }
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+    instances::note(&context.dirs, &project, &wait, |state| {
+        state.tilt_pid = None;
+        state.tilt_started_at = None;
+        state.k3d_cluster_created = state.k3d_cluster_created && !delete_cluster;
+    })?;
+    let post = hooks::run(Point::PostDown, settings.hooks.post_down.as_ref(), &environment, &project.root, context.ui);
+    if let Err(failure) = post {
+        context.ui.warn(&failure.what);
+    }
+    if clean {
+        let env_file = project.env_file(&config.output)?;
+        instances::release(&context.dirs, &project.root, &wait)?;
+        files::remove(&env_file.path)?;
+        files::remove(&project.lockfile_path())?;
+        context.ui.step("Removed env file and lockfile; the leases are free");
+    }
+    Ok(signals::asked().map_or(0, signals::Asked::code))
+}

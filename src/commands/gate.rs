@@ -1,0 +1,94 @@
+//! A gate (design D17): silo, called by a tool's name in an active shell, brings up what the tool needs, once, and then
+//! becomes the tool. When all is up it costs a connect to the API server.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::shell::CONSENT;
+use super::{Context, cluster, exec, up};
+use crate::backend::tilt;
+use crate::core::config::Gate;
+use crate::core::environment::Environment;
+use crate::core::trust::{Trust, record_of_file};
+use crate::failure::{Failure, shown};
+use crate::store::instances::Ask;
+use crate::store::project::Project;
+use crate::store::{gates, past, trust};
+use crate::sys::{cmd, dirs::Dirs, files, net, signals};
+
+/// How long the API server may take to accept; it is on this machine.
+const CONNECT: Duration = Duration::from_millis(300);
+/// Largest kubeconfig that is read, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Runs the gate of a tool, with the tool's own arguments.
+pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Result<u8, Failure> {
+    let real = real(&context.dirs, &context.environment, tool).ok_or_else(|| {
+        Failure::new(format!("`{}` was not found behind its gate", tool.to_string_lossy()))
+            .hint("Install it, or check PATH")
+            .code(127)
+    })?;
+    let mut environment = context.environment.clone();
+    if let Some(root) = context.environment.get("SILO_ROOT").map(PathBuf::from)
+        && let Some(changed) = open(context, &root, tool)?
+    {
+        environment = changed;
+    }
+    Err(cmd::exec(real.as_os_str(), arguments, &environment, None))
+}
+
+/// Brings up what the tool needs; a changed environment when something was brought up.
+fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environment>, Failure> {
+    // The usual case first, before any file of the project is understood.
+    let ready = context.environment.get("KUBECONFIG").is_some_and(|path| reachable(Path::new(path)));
+    let project = Project::read(&root.join(crate::store::project::CONFIG_NAME))?;
+    if !may_act(context, &project)? {
+        context
+            .ui
+            .warn(&format!("{} is not trusted as it is; `silo allow` lets gates act on it", shown(&project.file)));
+        return Ok(None);
+    }
+    let config = project.config()?;
+    let ask = Ask { on_cd: true, up: true, ..Ask::default() };
+    let (settings, lockfile) = past::preview(&context.dirs, &project, &config, &ask)?;
+    let needs = tool.to_str().and_then(|tool| settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
+    let tilt_runs =
+        || lockfile.as_ref().is_some_and(|lockfile| tilt::running(&lockfile.instance, &project.root).is_some());
+    match needs {
+        Gate::Env => Ok(None),
+        Gate::Cluster if ready || !settings.k3d.cluster => Ok(None),
+        Gate::Cluster => {
+            cluster::require(&context.environment)?;
+            signals::watch();
+            let settled = context.settle(&project, &config, &ask)?;
+            let environment = exec::behind_gates(context, &project, &settled);
+            let settled = cluster::bring_up(context, &project, &config, &settings, settled, &environment)?;
+            Ok(Some(exec::inside(context, &project, &settled)))
+        }
+        Gate::Tilt if tilt_runs() => Ok(None),
+        Gate::Tilt => up::in_background(context, &project, &config).map(Some),
+    }
+}
+
+fn may_act(context: &Context, project: &Project) -> Result<bool, Failure> {
+    let record = record_of_file(project.file_bytes(), &project.content);
+    Ok(context.environment.text(CONSENT) == Some(&record) || trust::judge(&context.dirs, project)? == Trust::Allowed)
+}
+
+/// Whether the API server a kubeconfig names accepts connections.
+fn reachable(kubeconfig: &Path) -> bool {
+    let Ok(Some(content)) = files::read(kubeconfig, LIMIT) else { return false };
+    let text = String::from_utf8_lossy(&content.bytes);
+    let server = text.lines().find_map(|line| line.trim().strip_prefix("server:"));
+    let port = server
+        .and_then(|server| server.trim().trim_matches('"').rsplit_once(':')?.1.trim_end_matches('/').parse().ok());
+    port.is_some_and(|port| net::answers(port, CONNECT))
+}
+
+/// The tool itself: the first on `PATH` past every gate folder, so that gates never call each other.
+pub(super) fn real(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Option<PathBuf> {
+    let path = environment.get("PATH")?;
+    let folders = std::env::split_paths(path).filter(|folder| !gates::is_gate_folder(dirs, folder));
+    folders.map(|folder| folder.join(tool)).find(|file| files::is_executable(file))
+}

@@ -1,0 +1,249 @@
+//! `silo up`: the fifteen steps of the spec, in that order.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use super::{COMMAND_WAIT, Context, ci, cluster, exec};
+use crate::backend::docker::Docker;
+use crate::backend::hooks::{self, Point};
+use crate::backend::tilt;
+use crate::cli::{CiArgs, UpArgs};
+use crate::core::config::{ConfigFile, TILT_PORT};
+use crate::core::environment::Environment;
+use crate::core::lockfile::Lockfile;
+use crate::core::ports::Probe;
+use crate::core::source::one_line;
+use crate::failure::{Failure, shown};
+use crate::store::instances::{self, Ask, Settled};
+use crate::store::past;
+use crate::store::project::Project;
+use crate::sys::cmd::{Cmd, Ended};
+use crate::sys::lock::{self, Wait};
+use crate::sys::{clock, files, listeners, net, processes, signals};
+
+/// How long a Tilt in the background may take until it listens.
+const READY: Duration = Duration::from_mins(1);
+/// How long one try to reach it may take.
+const CONNECT: Duration = Duration::from_millis(200);
+/// How much of its log is looked at when it ended, in bytes.
+const LOG_MAX: u64 = 16 * 1024 * 1024;
+
+/// How Tilt is to run.
+enum Run<'a> {
+    /// `tilt up` in silo's terminal.
+    Foreground(&'a [OsString]),
+    /// `tilt up` in the background (design D18).
+    Detached(&'a [OsString]),
+    /// `tilt ci`.
+    Once { timeout: Option<&'a str>, words: &'a [OsString], export: bool },
+}
+
+pub(super) fn run(context: &Context, arguments: &UpArgs) -> Result<u8, Failure> {
+    let outside = context.outside();
+    let ask = Ask {
+        name: arguments.name.as_deref(),
+        profile: arguments.profile.as_deref(),
+        profile_variable: outside.text("SILO_PROFILE"),
+        force: arguments.force,
+        up: true,
+        ..Ask::default()
+    };
+    let run = if arguments.detach { Run::Detached(&arguments.tilt) } else { Run::Foreground(&arguments.tilt) };
+    start(context, ask, &run)
+}
+
+/// `silo ci`: the same steps, with `tilt ci` at their end.
+pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
+    let outside = context.outside();
+    let ask = Ask {
+        name: arguments.name.as_deref(),
+        profile: arguments.profile.as_deref(),
+        profile_variable: outside.text("SILO_PROFILE"),
+        up: true,
+        ..Ask::default()
+    };
+    let timeout = arguments.timeout.as_deref();
+    start(context, ask, &Run::Once { timeout, words: &arguments.tilt, export: arguments.export_ci })
+}
+
+/// For a gate that needs Tilt: everything up, Tilt in the background, and the environment that goes with it.
+pub(super) fn in_background(context: &Context, project: &Project, config: &ConfigFile) -> Result<Environment, Failure> {
+    let ask = Ask { on_cd: true, up: true, ..Ask::default() };
+    start(context, ask, &Run::Detached(&[]))?;
+    Ok(exec::inside(context, project, &context.settle(project, config, &ask)?))
+}
+
+fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let config = project.config()?;
+    let (settings, lockfile) = past::preview(&context.dirs, &project, &config, &ask)?;
+    tilt::require(&context.environment)?;
+    if settings.k3d.cluster {
+        cluster::require(&context.environment)?;
+    }
+    alone(&project, lockfile.as_ref())?;
+    let lock = context.dirs.stamp(&project.root).with_file_name("up.lock");
+    let at_once = Wait { limit: Duration::ZERO, tell: &|_| () };
+    let started_by = |holder| {
+        let failure = Failure::new(format!("This instance is being started already{holder}"));
+        failure.hint("Wait for it, or stop it with `silo down`")
+    };
+    lock::hold(&lock, "the other `silo up`", &at_once, started_by, || {
+        signals::watch();
+        let settled = with_own_ports(context, &project, &config, ask)?;
+        let environment = exec::behind_gates(context, &project, &settled);
+        signals::check()?;
+        hooks::run(Point::PreUp, settings.hooks.pre_up.as_ref(), &environment, &project.root, context.ui)?;
+        signals::check()?;
+        let settled = cluster::bring_up(context, &project, &config, &settings, settled, &environment)?;
+        let environment = exec::behind_gates(context, &project, &settled);
+        hooks::run(Point::PostUp, settings.hooks.post_up.as_ref(), &environment, &project.root, context.ui)?;
+        signals::check()?;
+        tilt_of(context, &project, &settled, &environment, run)
+    })
+}
+
+/// Step 14: Tilt itself.
+fn tilt_of(
+    context: &Context,
+    project: &Project,
+    settled: &Settled,
+    environment: &Environment,
+    run: &Run<'_>,
+) -> Result<u8, Failure> {
+    let mut arguments: Vec<OsString> = vec!["up".into()];
+    match run {
+        Run::Foreground(words) | Run::Detached(words) => arguments.extend(words.iter().cloned()),
+        Run::Once { timeout, words, export } => {
+            ci::export(context, *export, settled)?;
+            arguments = vec!["ci".into()];
+            arguments.extend(timeout.map(|timeout| format!("--timeout={timeout}").into()));
+            arguments.extend(words.iter().cloned());
+        }
+    }
+    let tilt = Cmd { program: "tilt", arguments, environment, folder: &project.root };
+    context.ui.step(&format!("Starting Tilt: {}", address(settled)));
+    if let Run::Detached(_) = run {
+        return detached(context, project, settled, &tilt);
+    }
+    let ended = foreground(context, project, &tilt)?;
+    Ok(match (ended, signals::asked()) {
+        // Stopping was asked for: Tilt answers with 0 or 1, as its version has it.
+        (Ended::Code(0 | 1), Some(asked)) if !asked.sent => 0,
+        (ended, _) => ended.code(),
+    })
+}
+
+/// Starts Tilt in the background and waits until it listens.
+fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<'_>) -> Result<u8, Failure> {
+    let log = context.dirs.stamp(&project.root).with_file_name("tilt.log");
+    let mut child = tilt.detach(&log)?;
+    note(context, project, Some(child.pid()))?;
+    let port = settled.known.ports.get(TILT_PORT.0).copied().unwrap_or(TILT_PORT.1);
+    let start = Instant::now();
+    loop {
+        if child.has_ended() {
+            note(context, project, None)?;
+            let text = files::read(&log, LOG_MAX)?.map(|content| content.bytes).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let lines: Vec<String> = text.lines().map(|line| format!("  | {}", one_line(line))).collect();
+            let mut failure = Failure::new("Tilt ended at once");
+            failure.excerpt = Some(lines[lines.len().saturating_sub(10)..].join("\n"));
+            return Err(failure.hint(format!("Its whole log is `{}`", shown(&log))));
+        }
+        if net::answers(port, CONNECT) {
+            context.ui.step(&format!(
+                "Tilt runs in the background (pid {}); see `silo logs -f`, stop with `silo down`",
+                child.pid()
+            ));
+            return Ok(0);
+        }
+        if start.elapsed() > READY {
+            return Err(Failure::new(format!(
+                "Tilt (pid {}) does not listen on port {port} after {} s",
+                child.pid(),
+                READY.as_secs()
+            ))
+            .hint("Look why: `silo logs`; stop it with `silo down`"));
+        }
+        signals::check()?;
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// The spec's two refusals (spec, "Instance State Detection"; design D14).
+fn alone(project: &Project, lockfile: Option<&Lockfile>) -> Result<(), Failure> {
+    let known = lockfile.and_then(|lockfile| tilt::running(&lockfile.instance, &project.root));
+    if let (Some(_), Some(lockfile)) = (&known, lockfile) {
+        let name = &lockfile.instance.name;
+        return Err(Failure::new(format!("Instance '{name}' already running. Use `silo down` first.")));
+    }
+    match tilt::outside(known.as_ref(), &project.root) {
+        Some(process) => Err(Failure::new("Tilt already running outside silo. Stop it first.")
+            .hint(format!("It is process {}: `kill {}`", process.pid, process.pid))),
+        None => Ok(()),
+    }
+}
+
+/// Settles, and settles again without the ports that turn out to be held by somebody else (design D3).
+fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask: Ask<'_>) -> Result<Settled, Failure> {
+    let settled = context.settle(project, config, &ask)?;
+    context.ui.step(&format!("Instance: {}", settled.known.name));
+    let busy = settled.known.ports.iter().filter(|(_, port)| net::probe(**port) == Probe::Busy);
+    let mut lost = Vec::new();
+    for (name, port) in busy {
+        let Some(who) = foreign(context, project, &settled, *port) else {
+            context.ui.detail(&format!("Port {port} ({name}) is held by this instance itself"));
+            continue;
+        };
+        context.ui.warn(&format!("Port {port} ({name}) is held by {who}; {name} gets another one"));
+        lost.push(name.clone());
+    }
+    if lost.is_empty() {
+        return Ok(settled);
+    }
+    let again = Ask { lost: &lost, name: None, profile: None, profile_variable: None, force: false, ..ask };
+    context.settle(project, config, &again)
+}
+
+/// Who holds a port, when it is not this instance: not one of its processes, nor a container of its cluster or of its
+/// compose project (design D3).
+fn foreign(context: &Context, project: &Project, settled: &Settled, port: u16) -> Option<String> {
+    let holder = listeners::holder(port);
+    if holder.as_ref().is_some_and(|holder| processes::belongs_to(holder, &project.root)) {
+        return None;
+    }
+    let var = |wanted: &str| settled.vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned());
+    let docker = Docker { environment: &context.environment, folder: &project.root };
+    if let Some(owner) = docker.publisher(port) {
+        let ours = Some(&owner.compose) == var("COMPOSE_PROJECT_NAME").as_ref()
+            || Some(&owner.cluster) == var("K3D_CLUSTER_NAME").as_ref();
+        return (!ours).then(|| format!("the container `{}`", owner.container));
+    }
+    Some(holder.map_or_else(
+        || "a program of another user".to_owned(),
+        |holder| format!("`{}` (pid {})", holder.name, holder.pid),
+    ))
+}
+
+/// Runs Tilt with silo's terminal; the lockfile knows its pid meanwhile.
+fn foreground(context: &Context, project: &Project, tilt: &Cmd<'_>) -> Result<Ended, Failure> {
+    let ended = tilt.run(|pid| note(context, project, Some(pid)));
+    note(context, project, None)?;
+    ended
+}
+
+/// Tells the lockfile of Tilt.
+fn note(context: &Context, project: &Project, pid: Option<u32>) -> Result<(), Failure> {
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+    instances::note(&context.dirs, project, &wait, |state| {
+        state.tilt_pid = pid;
+        state.tilt_started_at = pid.map(|_| clock::now());
+    })
+}
+
+/// Where the browser finds Tilt (design D15).
+fn address(settled: &Settled) -> String {
+    let var = |wanted: &str| settled.vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    format!("http://{}:{}", var("TILT_HOST").unwrap_or("localhost"), var("TILT_PORT").unwrap_or("10350"))
+}

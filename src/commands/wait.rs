@@ -1,0 +1,51 @@
+//! `silo wait`: until every resource is ready, judged from what Tilt itself says of each.
+
+use std::time::{Duration, Instant};
+
+use super::{Context, running};
+use crate::backend::tilt;
+use crate::failure::Failure;
+use crate::sys::signals;
+
+/// How often Tilt is asked.
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub(super) fn run(context: &Context, timeout: u64) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let Some((environment, _)) = running(context, &project)? else {
+        return Err(Failure::new("No Tilt runs here").hint("Run `silo up -d` first"));
+    };
+    signals::watch();
+    let start = Instant::now();
+    let _spinner = context.ui.spin("Waiting for every resource to be ready");
+    loop {
+        let waiting = match tilt::resources(&environment, &project.root) {
+            Ok(resources) => resources.into_iter().filter(|resource| !resource.is_ready()).collect::<Vec<_>>(),
+            // Just started, it may not answer yet.
+            Err(failure) if start.elapsed() > Duration::from_secs(timeout) => return Err(failure),
+            Err(_) => {
+                if super::running(context, &project)?.is_none() {
+                    return Err(
+                        Failure::new("Tilt has ended").hint("Look why: `silo logs`; start it again with `silo up -d`")
+                    );
+                }
+                pause()?;
+                continue;
+            }
+        };
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        if start.elapsed() > Duration::from_secs(timeout) {
+            let names: Vec<String> = waiting.iter().map(|one| format!("{} ({})", one.name, one.words())).collect();
+            return Err(Failure::new(format!("Not ready after {timeout} s: {}", names.join(", ")))
+                .hint("Look why: `silo logs NAME`"));
+        }
+        pause()?;
+    }
+}
+
+fn pause() -> Result<(), Failure> {
+    std::thread::sleep(PAUSE);
+    signals::check()
+}

@@ -1,0 +1,41 @@
+//! The gates of an instance (design D17): a folder of links to silo, one for each gated tool that is installed. It stands
+//! first in `PATH` of an active shell; called by such a name, silo first brings up what the tool needs.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::sys::dirs::Dirs;
+use crate::sys::files;
+
+/// The last part of every gate folder's name, so that gates can be told from other folders of `PATH`.
+const FOLDER: &str = "gates";
+
+/// Makes the folder hold exactly these links; none when there are no tools.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn ensure(dirs: &Dirs, root: &Path, tools: &[&str], silo: &Path) -> Result<Option<PathBuf>, Failure> {
+    let folder = dirs.stamp(root).with_file_name(FOLDER);
+    let here = files::names_in(&folder);
+    let stale = here
+        .iter()
+        .filter(|link| !link.file_name().and_then(|name| name.to_str()).is_some_and(|name| tools.contains(&name)));
+    stale.into_iter().try_for_each(|link| files::remove(link))?;
+    if tools.is_empty() {
+        return Ok(None);
+    }
+    files::make_folder(&folder)?;
+    tools.iter().try_for_each(|tool| files::link(&folder.join(tool), silo))?;
+    Ok(Some(folder))
+}
+
+/// Whether a tool has a gate in the instance of a root.
+pub fn is_gate(dirs: &Dirs, root: &Path, tool: &OsStr) -> bool {
+    files::is_link(&dirs.stamp(root).with_file_name(FOLDER).join(tool))
+}
+
+/// Whether a folder of `PATH` is one of silo's.
+pub fn is_gate_folder(dirs: &Dirs, folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name == FOLDER) && folder.starts_with(dirs.state.join("instances"))
+}

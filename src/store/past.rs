@@ -1,0 +1,132 @@
+//! What is known of an instance before it is settled: what the lockfile and the registry remember, whether the folder is
+//! a copy or was moved (design D5), and the profile, settings and name that follow.
+
+use std::path::Path;
+
+use super::instances::{Ask, World};
+use super::project::Project;
+use super::registry;
+use crate::core::config::{API_PORT, ConfigFile, Settings, TILT_PORT};
+use crate::core::leases::{Instance, Leases};
+use crate::core::lockfile::Lockfile;
+use crate::core::{name, ports, profile};
+use crate::failure::{Failure, shown};
+use crate::sys::dirs::Dirs;
+use crate::sys::files;
+
+/// What the project and the registry know of this instance before anything is decided.
+pub(super) struct Past {
+    pub(super) lockfile: Option<Lockfile>,
+    pub(super) lockfile_digest: Option<String>,
+    /// The registry's entry to go on from: this root's, or that of the root the folder was moved from.
+    pub(super) entry: Option<Instance>,
+    pub(super) moved_from: Option<String>,
+    pub(super) copied_from: Option<String>,
+}
+
+/// Copies, moves and clones told apart (design D5).
+pub(super) fn past(project: &Project, config: &ConfigFile, leases: &Leases) -> Result<Past, Failure> {
+    let (lockfile, lockfile_digest) = project.lockfile()?.unzip();
+    let own = leases.at(project.root_text()).cloned();
+    let mut past = Past { lockfile, lockfile_digest, entry: own, moved_from: None, copied_from: None };
+    let remembered = past.lockfile.as_ref().map(|lockfile| lockfile.instance.name.as_str());
+    let Some(remembered) = remembered.filter(|name| !name.is_empty()) else { return Ok(past) };
+    let holder = leases.named(&name::qualified(&config.prefix, remembered));
+    if let Some(holder) = holder.filter(|holder| holder.root != project.root_text()) {
+        // With an entry of its own under that name it is no copy: the prefix has changed, and met another's name.
+        let own = past.entry.as_ref().is_some_and(|entry| entry.name == remembered);
+        if files::exists(Path::new(&holder.root)) {
+            past.copied_from = (!own).then(|| holder.root.clone());
+        } else if past.entry.is_none() {
+            past.entry = Some(holder.clone());
+            past.moved_from = Some(holder.root.clone());
+        }
+    }
+    Ok(past)
+}
+
+pub(super) fn choose_profile<'a>(
+    config: &ConfigFile,
+    ask: &Ask<'a>,
+    past: &'a Past,
+) -> Result<Option<&'a str>, Failure> {
+    let lockfile = match (&past.lockfile, &past.entry) {
+        (Some(lockfile), _) => Some(lockfile.instance.profile.as_deref()),
+        (None, entry) => entry.as_ref().map(|entry| entry.profile.as_deref()),
+    };
+    let binds = |name: &&str| !ask.on_cd || (lockfile.is_none() && config.profiles.contains_key(*name));
+    let variable = ask.profile_variable.filter(binds);
+    let request = profile::Request { flag: ask.profile, variable, lockfile, force: ask.force };
+    profile::choose(config, &request).map_err(|error| Failure::profile(&error))
+}
+
+/// The settings of a profile, with ports for Tilt and the cluster where they are about to start or ever had one.
+pub(super) fn settings(config: &ConfigFile, profile: Option<&str>, up: bool, past: &Past) -> Settings {
+    let mut settings = config.settings(profile).expect("`choose` only names profiles of the file");
+    let had = |name: &str| past.entry.as_ref().is_some_and(|entry| entry.ports.contains_key(name));
+    let mut implicit = |name: &str, spec| {
+        if (up || had(name)) && !settings.ports.contains_key(name) {
+            settings.ports.insert(name.to_owned(), spec);
+        }
+    };
+    implicit(TILT_PORT.0, ports::PortSpec::Default(TILT_PORT.1));
+    if settings.k3d.cluster {
+        implicit(API_PORT, ports::PortSpec::Random);
+    }
+    settings
+}
+
+/// What a command can know before it settles: the profile that will hold, its settings, and the lockfile.
+///
+/// # Errors
+/// A [`Failure`] when the profile cannot be had or a file cannot be read.
+pub fn preview(
+    dirs: &Dirs,
+    project: &Project,
+    config: &ConfigFile,
+    ask: &Ask<'_>,
+) -> Result<(Settings, Option<Lockfile>), Failure> {
+    let past = past(project, config, &registry::peek(dirs)?)?;
+    let profile = choose_profile(config, ask, &past)?;
+    Ok((settings(config, profile, ask.up, &past), past.lockfile))
+}
+
+pub(super) fn choose_name(
+    project: &Project,
+    config: &ConfigFile,
+    ask: &Ask<'_>,
+    past: &Past,
+    leases: &Leases,
+    world: &World<'_>,
+) -> Result<String, Failure> {
+    let other = |name: &str| {
+        let holder = leases.named(&name::qualified(&config.prefix, name))?;
+        (holder.root != project.root_text()).then_some(holder)
+    };
+    if let Some(asked) = ask.name {
+        let name = name::sanitize(asked);
+        if name.is_empty() {
+            return Err(Failure::new(format!("`{asked}` leaves nothing to name an instance by"))
+                .hint("Use letters, digits and `-`, for example `silo env feature-x`"));
+        }
+        return match other(&name).filter(|holder| files::exists(Path::new(&holder.root))) {
+            Some(holder) => {
+                Err(Failure::new(format!("The name `{name}` belongs to `{}`", shown(Path::new(&holder.root))))
+                    .hint("Choose another name, or run `silo env OTHER-NAME` there"))
+            }
+            None => Ok(name),
+        };
+    }
+    let remembered = past.lockfile.as_ref().filter(|_| past.copied_from.is_none());
+    let remembered = remembered.map(|lockfile| lockfile.instance.name.clone()).filter(|name| !name.is_empty());
+    let remembered = remembered.or_else(|| past.entry.as_ref().map(|entry| entry.name.clone()));
+    let living = |name: &String| other(name).is_some_and(|holder| files::exists(Path::new(&holder.root)));
+    if let Some(name) = remembered.filter(|name| !living(name)) {
+        return Ok(name);
+    }
+    let folder = project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let mut candidates = (0..1000).map(|_| name::generated(&folder, &(world.suffix)()));
+    candidates
+        .find(|name| leases.named(&name::qualified(&config.prefix, name)).is_none())
+        .ok_or_else(|| Failure::new("No free name was found").hint("Give one: `silo env NAME`"))
+}

@@ -1,0 +1,95 @@
+//! Which process listens on a TCP port of this machine, where this user may see it.
+
+use super::processes::Process;
+
+/// The process that listens on a port; none when nobody does, or when it belongs to another user.
+pub fn holder(port: u16) -> Option<Process> {
+    imp::holder(port)
+}
+
+/// Listening inodes of a port in the text of `/proc/net/tcp` or `tcp6`.
+#[cfg(any(test, target_os = "linux"))]
+fn inodes(table: &str, port: u16) -> Vec<u64> {
+    const LISTEN: &str = "0A";
+    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|fields| {
+        let local =
+            fields.get(1).and_then(|local| local.rsplit_once(':')).map(|(_, port)| u16::from_str_radix(port, 16));
+        local == Some(Ok(port)) && fields.get(3) == Some(&LISTEN)
+    })
+    .filter_map(|fields| fields.get(9)?.parse().ok())
+    .collect()
+}
+
+#[cfg(target_os = "linux")]
+mod imp {
+    use std::fs;
+
+    use super::Process;
+    use crate::sys::processes;
+
+    pub(super) fn holder(port: u16) -> Option<Process> {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+        let wanted: Vec<String> = tables
+            .iter()
+            .flat_map(|table| super::inodes(table, port))
+            .map(|inode| format!("socket:[{inode}]"))
+            .collect();
+        if wanted.is_empty() {
+            return None;
+        }
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let holds = |pid: &u32| {
+            let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+            let mut targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+            targets.any(|target| target.to_str().is_some_and(|target| wanted.iter().any(|wanted| wanted == target)))
+        };
+        processes::look(pids.find(holds)?)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::Process;
+    use crate::core::environment::Environment;
+    use crate::sys::cmd::Cmd;
+    use crate::sys::processes;
+
+    pub(super) fn holder(port: u16) -> Option<Process> {
+        let environment: Environment = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")].into_iter().collect();
+        let arguments = vec!["-nP".into(), format!("-iTCP:{port}").into(), "-sTCP:LISTEN".into(), "-Fp".into()];
+        let cmd = Cmd { program: "lsof", arguments, environment: &environment, folder: Path::new("/") };
+        let captured = cmd.capture(Duration::from_secs(5)).ok()?;
+        let text = String::from_utf8_lossy(&captured.stdout).into_owned();
+        processes::look(text.lines().find_map(|line| line.strip_prefix('p')?.parse().ok())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listener_of_a_port_is_this_very_process() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = std::net::TcpListener::bind(address).expect("loopback is there");
+            let port = listener.local_addr().expect("it is bound").port();
+            assert_eq!(holder(port).map(|process| process.pid), Some(std::process::id()));
+            drop(listener);
+            assert_eq!(holder(port), None);
+        }
+    }
+
+    #[test]
+    fn only_listening_rows_of_the_port_count() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            0: 0100007F:0BB8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1\n\
+            1: 0100007F:0BB8 0100007F:A000 01 00000000:00000000 00:00000000 00000000 0 0 78 1\n\
+            2: 0100007F:0BB9 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 79 1\n";
+        assert_eq!(inodes(table, 3000), [77]);
+    }
+}

@@ -1,0 +1,190 @@
+//! Other processes, asked of the system (design D14): a pid alone says nothing, for pids are used again.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A process as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// Its parent's id.
+    pub parent: u32,
+    /// Its program's name, cut to 15 bytes on Linux.
+    pub name: String,
+    /// When it was started, to about a second.
+    pub started: SystemTime,
+    /// Its working folder, where this user may see it.
+    pub folder: Option<PathBuf>,
+}
+
+/// How far two readings of one start time may lie apart: lockfiles keep whole seconds, the kernel its own ticks.
+const SLACK: Duration = Duration::from_secs(3);
+
+impl Process {
+    /// Whether this is the program that was started by this name at about this time.
+    pub fn is(&self, name: &str, started: SystemTime) -> bool {
+        let apart = self.started.duration_since(started).or_else(|_| started.duration_since(self.started));
+        self.name == name && apart.is_ok_and(|apart| apart <= SLACK)
+    }
+}
+
+/// A process by its id; none when it has ended (a zombie has).
+pub fn look(pid: u32) -> Option<Process> {
+    imp::look(pid)
+}
+
+/// Whether a process was started inside the instance of a root: its environment says so, or else its folder.
+pub fn belongs_to(process: &Process, root: &Path) -> bool {
+    imp::variable(process.pid, "SILO_ROOT")
+        .map_or_else(|| process.folder.as_ref().is_some_and(|folder| folder.starts_with(root)), |value| value == root)
+}
+
+/// Every process of a name that works in a folder.
+pub fn named_in(name: &str, folder: &Path) -> Vec<Process> {
+    imp::all().into_iter().filter(|process| process.name == name && process.folder.as_deref() == Some(folder)).collect()
+}
+
+#[cfg(target_os = "linux")]
+mod imp {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::{Duration, SystemTime};
+
+    use super::Process;
+
+    pub(super) fn look(pid: u32) -> Option<Process> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name stands in brackets and may itself hold brackets and spaces.
+        let (head, rest) = stat.rsplit_once(") ")?;
+        let name = head.split_once('(')?.1.to_owned();
+        let fields: Vec<&str> = rest.split(' ').collect();
+        if matches!(*fields.first()?, "Z" | "X") {
+            return None;
+        }
+        let ticks: u64 = fields.get(19)?.parse().ok()?;
+        let per_second = rustix::param::clock_ticks_per_second();
+        let started = boot()? + Duration::from_millis(ticks * 1000 / per_second);
+        let folder = fs::read_link(format!("/proc/{pid}/cwd")).ok();
+        Some(Process { pid, parent: fields.get(1)?.parse().ok()?, name, started, folder })
+    }
+
+    pub(super) fn all() -> Vec<Process> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| look(entry.file_name().to_str()?.parse().ok()?)).collect()
+    }
+
+    /// A variable of a process's first environment, where this user may see it.
+    pub(super) fn variable(pid: u32, name: &str) -> Option<PathBuf> {
+        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let start = format!("{name}=");
+        let mut entries = environment.split(|byte| *byte == 0);
+        let value = entries.find_map(|entry| entry.strip_prefix(start.as_bytes()))?;
+        Some(std::os::unix::ffi::OsStringExt::from_vec(value.to_vec())).map(|value: std::ffi::OsString| value.into())
+    }
+
+    /// When the machine was started.
+    fn boot() -> Option<SystemTime> {
+        let stat = fs::read_to_string("/proc/stat").ok()?;
+        let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.trim().parse().ok()?))
+    }
+}
+
+/// Without `/proc` (macOS) the system's own `ps` and `lsof` are asked (design D19).
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    use std::path::{Path, PathBuf};
+    use std::time::{Duration, SystemTime};
+
+    use super::Process;
+    use crate::core::environment::Environment;
+    use crate::sys::cmd::{Cmd, Ended};
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    pub(super) fn look(pid: u32) -> Option<Process> {
+        let mut found = rows(&["-o", "pid=,ppid=,etime=,state=,comm=", "-p", &pid.to_string()]);
+        let mut process = found.pop()?;
+        process.folder = folder(pid);
+        Some(process)
+    }
+
+    pub(super) fn all() -> Vec<Process> {
+        let mut found = rows(&["-axo", "pid=,ppid=,etime=,state=,comm="]);
+        for process in found.iter_mut().filter(|process| process.name == "tilt") {
+            process.folder = folder(process.pid);
+        }
+        found
+    }
+
+    /// `ps` here shows no environments that could be told from arguments.
+    pub(super) fn variable(_: u32, _: &str) -> Option<PathBuf> {
+        None
+    }
+
+    fn rows(arguments: &[&str]) -> Vec<Process> {
+        String::from_utf8_lossy(&answer("ps", arguments)).lines().filter_map(super::row).collect()
+    }
+
+    fn folder(pid: u32) -> Option<PathBuf> {
+        let answer = answer("lsof", &["-a", "-p", &pid.to_string(), "-d", "cwd", "-Fn"]);
+        String::from_utf8_lossy(&answer).lines().find_map(|line| line.strip_prefix('n').map(PathBuf::from))
+    }
+
+    fn answer(program: &str, arguments: &[&str]) -> Vec<u8> {
+        let environment: Environment =
+            [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C")].into_iter().collect();
+        let arguments = arguments.iter().map(Into::into).collect();
+        let cmd = Cmd { program, arguments, environment: &environment, folder: Path::new("/") };
+        match cmd.capture(LIMIT) {
+            Ok(captured) if captured.ended == Ended::Code(0) => captured.stdout,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// One row of `ps -o pid=,ppid=,etime=,state=,comm=`; none for a zombie.
+#[cfg(any(test, not(target_os = "linux")))]
+fn row(line: &str) -> Option<Process> {
+    let mut words = line.split_whitespace();
+    let (pid, parent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let running = elapsed(words.next()?)?;
+    let state = words.next()?;
+    let command = words.collect::<Vec<_>>().join(" ");
+    let name = command.rsplit('/').next().unwrap_or_default().to_owned();
+    let started = SystemTime::now().checked_sub(running)?;
+    (!state.starts_with('Z')).then_some(Process { pid, parent, name, started, folder: None })
+}
+
+/// `[[days-]hours:]minutes:seconds`, as `ps` prints how long a process has run.
+#[cfg(any(test, not(target_os = "linux")))]
+fn elapsed(text: &str) -> Option<Duration> {
+    let (days, clock) = text.split_once('-').unwrap_or(("0", text));
+    let seconds = clock.split(':').try_fold(0, |sum: u64, part| Some(sum * 60 + part.parse::<u64>().ok()?))?;
+    Some(Duration::from_secs(days.parse::<u64>().ok()? * 86400 + seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_very_process_is_found_with_name_start_and_folder() {
+        let own = look(std::process::id()).expect("it runs");
+        assert!(own.started <= SystemTime::now() + SLACK);
+        assert_eq!(own.folder.as_deref(), std::env::current_dir().ok().as_deref());
+        assert!(own.is(&own.name, own.started) && !own.is("tilt", own.started));
+        assert!(!own.is(&own.name, own.started - Duration::from_mins(1)));
+        assert_eq!(look(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_row_of_ps_is_read() {
+        let process = row("  42     1  1-02:03:04 S    /usr/local/bin/tilt").expect("it is a row");
+        assert_eq!((process.pid, process.parent, process.name.as_str()), (42, 1, "tilt"));
+        assert_eq!(elapsed("1-02:03:04"), Some(Duration::from_secs(93784)));
+        assert_eq!(elapsed("03:04"), Some(Duration::from_secs(184)));
+        assert_eq!(row("42 1 00:01 Z tilt"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! The k3d cluster through `silo up`, however it is found: stopped, half made, without its image registry, or somebody
+//! else's; and what `silo status` says of it.
+
+use std::time::{Duration, Instant};
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::lifecycle_up::Stage;
+use crate::sandbox::{Ran, free_ports};
+
+/// A stage whose cluster was made by an earlier `up`.
+fn made() -> Stage {
+    let stage = Stage::with_cluster("");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    stage.skip_story();
+    stage
+}
+
+/// Calls a stand-in as a developer would.
+fn by_hand(stage: &Stage, line: &str) -> Ran {
+    let mut words = line.split(' ');
+    let mut command = stage.sandbox.command(words.next().expect("a line has words"), "");
+    command.args(words);
+    stage.sandbox.finish(command).success()
+}
+
+fn status(stage: &Stage) -> Value {
+    serde_json::from_slice(&stage.run("status --json").success().bytes).expect("it is JSON")
+}
+
+#[test]
+fn a_stopped_cluster_is_started() {
+    let stage = made();
+    by_hand(&stage, "k3d cluster stop localnet-dev");
+    assert_eq!(status(&stage)["k3d"]["state"], "stopped");
+    stage.skip_story();
+    stage.run("up").success().stderr_has("Starting k3d cluster 'localnet-dev'...\n");
+    stage.story(&expect![[r#"
+        k3d cluster list -o json
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        k3d cluster start localnet-dev --wait --timeout 180s
+        k3d registry list -o json
+        k3d registry list -o json
+        k3d kubeconfig get localnet-dev
+        kubectl get configmap -n kube-public local-registry-hosting -o json
+        tilt up
+    "#]]);
+    assert_eq!(status(&stage)["k3d"]["state"], "running");
+}
+
+#[test]
+fn a_half_made_cluster_is_made_anew() {
+    let stage = made();
+    stage.edit_container("k3d-localnet-dev-serverlb", |container| container["state"] = "created".into());
+    assert_eq!(status(&stage)["k3d"]["state"], "half-made");
+    stage.skip_story();
+    stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made anew\n");
+    stage.story(&expect![[r#"
+        k3d cluster list -o json
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        k3d cluster delete localnet-dev
+        k3d registry list -o json
+        k3d cluster create localnet-dev --kubeconfig-update-default=false --kubeconfig-switch-context=false --api-port 127.0.0.1:$API --registry-create localnet-dev-registry.localhost:127.0.0.1:$REGISTRY --timeout 180s --runtime-label silo.instance=$ID@server:0 --agents=1 --port=0:80@loadbalancer
+        k3d registry list -o json
+        k3d kubeconfig get localnet-dev
+        kubectl get configmap -n kube-public local-registry-hosting -o json
+        tilt up
+    "#]]);
+    assert_eq!(status(&stage)["k3d"]["state"], "running");
+}
+
+#[test]
+fn an_image_registry_that_is_gone_is_made_again() {
+    let stage = made();
+    stage.tools.unset("state/containers/localnet-dev-registry.localhost.json");
+    assert_eq!(status(&stage)["k3d"]["registryState"], "not made");
+    stage.skip_story();
+    let told = "The image registry 'localnet-dev-registry.localhost' is gone; it is made again, empty\n";
+    stage.run("up").success().stderr_has(told);
+    stage.story(&expect![[r#"
+        k3d cluster list -o json
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        k3d registry list -o json
+        docker run --detach --name localnet-dev-registry.localhost --network k3d-localnet-dev --restart unless-stopped --publish 127.0.0.1:$REGISTRY:5000 --label app=k3d --label k3d.role=registry --label k3d.cluster=localnet-dev registry:2
+        k3d registry list -o json
+        k3d kubeconfig get localnet-dev
+        kubectl get configmap -n kube-public local-registry-hosting -o json
+        tilt up
+    "#]]);
+    assert_eq!(status(&stage)["k3d"]["registryState"], "running");
+    stage.run("down --delete-cluster").success();
+    assert_eq!(by_hand(&stage, "docker ps -aq").stdout, "");
+}
+
+#[test]
+fn a_stopped_image_registry_is_started() {
+    let stage = made();
+    stage.edit_container("localnet-dev-registry.localhost", |container| container["state"] = "exited".into());
+    assert_eq!(status(&stage)["k3d"]["registryState"], "stopped");
+    stage.skip_story();
+    stage.run("up").success().stderr_has("Starting the image registry 'localnet-dev-registry.localhost'\n");
+    stage.story(&expect![[r#"
+        k3d cluster list -o json
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        k3d registry list -o json
+        docker start localnet-dev-registry.localhost
+        k3d registry list -o json
+        k3d kubeconfig get localnet-dev
+        kubectl get configmap -n kube-public local-registry-hosting -o json
+        tilt up
+    "#]]);
+}
+
+#[test]
+fn a_cluster_that_is_gone_is_made_again() {
+    let stage = made();
+    by_hand(&stage, "k3d cluster delete localnet-dev");
+    assert_eq!(status(&stage)["k3d"]["state"], "not made");
+    stage.run("up").success().stderr_has("Creating k3d cluster 'localnet-dev'...\n");
+    assert_eq!(status(&stage)["k3d"]["state"], "running");
+}
+
+#[test]
+fn a_cluster_of_somebody_else_is_refused_and_never_deleted() {
+    let stage = Stage::with_cluster("");
+    by_hand(&stage, "k3d cluster create localnet-dev");
+    stage.skip_story();
+    stage.tilt_ends("0");
+    stage.run("up dev").exit(1).stdout("").stderr_has(
+        "Error: There is a k3d cluster `localnet-dev` that this instance did not make\n\
+         Hint: Name this instance otherwise: `silo up OTHER-NAME`\n\
+         Hint: Or delete the cluster, if nobody needs it: `k3d cluster delete localnet-dev`\n",
+    );
+    stage.story(&expect![[r#"
+        k3d cluster list -o json
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+    "#]]);
+    stage.assert_cleared();
+    let _either = stage.run("down --delete-cluster");
+    assert!(by_hand(&stage, "k3d cluster list").stdout.contains("localnet-dev"), "a foreign cluster was deleted");
+    stage.run("up other").success();
+}
+
+#[test]
+fn log_lines_before_the_json_do_no_harm_and_garbage_is_named_without_the_token() {
+    let stage = made();
+    let list = by_hand(&stage, "k3d cluster list localnet-dev -o json").stdout;
+    assert!(list.contains("SECRET"), "the stand-in has a secret to keep");
+    stage.tools.set("k3d.cluster-list.garbage", &format!("\u{1b}[36mINFO\u{1b}[0m[0000] hello [world\n{list}"));
+    stage.run("up").success();
+    stage.tools.set("k3d.cluster-list.garbage", &format!("{list} oh no"));
+    let ran = stage.run("up -v").exit(1).stdout("").stderr_has(
+        "Error: `k3d cluster list -o json` printed something other than JSON\n\
+         Hint: Run it by hand and look; k3d 5 is needed: `k3d version`\n",
+    );
+    assert!(!ran.stderr.contains("SECRET"), "{ran:#?}");
+    let ran = stage.run("status -v").success();
+    assert!(ran.stdout.contains("k3d: localnet-dev (did not answer)\n"), "{ran:#?}");
+    assert!(!format!("{ran:?}").contains("SECRET"));
+}
+
+#[test]
+fn no_output_and_no_file_of_silo_holds_the_token() {
+    let stage = Stage::with_cluster("");
+    stage.tilt_ends("0");
+    let mut told = String::new();
+    for line in ["up -v dev", "up -v", "status -v", "status --json", "env -v", "down -v", "down -v --delete-cluster"] {
+        let ran = stage.run(line).success();
+        told += &format!("{}{}", ran.stdout, ran.stderr);
+    }
+    for file in [".localnet.env", ".silo.lock"] {
+        told += &std::fs::read_to_string(stage.app.join(file)).expect("it is there");
+    }
+    assert!(!told.contains("SECRET"), "{told}");
+}
+
+#[test]
+fn status_answers_though_k3d_hangs() {
+    let stage = made();
+    stage.tools.set("k3d.cluster-list.wait", "");
+    stage.tools.set("k3d.registry-list.wait", "");
+    let start = Instant::now();
+    let text = stage.run("status").success().stdout;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(text.contains("State: stopped\nk3d: localnet-dev (did not answer)\n"), "{text}");
+    assert!(text.contains("-registry.localhost:") && text.contains("(did not answer)\n"), "{text}");
+}
+
+#[test]
+fn without_docker_up_says_so_and_status_still_answers() {
+    let stage = made();
+    stage.tools.set("docker.down", "");
+    stage.run("up").exit(1).stderr_has("Is the docker daemon running?");
+    stage.assert_cleared();
+    assert_eq!(status(&stage)["k3d"]["state"], Value::Null);
+    let ran = stage.run("status").success();
+    assert!(ran.stdout.contains("k3d: localnet-dev (did not answer)\n"), "{ran:#?}");
+    stage.tools.unset("docker.down");
+    stage.assert_next_up_works();
+}
+
+#[test]
+fn the_lease_follows_the_port_an_image_registry_really_has() {
+    let stage = made();
+    let [real] = free_ports();
+    stage.edit_container("localnet-dev-registry.localhost", |container| {
+        container["ports"]["5000/tcp"][0]["HostPort"] = real.to_string().into();
+    });
+    stage.run("up").success().stderr_has(&format!("The image registry listens on {real}; K3D_REGISTRY_PORT follows\n"));
+    assert_eq!(stage.sandbox.lockfile_ports(&stage.app)["K3D_REGISTRY_PORT"], real);
+    crate::machine::assert_agreed(&stage.sandbox, &stage.app);
+}
+
+#[test]
+fn an_image_registry_whose_cluster_is_gone_is_in_nobodys_way() {
+    let stage = made();
+    for name in ["server-0", "agent-0", "serverlb"] {
+        stage.tools.unset(&format!("state/containers/k3d-localnet-dev-{name}.json"));
+    }
+    stage.run("up").success();
+    let found = status(&stage);
+    assert_eq!([&found["k3d"]["state"], &found["k3d"]["registryState"]], ["running", "running"]);
+}
+
+#[test]
+fn down_delete_cluster_leaves_no_image_registry_behind() {
+    let stage = made();
+    for name in ["server-0", "agent-0", "serverlb"] {
+        stage.tools.unset(&format!("state/containers/k3d-localnet-dev-{name}.json"));
+    }
+    stage.run("down --delete-cluster").success();
+    assert_eq!(by_hand(&stage, "docker ps -aq").stdout, "");
+}

@@ -1,0 +1,226 @@
+//! Tilt in the background and in CI: `up -d`, `logs`, `wait`, `ci`; and leased ports that somebody holds.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::lifecycle_up::{Stage, wait_until};
+use crate::machine::{assert_agreed, run_with};
+
+/// A Tilt in the background.
+fn detached() -> Stage {
+    let stage = Stage::new("");
+    stage.tools.set("tilt.up.listen", "");
+    stage.run("up -d dev").success();
+    stage
+}
+
+#[test]
+fn detached_tilt_outlives_silo_in_a_group_of_its_own() {
+    let stage = Stage::new("");
+    stage.tools.set("tilt.up.listen", "");
+    let ran = stage.run("up -d dev -- --stream").success().stdout("");
+    let pid = stage.instance()["tiltPid"].as_i64().expect("it is recorded");
+    assert!(ran.stderr.ends_with(&format!(
+        "Starting Tilt: http://dev.localhost:{}\n\
+         Tilt runs in the background (pid {pid}); see `silo logs -f`, stop with `silo down`\n",
+        stage.tilt
+    )));
+    assert_eq!(i64::from(stage.tools.wait_for_tilt(stage.tilt)), pid);
+    let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid"))));
+    assert_eq!(group.map(|group| i64::from(group.as_raw())), Ok(pid));
+    assert_eq!(stage.tools.calls(), ["tilt up --stream"]);
+    let status = stage.run("status").success().stdout;
+    let tilt = format!("State: running\nTilt: pid {pid} (http://dev.localhost:{})\n", stage.tilt);
+    assert!(status.contains(&tilt), "{status}");
+    stage.run("up -d").exit(1).stderr("Error: Instance 'dev' already running. Use `silo down` first.\n");
+    stage.run("down").success();
+    stage.assert_cleared();
+    assert!(stage.run("status").success().stdout.contains("State: stopped\n"));
+}
+
+#[test]
+fn detached_tilt_that_ends_at_once_shows_its_last_lines() {
+    let stage = Stage::new("");
+    stage.tools.set("tilt.up.garbage", "");
+    stage.tools.set("tilt.up.exit", "1");
+    stage.tools.set("tilt.up.stderr", "Error: no Kubernetes\n\u{1b}[31mred\n");
+    let ran =
+        stage.run("up -d dev").exit(1).stdout("").stderr_has("Error: Tilt ended at once\n  | Error: no Kubernetes\n");
+    assert!(ran.stderr.contains("Hint: Its whole log is `$SANDBOX/state/silo/"), "{ran:#?}");
+    assert!(!ran.stderr.contains('\u{1b}'), "{ran:#?}");
+    stage.assert_cleared();
+    stage.run("logs").success().stdout("Error: no Kubernetes\n\u{1b}[31mred\n");
+}
+
+#[test]
+fn a_signal_while_a_detached_tilt_starts_leaves_it_known() {
+    let stage = Stage::new("");
+    let silo = stage.beside("up -d dev");
+    stage.tools.wait_for_tilt(stage.tilt);
+    wait_until("a recorded Tilt", || stage.instance()["tiltPid"].is_number());
+    silo.send(Signal::SIGTERM);
+    let (code, told) = silo.end();
+    assert_eq!(code, Some(143), "{told}");
+    stage.run("down").success().stderr_has("Stopping Tilt");
+    stage.assert_next_up_works();
+}
+
+#[test]
+fn logs_are_tilts_own_while_it_runs_and_what_it_left_after() {
+    let stage = detached();
+    stage.tools.set("tilt.log", "web │ hello\n");
+    stage.run("logs").success().stdout("web │ hello\n").stderr("");
+    stage.run("logs web").success();
+    let calls = stage.tools.calls();
+    assert_eq!(calls[calls.len() - 2..], ["tilt logs", "tilt logs web"]);
+    let follower = stage.beside("logs -f");
+    stage.tools.wait_for("tilt logs -f");
+    stage.run("down").success();
+    assert_eq!(follower.end().0, Some(0));
+    let ran = stage.run("logs").success();
+    assert!(ran.stdout.starts_with("Tilt started on"), "{ran:#?}");
+}
+
+#[test]
+fn without_tilt_logs_and_wait_name_up() {
+    let stage = Stage::new("");
+    stage.run("logs").exit(1).stderr_has("Hint: Run `silo up -d` first\n");
+    stage.run("wait").exit(1).stdout("").stderr("Error: No Tilt runs here\nHint: Run `silo up -d` first\n");
+}
+
+#[test]
+fn wait_ends_when_every_resource_is_ready() {
+    let stage = detached();
+    stage
+        .tools
+        .set("tilt.resources", "(Tiltfile) not_applicable ok\nweb pending in_progress\njob not_applicable none\n");
+    let ran = stage.run("wait --timeout 1").exit(1).stdout("");
+    assert!(ran.stderr.contains("Error: Not ready after 1 s: web (runtime pending, update in_progress)"), "{ran:#?}");
+    let waiter = stage.beside("wait --timeout 30");
+    stage.skip_story();
+    stage.tools.wait_for("tilt get");
+    stage
+        .tools
+        .set("tilt.resources", "(Tiltfile) not_applicable ok\nweb ok ok\nhidden not_applicable not_applicable\n");
+    let (code, told) = waiter.end();
+    assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+fn wait_does_not_go_on_when_tilt_has_gone() {
+    let stage = detached();
+    stage.tools.set("tilt.resources", "web pending pending\n");
+    let waiter = stage.beside("wait --timeout 20");
+    stage.tools.wait_for("tilt get");
+    stage.run("down").success();
+    let (code, told) = waiter.end();
+    assert_eq!(code, Some(1), "{told}");
+}
+
+#[test]
+fn ci_runs_tilt_ci_and_passes_its_end_on() {
+    let stage = Stage::new("");
+    stage.run("ci dev --timeout 10m -- --output-snapshot-on-exit s.json").success();
+    assert_eq!(stage.tools.calls(), ["tilt ci --timeout=10m --output-snapshot-on-exit s.json"]);
+    stage.tools.set("tilt.ci.exit", "4");
+    stage.run("ci").exit(4);
+    stage.assert_cleared();
+}
+
+#[test]
+fn ci_appends_the_vars_to_github_env() {
+    let stage = Stage::new("");
+    let file = stage.sandbox.path("github-env");
+    fs::write(&file, "BEFORE=1\n").expect("the sandbox is writable");
+    let path = file.to_str().expect("it is UTF-8").to_owned();
+    let run = |env: &[(&str, &str)], args: &[&str]| run_with(&stage.sandbox, &stage.app, env, args);
+    run(&[("GITHUB_ENV", &path)], &["ci", "dev"]).success();
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), "BEFORE=1\n");
+    run(&[("GITHUB_ENV", &path), ("CI", "true")], &["ci"]).success().stderr_has("Appended the vars to $GITHUB_ENV\n");
+    let text = fs::read_to_string(&file).expect("it is there");
+    assert!(text.starts_with("BEFORE=1\n") && text.contains(&format!("\n{}\n", stage.web)), "{text}");
+    run(&[], &["ci", "--export-ci"]).exit(1).stderr_has("Error: --export-ci needs GITHUB_ENV, which is not set\n");
+}
+
+#[test]
+fn a_port_a_stranger_holds_moves_alone_and_the_stranger_is_named() {
+    let stage = Stage::new("");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    let before = stage.sandbox.lockfile_ports(&stage.app);
+    let stranger = TcpListener::bind(("127.0.0.1", stage.web)).expect("it is free");
+    let ran = stage.run("up").success();
+    let after = stage.sandbox.lockfile_ports(&stage.app);
+    drop(stranger);
+    let own = std::process::id();
+    let told = format!("Warning: Port {} (WEB_PORT) is held by `", stage.web);
+    assert!(ran.stderr.contains(&told), "{ran:#?}");
+    assert!(ran.stderr.contains(&format!("(pid {own}); WEB_PORT gets another one\n")), "{ran:#?}");
+    assert_ne!(after["WEB_PORT"], before["WEB_PORT"]);
+    assert_eq!(after["TILT_PORT"], before["TILT_PORT"]);
+    assert_agreed(&stage.sandbox, &stage.app);
+    stage.run("up").success();
+    assert_eq!(stage.sandbox.lockfile_ports(&stage.app), after, "it stays where it went");
+}
+
+/// A program that listens on a port until it is dropped.
+struct Listener(Child);
+
+impl Listener {
+    fn start(stage: &Stage, dir: &str, root: Option<&str>) -> Self {
+        let mut server = stage.sandbox.command("/usr/bin/python3", dir);
+        server.args(["-m", "http.server", "--bind", "127.0.0.1", &stage.web.to_string()]);
+        server.envs(root.map(|root| ("SILO_ROOT", root))).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self(server.process_group(0).spawn().expect("it starts"));
+        wait_until("listener", || std::net::TcpStream::connect(("127.0.0.1", stage.web)).is_ok());
+        server
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_port_the_instance_itself_holds_stays() {
+    let stage = Stage::new("");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    let before = stage.sandbox.lockfile_ports(&stage.app);
+    let root = stage.app.to_str().expect("it is UTF-8").to_owned();
+    stage.sandbox.project("other", "version = 1\n[ports]\nA = 0\n");
+    for (dir, root) in [("app", None), ("other", Some(root.as_str()))] {
+        let server = Listener::start(&stage, dir, root);
+        let ran = stage.run("up").success();
+        assert!(!ran.stderr.contains("Warning"), "{ran:#?}");
+        assert_eq!(stage.sandbox.lockfile_ports(&stage.app), before);
+        drop(server);
+    }
+    let other = stage.sandbox.dir("other");
+    let server = Listener::start(&stage, "app", other.to_str());
+    stage.run("up").success().stderr_has("WEB_PORT gets another one\n");
+    drop(server);
+}
+
+#[test]
+fn a_port_of_a_container_stays_only_when_it_is_the_instances() {
+    let stage = Stage::new("");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    let before = stage.sandbox.lockfile_ports(&stage.app);
+    // Docker's proxy is a process of another user: here, one of nobody in particular.
+    let proxy = TcpListener::bind(("127.0.0.1", stage.web)).expect("it is free");
+    stage.tools.container("mine", &[("com.docker.compose.project", "localnet-dev")], &[stage.web]);
+    stage.run("up").success();
+    assert_eq!(stage.sandbox.lockfile_ports(&stage.app), before);
+    stage.tools.container("mine", &[("com.docker.compose.project", "localnet-main")], &[stage.web]);
+    stage.run("up").success().stderr_has("is held by the container `mine`; WEB_PORT gets another one\n");
+    drop(proxy);
+}
