@@ -87,3 +87,21 @@ fn answer(port: u16) -> String {
     stream.read_to_string(&mut text).expect("the server answers");
     text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an answer has a body")
 }
+
+#[test]
+fn the_extension_is_one_text_in_the_repository_the_example_and_what_init_writes() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.dir("app");
+    fs::create_dir_all(&app).expect("the sandbox is writable");
+    sandbox.run(&app, ["init", "--tilt"]).success();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["tilt-extensions/silo/require/Tiltfile", "tilt-extensions/silo/docker_compose/Tiltfile"] {
+        let text = fs::read_to_string(root.join(file)).expect("the repository has it");
+        assert_eq!(fs::read_to_string(root.join("example").join(file)).expect("the example has it"), text);
+        assert_eq!(fs::read_to_string(app.join(file)).expect("init wrote it"), text);
+    }
+    // A second time, beside a silo.toml that is there, and never over somebody's own file.
+    fs::write(app.join("tilt-extensions/silo/require/Tiltfile"), "mine\n").expect("it is writable");
+    sandbox.run(&app, ["init", "--tilt"]).success().stderr_has("is there with another content; it stays as it is");
+    assert_eq!(fs::read_to_string(app.join("tilt-extensions/silo/require/Tiltfile")).expect("it stays"), "mine\n");
+}

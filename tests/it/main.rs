@@ -12,6 +12,7 @@ mod commands_trust;
 mod config_errors;
 mod crash;
 mod example;
+mod gates;
 mod help;
 mod hostile_disk;
 mod hostile_files;

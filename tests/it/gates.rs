@@ -1,0 +1,93 @@
+//! Gates in real shells: the first call of a tool brings up what it needs, once, and then is the tool.
+
+use std::fs;
+
+use crate::pty::{Session, Setup, Shell, each_shell};
+use crate::sandbox::{Sandbox, free_ports};
+use crate::tools::{ALL, Tools};
+
+each_shell!(ten_calls_at_once_make_one_cluster, path_gets_and_loses_only_its_own_entry);
+
+/// A trusted project with a cluster, and the stand-ins; running clusters really listen.
+fn project(sandbox: &Sandbox) -> (std::path::PathBuf, Tools) {
+    let tools = Tools::install(sandbox, ALL);
+    tools.set("k3d.listen", "");
+    let [web, api] = free_ports();
+    let toml = format!("version = 1\n[ports]\nWEB_PORT = {web}\nK3D_API_PORT = {api}\n[k3d]\nenabled = true\n");
+    (sandbox.trusted("app", &toml), tools)
+}
+
+fn ten_calls_at_once_make_one_cluster(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let (app, tools) = project(&sandbox);
+    let env = [("FAKES", sandbox.path("fakes"))];
+    let env: Vec<_> = env.iter().map(|(name, path)| (*name, path.as_os_str())).collect();
+    let mut session = Session::with(&sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
+    session.run("cd app").assert_active(&sandbox, &app);
+    let all = (0..10).map(|n| format!("kubectl version >out{n} 2>&1 &")).collect::<Vec<_>>().join(" ");
+    session.run(&format!("{all} wait"));
+    for n in 0..10 {
+        let out = fs::read_to_string(app.join(format!("out{n}"))).expect("the shell wrote it");
+        assert!(out.contains("Client Version"), "{out}");
+    }
+    let calls = tools.calls();
+    let made = calls.iter().filter(|call| call.starts_with("k3d cluster create")).count();
+    let asked = calls.iter().filter(|call| *call == "kubectl version").count();
+    assert_eq!((made, asked), (1, 10), "{calls:#?}");
+
+    // All is up: no question to k3d any more.
+    let before = tools.calls().len();
+    assert_eq!(session.run("kubectl version >out").status, "0");
+    assert_eq!(tools.calls()[before..], ["kubectl version"]);
+    sandbox.run(&app, ["down", "--delete-cluster"]).success();
+}
+
+fn path_gets_and_loses_only_its_own_entry(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let (_, _tools) = project(&sandbox);
+    let mut session = Session::start(&sandbox, shell, "");
+    let before = session.run(":").var("PATH").expect("there is a PATH").to_owned();
+    let inside = session.run("cd app").var("PATH").expect("there is a PATH").to_owned();
+    let (gates, rest) = inside.split_once(':').expect("there are several folders");
+    assert_eq!(rest, before);
+    assert!(gates.starts_with(sandbox.path("state/silo/instances").to_str().expect("it is ASCII")), "{gates}");
+    let edit = if shell == Shell::Fish { "set -gx PATH /mine $PATH /late" } else { "PATH=/mine:$PATH:/late" };
+    session.run(edit);
+    let left = session.run("cd ..");
+    assert_eq!(left.var("PATH"), Some(format!("/mine:{before}:/late").as_str()));
+}
+
+#[test]
+fn a_gate_acts_only_on_a_trusted_file_and_runs_the_tool_all_the_same() {
+    let sandbox = Sandbox::new();
+    let (app, tools) = project(&sandbox);
+    sandbox.run(&app, ["env"]).success();
+    sandbox.run(&app, ["deny"]).success();
+    let ran = sandbox.run(&app, ["exec", "kubectl", "version", "--client"]).success();
+    ran.stderr_has("is not trusted as it is; `silo allow` lets gates act on it");
+    assert_eq!(tools.calls(), ["kubectl version --client"]);
+}
+
+#[test]
+fn a_tool_that_is_not_gated_and_silo_itself_pass_no_gate() {
+    let sandbox = Sandbox::new();
+    let (app, tools) = project(&sandbox);
+    sandbox.run(&app, ["exec", "docker", "version"]).success();
+    sandbox.run(&app, ["exec", "true"]).success().stdout("");
+    assert_eq!(tools.calls(), ["docker version"]);
+}
+
+#[test]
+fn the_level_in_the_file_decides() {
+    let sandbox = Sandbox::new();
+    let tools = Tools::install(&sandbox, ALL);
+    tools.set("tilt.up.listen", "");
+    let app = sandbox.trusted("app", "version = 1\n[ports]\nTILT_PORT = \"random\"\n[gates]\nkubectl = \"tilt\"\n");
+    fs::write(app.join("Tiltfile"), "").expect("the project is writable");
+    sandbox.run(&app, ["exec", "kubectl", "version", "--client"]).success();
+    let calls = tools.calls();
+    assert_eq!(calls, ["tilt up", "kubectl version --client"]);
+    sandbox.run(&app, ["exec", "kubectl", "version", "--client"]).success();
+    assert_eq!(tools.calls()[2..], ["kubectl version --client"], "Tilt runs already");
+    sandbox.run(&app, ["down"]).success();
+}
