@@ -22,6 +22,7 @@ mod lifecycle_down;
 mod lifecycle_k3d;
 mod lifecycle_script;
 mod lifecycle_signals;
+mod lifecycle_two;
 mod lifecycle_up;
 mod lifecycle_wait;
 mod machine;
