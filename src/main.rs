@@ -11,7 +11,9 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next();
     let arguments: Vec<_> = arguments.collect();
-    if let Some(code) = silo::commands::gate(&environment, program.as_ref(), &arguments) {
+    let special = silo::commands::gate(&environment, program.as_ref(), &arguments)
+        .or_else(|| silo::commands::hook_call(&environment, program.as_ref(), &arguments));
+    if let Some(code) = special {
         return ExitCode::from(code);
     }
     ExitCode::from(match Cli::try_parse() {

@@ -24,7 +24,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::backend::tilt;
-use crate::cli::{Cli, Command, Global};
+use clap::ValueEnum as _;
+
+use crate::cli::{Cli, Command, ExportFormat, Global, ShellName};
 use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
 use crate::core::environment::Environment;
@@ -95,6 +97,21 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
         ui.fail(&failure);
         failure.code
     }))
+}
+
+/// Answers the calls of start files and of the shell hook, `hook SHELL` and `export SHELL --seen GENERATION`, without
+/// building the whole command line for them: that was a quarter of what a `cd` costs. None for any other call.
+pub fn hook_call(environment: &Environment, program: Option<&OsString>, arguments: &[OsString]) -> Option<u8> {
+    let words: Vec<&str> = arguments.iter().map(|word| word.to_str()).collect::<Option<_>>()?;
+    let command = match words[..] {
+        ["hook", shell] => Command::Hook { shell: ShellName::from_str(shell, false).ok()? },
+        ["export", shell, "--seen", generation] => {
+            Command::Export { format: ExportFormat::from_str(shell, false).ok()?, seen: Some(generation.to_owned()) }
+        }
+        _ => return None,
+    };
+    let global = Global { config: None, directory: None, verbose: false };
+    Some(run(Cli { global, command }, environment, program.cloned()))
 }
 
 /// Prints a mistake on the command line, or the help that was asked for.
