@@ -46,12 +46,19 @@ pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> 
     environment.set("PWD", folder.as_os_str());
     environment.set(CONSENT, trust::record_of_file(project.file_bytes(), &project.content));
     let program = environment.get("SHELL").filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".as_ref()).to_owned();
+    // The hints name `silo`; where it was called by its path, as `cargo run` does, it must be found all the same.
+    let silo = hook::program(&context.environment, &context.program)?;
+    if let (None, Some(folder)) = (cmd::find("silo", &environment), silo.parent()) {
+        let mut path = environment.get("PATH").unwrap_or_default().to_owned();
+        path.push(":");
+        path.push(folder);
+        environment.set("PATH", path);
+    }
     let mut arguments = Vec::new();
     if std::io::stdin().is_terminal() {
         context.ui.hook(&activation_line(&settled.known.name, &settled.known.ports));
         match Shell::of_program(&program.to_string_lossy()) {
             Some(shell) => {
-                let silo = hook::program(&context.environment, &context.program)?;
                 arguments = start(shell, silo.as_os_str().as_bytes(), &context.dirs, &mut environment)?;
             }
             None => {

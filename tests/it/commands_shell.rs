@@ -60,3 +60,16 @@ fn a_folder_that_is_no_project_has_no_shell() {
     sandbox.run("", ["shell"]).exit(1).stderr_has("No `silo.toml` in");
     sandbox.run("", ["shell", "nowhere"]).exit(1).stderr_has("nowhere");
 }
+
+#[test]
+fn silo_is_found_inside_even_where_it_was_called_by_its_path() {
+    let sandbox = Sandbox::new();
+    sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    let mut silo = sandbox.command(SILO, "app");
+    silo.arg("shell").env("SHELL", "sh").env("PATH", "/usr/bin:/bin").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = silo.spawn().expect("silo starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(b"silo require && echo found\n").expect("it reads");
+    drop(input);
+    assert_eq!(child.wait_with_output().expect("it ends").stdout, b"found\n");
+}
