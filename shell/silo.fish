@@ -12,7 +12,8 @@ set -g __silo_gen ''
 set -g __silo_pwd ''
 set -g __silo_up
 # fish learned `test -nt` late; without it an edit of silo.toml is noticed at the next `cd`.
-set -g __silo_times (test / -nt /nonexistent/silo 2>/dev/null; and echo yes; or echo no)
+set -g __silo_times no
+test / -nt /nonexistent/silo 2>/dev/null; and set -g __silo_times yes
 
 # The PWD event makes `cd x; and cmd` work; it does not fire at shell start, so the prompt event is needed too.
 function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Activate the silo instance of this folder'
