@@ -26,7 +26,7 @@ pub struct Cli {
 }
 
 /// Options of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Global {
     /// Use this config file instead of the nearest silo.toml
     #[arg(short, long, global = true, value_name = "FILE")]

@@ -88,7 +88,5 @@ fn reachable(kubeconfig: &Path) -> bool {
 
 /// The tool itself: the first on `PATH` past every gate folder, so that gates never call each other.
 pub(super) fn real(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Option<PathBuf> {
-    let path = environment.get("PATH")?;
-    let folders = std::env::split_paths(path).filter(|folder| !gates::is_gate_folder(dirs, folder));
-    folders.map(|folder| folder.join(tool)).find(|file| files::is_executable(file))
+    cmd::find_in(tool, environment, |folder| !gates::is_gate_folder(dirs, folder))
 }

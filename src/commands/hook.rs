@@ -8,7 +8,7 @@ use crate::cli::ShellName;
 use crate::core::environment::Environment;
 use crate::core::shell::Shell;
 use crate::failure::Failure;
-use crate::sys::{dirs, files};
+use crate::sys::{cmd, dirs, files};
 use crate::ui::Ui;
 
 pub(super) fn run(ui: Ui, environment: &Environment, called: &OsStr, shell: ShellName) -> Result<u8, Failure> {
@@ -34,9 +34,7 @@ pub(super) fn program(environment: &Environment, called: &OsStr) -> Result<PathB
     } else if called.as_os_str().as_bytes().contains(&b'/') {
         Some(dirs::working_folder(environment)?.join(called))
     } else {
-        let path = environment.get("PATH").unwrap_or(OsStr::new(""));
-        let files = std::env::split_paths(path).map(|folder| folder.join(called));
-        files.filter(|file| file.is_absolute()).find(|file| files::is_executable(file))
+        cmd::find_in(called.as_os_str(), environment, Path::is_absolute)
     };
     match found.filter(|file| files::is_executable(file)) {
         Some(file) => Ok(file),

@@ -9,7 +9,7 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 pub(super) fn run(context: &Context, follow: bool, resource: Option<&str>) -> Result<u8, Failure> {
     let project = context.project()?;
-    let log = context.dirs.stamp(&project.root).with_file_name("tilt.log");
+    let log = context.dirs.tilt_log(&project.root);
     match running(context, &project)? {
         Some((environment, _)) => {
             let mut words = vec!["logs".into()];

@@ -23,9 +23,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::backend::tilt;
 use clap::ValueEnum as _;
 
+use crate::backend::tilt;
 use crate::cli::{Cli, Command, ExportFormat, Global, ShellName};
 use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
@@ -91,8 +91,8 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
     let ui = Ui::default();
     // The link stands for silo itself, wherever that is.
     let silo = std::env::current_exe().map_or_else(|_| "silo".into(), OsString::from);
-    let global = Global { config: None, directory: None, verbose: false };
-    let done = context(global, environment.clone(), silo, ui).and_then(|context| gate::run(&context, tool, arguments));
+    let done = context(Global::default(), environment.clone(), silo, ui)
+        .and_then(|context| gate::run(&context, tool, arguments));
     Some(done.unwrap_or_else(|failure| {
         ui.fail(&failure);
         failure.code
@@ -110,8 +110,7 @@ pub fn hook_call(environment: &Environment, program: Option<&OsString>, argument
         }
         _ => return None,
     };
-    let global = Global { config: None, directory: None, verbose: false };
-    Some(run(Cli { global, command }, environment, program.cloned()))
+    Some(run(Cli { global: Global::default(), command }, environment, program.cloned()))
 }
 
 /// Prints a mistake on the command line, or the help that was asked for.

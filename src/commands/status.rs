@@ -147,7 +147,7 @@ fn vars(context: &Context, config: &ConfigFile, recorded: &Recorded) -> Vars {
 
 /// Asks everybody at once.
 fn found(context: &Context, project: &Project, recorded: &Recorded, names: Option<&Names>) -> Found {
-    let lock = context.dirs.stamp(&project.root).with_file_name("up.lock");
+    let lock = context.dirs.up_lock(&project.root);
     let mut found = Found {
         tilt: tilt::running(&recorded.state, &project.root),
         starting: lock::is_held(&lock),

@@ -82,7 +82,7 @@ fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> 
         cluster::require(&context.environment)?;
     }
     alone(&project, lockfile.as_ref())?;
-    let lock = context.dirs.stamp(&project.root).with_file_name("up.lock");
+    let lock = context.dirs.up_lock(&project.root);
     let at_once = Wait { limit: Duration::ZERO, tell: &|_| () };
     let started_by = |holder| {
         let failure = Failure::new(format!("This instance is being started already{holder}"));
@@ -136,7 +136,7 @@ fn tilt_of(
 
 /// Starts Tilt in the background and waits until it listens.
 fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<'_>) -> Result<u8, Failure> {
-    let log = context.dirs.stamp(&project.root).with_file_name("tilt.log");
+    let log = context.dirs.tilt_log(&project.root);
     let mut child = tilt.detach(&log)?;
     note(context, project, Some(child.pid()))?;
     let port = settled.known.ports.get(TILT_PORT.0).copied().unwrap_or(TILT_PORT.1);

@@ -118,14 +118,13 @@ pub fn settle(
         identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
         let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
         let holders = locked.leases.holders();
-        let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, moved_from, gates: None };
         let env_file = project.env_file(&config.output)?;
         files::sweep(&env_file.path);
         files::sweep(&project.lockfile_path());
         let tools: Vec<&str> =
             settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
         let gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
-        let chosen = Chosen { gates, ..chosen };
+        let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, moved_from, gates };
         let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
         settled.moved = with_holders(plan.moved, &holders);
         Ok(settled)

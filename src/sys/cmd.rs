@@ -234,8 +234,13 @@ pub fn send(pid: u32, number: i32) {
 
 /// Where `PATH` finds a program.
 pub fn find(program: &str, environment: &Environment) -> Option<PathBuf> {
-    let path = environment.get("PATH")?;
-    std::env::split_paths(path).map(|folder| folder.join(program)).find(|file| files::is_executable(file))
+    find_in(program.as_ref(), environment, |_| true)
+}
+
+/// Where those folders of `PATH` that count find a program.
+pub fn find_in(program: &OsStr, environment: &Environment, counts: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let folders = std::env::split_paths(environment.get("PATH")?).filter(|folder| counts(folder));
+    folders.map(|folder| folder.join(program)).find(|file| files::is_executable(file))
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> std::sync::mpsc::Receiver<Vec<u8>> {

@@ -43,6 +43,16 @@ impl Dirs {
         use std::os::unix::ffi::OsStrExt as _;
         self.state.join("instances").join(digest::root_id(root.as_os_str().as_bytes())).join("stamp")
     }
+
+    /// The lock that one `silo up` of a project holds while it runs.
+    pub fn up_lock(&self, root: &Path) -> PathBuf {
+        self.stamp(root).with_file_name("up.lock")
+    }
+
+    /// What a Tilt in the background prints.
+    pub fn tilt_log(&self, root: &Path) -> PathBuf {
+        self.stamp(root).with_file_name("tilt.log")
+    }
 }
 
 /// The working folder: `$PWD` where it names it, links kept as the shell hook keeps them; else what the system says.
