@@ -1,15 +1,24 @@
 //! The registry's content (design D1, D2, D4): every instance of the user and the ports it holds. Pure: reading and
 //! writing under the lock is `store::registry`'s.
+//!
+//! The text carries a digest of itself, because TOML that was cut between two instances, or in which one bit of a port
+//! has turned, is still TOML: it would be believed, and a lease forgotten.
 
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::name;
+use super::{digest, name};
 
 /// The version this silo reads and writes.
 pub const VERSION: u32 = 1;
+/// How the text begins.
+const HEAD: &str =
+    "# silo's registry: every instance of this user and the ports it holds. Written by silo; see `silo doctor`.\n";
+/// How it began before it had a digest; such a registry is read, and gets one with the next change.
+const OLDER_HEAD: &str =
+    "# silo's registry: every instance of this user and the ports it holds. Written by silo.\nversion = 1\n";
 
 /// All instances of the user.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -63,6 +72,12 @@ pub enum LeasesError {
         /// What the parser says.
         message: String,
     },
+    /// Empty: no silo ever wrote that.
+    #[error("it is empty")]
+    Empty,
+    /// Text that no silo wrote as it stands.
+    #[error("it was damaged or edited: its digest does not fit")]
+    Damaged,
     /// Written by a newer silo.
     #[error("its version is {0}, and this silo reads version {VERSION}")]
     Version(i64),
@@ -75,29 +90,36 @@ struct Head {
 }
 
 impl Leases {
-    /// Reads the registry's text; an empty text is an empty registry.
+    /// An empty registry.
+    pub fn none() -> Self {
+        Self { version: VERSION, instances: Vec::new() }
+    }
+
+    /// Reads the registry's text.
     ///
     /// # Errors
-    /// [`LeasesError`] for anything else that is not a registry of this version.
+    /// [`LeasesError`] for anything that is not a whole registry of this version.
     pub fn parse(text: &str) -> Result<Self, LeasesError> {
         if text.is_empty() {
-            return Ok(Self { version: VERSION, instances: Vec::new() });
+            return Err(LeasesError::Empty);
         }
-        if let Ok(Head { version }) = toml::from_str::<Head>(text)
-            && version != i64::from(VERSION)
-        {
-            return Err(LeasesError::Version(version));
-        }
-        toml::from_str(text).map_err(|error| LeasesError::Malformed {
-            line: error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
-            message: error.message().to_owned(),
+        let body = match text.strip_prefix(HEAD).and_then(|rest| rest.split_once('\n')) {
+            Some((line, body)) if line == digest_line(body) => body,
+            _ if text.starts_with(OLDER_HEAD) => text,
+            _ => return Err(newer(text).unwrap_or(LeasesError::Damaged)),
+        };
+        toml::from_str(body).map_err(|error| {
+            newer(body).unwrap_or_else(|| LeasesError::Malformed {
+                line: error.span().map_or(1, |span| body[..span.start.min(body.len())].matches('\n').count() + 1),
+                message: error.message().to_owned(),
+            })
         })
     }
 
     /// The registry's text.
     pub fn render(&self) -> String {
-        let head = "# silo's registry: every instance of this user and the ports it holds. Written by silo.\n";
-        head.to_owned() + &toml::to_string(self).expect("strings, numbers and maps always serialise")
+        let body = toml::to_string(self).expect("strings, numbers and maps always serialise");
+        format!("{HEAD}{}\n{body}", digest_line(&body))
     }
 
     /// The instance of a project root.
@@ -137,6 +159,17 @@ impl Leases {
     }
 }
 
+/// The line that vouches for the text below it.
+fn digest_line(body: &str) -> String {
+    format!("digest = \"{}\"", &digest::of(body.as_bytes())[..16])
+}
+
+/// The version of a text that is none of this silo's, when it tells one.
+fn newer(text: &str) -> Option<LeasesError> {
+    let Head { version } = toml::from_str(text).ok()?;
+    (version != i64::from(VERSION)).then_some(LeasesError::Version(version))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,11 +196,11 @@ mod tests {
     #[test]
     fn damage_and_newer_versions_are_told_apart() {
         assert_eq!(Leases::parse("version = 2\n[future]\n"), Err(LeasesError::Version(2)));
-        assert!(matches!(
-            Leases::parse("version = 1\n[[instance]]\nid = "),
-            Err(LeasesError::Malformed { line: 3, .. })
-        ));
-        assert!(matches!(Leases::parse("version = 1\nnew = 1\n"), Err(LeasesError::Malformed { .. })));
+        assert_eq!(Leases::parse("version = 1\nnew = 1\n"), Err(LeasesError::Damaged));
+        assert_eq!(Leases::parse(""), Err(LeasesError::Empty));
+        let older = |rest: &str| Leases::parse(&format!("{OLDER_HEAD}{rest}"));
+        assert_eq!(older(""), Ok(Leases::none()));
+        assert!(matches!(older("[[instance]]\nid = "), Err(LeasesError::Malformed { line: 4, .. })));
     }
 
     #[test]
@@ -176,6 +209,22 @@ mod tests {
         leases.claim(instance("/new", "x", &[1]), Some("/old"));
         assert_eq!(leases.instances.iter().map(|i| i.root.as_str()).collect::<Vec<_>>(), ["/new"]);
         assert!(leases.leased_to_others("/new").is_empty());
+    }
+
+    #[test]
+    fn no_cut_and_no_flipped_bit_goes_unseen() {
+        let leases = Leases { version: VERSION, instances: vec![instance("/a", "a", &[1]), instance("/b", "b", &[2])] };
+        let whole = leases.render().into_bytes();
+        let read = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| Leases::parse(text).ok());
+        assert_eq!(read(&whole), Some(leases));
+        for at in 0..whole.len() {
+            assert_eq!(read(&whole[..at]), None, "cut at {at}");
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << bit;
+                assert_eq!(read(&flipped), None, "bit {bit} of byte {at}");
+            }
+        }
     }
 
     proptest! {

@@ -12,6 +12,7 @@ pub mod lockfile;
 pub mod name;
 pub mod ports;
 pub mod profile;
+pub mod rebuild;
 pub mod shell;
 pub mod source;
 pub mod suggest;

@@ -33,6 +33,15 @@ pub fn generated(directory: &str, suffix: &str) -> String {
     }
 }
 
+/// Whether a text can begin every resource name: 1-32 lower-case letters, digits and dashes, no dash at the ends.
+pub fn is_prefix(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=32).contains(&text.len())
+        && text.chars().all(|c| letter(c) || c == '-')
+        && text.starts_with(letter)
+        && text.ends_with(letter)
+}
+
 /// `{prefix}-{name}`: the name of everything an instance owns outside its folder (design D4).
 pub fn qualified(prefix: &str, name: &str) -> String {
     format!("{prefix}-{name}")

@@ -64,6 +64,11 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (line.chars().skip(skip).take(WIDTH).collect(), column - skip)
 }
 
+/// A number of things: `1 instance`, `2 instances`.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,5 +37,5 @@ pub fn is_gate(dirs: &Dirs, root: &Path, tool: &OsStr) -> bool {
 
 /// Whether a folder of `PATH` is one of silo's.
 pub fn is_gate_folder(dirs: &Dirs, folder: &Path) -> bool {
-    folder.file_name().is_some_and(|name| name == FOLDER) && folder.starts_with(dirs.state.join("instances"))
+    folder.file_name().is_some_and(|name| name == FOLDER) && folder.starts_with(dirs.instances())
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::gates;
+use super::memo;
 use super::past::{Past, choose_name, choose_profile, past, settings};
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
@@ -234,6 +235,7 @@ fn write(
     if !same_entry || !keep_lockfile {
         stamp::invalidate(dirs, &project.root)?;
     }
+    memo::note(dirs, root, &entry.qualified())?;
     if !same_entry {
         locked.leases.claim(entry, chosen.moved_from.as_deref());
         locked.save()?;

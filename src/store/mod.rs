@@ -2,6 +2,7 @@
 
 pub mod gates;
 pub mod instances;
+pub mod memo;
 pub mod past;
 pub mod project;
 pub mod registry;

@@ -34,6 +34,25 @@ pub fn find_upward(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|folder| folder.join(CONFIG_NAME)).find(|file| files::is_file(file))
 }
 
+fn lockfile_path(root: &Path) -> PathBuf {
+    root.join(lockfile::FILE_NAME)
+}
+
+/// The lockfile in a root with the digest of its bytes; `None` when there is none.
+///
+/// # Errors
+/// A [`Failure`] when it cannot be read or is no lockfile.
+pub fn lockfile_of(root: &Path) -> Result<Option<(Lockfile, String)>, Failure> {
+    let path = lockfile_path(root);
+    let Some(content) = files::read(&path, LIMIT)? else { return Ok(None) };
+    match Lockfile::parse(&content.bytes) {
+        Ok(lockfile) => Ok(Some((lockfile, digest::of(&content.bytes)))),
+        Err(error) => Err(Failure::new(format!("Cannot read the lockfile `{}`: {error}", shown(&path)))
+            .hint("The registry remembers this instance's name and ports")
+            .hint(format!("Put it aside with `mv {0} {0}.broken`, then run `silo env`", quoted(&path)))),
+    }
+}
+
 impl Project {
     /// Reads the config file `explicit`, or the nearest one upward from `folder`.
     ///
@@ -104,7 +123,7 @@ impl Project {
 
     /// Path of the lockfile.
     pub fn lockfile_path(&self) -> PathBuf {
-        self.root.join(lockfile::FILE_NAME)
+        lockfile_path(&self.root)
     }
 
     /// The lockfile with the digest of its bytes; `None` when there is none.
@@ -112,14 +131,7 @@ impl Project {
     /// # Errors
     /// A [`Failure`] when it cannot be read or is no lockfile.
     pub fn lockfile(&self) -> Result<Option<(Lockfile, String)>, Failure> {
-        let path = self.lockfile_path();
-        let Some(content) = files::read(&path, LIMIT)? else { return Ok(None) };
-        match Lockfile::parse(&content.bytes) {
-            Ok(lockfile) => Ok(Some((lockfile, digest::of(&content.bytes)))),
-            Err(error) => Err(Failure::new(format!("Cannot read the lockfile `{}`: {error}", shown(&path)))
-                .hint("The registry remembers this instance's name and ports")
-                .hint(format!("Put it aside with `mv {0} {0}.broken`, then run `silo env`", quoted(&path)))),
-        }
+        lockfile_of(&self.root)
     }
 
     /// Digest of the lockfile's bytes as they are now; `None` when it is missing or unreadable.

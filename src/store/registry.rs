@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::core::leases::{Leases, LeasesError};
+use super::{memo, project};
+use crate::core::leases::{Instance, Leases, LeasesError};
+use crate::core::rebuild::{self, Rebuilt, Witness};
+use crate::core::source::counted;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};
@@ -11,6 +14,9 @@ use crate::sys::lock::{self, Wait};
 
 /// Largest registry that is read, in bytes; the whole port range leased fills less than a tenth of it.
 const LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The way on from a damaged registry.
+const MEND: &str = "Run `silo doctor --fix`: it puts the registry aside and makes it again; no port moves";
 
 /// The registry while its lock is held.
 #[derive(Debug)]
@@ -40,37 +46,119 @@ pub fn with_lock<T>(
     wait: &Wait<'_>,
     act: impl FnOnce(&mut Locked) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let lock_path = dirs.state.join("registry.lock");
-    let busy = |holder| {
-        let failure = Failure { transient: true, ..Failure::new(format!("The registry is busy{holder}")) };
-        failure.hint(format!("Look who has it: `fuser -v {}`", quoted(&lock_path)))
-    };
-    lock::hold(&lock_path, "the registry", wait, busy, || {
-        let path = dirs.state.join("registry.toml");
-        files::sweep(&path);
-        act(&mut Locked { leases: load(&path)?, path })
-    })
+    lock::hold(
+        &lock_path(dirs),
+        "the registry",
+        wait,
+        |holder| busy(dirs, &holder),
+        || {
+            let path = place(dirs);
+            files::sweep(&path);
+            let mut locked = match read(&path)? {
+                Some(leases) => Locked { leases, path },
+                None => Locked { leases: remade(dirs, &[]).leases, path },
+            };
+            if !locked.leases.instances.is_empty() && !files::exists(&locked.path) {
+                locked.save()?;
+                let many = counted(locked.leases.instances.len(), "instance");
+                (wait.tell)(&format!("The registry was gone; made again from lockfiles: {many}"));
+            }
+            act(&mut locked)
+        },
+    )
 }
 
-/// Reads the registry without its lock: a whole file, for it is only ever replaced.
+/// Reads the registry without its lock: a whole file, for it is only ever replaced. Where it is gone, what it would be.
 ///
 /// # Errors
 /// A [`Failure`] when it cannot be read.
 pub fn peek(dirs: &Dirs) -> Result<Leases, Failure> {
-    load(&dirs.state.join("registry.toml"))
+    Ok(read(&place(dirs))?.unwrap_or_else(|| remade(dirs, &[]).leases))
 }
 
-fn load(path: &Path) -> Result<Leases, Failure> {
-    let Some(content) = files::read(path, LIMIT)? else { return Ok(Leases::parse("").expect("nothing is a registry")) };
-    let broken = |why: &str| {
-        Failure::new(format!("Cannot read the registry `{}`: {why}", shown(path)))
-            .hint("Nothing was changed. Leases are also in each project's `.silo.lock`")
-            .hint(format!("Put it aside with `mv {0} {0}.broken`, then run `silo env` in each project", quoted(path)))
+/// What [`repair`] did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repaired {
+    /// The new registry, and what two instances claimed.
+    pub rebuilt: Rebuilt,
+    /// Where the damaged one is now.
+    pub aside: Option<PathBuf>,
+}
+
+/// Puts a registry that cannot be read aside, and makes it again from what it still says and from the lockfiles of every
+/// known root. A registry that can be read is left alone, and so is a newer silo's.
+///
+/// # Errors
+/// A [`Failure`] when the lock cannot be had or a file not be moved or written; the damaged registry is never removed.
+pub fn repair(dirs: &Dirs, wait: &Wait<'_>) -> Result<Option<Repaired>, Failure> {
+    lock::hold(
+        &lock_path(dirs),
+        "the registry",
+        wait,
+        |holder| busy(dirs, &holder),
+        || {
+            let path = place(dirs);
+            if read(&path).is_ok() {
+                return Ok(None);
+            }
+            files::make_private(&path);
+            let bytes = files::read(&path, LIMIT).ok().flatten().map(|content| content.bytes).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            let rebuilt = match Leases::parse(&text) {
+                // It was only not to be opened.
+                Ok(leases) => {
+                    return Ok(Some(Repaired { rebuilt: Rebuilt { leases, disputed: Vec::new() }, aside: None }));
+                }
+                Err(LeasesError::Version(_)) => return read(&path).map(|_| None),
+                Err(_) => remade(dirs, &rebuild::salvage(&text)),
+            };
+            let aside = files::put_aside(&path)?;
+            Locked { leases: rebuilt.leases.clone(), path }.save()?;
+            Ok(Some(Repaired { rebuilt, aside }))
+        },
+    )
+}
+
+/// The registry as the lockfiles of all known roots and the salvaged entries tell it.
+fn remade(dirs: &Dirs, salvaged: &[Instance]) -> Rebuilt {
+    let memos = memo::all(dirs);
+    let known = salvaged.iter().map(|instance| instance.root.clone()).chain(memos.into_iter().map(|memo| memo.root));
+    let witness = |root: String| {
+        let state = project::lockfile_of(Path::new(&root)).ok().flatten().map(|(lockfile, _)| lockfile.instance);
+        let salvaged = salvaged.iter().find(|instance| instance.root == root).cloned();
+        Witness { root, lockfile: state, salvaged }
     };
-    let text = String::from_utf8(content.bytes).map_err(|_| broken("it is not UTF-8 text"))?;
+    rebuild::rebuild(known.map(witness).collect())
+}
+
+fn lock_path(dirs: &Dirs) -> PathBuf {
+    dirs.state.join("registry.lock")
+}
+
+fn busy(dirs: &Dirs, holder: &str) -> Failure {
+    let failure = Failure { transient: true, ..Failure::new(format!("The registry is busy{holder}")) };
+    failure.hint(format!("Look who has it: `fuser -v {}`", quoted(&lock_path(dirs))))
+}
+
+fn place(dirs: &Dirs) -> PathBuf {
+    dirs.state.join("registry.toml")
+}
+
+fn read(path: &Path) -> Result<Option<Leases>, Failure> {
+    match files::read(path, LIMIT) {
+        Ok(content) => content.map(|content| understand(path, content.bytes)).transpose(),
+        Err(failure) => Err(failure.hint(MEND)),
+    }
+}
+
+fn understand(path: &Path, bytes: Vec<u8>) -> Result<Leases, Failure> {
+    let cannot = |why: &str| Failure::new(format!("Cannot read the registry `{}`: {why}", shown(path)));
+    let broken = |why: &str| {
+        cannot(why).hint("Nothing was changed. Every lease is also in its project's `.silo.lock`").hint(MEND)
+    };
+    let text = String::from_utf8(bytes).map_err(|_| broken("it is not UTF-8 text"))?;
     Leases::parse(&text).map_err(|error| match error {
-        LeasesError::Version(_) => Failure::new(format!("Cannot read the registry `{}`: {error}", shown(path)))
-            .hint("Install the newer silo again"),
-        LeasesError::Malformed { .. } => broken(&error.to_string()),
+        LeasesError::Version(_) => cannot(&error.to_string()).hint("Install the newer silo again"),
+        _ => broken(&error.to_string()),
     })
 }

@@ -38,10 +38,20 @@ impl Dirs {
         Ok(Self { state, data: xdg("XDG_DATA_HOME", dirs.data_dir()), home })
     }
 
+    /// Where each root that has or had an instance has a folder.
+    pub fn instances(&self) -> PathBuf {
+        self.state.join("instances")
+    }
+
     /// The stamp of a project root.
     pub fn stamp(&self, root: &Path) -> PathBuf {
         use std::os::unix::ffi::OsStrExt as _;
-        self.state.join("instances").join(digest::root_id(root.as_os_str().as_bytes())).join("stamp")
+        self.instances().join(digest::root_id(root.as_os_str().as_bytes())).join("stamp")
+    }
+
+    /// The memo of a project root.
+    pub fn memo(&self, root: &Path) -> PathBuf {
+        self.stamp(root).with_file_name("memo")
     }
 
     /// The lock that one `silo up` of a project holds while it runs.

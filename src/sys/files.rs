@@ -188,6 +188,14 @@ pub fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Lets the user alone read and write a file of theirs; where that cannot be, whoever opens it next will say why.
+pub fn make_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if is_file(path) && !is_link(path) {
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    }
+}
+
 /// The path without links and dots; the file or folder must exist.
 ///
 /// # Errors
@@ -200,6 +208,40 @@ pub fn canonical(path: &Path) -> Result<PathBuf, Failure> {
 pub fn names_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
+}
+
+/// What the system says of a file or folder, links followed; none when it cannot be asked.
+pub(super) fn metadata(path: &Path) -> Option<fs::Metadata> {
+    fs::metadata(path).ok()
+}
+
+/// Removes an empty folder; one that is not there, or holds something, is no error.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn remove_folder(path: &Path) -> Result<(), Failure> {
+    match fs::remove_dir(path) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
+            Err(Failure::file("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Moves whatever is at a path out of the way, to the first free name `PATH.broken`, `PATH.broken-2`, …, and returns it;
+/// none when nothing is there.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn put_aside(path: &Path) -> Result<Option<PathBuf>, Failure> {
+    if !exists(path) {
+        return Ok(None);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let names = std::iter::once(format!("{name}.broken")).chain((2..).map(|n| format!("{name}.broken-{n}")));
+    let aside = names.map(|name| path.with_file_name(name)).find(|aside| !exists(aside)).expect("names do not run out");
+    fs::rename(path, &aside).map_err(|error| Failure::file("move away", path, &error))?;
+    Ok(Some(aside))
 }
 
 /// The user who owns a file or folder, links not followed.

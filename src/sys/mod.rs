@@ -6,6 +6,7 @@ pub mod dirs;
 pub mod files;
 pub mod listeners;
 pub mod lock;
+pub mod mounts;
 pub mod net;
 pub mod processes;
 pub mod random;

@@ -32,7 +32,8 @@ fn sixty_four_first_runs_at_once_share_no_port() {
     assert_eq!(leases.instances.len(), 64);
     assert_sound(&leases);
     let mut expected = vec!["registry.lock".to_owned(), "registry.toml".to_owned()];
-    expected.extend(leases.instances.iter().map(|instance| format!("instances/{}/stamp", instance.id)));
+    let files = |instance: &Instance| ["memo", "stamp"].map(|file| format!("instances/{}/{file}", instance.id));
+    expected.extend(leases.instances.iter().flat_map(files));
     expected.sort();
     assert_eq!(files_below(&sandbox.path("state/silo")), expected);
     for clone in &clones {
@@ -138,46 +139,32 @@ fn a_damaged_registry_is_named_with_a_way_out_and_left_alone() {
         fs::create_dir(sandbox.path("state/silo")).expect("the sandbox is writable");
         fs::write(registry_path(&sandbox), damage).expect("the sandbox is writable");
         let path = "$SANDBOX/state/silo/registry.toml";
-        refused(&sandbox, &[&format!("Cannot read the registry `{path}`"), &format!("`mv {path} {path}.broken`")]);
+        refused(&sandbox, &[&format!("Cannot read the registry `{path}`"), "`silo doctor --fix`"]);
     }
 }
 
 #[test]
-fn a_registry_cut_anywhere_is_damaged_or_whole_but_never_forgotten() {
+fn a_registry_that_is_gone_is_made_again_from_the_lockfiles_of_all_known_roots() {
     let sandbox = Sandbox::new();
-    let app = sandbox.project("app", RANDOM);
-    let other = sandbox.project("other", RANDOM);
-    sandbox.run(&app, ["env"]).success();
-    sandbox.run(&other, ["env"]).success();
-    let whole = fs::read(registry_path(&sandbox)).expect("it was written");
-    for cut in (1..whole.len()).step_by(23) {
-        fs::write(registry_path(&sandbox), &whole[..cut]).expect("the sandbox is writable");
-        let ran = sandbox.run(&app, ["status"]);
-        assert!(!ran.stderr.contains("panicked"), "{ran:#?}");
+    let [web] = free_ports();
+    let projects = ["one", "two", "three"].map(|name| sandbox.project(name, &toml_with_ports(&[("WEB_PORT", web)])));
+    projects.iter().for_each(|project| drop(sandbox.run(project, ["env"]).success()));
+    let before = registry(&sandbox);
+    fs::remove_file(registry_path(&sandbox)).expect("it was there");
+    let newcomer = sandbox.project("four", &toml_with_ports(&[("WEB_PORT", web)]));
+    sandbox
+        .run(&newcomer, ["env"])
+        .success()
+        .stderr_has("The registry was gone; made again from lockfiles: 3 instances\n");
+    let after = registry(&sandbox);
+    assert_sound(&after);
+    for instance in &before.instances {
+        assert_eq!(
+            after.at(&instance.root).map(|one| (&one.name, &one.ports)),
+            Some((&instance.name, &instance.ports))
+        );
     }
-    fs::write(registry_path(&sandbox), "").expect("the sandbox is writable");
-    sandbox.run(&app, ["env"]).success().stderr("");
-    sandbox.run(&other, ["env"]).success().stderr("");
-    assert_sound(&registry(&sandbox));
-}
-
-#[test]
-fn the_way_out_of_a_damaged_registry_works() {
-    let sandbox = Sandbox::new();
-    let app = sandbox.project("app", RANDOM);
-    sandbox.run(&app, ["env"]).success();
-    let before = sandbox.lockfile(&app);
-    fs::write(registry_path(&sandbox), "damaged").expect("the sandbox is writable");
-    let ran = sandbox.run(&app, ["env"]).exit(1);
-    let (_, command) = ran.stderr.split_once("Put it aside with `").expect("there is a way out");
-    let (command, _) = command.split_once('`').expect("it is a command");
-    let command = command.replace("$SANDBOX", &sandbox.path("").display().to_string());
-    let mut way_out = sandbox.command("sh", &app);
-    way_out.args(["-c", &command]);
-    sandbox.finish(way_out).success();
-    sandbox.run(&app, ["env"]).success().stderr("");
-    assert_eq!(sandbox.lockfile(&app), before);
-    assert_agreed(&sandbox, &app);
+    projects.iter().for_each(|project| assert_agreed(&sandbox, project));
 }
 
 #[test]

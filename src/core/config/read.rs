@@ -9,7 +9,7 @@ use super::{
     Profile, Text, is_profile_name,
 };
 use crate::core::ports::PortSpec;
-use crate::core::varname;
+use crate::core::{name, varname};
 
 const TOP: &[&str] =
     &["version", "prefix", "output", "ports", "hosts", "urls", "k3d", "hooks", "profiles", "registry", "gates"];
@@ -50,9 +50,7 @@ fn version(top: &Table<'_>) -> Result<(), ConfigError> {
 
 fn prefix(value: &Value<'_>) -> Result<String, ConfigError> {
     let text = value.text()?.value;
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let inside = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    match inside && edge(text.chars().next()) && edge(text.chars().last()) && text.len() <= 32 {
+    match name::is_prefix(&text) {
         true => Ok(text),
         false => Err(value.fail(Problem::Prefix(text))),
     }

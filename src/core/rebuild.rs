@@ -1,0 +1,169 @@
+//! A registry made again after it was lost or damaged: from what its text still says, and from the lockfiles of the roots
+//! it is known to have held. No port moves: each instance gets what its own lockfile tells, and only where two claim
+//! the same is one of them left without.
+
+use indexmap::IndexMap;
+use std::collections::HashSet;
+
+use super::config::DEFAULT_PREFIX;
+use super::leases::{Instance, Leases};
+use super::lockfile::InstanceState;
+use super::{digest, name};
+
+/// What is known of one root.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Witness {
+    /// The canonical root.
+    pub root: String,
+    /// What its lockfile tells; none when there is no readable one.
+    pub lockfile: Option<InstanceState>,
+    /// What the damaged registry still says of it.
+    pub salvaged: Option<Instance>,
+}
+
+/// The registry made again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rebuilt {
+    /// All instances that could be had.
+    pub leases: Leases,
+    /// What two instances claimed, a sentence each.
+    pub disputed: Vec<String>,
+}
+
+/// The instances that can still be read from a damaged text, each by itself, and whose id is that of their root.
+pub fn salvage(text: &str) -> Vec<Instance> {
+    let blocks = text.split("[[instance]]\n").skip(1);
+    // Tables of an instance are headed by its list's name.
+    let read = blocks.filter_map(|block| toml::from_str(&block.replace("[instance.ports]", "[ports]")).ok());
+    read.filter(|instance: &Instance| instance.id == digest::root_id(instance.root.as_bytes())).collect()
+}
+
+/// Puts a registry together; earlier witnesses win.
+pub fn rebuild(witnesses: Vec<Witness>) -> Rebuilt {
+    let mut rebuilt = Rebuilt { leases: Leases::none(), disputed: Vec::new() };
+    let mut roots = HashSet::new();
+    let mut taken = HashSet::new();
+    for witness in witnesses {
+        let Some(mut instance) = instance(witness).filter(|instance| roots.insert(instance.root.clone())) else {
+            continue;
+        };
+        if let Some(holder) = rebuilt.leases.named(&instance.qualified()) {
+            let (root, other) = (&instance.root, &holder.root);
+            rebuilt.disputed.push(format!("`{}` is claimed by `{other}` and `{root}`", instance.qualified()));
+            continue;
+        }
+        let ports = std::mem::take(&mut instance.ports);
+        for (variable, port) in ports {
+            if taken.insert(port) {
+                instance.ports.insert(variable, port);
+            } else {
+                rebuilt.disputed.push(format!("port {port} ({variable} of `{}`) has another holder", instance.root));
+            }
+        }
+        rebuilt.leases.instances.push(instance);
+    }
+    rebuilt
+}
+
+/// The lockfile's word where there is one, for it is what the project was told; else what was salvaged.
+fn instance(witness: Witness) -> Option<Instance> {
+    let Some(state) = witness.lockfile.filter(|state| !state.name.is_empty()) else { return witness.salvaged };
+    let told = Some(state.identity.prefix).filter(|prefix| name::is_prefix(prefix));
+    let salvaged = witness.salvaged.unwrap_or_default();
+    let known = Some(salvaged.prefix).filter(|prefix| !prefix.is_empty());
+    let or = |first: String, second: String| if first.is_empty() { second } else { first };
+    let mut ports: IndexMap<String, u16> = state.ports;
+    // A lease the lockfile does not know of yet: the run that made it was cut off before it got there.
+    salvaged.ports.into_iter().for_each(|(variable, port)| {
+        ports.entry(variable).or_insert(port);
+    });
+    Some(Instance {
+        id: digest::root_id(witness.root.as_bytes()),
+        root: witness.root,
+        name: state.name,
+        prefix: told.or(known).unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
+        profile: state.profile,
+        created: or(salvaged.created, state.created_at.clone()),
+        changed: or(salvaged.changed, state.created_at),
+        ports,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn instance(root: &str, name: &str, ports: &[(&str, u16)]) -> Instance {
+        Instance {
+            id: digest::root_id(root.as_bytes()),
+            root: root.into(),
+            name: name.into(),
+            prefix: "localnet".into(),
+            ports: ports.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect(),
+            ..Instance::default()
+        }
+    }
+
+    fn state(name: &str, ports: &[(&str, u16)]) -> InstanceState {
+        let ports = ports.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
+        InstanceState { name: name.into(), ports, ..InstanceState::default() }
+    }
+
+    #[test]
+    fn whole_instances_come_back_from_a_damaged_text() {
+        let leases = Leases {
+            version: 1,
+            instances: vec![
+                instance("/a", "a", &[("A", 1)]),
+                instance("/b", "b", &[]),
+                instance("/c", "c", &[("C", 3)]),
+            ],
+        };
+        assert_eq!(salvage(&leases.render()), leases.instances);
+        let damaged = leases.render().replace("root = \"/b\"", "root = \"/B\"");
+        assert_eq!(salvage(&damaged), [leases.instances[0].clone(), leases.instances[2].clone()]);
+        assert_eq!(salvage("[[instance]]\nid = "), []);
+    }
+
+    #[test]
+    fn the_lockfile_has_the_last_word_and_a_gone_root_keeps_its_leases() {
+        let witnesses = vec![
+            Witness {
+                root: "/a".into(),
+                lockfile: Some(state("a", &[("A", 10), ("B", 11)])),
+                salvaged: Some(instance("/a", "old", &[("A", 99), ("C", 12)])),
+            },
+            Witness { root: "/gone".into(), lockfile: None, salvaged: Some(instance("/gone", "g", &[("A", 20)])) },
+            Witness { root: "/unknown".into(), ..Witness::default() },
+        ];
+        let rebuilt = rebuild(witnesses);
+        assert_eq!(rebuilt.disputed, [""; 0]);
+        let expected = [instance("/a", "a", &[("A", 10), ("B", 11), ("C", 12)]), instance("/gone", "g", &[("A", 20)])];
+        assert_eq!(rebuilt.leases.instances, expected);
+    }
+
+    #[test]
+    fn what_two_claim_the_first_gets() {
+        let witness = |root: &str, name: &str| Witness {
+            root: root.into(),
+            lockfile: Some(state(name, &[("A", 10)])),
+            salvaged: None,
+        };
+        let rebuilt = rebuild(vec![witness("/a", "x"), witness("/b", "x"), witness("/c", "y"), witness("/a", "z")]);
+        assert_eq!(rebuilt.leases.instances, [instance("/a", "x", &[("A", 10)]), instance("/c", "y", &[])]);
+        assert_eq!(rebuilt.disputed.len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,200}", at in 0usize..400, byte in any::<u8>()) {
+            let _ = salvage(&text);
+            let whole = Leases { version: 1, instances: vec![instance("/é", "x", &[("A", 1)])] }.render();
+            let mut bytes = whole.into_bytes();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = salvage(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The memo of a root: which root an instance's folder in the state belongs to, every name the root has had, and the disk
+//! it is on. Written where a registry entry is, and outliving it: from the memos a lost registry is made again, a folder
+//! on an unmounted disk is told from one that is gone, and what an instance left in Docker is known to be silo's.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::digest;
+use crate::failure::Failure;
+use crate::sys::dirs::Dirs;
+use crate::sys::files::{self, Writing};
+use crate::sys::mounts;
+
+/// Largest memo that is read, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// What is remembered of one root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memo {
+    /// The canonical root.
+    pub root: String,
+    /// Every `{prefix}-{name}` its instance has had, the latest last.
+    pub names: Vec<String>,
+    /// The mount point of the disk the root is on.
+    #[serde(default)]
+    pub mount: Option<String>,
+}
+
+/// Remembers that the instance of a root has this name; writes nothing when that is known.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn note(dirs: &Dirs, root: &str, qualified: &str) -> Result<(), Failure> {
+    let path = dirs.memo(Path::new(root));
+    let old = load(&path);
+    let mut names = old.as_ref().map_or_else(Vec::new, |memo| memo.names.clone());
+    names.retain(|name| name != qualified);
+    names.push(qualified.to_owned());
+    let mount = mounts::of(Path::new(root)).and_then(|mount| mount.to_str().map(str::to_owned));
+    let memo = Memo { root: root.to_owned(), names, mount };
+    if old.as_ref() == Some(&memo) {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&memo).expect("strings always serialise") + "\n";
+    files::make_folder(path.parent().expect("a memo lies in a folder"))?;
+    files::replace(&path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
+}
+
+/// The memo of a root, when there is a whole one.
+pub fn of(dirs: &Dirs, root: &Path) -> Option<Memo> {
+    load(&dirs.memo(root))
+}
+
+/// All memos, sorted by root; damaged ones, and those of another root than their folder's, are left out.
+pub fn all(dirs: &Dirs) -> Vec<Memo> {
+    let folders = files::names_in(&dirs.instances());
+    let mut memos: Vec<Memo> = folders.iter().filter_map(|folder| load(&folder.join("memo"))).collect();
+    memos.sort_by(|one, other| one.root.cmp(&other.root));
+    memos
+}
+
+/// Forgets a root: removes the files silo keeps for its instance outside the project.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn forget(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
+    let memo = dirs.memo(root);
+    let folder = memo.parent().expect("a memo lies in a folder");
+    files::names_in(&folder.join("gates")).iter().try_for_each(|link| files::remove(link))?;
+    files::remove_folder(&folder.join("gates"))?;
+    // The memo goes last: until then the rest is known to be this root's.
+    let others = files::names_in(folder).into_iter().filter(|path| *path != memo);
+    others.collect::<Vec<_>>().iter().try_for_each(|path| files::remove(path))?;
+    files::remove(&memo)?;
+    files::remove_folder(folder)
+}
+
+fn load(path: &PathBuf) -> Option<Memo> {
+    let content = files::read(path, LIMIT).ok()??;
+    let memo: Memo = serde_json::from_slice(&content.bytes).ok()?;
+    let folder = path.parent()?.file_name()?.to_str()?;
+    (folder == digest::root_id(memo.root.as_bytes())).then_some(memo)
+}
