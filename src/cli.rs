@@ -70,6 +70,19 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List every instance of yours: state, ports, root and branch
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  silo list\n  silo list --watch\n  silo list --json | jq -r '.[] | select(.state == \"running\") | .root'"
+    )]
+    List {
+        /// Print JSON; with --watch, one text a line
+        #[arg(long)]
+        json: bool,
+        /// Go on, and show each change, until Ctrl-C
+        #[arg(short, long)]
+        watch: bool,
+    },
     /// Trust this silo.toml to act on `cd`, and show what changed since the last time
     #[command(visible_alias = "trust", after_help = "Examples:\n  silo allow\n  silo allow -C ../other-worktree")]
     Allow,

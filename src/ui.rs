@@ -1,10 +1,12 @@
 //! The only place that prints (design D11): stdout is the answer, stderr is the story.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
 use std::path::Path;
 
 use owo_colors::OwoColorize as _;
 
+use crate::core::columns::{self, Cell, Tone};
+use crate::core::environment::Environment;
 use crate::core::source::printable;
 use crate::failure::Failure;
 
@@ -38,6 +40,32 @@ impl Ui {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The width in columns at which answers are cut: the terminal's, or what `COLUMNS` says of it; none when the
+    /// answer goes to a file or a pipe, whose reader wants all of it.
+    pub fn width(self, environment: &Environment) -> Option<usize> {
+        let out = std::io::stdout();
+        let told = environment.text("COLUMNS").and_then(|columns| columns.parse().ok());
+        let size = || rustix::termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
+        out.is_terminal().then(|| told.or_else(size)).flatten().filter(|width| *width > 0)
+    }
+
+    /// Prints lines of an answer, in the colours of their tones where a terminal reads them.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn lines(self, lines: &[Vec<Cell>]) -> Result<(), Failure> {
+        self.answer_bytes(painted(lines).as_bytes())
+    }
+
+    /// As [`Ui::lines`], in place of the `before` lines that were printed last on this terminal.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn lines_again(self, lines: &[Vec<Cell>], before: usize) -> Result<(), Failure> {
+        let back = if before == 0 { String::new() } else { format!("\x1b[{before}A\x1b[J") };
+        self.answer_bytes(format!("{back}{}", painted(lines)).as_bytes())
     }
 
     /// One step of the story.
@@ -95,6 +123,24 @@ impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
+}
+
+fn painted(lines: &[Vec<Cell>]) -> String {
+    let coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+    let paint = |cell: &Cell| match cell.tone {
+        _ if !coloured => cell.text.clone(),
+        Tone::Plain => cell.text.clone(),
+        Tone::Head => cell.text.bold().to_string(),
+        Tone::Good => cell.text.green().to_string(),
+        Tone::Busy => cell.text.yellow().to_string(),
+        Tone::Bad => cell.text.red().to_string(),
+        Tone::Faint => cell.text.dimmed().to_string(),
+    };
+    let line = |line: &Vec<Cell>| match coloured {
+        true => line.iter().map(paint).collect(),
+        false => columns::text(line),
+    };
+    lines.iter().map(|cells| line(cells) + "\n").collect()
 }
 
 fn coloured(failure: &Failure) -> String {

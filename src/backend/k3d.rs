@@ -150,13 +150,20 @@ impl<'a> K3d<'a> {
         Self { environment, folder, limit: ASK }
     }
 
+    /// Every cluster on this machine, whoever made it.
+    ///
+    /// # Errors
+    /// A [`Failure`] when k3d cannot be asked.
+    pub fn clusters(&self) -> Result<Vec<Cluster>, Failure> {
+        self.ask(&["cluster", "list", "-o", "json"])
+    }
+
     /// The cluster of exactly this name.
     ///
     /// # Errors
     /// A [`Failure`] when k3d cannot be asked.
     pub fn cluster(&self, name: &str) -> Result<Option<Cluster>, Failure> {
-        let clusters: Vec<Cluster> = self.ask(&["cluster", "list", "-o", "json"])?;
-        Ok(clusters.into_iter().find(|cluster| cluster.name == name))
+        Ok(self.clusters()?.into_iter().find(|cluster| cluster.name == name))
     }
 
     /// The image registry of exactly this name.

@@ -1,6 +1,7 @@
 //! One file per command; each reads from top to bottom like the list in the spec.
 
 mod allow;
+mod census;
 mod ci;
 mod cluster;
 mod deny;
@@ -11,6 +12,7 @@ mod export;
 mod gate;
 mod hook;
 mod init;
+mod list;
 mod logs;
 mod profiles;
 mod require;
@@ -133,6 +135,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Logs { follow, resource } => logs::run(context, follow, resource.as_deref()),
         Command::Wait { timeout } => wait::run(context, timeout),
         Command::Down { delete_cluster, clean } => down::run(context, delete_cluster, clean),
+        Command::List { json, watch } => list::run(context, json, watch),
         Command::Export { format, seen } => export::run(context, format, seen.as_deref()),
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),

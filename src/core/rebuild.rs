@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use std::collections::HashSet;
 
 use super::config::DEFAULT_PREFIX;
-use super::leases::{Instance, Leases};
+use super::leases::{self, Instance, Leases};
 use super::lockfile::InstanceState;
 use super::{digest, name};
 
@@ -32,10 +32,8 @@ pub struct Rebuilt {
 
 /// The instances that can still be read from a damaged text, each by itself, and whose id is that of their root.
 pub fn salvage(text: &str) -> Vec<Instance> {
-    let blocks = text.split("[[instance]]\n").skip(1);
-    // Tables of an instance are headed by its list's name.
-    let read = blocks.filter_map(|block| toml::from_str(&block.replace("[instance.ports]", "[ports]")).ok());
-    read.filter(|instance: &Instance| instance.id == digest::root_id(instance.root.as_bytes())).collect()
+    let read = text.split(leases::ENTRY).skip(1).filter_map(leases::instance);
+    read.filter(|instance| instance.id == digest::root_id(instance.root.as_bytes())).collect()
 }
 
 /// Puts a registry together; earlier witnesses win.

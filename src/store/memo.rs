@@ -2,7 +2,7 @@
 //! it is on. Written where a registry entry is, and outliving it: from the memos a lost registry is made again, a folder
 //! on an unmounted disk is told from one that is gone, and what an instance left in Docker is known to be silo's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub fn forget(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
     files::remove_folder(folder)
 }
 
-fn load(path: &PathBuf) -> Option<Memo> {
+fn load(path: &Path) -> Option<Memo> {
     let content = files::read(path, LIMIT).ok()??;
     let memo: Memo = serde_json::from_slice(&content.bytes).ok()?;
     let folder = path.parent()?.file_name()?.to_str()?;

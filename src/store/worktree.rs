@@ -47,6 +47,13 @@ fn genuine_worktree(link: &Path, uid: u32) -> Option<PathBuf> {
     genuine.then_some(common_dir)
 }
 
+/// The branch that is checked out in the work tree of a folder.
+pub fn branch(folder: &Path, uid: u32) -> Option<String> {
+    let _ = uid;
+    let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
+    text(&top.join(".git/HEAD"))?.strip_prefix("ref: refs/heads/").map(str::to_owned)
+}
+
 /// The same place in every worktree of the repository, the main one included; they may not exist.
 pub fn siblings(membership: &Membership) -> Vec<PathBuf> {
     let admins = files::names_in(&membership.common_dir.join("worktrees"));

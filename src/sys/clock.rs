@@ -1,6 +1,6 @@
 //! The time, as the files write it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A time as the files write it; none for anything else.
 pub fn parse(text: &str) -> Option<SystemTime> {
@@ -11,4 +11,9 @@ pub fn parse(text: &str) -> Option<SystemTime> {
 pub fn now() -> String {
     let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// How long ago a recorded time was; none for what is no time, or lies in the future of a clock set back.
+pub fn since(text: &str) -> Option<Duration> {
+    SystemTime::now().duration_since(parse(text)?).ok()
 }

@@ -11,3 +11,4 @@ pub mod net;
 pub mod processes;
 pub mod random;
 pub mod signals;
+pub mod together;

@@ -26,6 +26,7 @@ fn the_overview_is_short_and_ends_with_examples() {
           env       Allocate ports and write the env file, without starting anything
           profiles  List the profiles of silo.toml
           status    Show this project's instance
+          list      List every instance of yours: state, ports, root and branch [alias: ls]
           allow     Trust this silo.toml to act on `cd`, and show what changed since the last time [alias: trust]
           deny      Take the trust in this silo.toml back [alias: revoke]
           hook      Print the shell hook, for the shell's start file

@@ -12,6 +12,7 @@ mod commands_trust;
 mod config_errors;
 mod crash;
 mod example;
+mod fleet_list;
 mod gates;
 mod help;
 mod hostile_disk;

@@ -1,0 +1,165 @@
+//! Every instance of the user as it really is: the registry says which should be, and the world is asked of each, side
+//! by side and with a time limit (the principle of intent and operation: the two are compared, never mixed).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Context;
+use crate::backend::k3d::{Cluster, K3d};
+use crate::backend::tilt;
+use crate::core::config::{API_PORT, TILT_PORT};
+use crate::core::leases::Instance;
+use crate::core::lockfile::InstanceState;
+use crate::core::name;
+use crate::failure::Failure;
+use crate::store::{memo, project, registry, worktree};
+use crate::sys::dirs::Dirs;
+use crate::sys::{cmd, files, lock, mounts, together};
+
+/// How long the disks may take to answer.
+const DISKS: Duration = Duration::from_millis(1500);
+/// How long k3d may take.
+const CLUSTERS: Duration = Duration::from_secs(3);
+
+/// How an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its Tilt runs.
+    Running,
+    /// A `silo up` is on the way.
+    Starting,
+    /// It is there and nothing runs.
+    Stopped,
+    /// Its folder is gone.
+    Gone,
+    /// Its folder is on a disk that is not mounted.
+    Unmounted,
+    /// Its disk did not answer in time.
+    Silent,
+}
+
+impl State {
+    /// The word for people and JSON.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Starting => "starting",
+            Self::Stopped => "stopped",
+            Self::Gone => "gone",
+            Self::Unmounted => "unmounted",
+            Self::Silent => "no answer",
+        }
+    }
+}
+
+/// One instance, recorded and seen.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// What the registry says.
+    pub(super) instance: Instance,
+    /// How it is.
+    pub(super) state: State,
+    /// Process id of its Tilt.
+    pub(super) tilt: Option<u32>,
+    /// Where its Tilt is found in the browser, whether it runs or not.
+    pub(super) address: Option<String>,
+    /// The branch of its work tree.
+    pub(super) branch: Option<String>,
+    /// Its cluster and how that stands; none where it has none.
+    pub(super) cluster: Option<(String, &'static str)>,
+    /// Whether this shell, or else this folder, is in it.
+    pub(super) current: bool,
+}
+
+/// What one look at a root's disk tells.
+struct Looked {
+    state: State,
+    tilt: Option<u32>,
+    host: Option<String>,
+    branch: Option<String>,
+}
+
+/// Looks at every instance; sorted by name.
+pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
+    let leases = registry::peek(&context.dirs)?;
+    let mut instances = leases.instances;
+    instances.sort_by(|one, other| (&one.name, &one.root).cmp(&(&other.name, &other.root)));
+    let with_cluster = instances.iter().any(|instance| instance.ports.contains_key(API_PORT));
+    let environment = context.environment.clone();
+    // Asked while the disks are.
+    let clusters = std::thread::spawn(move || {
+        let asked = with_cluster && cmd::find("k3d", &environment).is_some();
+        asked.then(|| K3d::new(&environment, Path::new("/")).within(CLUSTERS).clusters().ok()).flatten()
+    });
+    let dirs = context.dirs.clone();
+    let looked = together::ask(instances.clone(), DISKS, move |instance| look(&dirs, instance));
+    let clusters = clusters.join().ok().flatten();
+    let here = here(context, &instances);
+    let seen = instances.into_iter().zip(looked).map(|(instance, looked)| {
+        let current = here.as_deref() == Some(instance.root.as_str());
+        let looked = looked.unwrap_or(Looked { state: State::Silent, tilt: None, host: None, branch: None });
+        let host = looked.host.unwrap_or_else(|| "localhost".to_owned());
+        let address = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
+        let cluster = instance.ports.contains_key(API_PORT).then(|| standing(&instance, clusters.as_deref()));
+        Seen { state: looked.state, tilt: looked.tilt, address, branch: looked.branch, cluster, current, instance }
+    });
+    Ok(seen.collect())
+}
+
+/// The root this shell or folder is in.
+fn here(context: &Context, instances: &[Instance]) -> Option<String> {
+    let active = context.environment.text("SILO_ROOT").map(str::to_owned);
+    let known = |root: &String| instances.iter().any(|instance| instance.root == *root);
+    active.filter(known).or_else(|| {
+        let folder = files::canonical(&context.folder).ok()?;
+        let above = folder.ancestors().filter_map(|folder| folder.to_str().map(str::to_owned));
+        above.into_iter().find(known)
+    })
+}
+
+fn look(dirs: &Dirs, instance: &Instance) -> Looked {
+    let root = Path::new(&instance.root);
+    if let Some(state) = missing(dirs, root) {
+        return Looked { state, tilt: None, host: None, branch: None };
+    }
+    let recorded = project::lockfile_of(root).ok().flatten().map(|(lockfile, _)| lockfile.instance);
+    // In a copy the lockfile tells of the origin.
+    let recorded = recorded.filter(|state| state.name == instance.name);
+    let tilt = recorded.as_ref().and_then(|state| tilt::running(state, root)).map(|process| process.pid);
+    let state = match tilt {
+        Some(_) => State::Running,
+        None if lock::is_held(&dirs.up_lock(root)) => State::Starting,
+        None => State::Stopped,
+    };
+    let branch = worktree::branch(root, rustix::process::geteuid().as_raw());
+    Looked { state, tilt, host: recorded.as_ref().and_then(host), branch }
+}
+
+/// Why a root is not there; none when it is.
+pub(super) fn missing(dirs: &Dirs, root: &Path) -> Option<State> {
+    if files::exists(root) {
+        return None;
+    }
+    Some(if unmounted(dirs, root).is_some() { State::Unmounted } else { State::Gone })
+}
+
+/// The mount point a root was on, when nothing is mounted there now.
+pub(super) fn unmounted(dirs: &Dirs, root: &Path) -> Option<PathBuf> {
+    let mount = PathBuf::from(memo::of(dirs, root)?.mount?);
+    (!mounts::is_mounted(&mount)).then_some(mount)
+}
+
+/// The host name for Tilt's page in the browser; a lockfile is data, so only what could be a host name counts.
+fn host(state: &InstanceState) -> Option<String> {
+    let host = state.identity.hosts.get("TILT_HOST")?;
+    host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).then(|| host.clone())
+}
+
+fn standing(instance: &Instance, clusters: Option<&[Cluster]>) -> (String, &'static str) {
+    let cluster = name::k3d(&instance.qualified());
+    let word = match clusters {
+        None => "no answer",
+        Some(all) => all.iter().find(|found| found.name == cluster).map_or("not made", |found| found.standing().word()),
+    };
+    (cluster, word)
+}

@@ -1,0 +1,129 @@
+//! `silo list`: every instance of the user, and how it is.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Context;
+use super::census::{Seen, State, census};
+use crate::core::columns::{Cell, Tone, table};
+use crate::core::source::span;
+use crate::failure::Failure;
+use crate::sys::{clock, signals};
+
+/// How long between two looks of `--watch`.
+const PAUSE: Duration = Duration::from_secs(1);
+/// In how many steps that is waited, so that Ctrl-C acts at once.
+const STEPS: u32 = 20;
+/// How many ports a row shows.
+const PORTS: usize = 4;
+const HEADS: [&str; 9] = ["", "NAME", "STATE", "PROFILE", "AGE", "PORTS", "CLUSTER", "TILT", "ROOT"];
+
+pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, Failure> {
+    if watch {
+        return follow(context, as_json);
+    }
+    let seen = census(context)?;
+    if as_json {
+        context.ui.answer(&format!("{:#}\n", Value::Array(seen.iter().map(object).collect())))?;
+    } else {
+        context.ui.lines(&lines(context, &seen, context.ui.width(&context.environment)))?;
+    }
+    Ok(0)
+}
+
+/// Prints again whenever something has changed: in place on a terminal, one below the other elsewhere, and one JSON
+/// text a line. Ends with Ctrl-C, which is its usual end and no failure.
+fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
+    signals::watch();
+    let mut before: Option<String> = None;
+    let mut height = 0;
+    loop {
+        let seen = census(context)?;
+        let width = context.ui.width(&context.environment);
+        if as_json {
+            let line = Value::Array(seen.iter().map(object).collect()).to_string();
+            if before.as_ref() != Some(&line) {
+                context.ui.answer(&format!("{line}\n"))?;
+                before = Some(line);
+            }
+        } else {
+            let lines = lines(context, &seen, width);
+            // The age alone is no change worth a second table in a file.
+            let state = seen.iter().map(|seen| format!("{:?}", (&seen.instance, seen.state, seen.tilt, &seen.cluster)));
+            let state = state.collect::<Vec<_>>().join("\n");
+            if width.is_some() {
+                context.ui.lines_again(&lines, height)?;
+                height = lines.len();
+            } else if before.as_ref() != Some(&state) {
+                context.ui.lines(&lines)?;
+            }
+            before = Some(state);
+        }
+        for _ in 0..STEPS {
+            if let Some(asked) = signals::asked() {
+                return Ok(if asked.sent { asked.code() } else { 0 });
+            }
+            std::thread::sleep(PAUSE / STEPS);
+        }
+    }
+}
+
+fn lines(context: &Context, seen: &[Seen], width: Option<usize>) -> Vec<Vec<Cell>> {
+    if seen.is_empty() {
+        return vec![vec![Cell::plain("No instance yet. Run `silo env` or `silo up` in a project to make one.")]];
+    }
+    let home = context.dirs.home.to_string_lossy().into_owned();
+    let rows: Vec<Vec<Cell>> = seen.iter().map(|seen| row(seen, &home)).collect();
+    table(&HEADS, &rows, width)
+}
+
+fn row(seen: &Seen, home: &str) -> Vec<Cell> {
+    let instance = &seen.instance;
+    let tone = match seen.state {
+        State::Running => Tone::Good,
+        State::Starting => Tone::Busy,
+        State::Stopped => Tone::Faint,
+        State::Gone | State::Unmounted | State::Silent => Tone::Bad,
+    };
+    let mut ports: Vec<String> = instance.ports.values().take(PORTS).map(u16::to_string).collect();
+    if instance.ports.len() > PORTS {
+        ports.push(format!("+{}", instance.ports.len() - PORTS));
+    }
+    let age = clock::since(&instance.created).map_or_else(String::new, |age| span(age.as_secs()));
+    let root = match instance.root.strip_prefix(home) {
+        Some(rest) if rest.starts_with('/') => format!("~{rest}"),
+        _ => instance.root.clone(),
+    };
+    let branch = seen.branch.as_ref().map_or_else(String::new, |branch| format!(" ({branch})"));
+    let tilt = seen.tilt.and(seen.address.as_deref()).unwrap_or_default();
+    vec![
+        Cell::plain(if seen.current { "*" } else { "" }),
+        Cell::plain(&instance.name),
+        Cell::new(seen.state.word(), tone),
+        Cell::plain(instance.profile.as_deref().unwrap_or_default()),
+        Cell::plain(&age),
+        Cell::plain(&ports.join(" ")),
+        Cell::plain(seen.cluster.as_ref().map_or("", |(_, standing)| standing)),
+        Cell::plain(tilt),
+        Cell::plain(&format!("{root}{branch}")),
+    ]
+}
+
+fn object(seen: &Seen) -> Value {
+    let instance = &seen.instance;
+    json!({
+        "instance": instance.name,
+        "prefix": instance.prefix,
+        "profile": instance.profile,
+        "state": seen.state.word(),
+        "current": seen.current,
+        "root": instance.root,
+        "branch": seen.branch,
+        "ports": instance.ports,
+        "tilt": seen.tilt.map(|pid| json!({ "pid": pid, "url": seen.address })),
+        "cluster": seen.cluster.as_ref().map(|(name, state)| json!({ "name": name, "state": state })),
+        "created": instance.created,
+        "changed": instance.changed,
+    })
+}

@@ -1,0 +1,126 @@
+//! Tables for a terminal: aligned, and cut to its width.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::source::one_line;
+
+/// Between two columns.
+const GAP: &str = "  ";
+
+/// What a cell is about; colour may show it, but is never needed for the meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// Nothing special.
+    #[default]
+    Plain,
+    /// The head of a column.
+    Head,
+    /// As it should be.
+    Good,
+    /// Under way.
+    Busy,
+    /// In need of somebody.
+    Bad,
+    /// Of less interest.
+    Faint,
+}
+
+/// One field of a table, or one piece of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cell {
+    /// Its text, on one line.
+    pub text: String,
+    /// What it is about.
+    pub tone: Tone,
+}
+
+impl Cell {
+    /// A cell with a tone; what would steer a terminal is replaced.
+    pub fn new(text: &str, tone: Tone) -> Self {
+        Self { text: one_line(text), tone }
+    }
+
+    /// A cell of no special tone.
+    pub fn plain(text: &str) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+}
+
+/// Lays rows out below their heads; columns in which no row says anything are left out. With a width, each line is cut
+/// to it, in columns of the terminal.
+pub fn table(heads: &[&str], rows: &[Vec<Cell>], width: Option<usize>) -> Vec<Vec<Cell>> {
+    let said: Vec<usize> = (0..heads.len())
+        .filter(|column| rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.text.is_empty())))
+        .collect();
+    let head: Vec<Cell> = heads.iter().map(|head| Cell::new(head, Tone::Head)).collect();
+    let all: Vec<&Vec<Cell>> = std::iter::once(&head).chain(rows).collect();
+    let widths: Vec<usize> = said
+        .iter()
+        .map(|column| all.iter().filter_map(|row| row.get(*column)).map(|cell| cell.text.width()).max().unwrap_or(0))
+        .collect();
+    let line = |row: &&Vec<Cell>| {
+        let cells = said.iter().zip(&widths).enumerate().map(|(at, (column, width))| {
+            let cell = row.get(*column).cloned().unwrap_or_default();
+            let last = at + 1 == said.len();
+            let pad = if last { 0 } else { width.saturating_sub(cell.text.width()) };
+            let gap = if last { "" } else { GAP };
+            Cell { text: format!("{}{}{gap}", cell.text, " ".repeat(pad)), tone: cell.tone }
+        });
+        cut(cells.collect(), width)
+    };
+    all.iter().map(line).collect()
+}
+
+/// Cuts a line to a width, with `…` at the end of what was cut.
+pub fn cut(line: Vec<Cell>, width: Option<usize>) -> Vec<Cell> {
+    let total: usize = line.iter().map(|cell| cell.text.width()).sum();
+    let Some(width) = width.filter(|width| total > *width) else { return line };
+    let mut left = width.saturating_sub(1);
+    let mut kept = Vec::new();
+    for cell in line {
+        let mut text = String::new();
+        for c in cell.text.chars() {
+            let wide = c.width().unwrap_or(0);
+            if wide > left {
+                text.push('…');
+                kept.push(Cell { text, ..cell });
+                return kept;
+            }
+            left -= wide;
+            text.push(c);
+        }
+        kept.push(Cell { text, ..cell });
+    }
+    kept
+}
+
+/// A line's text without its tones, and without spaces at its end.
+pub fn text(line: &[Cell]) -> String {
+    let text: String = line.iter().map(|cell| cell.text.as_str()).collect();
+    text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(rows: &[&[&str]], width: Option<usize>) -> Vec<String> {
+        let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(|text| Cell::plain(text)).collect()).collect();
+        table(&["NAME", "PROFILE", "ROOT"], &rows, width).iter().map(|line| text(line)).collect()
+    }
+
+    #[test]
+    fn columns_are_aligned_and_silent_ones_left_out() {
+        assert_eq!(
+            lines(&[&["a", "", "/x"], &["feature", "", "/日本"]], None),
+            ["NAME     ROOT", "a        /x", "feature  /日本"]
+        );
+        assert_eq!(lines(&[&["a", "p", "/x"]], None)[1], "a     p        /x");
+    }
+
+    #[test]
+    fn a_line_is_cut_to_the_width_of_the_terminal_in_its_own_columns() {
+        assert_eq!(lines(&[&["a", "", "/日本語/x"]], Some(11))[1], "a     /日…");
+        assert_eq!(lines(&[&["a", "", "/x\u{1b}[31m\n"]], Some(80))[1], "a     /x\u{fffd}[31m\u{fffd}");
+    }
+}
