@@ -83,6 +83,44 @@ pub enum Command {
         #[arg(short, long)]
         watch: bool,
     },
+    /// Say who holds a port: which instance's lease, which process, which container
+    #[command(after_help = "Examples:\n  silo who 3000\n  silo who 5432 --json | jq .process.pid")]
+    Who {
+        /// The port; exit code 1 when nobody holds it
+        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the value of one variable of the instance
+    #[command(
+        after_help = "Examples:\n  silo get WEB_PORT\n  curl -s \"$(silo get API_URL)/health\"\n  silo get WEB_URL -i feature-x"
+    )]
+    Get {
+        /// The variable
+        name: String,
+        /// Another instance than this folder's
+        #[arg(short, long, value_name = "NAME")]
+        instance: Option<String>,
+    },
+    /// Open a URL of the instance in the browser
+    #[command(after_help = "Examples:\n  silo open\n  silo open ADMIN_URL\n  silo open -i feature-x --print")]
+    Open {
+        /// The variable that holds the URL; default: the first web address
+        name: Option<String>,
+        /// Another instance than this folder's
+        #[arg(short, long, value_name = "NAME")]
+        instance: Option<String>,
+        /// Only print it
+        #[arg(long)]
+        print: bool,
+    },
+    /// Free the leases of projects whose folder is gone
+    #[command(
+        after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --clusters --yes   # Also their clusters, containers, networks and volumes"
+    )]
+    Prune(PruneArgs),
     /// Trust this silo.toml to act on `cd`, and show what changed since the last time
     #[command(visible_alias = "trust", after_help = "Examples:\n  silo allow\n  silo allow -C ../other-worktree")]
     Allow,
@@ -218,6 +256,23 @@ pub struct CiArgs {
     /// Arguments for `tilt ci`
     #[arg(last = true, value_name = "TILT ARGS")]
     pub tilt: Vec<OsString>,
+}
+
+/// Arguments of `silo prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Only these instances, even on a disk that is not mounted
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Only show what would be done
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Remove their clusters, containers, networks and volumes too, data included
+    #[arg(long)]
+    pub clusters: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// A shell with a hook.

@@ -68,6 +68,19 @@ impl Ui {
         self.answer_bytes(format!("{back}{}", painted(lines)).as_bytes())
     }
 
+    /// Asks for a yes or a no; none where there is no terminal to ask on. Anything but yes is no.
+    pub fn confirm(self, question: &str) -> Option<bool> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let mut err = std::io::stderr().lock();
+        // A closed stderr leaves nobody to ask; the answer is then no.
+        let _ = write!(err, "{} [y/N] ", printable(question)).and_then(|()| err.flush());
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        Some(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// One step of the story.
     pub fn step(self, text: &str) {
         story(&printable(text));

@@ -10,16 +10,21 @@ mod env;
 mod exec;
 mod export;
 mod gate;
+mod get;
 mod hook;
 mod init;
+mod instance;
 mod list;
 mod logs;
+mod open;
 mod profiles;
+mod prune;
 mod require;
 mod shell;
 mod status;
 mod up;
 mod wait;
+mod who;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -136,6 +141,10 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Wait { timeout } => wait::run(context, timeout),
         Command::Down { delete_cluster, clean } => down::run(context, delete_cluster, clean),
         Command::List { json, watch } => list::run(context, json, watch),
+        Command::Who { port, json } => who::run(context, port, json),
+        Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),
+        Command::Open { name, instance, print } => open::run(context, name.as_deref(), instance.as_deref(), print),
+        Command::Prune(arguments) => prune::run(context, &arguments),
         Command::Export { format, seen } => export::run(context, format, seen.as_deref()),
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),

@@ -137,10 +137,21 @@ pub fn settle(
 /// # Errors
 /// A [`Failure`] when the registry cannot be read or written.
 pub fn release(dirs: &Dirs, root: &Path, wait: &Wait<'_>) -> Result<(), Failure> {
+    release_if(dirs, root, wait, || true).map(|_| ())
+}
+
+/// As [`release`], when `still` says so under the registry's lock; returns what it said.
+///
+/// # Errors
+/// As [`release`].
+pub fn release_if(dirs: &Dirs, root: &Path, wait: &Wait<'_>, still: impl FnOnce() -> bool) -> Result<bool, Failure> {
     registry::with_lock(dirs, wait, |locked| {
+        if !still() {
+            return Ok(false);
+        }
         stamp::invalidate(dirs, root)?;
         locked.leases.release(&root.to_string_lossy());
-        locked.save()
+        locked.save().map(|()| true)
     })
 }
 

@@ -112,6 +112,29 @@ impl Cmd<'_> {
         command.spawn().map(Detached).map_err(|error| self.unstartable(&error))
     }
 
+    /// Starts a program of the desktop that may end at once or stay: no terminal, a process group of its own. One that
+    /// has not ended within `limit` has been handed what it needs.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be started, or ends with a failure within `limit`.
+    pub fn hand_over(&self, limit: Duration) -> Result<(), Failure> {
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn().map_err(|error| self.unstartable(&error))?;
+        let start = Instant::now();
+        while start.elapsed() < limit {
+            match self.ended(&mut child)? {
+                Some(Ended::Code(0)) => return Ok(()),
+                Some(ended) => {
+                    let captured = Captured { ended, stdout: Vec::new(), stderr: Vec::new() };
+                    return captured.success(self).map(|_| ());
+                }
+                None => std::thread::sleep(LOOK),
+            }
+        }
+        Ok(())
+    }
+
     /// Runs the program without a terminal and takes what it prints.
     ///
     /// # Errors

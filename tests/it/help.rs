@@ -27,6 +27,10 @@ fn the_overview_is_short_and_ends_with_examples() {
           profiles  List the profiles of silo.toml
           status    Show this project's instance
           list      List every instance of yours: state, ports, root and branch [alias: ls]
+          who       Say who holds a port: which instance's lease, which process, which container
+          get       Print the value of one variable of the instance
+          open      Open a URL of the instance in the browser
+          prune     Free the leases of projects whose folder is gone
           allow     Trust this silo.toml to act on `cd`, and show what changed since the last time [alias: trust]
           deny      Take the trust in this silo.toml back [alias: revoke]
           hook      Print the shell hook, for the shell's start file

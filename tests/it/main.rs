@@ -13,6 +13,8 @@ mod config_errors;
 mod crash;
 mod example;
 mod fleet_list;
+mod fleet_prune;
+mod fleet_who;
 mod gates;
 mod help;
 mod hostile_disk;

@@ -148,7 +148,9 @@ fn a_registry_that_is_gone_is_made_again_from_the_lockfiles_of_all_known_roots()
     let sandbox = Sandbox::new();
     let [web] = free_ports();
     let projects = ["one", "two", "three"].map(|name| sandbox.project(name, &toml_with_ports(&[("WEB_PORT", web)])));
-    projects.iter().for_each(|project| drop(sandbox.run(project, ["env"]).success()));
+    for project in &projects {
+        sandbox.run(project, ["env"]).success();
+    }
     let before = registry(&sandbox);
     fs::remove_file(registry_path(&sandbox)).expect("it was there");
     let newcomer = sandbox.project("four", &toml_with_ports(&[("WEB_PORT", web)]));
@@ -164,7 +166,9 @@ fn a_registry_that_is_gone_is_made_again_from_the_lockfiles_of_all_known_roots()
             Some((&instance.name, &instance.ports))
         );
     }
-    projects.iter().for_each(|project| assert_agreed(&sandbox, project));
+    for project in &projects {
+        assert_agreed(&sandbox, project);
+    }
 }
 
 #[test]

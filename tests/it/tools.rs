@@ -72,6 +72,21 @@ impl Tools {
         self.set(&format!("state/containers/{name}.json"), &container.to_string());
     }
 
+    /// A network or volume (`kind` says which) with its labels.
+    pub(crate) fn thing(&self, kind: &str, name: &str, labels: &[(&str, &str)]) {
+        let labels: serde_json::Map<_, _> = labels.iter().map(|(key, value)| ((*key).into(), json!(value))).collect();
+        fs::create_dir_all(self.path(&format!("state/{kind}s"))).expect("the sandbox is writable");
+        self.set(&format!("state/{kind}s/{name}.json"), &json!({ "name": name, "labels": labels }).to_string());
+    }
+
+    /// The names of what there is of a kind: `container`, `network` or `volume`.
+    pub(crate) fn names_of(&self, kind: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(&format!("state/{kind}s"))).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names.into_iter().filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
+    }
+
     /// The calls so far in their order, without variables, and the signals a Tilt got as `signal NAME`.
     pub(crate) fn calls(&self) -> Vec<String> {
         let without = |line: String| line.split_once(" | ").map_or(line.clone(), |(call, _)| call.to_owned());

@@ -1,0 +1,226 @@
+//! What instances left in Docker, proved theirs by label or by exact name: clusters by `silo.instance`, containers,
+//! networks and volumes by compose's project label (contracts 2.2 and 2.4), the plain network by the instance's own name.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::k3d::{K3d, LABEL};
+use crate::core::environment::Environment;
+use crate::core::name;
+use crate::failure::Failure;
+use crate::sys::cmd::{self, Cmd};
+use crate::sys::files;
+
+/// compose's label on all it makes.
+const COMPOSE: &str = "com.docker.compose.project";
+/// How long a question may take.
+const ASK: Duration = Duration::from_secs(5);
+/// How long a removal may take.
+const REMOVE: Duration = Duration::from_mins(2);
+
+/// A thing with the owner its label names; empty without that label.
+type Labelled = (String, String);
+
+/// What there is in Docker that could be some instance's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inventory {
+    /// Clusters, each with its instance's id.
+    clusters: Vec<Labelled>,
+    /// Image registries, each with its cluster.
+    registries: Vec<Labelled>,
+    /// Containers with their compose project.
+    containers: Vec<Labelled>,
+    /// Networks with their compose project.
+    networks: Vec<Labelled>,
+    /// Volumes with their compose project.
+    volumes: Vec<Labelled>,
+}
+
+/// What one instance left, in the order in which it is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leftovers {
+    /// Its clusters.
+    pub clusters: Vec<String>,
+    /// Its image registries, and the containers of its compose project.
+    pub containers: Vec<String>,
+    /// Its networks.
+    pub networks: Vec<String>,
+    /// Its volumes, data included.
+    pub volumes: Vec<String>,
+}
+
+impl Leftovers {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.lines().is_empty()
+    }
+
+    /// Each kind that there is, with its names.
+    pub fn lines(&self) -> Vec<String> {
+        let kinds = [
+            ("cluster", &self.clusters),
+            ("container", &self.containers),
+            ("network", &self.networks),
+            ("volume", &self.volumes),
+        ];
+        let some = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+        some.map(|(kind, names)| format!("{kind}{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", ")))
+            .collect()
+    }
+}
+
+impl Inventory {
+    /// What the instance of an id left under these qualified names. A name that another instance bears now is not to
+    /// be among them.
+    pub fn of(&self, id: &str, names: &[String]) -> Leftovers {
+        let pick = |all: &[Labelled], is: &dyn Fn(&Labelled) -> bool| -> Vec<String> {
+            let mut picked: Vec<String> = all.iter().filter(|one| is(one)).map(|(name, _)| name.clone()).collect();
+            picked.sort();
+            picked.dedup();
+            picked
+        };
+        let project = |one: &Labelled| names.contains(&one.1);
+        let clusters = pick(&self.clusters, &|(_, owner)| owner == id);
+        // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
+        let clusters_named: Vec<String> = names.iter().map(|name| name::k3d(name)).collect();
+        let registry = |one: &Labelled| {
+            clusters_named.iter().any(|cluster| one.1 == *cluster && one.0 == format!("{cluster}-registry.localhost"))
+                && !self.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && owner != id)
+        };
+        let network = |one: &Labelled| project(one) || one.1.is_empty() && names.contains(&one.0);
+        Leftovers {
+            containers: [pick(&self.registries, &registry), pick(&self.containers, &project)].concat(),
+            networks: pick(&self.networks, &network),
+            volumes: pick(&self.volumes, &project),
+            clusters,
+        }
+    }
+}
+
+/// Docker, to take stock and to clear up.
+#[derive(Debug, Clone, Copy)]
+pub struct Yard<'a> {
+    /// The environment, outside every instance.
+    pub environment: &'a Environment,
+}
+
+impl<'a> Yard<'a> {
+    /// Whether Docker is installed at all.
+    pub fn is_there(self) -> bool {
+        cmd::find("docker", self.environment).is_some()
+    }
+
+    /// Takes stock of all there is.
+    ///
+    /// # Errors
+    /// A [`Failure`] when Docker does not answer.
+    pub fn inventory(self) -> Result<Inventory, Failure> {
+        let label = |label: &str| format!("{{{{.Label \"{label}\"}}}}");
+        let compose = format!("label={COMPOSE}");
+        Ok(Inventory {
+            clusters: self.list(
+                &["ps", "--all", "--filter", &format!("label={LABEL}")],
+                &label("k3d.cluster"),
+                &label(LABEL),
+            )?,
+            registries: self.list(
+                &["ps", "--all", "--filter", "label=k3d.role=registry"],
+                "{{.Names}}",
+                &label("k3d.cluster"),
+            )?,
+            containers: self.list(&["ps", "--all", "--filter", &compose], "{{.Names}}", &label(COMPOSE))?,
+            networks: self.list(&["network", "ls"], "{{.Name}}", &label(COMPOSE))?,
+            volumes: self.list(&["volume", "ls", "--filter", &compose], "{{.Name}}", &label(COMPOSE))?,
+        })
+    }
+
+    /// Removes everything an instance left; `home` is where `.kube` lies. What cannot be removed is told at the end, and
+    /// the rest is removed all the same.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the first thing that could not be removed.
+    pub fn clear(self, left: &Leftovers, home: &Path) -> Result<(), Failure> {
+        let clusters = left.clusters.iter().map(|cluster| self.delete_cluster(cluster, home));
+        let mut done: Vec<Result<(), Failure>> = clusters.collect();
+        let kinds: [(&[&str], &Vec<String>); 3] = [
+            (&["rm", "--force"], &left.containers),
+            (&["network", "rm"], &left.networks),
+            (&["volume", "rm"], &left.volumes),
+        ];
+        for (words, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
+            let words: Vec<&str> = words.iter().copied().chain(names.iter().map(String::as_str)).collect();
+            let cmd = self.docker(&words);
+            done.push(cmd.capture(REMOVE).and_then(|captured| captured.success(&cmd)).map(|_| ()));
+        }
+        done.into_iter().collect()
+    }
+
+    fn delete_cluster(self, cluster: &str, home: &Path) -> Result<(), Failure> {
+        // k3d edits the kubeconfig that the environment names; this one goes with the cluster.
+        let kubeconfig = home.join(".kube").join(cluster);
+        let mut environment = self.environment.clone();
+        environment.set("KUBECONFIG", kubeconfig.as_os_str());
+        K3d::new(&environment, Path::new("/")).delete(cluster)?;
+        files::remove(&kubeconfig)
+    }
+
+    fn list(self, words: &[&str], name: &str, owner: &str) -> Result<Vec<Labelled>, Failure> {
+        let format = format!("{name}\t{owner}");
+        let cmd = self.docker(&[words, &["--format", &format]].concat());
+        let answer = cmd.capture(ASK)?.success(&cmd)?;
+        let text = String::from_utf8_lossy(&answer);
+        let pairs = text.lines().filter_map(|line| line.split_once('\t'));
+        Ok(pairs
+            .map(|(name, owner)| (name.to_owned(), owner.to_owned()))
+            .filter(|(name, _)| !name.is_empty())
+            .collect())
+    }
+
+    fn docker(self, words: &[&str]) -> Cmd<'a> {
+        let arguments = words.iter().map(Into::into).collect();
+        Cmd { program: "docker", arguments, environment: self.environment, folder: Path::new("/") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<Labelled> {
+        list.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect()
+    }
+
+    #[test]
+    fn only_what_a_label_or_the_exact_name_proves_is_an_instances() {
+        let inventory = Inventory {
+            clusters: pairs(&[("localnet-x", "id-x"), ("localnet-x-2", "id-2"), ("localnet-y", "id-y")]),
+            registries: pairs(&[
+                ("localnet-x-registry.localhost", "localnet-x"),
+                ("localnet-y-registry.localhost", "localnet-y"),
+                ("shared-registry", "localnet-x"),
+            ]),
+            containers: pairs(&[("x-db-1", "localnet-x"), ("x2-db-1", "localnet-x-2")]),
+            networks: pairs(&[
+                ("localnet-x", ""),
+                ("localnet-x_default", "localnet-x"),
+                ("localnet-x-2", ""),
+                ("bridge", ""),
+                ("localnet-old", "somebody"),
+            ]),
+            volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
+        };
+        let names = ["localnet-x".to_owned(), "localnet-old".to_owned()];
+        let left = inventory.of("id-x", &names);
+        assert_eq!(
+            left.lines(),
+            [
+                "cluster localnet-x",
+                "containers localnet-x-registry.localhost, x-db-1",
+                "networks localnet-x, localnet-x_default",
+                "volume localnet-x_data",
+            ]
+        );
+        // The cluster of that name is another root's now, and so is its registry.
+        assert_eq!(inventory.of("id-z", &["localnet-y".to_owned()]), Leftovers::default());
+    }
+}

@@ -1,0 +1,245 @@
+//! `silo prune`: frees the leases of roots that are gone, and with `--clusters` removes what they left in Docker. It shows
+//! first what it will do, and looks afterwards whether it is done.
+//!
+//! What an instance left goes before its entry does: until then nobody else can take its name, and so nobody else's things
+//! can bear it. A root that is back, or is just being started, is left alone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::census::{self, State};
+use super::{COMMAND_WAIT, Context, instance};
+use crate::backend::leftovers::{Inventory, Leftovers, Yard};
+use crate::cli::PruneArgs;
+use crate::core::digest;
+use crate::core::leases::{Instance, Leases};
+use crate::core::source::counted;
+use crate::failure::{Failure, code, quoted, shown};
+use crate::store::instances;
+use crate::store::memo::{self, Memo};
+use crate::store::registry;
+use crate::sys::lock::{self, Wait};
+use crate::sys::{files, signals};
+
+/// A root that is gone, and what there still is of its instance.
+struct Doomed {
+    root: PathBuf,
+    /// Its entry in the registry; none when that was freed before and something stayed in Docker.
+    entry: Option<Instance>,
+    /// Every name it may have left things under.
+    names: Vec<String>,
+    left: Leftovers,
+}
+
+pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failure> {
+    let leases = registry::peek(&context.dirs)?;
+    let outside = context.outside();
+    let yard = Yard { environment: &outside };
+    let mut doomed = doomed(context, &leases, &arguments.names)?;
+    let inventory = inventory(context, yard, arguments.clusters, doomed.is_empty())?;
+    for one in &mut doomed {
+        let id = digest::root_id(one.root.as_os_str().as_encoded_bytes());
+        one.left = inventory.as_ref().map_or_else(Leftovers::default, |all| all.of(&id, &one.names));
+    }
+    doomed.retain(|one| one.entry.is_some() || (arguments.clusters && !one.left.is_none()));
+    if doomed.is_empty() {
+        context.ui.answer("Nothing to prune\n")?;
+        return Ok(0);
+    }
+    context.ui.answer(&plan(&doomed, arguments.clusters))?;
+    if !arguments.clusters && doomed.iter().any(|one| !one.left.is_none()) {
+        context.ui.step("Some of them left things in Docker; `silo prune --clusters` removes these too");
+    }
+    if arguments.dry_run {
+        return Ok(0);
+    }
+    if !arguments.yes {
+        let failure = Failure::new("Nothing was pruned: there is no terminal to ask on").code(code::USAGE);
+        match context.ui.confirm("Go on?") {
+            None => return Err(failure.hint("Run `silo prune --yes`; `silo prune --dry-run` only shows")),
+            Some(false) => return Ok(code::FAILURE),
+            Some(true) => {}
+        }
+    }
+    let stock_taken = inventory.is_some();
+    carry_out(context, yard, &doomed, (arguments.clusters, stock_taken || !yard.is_there()))
+}
+
+/// The roots that are gone. One on a disk that is not mounted is said and kept, unless it is named.
+fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Doomed>, Failure> {
+    let asked = names.iter().map(|name| instance::find(leases, name)).collect::<Result<Vec<_>, _>>()?;
+    let mut doomed = Vec::new();
+    for entry in &leases.instances {
+        let root = PathBuf::from(&entry.root);
+        let is_asked = asked.iter().any(|asked| asked.root == entry.root);
+        match census::missing(&context.dirs, &root) {
+            None if is_asked => {
+                let place = quoted(&root);
+                return Err(Failure::new(format!("`{}` is not gone: its folder is `{}`", entry.name, shown(&root)))
+                    .hint(format!("Run `silo down --clean -C {place}` to let go of it")));
+            }
+            Some(State::Unmounted) if asked.is_empty() => {
+                let mount = census::unmounted(&context.dirs, &root).unwrap_or_default();
+                context.ui.step(&format!(
+                    "Kept: `{}` in `{}`, for nothing is mounted at `{}`. When that disk is gone for good: `silo prune {}`",
+                    entry.name,
+                    shown(&root),
+                    shown(&mount),
+                    entry.qualified()
+                ));
+            }
+            Some(_) if asked.is_empty() || is_asked => {
+                let memo = memo::of(&context.dirs, &root);
+                doomed.push(Doomed {
+                    names: names_of(leases, memo.as_ref(), Some(entry)),
+                    entry: Some(entry.clone()),
+                    root,
+                    left: Leftovers::default(),
+                });
+            }
+            _ => {}
+        }
+    }
+    if names.is_empty() {
+        let known = |memo: &Memo| leases.at(&memo.root).is_some();
+        for memo in memo::all(&context.dirs).into_iter().filter(|memo| !known(memo)) {
+            let root = PathBuf::from(&memo.root);
+            if census::missing(&context.dirs, &root) == Some(State::Gone) {
+                let names = names_of(leases, Some(&memo), None);
+                doomed.push(Doomed { root, entry: None, names, left: Leftovers::default() });
+            }
+        }
+    }
+    Ok(doomed)
+}
+
+/// Every name an instance has had that no other instance bears now.
+fn names_of(leases: &Leases, memo: Option<&Memo>, entry: Option<&Instance>) -> Vec<String> {
+    let own = entry.map(Instance::qualified);
+    let had = memo.map_or_else(Vec::new, |memo| memo.names.clone());
+    let mut names: Vec<String> = had.into_iter().chain(own.clone()).collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| own.as_ref() == Some(name) || leases.named(name).is_none());
+    names
+}
+
+/// What there is in Docker; none where it need not be asked, or cannot be and need not answer.
+fn inventory(context: &Context, yard: Yard<'_>, needed: bool, idle: bool) -> Result<Option<Inventory>, Failure> {
+    if idle || (!yard.is_there() && !needed) {
+        return Ok(None);
+    }
+    if !yard.is_there() {
+        return Err(Failure::new("`docker` is not installed, so nothing in it can be removed")
+            .hint("Run `silo prune` without `--clusters` to free the leases alone"));
+    }
+    match yard.inventory() {
+        Ok(inventory) => Ok(Some(inventory)),
+        Err(failure) if needed => {
+            Err(failure.hint("Start Docker first, or run `silo prune` without `--clusters` to free the leases alone"))
+        }
+        Err(failure) => {
+            context.ui.detail(&failure.what);
+            Ok(None)
+        }
+    }
+}
+
+fn plan(doomed: &[Doomed], clusters: bool) -> String {
+    let mut text = String::new();
+    for one in doomed {
+        let root = shown(&one.root);
+        match &one.entry {
+            Some(entry) => {
+                let ports: Vec<String> = entry.ports.values().map(u16::to_string).collect();
+                let ports = if ports.is_empty() { "no port".to_owned() } else { ports.join(" ") };
+                text.push_str(&format!("{}: {root} is gone; frees {ports}\n", entry.name));
+            }
+            None => {
+                text.push_str(&format!("{}: {root} is gone, and its leases are free already\n", one.names.join(", ")));
+            }
+        }
+        if clusters {
+            for line in one.left.lines() {
+                text.push_str(&format!("  removes {line}\n"));
+            }
+        }
+    }
+    text
+}
+
+fn carry_out(
+    context: &Context,
+    yard: Yard<'_>,
+    doomed: &[Doomed],
+    (clusters, known): (bool, bool),
+) -> Result<u8, Failure> {
+    signals::watch();
+    let (mut freed, mut failures) = (0, Vec::new());
+    for one in doomed {
+        signals::check()?;
+        let at_once = Wait { limit: Duration::ZERO, tell: &|_| () };
+        let started = |holder| Failure::new(format!("`{}` is being started{holder}", shown(&one.root)));
+        let done = lock::hold(&context.dirs.up_lock(&one.root), "its start", &at_once, started, || {
+            if clusters && !one.left.is_none() {
+                remove(context, yard, one)?;
+            }
+            free(context, one)
+        });
+        match done {
+            Ok(true) => freed += one.entry.as_ref().map_or(0, |entry| entry.ports.len()),
+            Ok(false) => context.ui.step(&format!("Kept: `{}` is back", shown(&one.root))),
+            Err(failure) => failures.push(failure),
+        }
+        // What may still lie in Docker is known to be silo's by the memo alone.
+        if clusters || (known && one.left.is_none()) {
+            forget(context, one)?;
+        }
+    }
+    context.ui.step(&format!("Freed {}", counted(freed, "port")));
+    let Some(last) = failures.pop() else { return Ok(0) };
+    for failure in &failures {
+        context.ui.warn(&failure.to_string());
+    }
+    Err(last)
+}
+
+/// Removes what an instance left in Docker, and looks whether it is gone.
+fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure> {
+    if files::exists(&one.root) {
+        return Ok(());
+    }
+    for line in one.left.lines() {
+        context.ui.step(&format!("Removing {line}"));
+    }
+    let removed = yard.clear(&one.left, &context.dirs.home);
+    let id = digest::root_id(one.root.as_os_str().as_encoded_bytes());
+    let still = yard.inventory()?.of(&id, &one.names);
+    if still.is_none() {
+        return Ok(());
+    }
+    let what = format!("Still there: {}; its leases are kept", still.lines().join("; "));
+    let failure = removed.err().map_or_else(
+        || Failure::new(&what),
+        |failure| Failure { what: format!("{what}\n{}", failure.what), ..failure },
+    );
+    Err(failure.hint("Look what holds them: `docker ps --all`; then run `silo prune --clusters` again"))
+}
+
+/// Frees the leases of a root that is still gone; false when it is back.
+fn free(context: &Context, one: &Doomed) -> Result<bool, Failure> {
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+    match &one.entry {
+        Some(_) => instances::release_if(&context.dirs, &one.root, &wait, || !files::exists(&one.root)),
+        None => Ok(true),
+    }
+}
+
+/// Forgets a root that holds nothing any more.
+fn forget(context: &Context, one: &Doomed) -> Result<(), Failure> {
+    let root = one.root.to_string_lossy();
+    if files::exists(Path::new(&one.root)) || registry::peek(&context.dirs)?.at(&root).is_some() {
+        return Ok(());
+    }
+    memo::forget(&context.dirs, &one.root)
+}

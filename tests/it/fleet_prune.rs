@@ -1,0 +1,191 @@
+//! `silo prune`: what is gone is let go of, what is not is kept, and what was removed is looked for again.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use silo::core::digest;
+
+use crate::lifecycle_up::Stage;
+use crate::machine::{assert_agreed, files_below, registry};
+use crate::pty::{Session, Shell};
+use crate::sandbox::Sandbox;
+use crate::tools::Tools;
+
+const RANDOM: &str = "version = 1\n[ports]\nA = 0\nB = 0\n";
+
+/// Instances named like their folders.
+fn instances<const N: usize>(sandbox: &Sandbox, names: [&str; N]) -> [PathBuf; N] {
+    names.map(|name| {
+        let dir = sandbox.project(name, RANDOM);
+        sandbox.run(&dir, ["env", name]).success();
+        dir
+    })
+}
+
+fn names(sandbox: &Sandbox) -> Vec<String> {
+    registry(sandbox).instances.into_iter().map(|instance| instance.name).collect()
+}
+
+fn remove(dir: &PathBuf) {
+    fs::remove_dir_all(dir).expect("it was made");
+}
+
+#[test]
+fn the_leases_of_gone_roots_are_freed_and_no_others() {
+    let sandbox = Sandbox::new();
+    let _docker = Tools::install(&sandbox, &["docker"]);
+    let [gone, stays] = instances(&sandbox, ["gone", "stays"]);
+    sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n").stderr("");
+    let ports: Vec<u16> = sandbox.lockfile_ports(&gone).values().copied().collect();
+    remove(&gone);
+    let plan = format!("gone: $SANDBOX/projects/gone is gone; frees {} {}\n", ports[0], ports[1]);
+    sandbox.run("", ["prune", "--dry-run"]).success().stdout(&plan).stderr("");
+    assert_eq!(names(&sandbox), ["gone", "stays"]);
+    let refused = sandbox.run("", ["prune"]).exit(2).stdout(&plan);
+    assert!(refused.stderr.contains("there is no terminal to ask on") && refused.stderr.contains("`silo prune --yes`"));
+    assert_eq!(names(&sandbox), ["gone", "stays"]);
+    sandbox.run("", ["prune", "--yes"]).success().stdout(&plan).stderr("Freed 2 ports\n");
+    assert_eq!(names(&sandbox), ["stays"]);
+    assert_agreed(&sandbox, &stays);
+    let id = digest::root_id(stays.to_str().expect("it is UTF-8").as_bytes());
+    let left = files_below(&sandbox.path("state/silo/instances"));
+    assert!(left.iter().all(|file| file.starts_with(&id)), "{left:?}");
+    let next = instances(&sandbox, ["next"]);
+    let next: Vec<u16> = sandbox.lockfile_ports(&next[0]).values().copied().collect();
+    assert_eq!(next, ports, "what was freed is given out again");
+}
+
+#[test]
+fn on_a_terminal_it_asks_and_no_is_no() {
+    let sandbox = Sandbox::new();
+    let [gone] = instances(&sandbox, ["gone"]);
+    remove(&gone);
+    let mut shell = Session::start(&sandbox, Shell::Bash, &sandbox.dir(""));
+    let no = shell.run("silo prune\nn");
+    assert_eq!(no.status, "1", "{no:?}");
+    assert_eq!(names(&sandbox), ["gone"]);
+    let yes = shell.run("silo prune\ny");
+    assert_eq!(yes.status, "0", "{yes:?}");
+    assert_eq!(names(&sandbox), [""; 0]);
+}
+
+#[test]
+fn a_root_on_an_unmounted_disk_is_said_and_kept_until_it_is_named() {
+    let sandbox = Sandbox::new();
+    let [away, stays] = instances(&sandbox, ["away", "stays"]);
+    let id = digest::root_id(away.to_str().expect("it is UTF-8").as_bytes());
+    let memo = sandbox.path(format!("state/silo/instances/{id}/memo"));
+    let mut told: Value = serde_json::from_slice(&fs::read(&memo).expect("it was written")).expect("it is JSON");
+    let mounted = told["mount"].as_str().expect("every folder is on some disk").to_owned();
+    assert!(away.starts_with(mounted));
+    told["mount"] = json!(sandbox.path("disk"));
+    fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+    remove(&away);
+    sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n").stderr(
+        "Kept: `away` in `$SANDBOX/projects/away`, for nothing is mounted at `$SANDBOX/disk`. \
+         When that disk is gone for good: `silo prune localnet-away`\n",
+    );
+    assert_eq!(names(&sandbox), ["away", "stays"]);
+    let refused = sandbox.run("", ["prune", "--yes", "away", "stays"]).exit(1);
+    assert!(refused.stderr.contains("`stays` is not gone: its folder is `$SANDBOX/projects/stays`"), "{refused:#?}");
+    sandbox.run("", ["prune", "--yes", "localnet-away"]).success();
+    assert_eq!(names(&sandbox), ["stays"]);
+    assert_agreed(&sandbox, &stays);
+    sandbox.run("", ["prune", "--yes", "awya"]).exit(1).stderr_has("No instance is named `awya`");
+}
+
+/// A project with a cluster whose folder is then removed, and things of its and of others in Docker.
+fn left_behind() -> Stage {
+    let stage = Stage::with_cluster("");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    let (own, other) = ("localnet-dev", "localnet-dev-2");
+    for project in [own, other] {
+        let label = [("com.docker.compose.project", project)];
+        stage.tools.container(&format!("{project}-db-1"), &label, &[]);
+        stage.tools.thing("network", &format!("{project}_default"), &label);
+        stage.tools.thing("network", project, &[]);
+        stage.tools.thing("volume", &format!("{project}_data"), &label);
+    }
+    stage.tools.thing("volume", "localnet-dev-data", &[]);
+    fs::remove_dir_all(&stage.app).expect("it was made");
+    stage
+}
+
+#[test]
+fn with_clusters_everything_that_is_proved_theirs_goes_and_nothing_else() {
+    let stage = left_behind();
+    let kubeconfig = stage.sandbox.path("home/.kube/localnet-dev");
+    assert!(kubeconfig.exists());
+    let ran = stage.sandbox.run("", ["prune", "--dry-run", "--clusters"]).success();
+    let (_, plan) = ran.stdout.split_once('\n').expect("it has lines");
+    let expected = "  removes cluster localnet-dev\n  \
+         removes containers localnet-dev-registry.localhost, localnet-dev-db-1\n  \
+         removes networks localnet-dev, localnet-dev_default\n  removes volume localnet-dev_data\n";
+    assert_eq!(plan, expected);
+    let before = [stage.tools.names_of("container"), stage.tools.names_of("network"), stage.tools.names_of("volume")];
+    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert_eq!(stage.tools.names_of("container"), ["localnet-dev-2-db-1"], "of {before:?}");
+    assert_eq!(stage.tools.names_of("network"), ["localnet-dev-2", "localnet-dev-2_default"]);
+    assert_eq!(stage.tools.names_of("volume"), ["localnet-dev-2_data", "localnet-dev-data"]);
+    assert!(!kubeconfig.exists());
+    assert_eq!(names(&stage.sandbox), [""; 0]);
+    assert_eq!(files_below(&stage.sandbox.path("state/silo/instances")), [""; 0]);
+}
+
+#[test]
+fn what_stayed_in_docker_is_found_again_after_the_leases_are_free() {
+    let stage = left_behind();
+    let ran = stage.sandbox.run("", ["prune", "--yes"]).success();
+    assert!(ran.stderr.contains("`silo prune --clusters` removes these too"), "{ran:#?}");
+    assert_eq!(names(&stage.sandbox), [""; 0]);
+    stage.sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n");
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert!(ran.stdout.starts_with("localnet-dev: ") && ran.stdout.contains("its leases are free already"), "{ran:#?}");
+    assert_eq!(stage.tools.names_of("container"), ["localnet-dev-2-db-1"]);
+    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success().stdout("Nothing to prune\n");
+}
+
+#[test]
+fn the_things_of_a_name_that_somebody_else_bears_now_are_left_alone() {
+    let stage = left_behind();
+    stage.sandbox.run("", ["prune", "--yes"]).success();
+    let heir = stage.sandbox.project("heir", RANDOM);
+    stage.sandbox.run(&heir, ["env", "dev"]).success();
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    // The cluster bears the old root's own label; the rest could be the heir's by now.
+    assert!(ran.stdout.contains("removes cluster localnet-dev\n") && !ran.stdout.contains("volume"), "{ran:#?}");
+    assert_eq!(stage.tools.names_of("volume").len(), 3);
+    assert!(stage.tools.names_of("container").contains(&"localnet-dev-db-1".to_owned()));
+    assert_agreed(&stage.sandbox, &heir);
+}
+
+#[test]
+fn what_cannot_be_removed_is_named_and_its_leases_are_kept() {
+    let stage = left_behind();
+    stage.tools.set("docker.volume-rm.exit", "1");
+    stage.tools.set("docker.volume-rm.stderr", "Error response from daemon: volume is in use\n");
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]);
+    let ran = ran.fails_naming(&["Still there: volume localnet-dev_data; its leases are kept", "volume is in use"]);
+    assert!(ran.stderr.ends_with("then run `silo prune --clusters` again\n"), "{ran:#?}");
+    assert_eq!(names(&stage.sandbox), ["dev"]);
+    stage.tools.unset("docker.volume-rm.exit");
+    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert_eq!(names(&stage.sandbox), [""; 0]);
+}
+
+#[test]
+fn without_docker_the_leases_are_freed_and_clusters_are_refused() {
+    let sandbox = Sandbox::new();
+    let tools = Tools::install(&sandbox, &["docker"]);
+    let [gone] = instances(&sandbox, ["gone"]);
+    remove(&gone);
+    tools.set("docker.down", "");
+    sandbox
+        .run("", ["prune", "--yes", "--clusters"])
+        .fails_naming(&["Is the docker daemon running?", "without `--clusters`"]);
+    assert_eq!(names(&sandbox), ["gone"]);
+    sandbox.run("", ["prune", "--yes"]).success();
+    assert_eq!(names(&sandbox), [""; 0]);
+}

@@ -1,0 +1,116 @@
+//! `silo who`, `get` and `open`: one port, one value, one address.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::machine::run_with;
+use crate::sandbox::{Ran, Sandbox, free_ports, toml_with_ports};
+use crate::tools::Tools;
+
+fn object(ran: Ran) -> Value {
+    serde_json::from_slice(&ran.success().bytes).expect("it answers in JSON")
+}
+
+#[test]
+fn a_port_has_a_lease_a_process_a_container_or_nobody() {
+    let sandbox = Sandbox::new();
+    let tools = Tools::install(&sandbox, &["docker"]);
+    let [web, free, published] = free_ports();
+    let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    sandbox.run(&app, ["env", "x"]).success();
+    let who = |port: u16| sandbox.run("", ["who", &port.to_string()]);
+    let lease = "Leased to x as WEB_PORT ($SANDBOX/projects/app)\n";
+    who(web).success().stdout(&format!("{lease}Nobody listens on it now\n"));
+    who(free).exit(1).stdout(&format!("Nobody holds port {free}\n")).stderr("");
+
+    let listener = TcpListener::bind(("127.0.0.1", web)).expect("it is free");
+    let held = who(web).success().stdout;
+    let pid = std::process::id();
+    assert!(held.starts_with(lease) && held.contains(&format!("(pid {pid}) in ")), "{held}");
+    let told = object(sandbox.run("", ["who", "--json", &web.to_string()]));
+    assert_eq!(told["lease"], json!({ "instance": "x", "variable": "WEB_PORT", "root": app }));
+    assert_eq!(told["process"]["pid"], json!(pid));
+    assert_eq!((&told["taken"], &told["container"]), (&json!(true), &Value::Null));
+    drop(listener);
+
+    tools.container("web-1", &[("com.docker.compose.project", "p")], &[published]);
+    let told = who(published).success().stdout;
+    assert_eq!(told, "Published by the container web-1 of the compose project p\n");
+    sandbox.run("", ["who", "0"]).exit(2);
+    sandbox.run("", ["who", "70000"]).exit(2);
+}
+
+#[test]
+fn a_process_is_known_by_the_instance_it_was_started_in() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    sandbox.run(&app, ["env", "x"]).success();
+    // It is listening when it has said so, and ends with its input.
+    let serve = "import os, socket, sys; s = socket.create_server(('127.0.0.1', int(os.environ['WEB_PORT']))); \
+                 os.chdir('/'); print('ready', flush=True); sys.stdin.read()";
+    let mut command = sandbox.command("silo", &app);
+    command.args(["exec", "--", "/usr/bin/python3", "-c", serve]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut server = command.spawn().expect("silo is on PATH");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(server.stdout.as_mut().expect("it is piped"), &mut ready).expect("it starts");
+    let told = object(sandbox.run("", ["who", "--json", &web.to_string()]));
+    drop(server.stdin.take());
+    server.wait().expect("it ends with its input");
+    assert_eq!(told["process"]["instance"], json!("x"), "{told}");
+    assert_eq!(told["process"]["folder"], json!("/"));
+}
+
+#[test]
+fn a_value_is_printed_bare_and_the_story_goes_elsewhere() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let toml = toml_with_ports(&[("WEB_PORT", web)]) + "[urls]\nWEB_URL = \"http://${APP_HOST}:${WEB_PORT}/a b\"\n";
+    let app = sandbox.project("app", &toml);
+    sandbox.run(&app, ["get", "WEB_PORT"]).success().stdout(&format!("{web}\n")).stderr_has("Writing `.silo.lock`\n");
+    sandbox.run(&app, ["env", "x"]).success();
+    sandbox.run(&app, ["get", "WEB_URL"]).success().stdout(&format!("http://x.localhost:{web}/a b\n")).stderr("");
+    sandbox.run(&app, ["get", "SILO_ROOT"]).success().stdout("$SANDBOX/projects/app\n");
+    let wrong = sandbox.run(&app, ["get", "WEB_PROT"]).exit(1).stdout("");
+    assert_eq!(
+        wrong.stderr,
+        "Error: `WEB_PROT` is no variable of `x`\nHint: The nearest is `WEB_PORT`\nHint: List them all: `silo env --json`\n"
+    );
+    sandbox.run("", ["get", "WEB_PORT", "-i", "x"]).success().stdout(&format!("{web}\n"));
+    sandbox.run("", ["get", "WEB_PORT", "-i", "localnet-x"]).success().stdout(&format!("{web}\n"));
+    sandbox.run("", ["get", "WEB_PORT", "-i", "y"]).exit(1).stderr_has("No instance is named `y`");
+    sandbox.run("", ["get", "WEB_PORT"]).exit(1).stderr_has("No `silo.toml` in");
+    fs::remove_dir_all(&app).expect("it was made");
+    sandbox.run("", ["get", "WEB_PORT", "-i", "x"]).exit(1).stderr_has("Hint: Run `silo prune`");
+}
+
+#[test]
+fn an_address_is_handed_to_the_browser_and_only_the_web_is() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let urls = "[urls]\nDATABASE_URL = \"postgres://localhost\"\nWEB_URL = \"http://${APP_HOST}:${WEB_PORT}\"\n\
+                ODD_URL = \"javascript:alert(1)\"\nADMIN_URL = \"https://admin.example.com\"\n";
+    let app = sandbox.project("app", &(toml_with_ports(&[("WEB_PORT", web)]) + urls));
+    sandbox.run(&app, ["env", "x"]).success();
+    let opened = sandbox.path("home/opened");
+    let browser = sandbox.path("bin/browser");
+    let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" \"${{SILO_ACTIVE-}}\" >>'{}'\n", opened.display());
+    fs::write(&browser, script).expect("the sandbox is writable");
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let open = |args: &[&str]| run_with(&sandbox, &app, &[("BROWSER", "no-such-browser:browser --new %s")], args);
+    open(&["open"]).success().stdout(&format!("http://x.localhost:{web}\n"));
+    open(&["open", "ADMIN_URL"]).success();
+    let expected = format!("--new\nhttp://x.localhost:{web}\n\n--new\nhttps://admin.example.com\n\n");
+    assert_eq!(fs::read_to_string(&opened).expect("it was opened"), expected);
+    open(&["open", "--print", "-i", "x", "ADMIN_URL"]).success().stdout("https://admin.example.com\n");
+    for odd in ["DATABASE_URL", "ODD_URL", "WEB_PORT"] {
+        open(&["open", odd]).exit(1).stdout("").stderr_has("Only http:// and https:// are opened");
+    }
+    assert_eq!(fs::read_to_string(&opened).expect("it was opened"), expected);
+    fs::write(&browser, "#!/bin/sh\nexit 3\n").expect("the sandbox is writable");
+    open(&["open"]).exit(1).stderr_has("failed with exit code 3");
+}
