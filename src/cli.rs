@@ -121,6 +121,15 @@ pub enum Command {
         after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --clusters --yes   # Also their clusters, containers, networks and volumes"
     )]
     Prune(PruneArgs),
+    /// Show what activation changes in this shell, before or after it is allowed
+    #[command(
+        after_help = "Examples:\n  silo diff\n  silo diff -C ~/downloads/project   # Before `silo allow`\n  silo diff --json"
+    )]
+    Diff {
+        /// Print JSON: an object of names, each with the value before and after
+        #[arg(long)]
+        json: bool,
+    },
     /// Trust this silo.toml to act on `cd`, and show what changed since the last time
     #[command(visible_alias = "trust", after_help = "Examples:\n  silo allow\n  silo allow -C ../other-worktree")]
     Allow,

@@ -5,6 +5,7 @@ mod census;
 mod ci;
 mod cluster;
 mod deny;
+mod diff;
 mod down;
 mod env;
 mod exec;
@@ -19,6 +20,7 @@ mod logs;
 mod open;
 mod profiles;
 mod prune;
+mod recorded;
 mod require;
 mod shell;
 mod status;
@@ -133,6 +135,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Env(arguments) => env::run(context, &arguments),
         Command::Profiles { json } => profiles::run(context, json),
         Command::Status { json } => status::run(context, json),
+        Command::Diff { json } => diff::run(context, json),
         Command::Allow => allow::run(context),
         Command::Deny => deny::run(context),
         Command::Up(arguments) => up::run(context, &arguments),

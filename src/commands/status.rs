@@ -8,30 +8,20 @@ use serde_json::json;
 
 use super::Context;
 use super::cluster::Names;
+use super::recorded::{Recorded, recorded, vars};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
-use crate::core::config::{API_PORT, ConfigFile};
-use crate::core::identity::identity;
-use crate::core::lockfile::InstanceState;
-use crate::core::name;
+use crate::core::config::API_PORT;
 use crate::core::source::one_line;
-use crate::core::vars::{self, Vars};
+
 use crate::failure::{Failure, shown};
 use crate::store::project::Project;
-use crate::store::{registry, trust};
+use crate::store::trust;
 use crate::sys::processes::Process;
-use crate::sys::{cmd, files, lock, net};
+use crate::sys::{cmd, lock, net};
 
 /// How long each question may take.
 const LIMIT: Duration = Duration::from_secs(3);
-
-/// The recorded instance.
-struct Recorded {
-    name: String,
-    profile: Option<String>,
-    ports: IndexMap<String, u16>,
-    state: InstanceState,
-}
 
 /// What was found when the world was asked.
 #[derive(Default)]
@@ -114,35 +104,6 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     lines.extend(urls.iter().map(|(name, url)| format!("  {name}: {url}")));
     context.ui.answer(&(lines.join("\n") + "\n"))?;
     Ok(0)
-}
-
-/// The lockfile is the project's memory; the registry's word on ports counts, for its leases are what others avoid.
-fn recorded(context: &Context, project: &Project, prefix: &str) -> Result<Option<Recorded>, Failure> {
-    let leases = registry::peek(&context.dirs)?;
-    let entry = leases.at(project.root_text()).cloned();
-    // In a copy the lockfile tells of the origin, and its ports are the origin's.
-    let copied = |state: &InstanceState| {
-        let holder = leases.named(&name::qualified(prefix, &state.name));
-        holder.is_some_and(|holder| holder.root != project.root_text() && files::exists(holder.root.as_ref()))
-    };
-    let state = project.lockfile()?.map(|(lockfile, _)| lockfile.instance).filter(|state| !copied(state));
-    let (name, profile, ports) = match (entry, &state) {
-        (Some(entry), _) => (entry.name, entry.profile, entry.ports),
-        (None, Some(state)) => (state.name.clone(), state.profile.clone(), state.ports.clone()),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(Recorded { name, profile, ports, state: state.unwrap_or_default() }))
-}
-
-/// The vars as they would be exported; none when the config has moved on since (`silo env` brings them together).
-fn vars(context: &Context, config: &ConfigFile, recorded: &Recorded) -> Vars {
-    let Some(settings) = config.settings(recorded.profile.as_deref()) else { return Vars::default() };
-    let mut identity = identity(&config.prefix, &recorded.name, settings.k3d, &context.dirs.home.to_string_lossy());
-    let vars = vars::hosts(&settings, &identity).and_then(|hosts| {
-        identity.hosts = hosts;
-        vars::vars(&settings, &identity, recorded.profile.as_deref(), &recorded.ports)
-    });
-    vars.unwrap_or_default()
 }
 
 /// Asks everybody at once.

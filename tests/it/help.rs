@@ -31,6 +31,7 @@ fn the_overview_is_short_and_ends_with_examples() {
           get       Print the value of one variable of the instance
           open      Open a URL of the instance in the browser
           prune     Free the leases of projects whose folder is gone
+          diff      Show what activation changes in this shell, before or after it is allowed
           allow     Trust this silo.toml to act on `cd`, and show what changed since the last time [alias: trust]
           deny      Take the trust in this silo.toml back [alias: revoke]
           hook      Print the shell hook, for the shell's start file

@@ -1,5 +1,6 @@
 //! silo as its users meet it: the program itself, and the shell hooks in real shells.
 
+mod commands_diff;
 mod commands_env;
 mod commands_exec;
 mod commands_init;

@@ -1,0 +1,107 @@
+//! `silo diff`: what activation changes in this shell: before it is allowed, what it would; after, what it did. Nothing is
+//! settled, leased or written for it.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Context, recorded};
+use crate::core::activation::{self, Given, UNDO};
+use crate::core::columns::{Cell, Tone};
+use crate::core::config::{ConfigFile, Settings};
+use crate::core::ports::PortSpec;
+use crate::core::trust::Trust;
+use crate::failure::Failure;
+use crate::store::project::Project;
+use crate::store::stamp;
+use crate::store::trust;
+
+/// One variable before and after; `None` is unset.
+struct Line {
+    name: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let config = project.config()?;
+    let known = stamp::load(&context.dirs, &project.root).and_then(|(stamp, _)| stamp.instance);
+    let gates = known.and_then(|known| known.gates);
+    let Some(vars) = vars(context, &project, &config)? else {
+        return planned(context, &config, as_json);
+    };
+    let given = Given { root: project.root_text().as_bytes(), vars: &vars, path: gates.as_deref().map(str::as_bytes) };
+    let outside = context.outside();
+    let changes = activation::enter(&outside, None, &given);
+    let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+    let lines: Vec<Line> = changes
+        .iter()
+        .filter(|change| change.name != UNDO)
+        .map(|change| Line {
+            before: outside.get(&change.name).map(|value| value.to_string_lossy().into_owned()),
+            after: change.value.as_ref().map(text),
+            name: change.name.clone(),
+        })
+        .collect();
+    answer(context, &lines, as_json)?;
+    let active = context.environment.text("SILO_ROOT") == Some(project.root_text());
+    let trust = match trust::judge(&context.dirs, &project)? {
+        Trust::Allowed => "is trusted",
+        Trust::Unknown => "is not trusted yet: `silo allow`",
+        Trust::Changed => "has changed since it was trusted: `silo allow`",
+        Trust::Denied => "is denied: `silo allow` takes that back",
+    };
+    let state = if active { "active in this shell" } else { "not active in this shell" };
+    context.ui.step(&format!("This instance is {state}; its `{}` {trust}", project.shown_name()));
+    Ok(0)
+}
+
+/// The vars of the instance as an active shell has them; none when there is no instance yet.
+fn vars(context: &Context, project: &Project, config: &ConfigFile) -> Result<Option<Vec<(String, String)>>, Failure> {
+    let Some(recorded) = recorded::recorded(context, project, &config.prefix)? else { return Ok(None) };
+    let vars = recorded::vars(context, config, &recorded);
+    let env_file = project.root.join(&config.output);
+    Ok(Some(vars.for_processes(project.root_text(), &env_file.to_string_lossy())))
+}
+
+/// Without an instance there are no values yet, for ports and name are chosen at the first activation: names alone.
+fn planned(context: &Context, config: &ConfigFile, as_json: bool) -> Result<u8, Failure> {
+    let settings: Settings = config.settings(None).expect("the base is always there");
+    let port = |spec: &PortSpec| match spec {
+        PortSpec::Default(port) => format!("{port}, or the next free port"),
+        PortSpec::Random => "a free port".to_owned(),
+    };
+    let ports = settings.ports.iter().map(|(name, spec)| (name, port(spec)));
+    let texts = settings.hosts.iter().chain(&settings.urls).map(|(name, text)| (name, text.value.clone()));
+    let lines: Vec<Line> =
+        ports.chain(texts).map(|(name, after)| Line { name: name.clone(), before: None, after: Some(after) }).collect();
+    answer(context, &lines, as_json)?;
+    context.ui.step("No instance here yet: name and ports are chosen at the first activation, or by `silo env`");
+    Ok(0)
+}
+
+fn answer(context: &Context, lines: &[Line], as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        let pair = |line: &Line| (line.name.clone(), json!({ "before": line.before, "after": line.after }));
+        let object: serde_json::Map<_, _> = lines.iter().map(pair).collect();
+        return context.ui.answer(&format!("{:#}\n", serde_json::Value::Object(object)));
+    }
+    let shown: Vec<Vec<Cell>> = lines.iter().flat_map(cells).collect();
+    context.ui.lines(&shown)
+}
+
+/// `+ NAME=VALUE` for a new variable; for a changed one the old value too. `PATH` shows only the folder it gets.
+fn cells(line: &Line) -> Vec<Vec<Cell>> {
+    let Line { name, before, after } = line;
+    let plus = |value: &str| vec![Cell::new(&format!("+ {name}={value}"), Tone::Good)];
+    let minus = |value: &str| vec![Cell::new(&format!("- {name}={value}"), Tone::Bad)];
+    if name == "PATH"
+        && let (Some(before), Some(after)) = (before, after)
+        && let Some(folder) = after.strip_suffix(before.as_str()).and_then(|folder| folder.strip_suffix(':'))
+    {
+        return vec![plus(&format!("{}:$PATH", Path::new(folder).display()))];
+    }
+    let old = before.as_deref().map(minus);
+    old.into_iter().chain(after.as_deref().map(plus)).collect()
+}
