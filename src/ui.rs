@@ -7,6 +7,7 @@ use owo_colors::OwoColorize as _;
 
 use crate::core::columns::{self, Cell, Tone};
 use crate::core::environment::Environment;
+use crate::core::settings::UserSettings;
 use crate::core::source::printable;
 use crate::failure::Failure;
 
@@ -17,6 +18,10 @@ pub struct Ui {
     pub verbose: bool,
     /// `SILO_LOG=off`: the shell hook says nothing.
     pub hook_silent: bool,
+    /// The user's settings: the shell hook says nothing but failures.
+    pub quiet: bool,
+    /// What stands before and after the shell hook's lines, where it is not `silo: ` and nothing.
+    pub log_format: Option<(&'static str, &'static str)>,
 }
 
 impl Ui {
@@ -115,16 +120,29 @@ impl Ui {
 
     /// A line of the shell hook.
     pub fn hook(self, text: &str) {
-        if !self.hook_silent {
-            story(&format!("silo: {}", printable(text)));
+        if !self.hook_silent && !self.quiet {
+            story(&self.framed(text));
         }
     }
 
     /// A failure met by the shell hook.
     pub fn hook_failure(self, failure: &Failure, after: &str) {
         if !self.hook_silent {
-            story(&format!("{}\nsilo: {after}", coloured(failure)));
+            story(&format!("{}\n{}", coloured(failure), self.framed(after)));
         }
+    }
+
+    fn framed(self, text: &str) -> String {
+        let (before, after) = self.log_format.unwrap_or(("silo: ", ""));
+        format!("{before}{}{after}", printable(text))
+    }
+
+    /// The same, as the user's settings want it.
+    #[must_use]
+    pub fn set(self, settings: &UserSettings) -> Self {
+        let (before, after) = settings.log_format.clone();
+        // A process reads its settings once, and says its lines until it ends.
+        Self { quiet: settings.quiet, log_format: Some((before.leak(), after.leak())), ..self }
     }
 }
 

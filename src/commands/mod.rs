@@ -40,10 +40,12 @@ use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
 use crate::core::environment::Environment;
 use crate::core::ports::Reason;
+use crate::core::settings::UserSettings;
 use crate::failure::{Failure, shown};
 use crate::store::gates;
 use crate::store::instances::{self, Ask, Settled, World};
 use crate::store::project::Project;
+use crate::store::settings;
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
 use crate::sys::processes::Process;
@@ -64,19 +66,26 @@ struct Context {
     config: Option<PathBuf>,
     dirs: Dirs,
     ui: Ui,
+    /// The user's settings.
+    settings: UserSettings,
     /// The path silo was called by.
     program: OsString,
 }
 
 /// Runs a command and returns the exit code; failures are printed.
 pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8 {
-    let ui = Ui { verbose: cli.global.verbose, hook_silent: environment.text("SILO_LOG") == Some("off") };
+    let hook_silent = environment.text("SILO_LOG") == Some("off");
+    let ui = Ui { verbose: cli.global.verbose, hook_silent, ..Ui::default() };
     let program = program.unwrap_or_else(|| "silo".into());
     let done = match cli.command {
         // These two must answer even where there is no home and no folder: start files run them.
         Command::Hook { shell } => hook::run(ui, environment, &program, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
-        command => match (context(cli.global, environment.clone(), program, ui), command) {
+        // What runs by itself does its best with settings that cannot be read; what was typed says so and stops.
+        command => match (
+            context(cli.global, environment.clone(), program, ui, matches!(command, Command::Export { .. })),
+            command,
+        ) {
             (Ok(context), command) => dispatch(command, &context),
             (Err(failure), Command::Export { format, .. }) => export::leave(ui, environment, format, &failure),
             (Err(failure), _) => Err(failure),
@@ -100,7 +109,7 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
     let ui = Ui::default();
     // The link stands for silo itself, wherever that is.
     let silo = std::env::current_exe().map_or_else(|_| "silo".into(), OsString::from);
-    let done = context(Global::default(), environment.clone(), silo, ui)
+    let done = context(Global::default(), environment.clone(), silo, ui, true)
         .and_then(|context| gate::run(&context, tool, arguments));
     Some(done.unwrap_or_else(|failure| {
         ui.fail(&failure);
@@ -156,12 +165,27 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
     }
 }
 
-fn context(global: Global, environment: Environment, program: OsString, ui: Ui) -> Result<Context, Failure> {
+fn context(
+    global: Global,
+    environment: Environment,
+    program: OsString,
+    ui: Ui,
+    lenient: bool,
+) -> Result<Context, Failure> {
     let mut folder = dirs::working_folder(&environment)?;
     if let Some(directory) = &global.directory {
         folder = files::canonical(&folder.join(directory))?;
     }
-    Ok(Context { dirs: Dirs::find(&environment)?, environment, folder, config: global.config, ui, program })
+    let dirs = Dirs::find(&environment)?;
+    let settings = match settings::load(&dirs) {
+        Err(failure) if lenient => {
+            ui.hook_failure(&failure, "the defaults hold until that is mended");
+            UserSettings::default()
+        }
+        loaded => loaded?,
+    };
+    let ui = ui.set(&settings);
+    Ok(Context { dirs, environment, folder, config: global.config, ui, settings, program })
 }
 
 impl Context {
@@ -192,6 +216,7 @@ impl Context {
             suffix: &random::suffix,
             silo: &silo,
             installed: &installed,
+            port_range: &self.settings.port_range,
             probe: &net::probe,
         };
         instances::settle(&self.dirs, project, config, ask, &world, wait)

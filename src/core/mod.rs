@@ -14,6 +14,7 @@ pub mod name;
 pub mod ports;
 pub mod profile;
 pub mod rebuild;
+pub mod settings;
 pub mod shell;
 pub mod source;
 pub mod suggest;

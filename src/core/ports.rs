@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use indexmap::IndexMap;
 
-/// Where ports come from when a default cannot be had.
+/// Where ports come from when a default cannot be had and the user has not said otherwise.
 pub const EPHEMERAL: RangeInclusive<u16> = 49152..=65535;
 
 /// What `silo.toml` asks for one port.
@@ -83,6 +83,8 @@ pub struct Given<'a> {
     pub remembered: &'a IndexMap<String, u16>,
     /// Ports leased to other instances.
     pub leased: &'a HashSet<u16>,
+    /// Where ports come from when a default cannot be had.
+    pub range: &'a RangeInclusive<u16>,
 }
 
 /// Plans every declared port; `probe` is asked only about ports that no lease holds.
@@ -92,7 +94,7 @@ pub struct Given<'a> {
 pub fn plan(given: &Given<'_>, probe: &mut dyn FnMut(u16) -> Probe) -> Result<Plan, RangeFull> {
     let mut plan = Plan::default();
     let mut taken: HashSet<u16> = HashSet::new();
-    let mut next = *EPHEMERAL.start();
+    let mut next = *given.range.start();
     // Ports this instance keeps are set aside first, so that no earlier variable takes a later one's lease.
     let kept: HashSet<u16> = given.wanted.keys().filter_map(|name| given.held.get(name)).copied().collect();
     for (name, spec) in given.wanted {
@@ -155,7 +157,7 @@ fn ephemeral(
     next: &mut u16,
     probe: &mut dyn FnMut(u16) -> Probe,
 ) -> Result<u16, RangeFull> {
-    for port in *next..=*EPHEMERAL.end() {
+    for port in *next..=*given.range.end() {
         if refusal(port, given, kept, taken, probe).is_none() {
             *next = port;
             return Ok(port);
@@ -185,7 +187,7 @@ mod tests {
     ) -> Result<Plan, RangeFull> {
         let leased = leased.iter().copied().collect();
         let (held, none) = (ports(held), IndexMap::new());
-        let given = Given { wanted, held: &held, remembered: &none, leased: &leased };
+        let given = Given { wanted, held: &held, remembered: &none, leased: &leased, range: &EPHEMERAL };
         plan(&given, &mut |port| if busy.contains(&port) { Probe::Busy } else { Probe::Free })
     }
 
@@ -223,7 +225,7 @@ mod tests {
         let wanted = wants(&[("A", PortSpec::Default(1)), ("B", PortSpec::Default(2))]);
         let (held, remembered) = (IndexMap::new(), ports(&[("A", 700), ("B", 701)]));
         let leased = HashSet::from([701]);
-        let given = Given { wanted: &wanted, held: &held, remembered: &remembered, leased: &leased };
+        let given = Given { wanted: &wanted, held: &held, remembered: &remembered, leased: &leased, range: &EPHEMERAL };
         let plan = plan(&given, &mut |_| Probe::Free).expect("there is room");
         assert_eq!(plan.ports, ports(&[("A", 700), ("B", 2)]));
     }
@@ -244,7 +246,7 @@ mod tests {
             let wanted: IndexMap<String, PortSpec> = specs.iter().enumerate()
                 .map(|(i, spec)| (format!("P{i}"), spec.map_or(PortSpec::Random, PortSpec::Default))).collect();
             let none = IndexMap::new();
-            let given = Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased };
+            let given = Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased, range: &EPHEMERAL };
             let first = plan(&given, &mut |_| Probe::Free).expect("there is room");
             let distinct: HashSet<u16> = first.ports.values().copied().collect();
             prop_assert_eq!(distinct.len(), wanted.len());

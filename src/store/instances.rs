@@ -6,6 +6,7 @@
 //! again from the registry, which always knows of every port that was ever told to anybody.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -66,6 +67,8 @@ pub struct World<'a> {
     pub silo: &'a Path,
     /// Whether a tool is installed.
     pub installed: &'a dyn Fn(&str) -> bool,
+    /// Where ports come from when a default cannot be had.
+    pub port_range: &'a RangeInclusive<u16>,
     /// Whether a port that no lease holds can be bound.
     pub probe: &'a dyn Fn(u16) -> Probe,
 }
@@ -208,7 +211,7 @@ fn plan_ports(
     held.extend(ask.found.iter().cloned());
     let remembered = past.lockfile.as_ref().filter(|_| !ask.force && past.copied_from.is_none());
     let remembered = remembered.map_or(&none, |lockfile| &lockfile.instance.ports);
-    let given = Given { wanted: &settings.ports, held: &held, remembered, leased: &others };
+    let given = Given { wanted: &settings.ports, held: &held, remembered, leased: &others, range: world.port_range };
     ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| {
         Failure::new(format!("No port is left for `{}`: other instances hold {} leases", full.name, full.leases))
             .hint("Run `silo prune` to free the leases of projects that are gone")

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::project::Project;
+use super::settings;
 use super::stamp;
 use super::worktree::{self, Membership};
 use crate::core::trust::{self, Trust};
@@ -34,10 +35,24 @@ pub fn judge(dirs: &Dirs, project: &Project) -> Result<Trust, Failure> {
     {
         return Ok(Trust::Allowed);
     }
+    if is_below_trusted(dirs, project) {
+        return Ok(Trust::Allowed);
+    }
     match files::read(&place(dirs, "last", &path), LIMIT)? {
         Some(_) => Ok(Trust::Changed),
         None => Ok(Trust::Unknown),
     }
+}
+
+/// Whether the user's settings trust the folder a project lies in, and the config file is the user's own. Settings that
+/// cannot be read trust nothing; whoever loads them says what is wrong.
+fn is_below_trusted(dirs: &Dirs, project: &Project) -> bool {
+    let trusted = settings::load(dirs).map(|settings| settings.trusted).unwrap_or_default();
+    let below = trusted.iter().any(|folder| {
+        let folder = folder.strip_prefix("~/").map_or_else(|| PathBuf::from(folder), |rest| dirs.home.join(rest));
+        files::canonical(&folder).is_ok_and(|folder| project.root.starts_with(folder))
+    });
+    below && files::owner(&project.file) == Some(rustix::process::geteuid().as_raw())
 }
 
 /// The content a project's config file was last allowed with.

@@ -16,6 +16,8 @@ pub struct Dirs {
     pub state: PathBuf,
     /// Trust records.
     pub data: PathBuf,
+    /// The user's own settings.
+    pub config: PathBuf,
 }
 
 impl Dirs {
@@ -35,7 +37,8 @@ impl Dirs {
             set.map_or_else(|| default.to_path_buf(), |path| path.join("silo"))
         };
         let state = xdg("XDG_STATE_HOME", dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()));
-        Ok(Self { state, data: xdg("XDG_DATA_HOME", dirs.data_dir()), home })
+        let config = xdg("XDG_CONFIG_HOME", &home.join(".config/silo"));
+        Ok(Self { state, data: xdg("XDG_DATA_HOME", dirs.data_dir()), config, home })
     }
 
     /// Where each root that has or had an instance has a folder.

@@ -33,6 +33,7 @@ mod machine;
 mod pty;
 mod registry;
 mod sandbox;
+mod settings;
 #[cfg(target_os = "linux")]
 mod shell_cost;
 mod shell_hook;

@@ -1,0 +1,125 @@
+//! The user's own settings, `$XDG_CONFIG_HOME/silo/config.toml`: what holds for every project of theirs. Strict like
+//! `silo.toml`: a key that is mistyped would be a wish unheard.
+
+use std::ops::{Range, RangeInclusive};
+
+use serde::Deserialize;
+
+use super::ports::EPHEMERAL;
+
+/// What stands for the text in `log_format`.
+const PLACE: &str = "%s";
+/// The lowest port of a range: those below need more rights.
+const LOWEST: u16 = 1024;
+
+/// The settings, with their defaults where the file says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSettings {
+    /// The shell hook says nothing but failures.
+    pub quiet: bool,
+    /// Folders below which every `silo.toml` of the user's own is trusted; `~/` is the home folder.
+    pub trusted: Vec<String>,
+    /// Where ports come from when a default cannot be had.
+    pub port_range: RangeInclusive<u16>,
+    /// What stands before and after the shell hook's lines.
+    pub log_format: (String, String),
+}
+
+impl Default for UserSettings {
+    fn default() -> Self {
+        Self {
+            quiet: false,
+            trusted: Vec::new(),
+            port_range: EPHEMERAL,
+            log_format: ("silo: ".to_owned(), String::new()),
+        }
+    }
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SettingsError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes.
+    pub span: Range<usize>,
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    quiet: bool,
+    trusted: Vec<toml::Spanned<String>>,
+    port_range: Option<toml::Spanned<String>>,
+    log_format: Option<toml::Spanned<String>>,
+}
+
+/// Reads the settings.
+///
+/// # Errors
+/// A [`SettingsError`] with its place for anything that is not understood.
+pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
+    let file: File = toml::from_str(text)
+        .map_err(|error| SettingsError { message: error.message().to_owned(), span: error.span().unwrap_or(0..0) })?;
+    let fail = |value: &toml::Spanned<String>, what: &str| SettingsError {
+        message: format!("`{}` {what}", value.get_ref()),
+        span: value.span(),
+    };
+    let mut settings = UserSettings { quiet: file.quiet, ..UserSettings::default() };
+    for folder in file.trusted {
+        if !folder.get_ref().starts_with('/') && !folder.get_ref().starts_with("~/") {
+            return Err(fail(&folder, "is no absolute folder; begin it with `/` or `~/`"));
+        }
+        settings.trusted.push(folder.into_inner());
+    }
+    if let Some(text) = file.port_range {
+        let range = text.get_ref().split_once('-');
+        let range = range.and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
+        let usable = range.filter(|range: &RangeInclusive<u16>| *range.start() >= LOWEST && !range.is_empty());
+        settings.port_range = usable
+            .ok_or_else(|| fail(&text, "is no range of ports; write two of 1024-65535, such as `49152-65535`"))?;
+    }
+    if let Some(text) = file.log_format {
+        let halves = text.get_ref().split_once(PLACE).filter(|(_, after)| !after.contains(PLACE));
+        let (before, after) = halves.ok_or_else(|| fail(&text, "must hold `%s` once, for what is said"))?;
+        settings.log_format = (before.to_owned(), after.to_owned());
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_read_and_an_empty_file_is_the_defaults() {
+        assert_eq!(parse(""), Ok(UserSettings::default()));
+        let text =
+            "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\n";
+        let expected = UserSettings {
+            quiet: true,
+            trusted: vec!["~/work".into(), "/srv".into()],
+            port_range: 20000..=20099,
+            log_format: ("[".into(), "]".into()),
+        };
+        assert_eq!(parse(text), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let wrong = |text: &str| parse(text).expect_err("it is wrong");
+        assert!(wrong("quite = true").message.starts_with("unknown field `quite`"));
+        assert_eq!(wrong("quiet = 1").span, 8..9);
+        for (text, at) in [
+            ("trusted = [\"work\"]", 11..17),
+            ("port_range = \"1-80\"", 13..19),
+            ("port_range = \"3000-2000\"", 13..24),
+            ("port_range = \"49152\"", 13..20),
+            ("log_format = \"%s %s\"", 13..20),
+        ] {
+            assert_eq!(wrong(text).span, at, "{text}");
+        }
+    }
+}

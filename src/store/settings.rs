@@ -1,0 +1,38 @@
+//! The user's settings file.
+
+use std::path::PathBuf;
+
+use crate::core::settings::{UserSettings, parse};
+use crate::core::source;
+use crate::failure::{Failure, shown};
+use crate::sys::dirs::Dirs;
+use crate::sys::files;
+
+/// Largest settings file that is read, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Where the settings are.
+pub fn place(dirs: &Dirs) -> PathBuf {
+    dirs.config.join("config.toml")
+}
+
+/// The user's settings; the defaults where there is no file.
+///
+/// # Errors
+/// A [`Failure`] with line, column and caret, or that names the path.
+pub fn load(dirs: &Dirs) -> Result<UserSettings, Failure> {
+    let path = place(dirs);
+    let Some(content) = files::read(&path, LIMIT)? else { return Ok(UserSettings::default()) };
+    let text = String::from_utf8(content.bytes).map_err(|_| {
+        Failure::new(format!("`{}` is not UTF-8 text", shown(&path))).hint("Save it as UTF-8 in the editor")
+    })?;
+    parse(&text).map_err(|error| {
+        let place = source::locate(&text, &error.span);
+        Failure {
+            place: Some(format!("{}:{}:{}", shown(&path), place.line, place.column)),
+            excerpt: Some(place.excerpt),
+            ..Failure::new(source::one_line(&error.message))
+        }
+        .hint("The keys are `quiet`, `trusted`, `port_range` and `log_format`")
+    })
+}
