@@ -5,7 +5,7 @@
 
 # What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
 __silo_bin=@SILO@
-__silo_root='?' __silo_stamp='' __silo_gen=''
+__silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 
 __silo_hook() {
   # Quoted: behind `builtin` these are arguments, which split.
@@ -17,8 +17,10 @@ __silo_hook() {
     __silo_dir=${__silo_dir%/*}
   done
   [[ -f $__silo_dir/silo.toml ]] && __silo_dir=$__silo_dir/ || __silo_dir=''
-  if [[ $__silo_dir != "$__silo_root" ]]; then
-    __silo_stamp='' __silo_gen=''
+  if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
+    \builtin :
+  elif [[ $__silo_dir != "$__silo_root" ]]; then
+    __silo_stamp='' __silo_gen='' __silo_off=''
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
     else
@@ -45,6 +47,19 @@ __silo_run() {
   __silo_text=$("$__silo_bin" export bash --seen "$__silo_gen") || [[ $? -lt 126 ]] || \builtin return 0
   \builtin eval "__silo_root=\$__silo_dir
 $__silo_text" || \builtin :
+}
+
+# `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. With the word
+# `function` an alias of the same name does no harm.
+function silo {
+  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} ]]; then
+    \builtin command silo "$@"
+    \builtin return
+  fi
+  \builtin local __silo_text=''
+  __silo_text=$("$__silo_bin" export bash --seen off) || \builtin return
+  \builtin eval "__silo_off=\$__silo_root
+$__silo_text"
 }
 
 # Once, and first: what comes behind may build the prompt from the variables. Since bash 5.1 PROMPT_COMMAND may be

@@ -8,6 +8,7 @@ set -g __silo_bin @SILO@
 set -g __silo_root '?'
 set -g __silo_stamp ''
 set -g __silo_gen ''
+set -g __silo_off ''
 # The folder last looked from, and it and its parents, nearest first.
 set -g __silo_pwd ''
 set -g __silo_up
@@ -27,9 +28,12 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
             break
         end
     end
-    if test "$root" != "$__silo_root"
+    if test -n "$__silo_off" -a "$root" = "$__silo_off"
+        return
+    else if test "$root" != "$__silo_root"
         set -g __silo_stamp ''
         set -g __silo_gen ''
+        set -g __silo_off ''
         if test -n "$root"; or set -q __SILO_UNDO
             # Taken note of only once silo has answered: a Ctrl-C before leaves the question to the next prompt.
             __silo_run; and set -g __silo_root $root
@@ -76,4 +80,14 @@ function __silo_run
     "$__silo_bin" export fish --seen "$__silo_gen" | source
     # A readonly variable may have made `source` fail; silo has answered all the same, unless it could not be started or a signal ended it.
     test $pipestatus[1] -lt 126
+end
+
+# `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.
+function silo --description 'Isolated local development environments'
+    if test (count $argv) -ne 1 -o "$argv[1]" != deactivate; or not set -q __SILO_UNDO
+        command silo $argv
+        return
+    end
+    "$__silo_bin" export fish --seen off | source
+    test $pipestatus[1] -eq 0; and set -g __silo_off $__silo_root
 end

@@ -5,7 +5,7 @@
 
 # What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
 typeset -g __silo_bin=@SILO@
-typeset -g __silo_root='?' __silo_stamp='' __silo_gen=''
+typeset -g __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 
 __silo_hook() {
   # Not in subshells, and not while a widget or a completion moves about: the next prompt sees to it.
@@ -18,8 +18,10 @@ __silo_hook() {
     __silo_dir=${__silo_dir%/*}
   done
   if [[ -f $__silo_dir/silo.toml ]]; then __silo_dir=$__silo_dir/; else __silo_dir=''; fi
-  if [[ $__silo_dir != "$__silo_root" ]]; then
-    __silo_stamp='' __silo_gen=''
+  if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
+    return 0
+  elif [[ $__silo_dir != "$__silo_root" ]]; then
+    __silo_stamp='' __silo_gen='' __silo_off=''
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
     else
@@ -44,6 +46,18 @@ __silo_run() {
   __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 126 ]] || return 0
   eval "__silo_root=\$__silo_dir
 $__silo_text" || :
+}
+
+# `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.
+function silo {
+  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} ]]; then
+    command silo "$@"
+    return
+  fi
+  local __silo_text=''
+  __silo_text=$("$__silo_bin" export zsh --seen off) || return
+  eval "__silo_off=\$__silo_root
+$__silo_text"
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. chpwd makes `cd x && cmd` work.

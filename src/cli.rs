@@ -133,6 +133,9 @@ pub enum Command {
     /// Trust this silo.toml to act on `cd`, and show what changed since the last time
     #[command(visible_alias = "trust", after_help = "Examples:\n  silo allow\n  silo allow -C ../other-worktree")]
     Allow,
+    /// Switch the instance off in this shell until its folder is left
+    #[command(after_help = "Examples:\n  silo deactivate")]
+    Deactivate,
     /// Take the trust in this silo.toml back
     #[command(visible_alias = "revoke", after_help = "Examples:\n  silo deny\n  silo deny -C ~/downloads/project")]
     Deny,

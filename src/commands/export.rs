@@ -21,6 +21,9 @@ use crate::ui::Ui;
 /// A generation no stamp has: the next prompt asks again.
 const AGAIN: &str = "again";
 
+/// What the shell hook asks with when the instance is to be off in its shell.
+const OFF: &str = "off";
+
 /// What becomes of this shell.
 enum Fate {
     /// The instance holds here.
@@ -42,6 +45,10 @@ struct Visit {
 
 pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> Result<u8, Failure> {
     let undo = Undo::of(&context.environment);
+    if seen == Some(OFF) {
+        context.ui.hook(&format!("{} is off in this shell until its folder is left", name_in(undo.as_ref())));
+        return print(context.ui, format, None, &activation::leave(&context.environment, undo.as_ref())).map(|()| 0);
+    }
     let visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
         Some(file) => visit(context, &file, undo.as_ref(), seen == Some(AGAIN)),
@@ -108,12 +115,17 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>) {
             }
         }
         Fate::Leave => {
-            let name = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
-            let name = name.map_or_else(|| "the instance".into(), |entry| String::from_utf8_lossy(&entry.given));
-            context.ui.hook(&format!("left {}", crate::core::source::one_line(&name)));
+            context.ui.hook(&format!("left {}", name_in(undo)));
         }
         Fate::Stay => {}
     }
+}
+
+/// The name of the instance that an activation made hold.
+fn name_in(undo: Option<&Undo>) -> String {
+    let name = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
+    let name = name.map_or_else(|| "the instance".into(), |entry| String::from_utf8_lossy(&entry.given));
+    crate::core::source::one_line(&name)
 }
 
 /// Looks at the project of a config file; `again` is a second try, whose reason has been told.

@@ -4,6 +4,7 @@ mod allow;
 mod census;
 mod ci;
 mod cluster;
+mod deactivate;
 mod deny;
 mod diff;
 mod down;
@@ -146,6 +147,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Status { json } => status::run(context, json),
         Command::Diff { json } => diff::run(context, json),
         Command::Allow => allow::run(context),
+        Command::Deactivate => deactivate::run(context),
         Command::Deny => deny::run(context),
         Command::Up(arguments) => up::run(context, &arguments),
         Command::Ci(arguments) => up::ci(context, &arguments),

@@ -22,30 +22,31 @@ fn the_overview_is_short_and_ends_with_examples() {
         Usage: silo [OPTIONS] <COMMAND>
 
         Commands:
-          init      Make a silo.toml here and trust it
-          env       Allocate ports and write the env file, without starting anything
-          profiles  List the profiles of silo.toml
-          status    Show this project's instance
-          list      List every instance of yours: state, ports, root and branch [alias: ls]
-          who       Say who holds a port: which instance's lease, which process, which container
-          get       Print the value of one variable of the instance
-          open      Open a URL of the instance in the browser
-          prune     Free the leases of projects whose folder is gone
-          diff      Show what activation changes in this shell, before or after it is allowed
-          allow     Trust this silo.toml to act on `cd`, and show what changed since the last time [alias: trust]
-          deny      Take the trust in this silo.toml back [alias: revoke]
-          hook      Print the shell hook, for the shell's start file
-          export    Print what activation changes in this environment (the shell hook runs this)
-          up        Start the environment: lifecycle hooks, then Tilt in the foreground
-          ci        Run the environment once with `tilt ci`, and pass on how it ended
-          logs      Show what Tilt logs
-          wait      Wait until every resource of Tilt is ready; exit code 1 with the names of those that are not
-          down      Stop the environment: Tilt and what it started
-          exec      Run a command inside the instance, without a shell hook
-          shell     Open $SHELL inside the instance, with the shell hook and no change to any start file
-          require   Succeed only inside an active instance of this project (exit code 4 otherwise)
-          version   Print the version
-          help      Print this message or the help of the given subcommand(s)
+          init        Make a silo.toml here and trust it
+          env         Allocate ports and write the env file, without starting anything
+          profiles    List the profiles of silo.toml
+          status      Show this project's instance
+          list        List every instance of yours: state, ports, root and branch [alias: ls]
+          who         Say who holds a port: which instance's lease, which process, which container
+          get         Print the value of one variable of the instance
+          open        Open a URL of the instance in the browser
+          prune       Free the leases of projects whose folder is gone
+          diff        Show what activation changes in this shell, before or after it is allowed
+          allow       Trust this silo.toml to act on `cd`, and show what changed since the last time [alias: trust]
+          deactivate  Switch the instance off in this shell until its folder is left
+          deny        Take the trust in this silo.toml back [alias: revoke]
+          hook        Print the shell hook, for the shell's start file
+          export      Print what activation changes in this environment (the shell hook runs this)
+          up          Start the environment: lifecycle hooks, then Tilt in the foreground
+          ci          Run the environment once with `tilt ci`, and pass on how it ended
+          logs        Show what Tilt logs
+          wait        Wait until every resource of Tilt is ready; exit code 1 with the names of those that are not
+          down        Stop the environment: Tilt and what it started
+          exec        Run a command inside the instance, without a shell hook
+          shell       Open $SHELL inside the instance, with the shell hook and no change to any start file
+          require     Succeed only inside an active instance of this project (exit code 4 otherwise)
+          version     Print the version
+          help        Print this message or the help of the given subcommand(s)
 
         Options:
           -c, --config <FILE>    Use this config file instead of the nearest silo.toml

@@ -36,6 +36,7 @@ mod sandbox;
 mod settings;
 #[cfg(target_os = "linux")]
 mod shell_cost;
+mod shell_deactivate;
 mod shell_hook;
 mod shell_prompt;
 mod shell_quoting;

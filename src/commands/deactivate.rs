@@ -1,0 +1,17 @@
+//! `silo deactivate`: what is left of it for a program, which cannot change the shell it is called from. In a shell with
+//! the hook, the hook's own `silo` function does it and never comes here.
+
+use super::Context;
+use crate::core::activation::UNDO;
+use crate::failure::{Failure, code};
+
+pub(super) fn run(context: &Context) -> Result<u8, Failure> {
+    Err(if context.environment.get(UNDO).is_none() {
+        Failure::new("No instance is active in this shell")
+            .code(code::NOT_ACTIVE)
+            .hint("Show what is where: `silo status`")
+    } else {
+        Failure::new("This shell has not loaded the shell hook, so nothing in it can be switched off")
+            .hint("Load it as `silo hook --help` says, and type `silo deactivate` without a path")
+    })
+}
