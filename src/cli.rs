@@ -216,7 +216,7 @@ pub enum Command {
 /// Arguments of `silo env`.
 #[derive(Debug, Args)]
 pub struct EnvArgs {
-    /// Instance name; default: the one in use, else one made from the folder's name
+    /// Instance name; default: the one in use, else one made from folder or branch
     pub name: Option<String>,
     /// Plan the ports anew, and allow another profile
     #[arg(short, long)]
@@ -235,7 +235,7 @@ pub struct EnvArgs {
 /// Arguments of `silo up`.
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Instance name; default: the one in use, else one made from the folder's name
+    /// Instance name; default: the one in use, else one made from folder or branch
     pub name: Option<String>,
     /// Plan the ports anew, and allow another profile
     #[arg(short, long)]

@@ -1,6 +1,7 @@
 //! The pure part: values in, values out. No files, no environment, no clock, no processes, no printing.
 
 pub mod activation;
+pub mod branch;
 pub mod columns;
 pub mod config;
 pub mod digest;

@@ -11,6 +11,13 @@ pub const SUFFIX_LEN: usize = 4;
 
 /// Lower-case letters, digits and single dashes, none at the ends, at most 63 characters; may be empty.
 pub fn sanitize(raw: &str) -> String {
+    let mut name = slug(raw);
+    name.truncate(NAME_MAX);
+    name.trim_end_matches('-').to_owned()
+}
+
+/// As [`sanitize`], however long.
+pub fn slug(raw: &str) -> String {
     let mut name = String::new();
     for c in raw.to_lowercase().chars() {
         if c.is_ascii_alphanumeric() {
@@ -19,8 +26,8 @@ pub fn sanitize(raw: &str) -> String {
             name.push('-');
         }
     }
-    name.truncate(NAME_MAX);
-    name.trim_end_matches('-').to_owned()
+    name.truncate(name.trim_end_matches('-').len());
+    name
 }
 
 /// `{directory}-{suffix}`, cut so that the suffix always stays whole.

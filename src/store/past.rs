@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::instances::{Ask, World};
 use super::project::Project;
-use super::registry;
+use super::{registry, worktree};
 use crate::core::config::{API_PORT, ConfigFile, Settings, TILT_PORT};
 use crate::core::leases::{Instance, Leases};
 use crate::core::lockfile::Lockfile;
@@ -124,8 +124,13 @@ pub(super) fn choose_name(
     if let Some(name) = remembered.filter(|name| !living(name)) {
         return Ok(name);
     }
-    let folder = project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let mut candidates = (0..1000).map(|_| name::generated(&folder, &(world.suffix)()));
+    let in_worktree = worktree::instance_name(&project.root, rustix::process::geteuid().as_raw());
+    if let Some(name) = in_worktree.as_ref().filter(|name| !living(name)) {
+        return Ok(name.clone());
+    }
+    let folder = || project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let base = in_worktree.unwrap_or_else(folder);
+    let mut candidates = (0..1000).map(|_| name::generated(&base, &(world.suffix)()));
     candidates
         .find(|name| leases.named(&name::qualified(&config.prefix, name)).is_none())
         .ok_or_else(|| Failure::new("No free name was found").hint("Give one: `silo env NAME`"))

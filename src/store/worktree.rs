@@ -1,8 +1,11 @@
 //! Which git repository a folder belongs to, believed only when the link holds in both directions (design D6):
-//! a stranger's folder can name any repository as its own, but cannot make that repository name the folder.
+//! a stranger's folder can name any repository as its own, but cannot make that repository name the folder. And what
+//! follows: the branch it stands on, and the name of its instance. Git itself is never asked; a few small files are read.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::core::branch::{self, Checkout};
 use crate::sys::files;
 
 /// Largest link file of git's that is read, in bytes.
@@ -13,6 +16,8 @@ const LIMIT: u64 = 16 * 1024;
 pub struct Membership {
     /// Canonical common git folder, shared by all worktrees.
     pub common_dir: PathBuf,
+    /// The worktree's own git folder, which holds its `HEAD`: the common one, or below it in a linked worktree.
+    pub git_dir: PathBuf,
     /// The path of the folder inside its worktree.
     pub place: PathBuf,
 }
@@ -25,17 +30,54 @@ pub fn membership(folder: &Path, uid: u32) -> Option<Membership> {
     if files::is_link(&link) {
         return None;
     }
-    let common_dir = if files::is_file(&link) {
+    let (common_dir, git_dir) = if files::is_file(&link) {
         genuine_worktree(&link, uid)?
     } else {
-        files::canonical(&link).ok().filter(|git| files::is_file(&git.join("HEAD")))?
+        let git = files::canonical(&link).ok().filter(|git| files::is_file(&git.join("HEAD")))?;
+        (git.clone(), git)
     };
     let owned = [link.as_path(), &common_dir].into_iter().all(|path| files::owner(path) == Some(uid));
-    owned.then(|| Membership { place: folder.strip_prefix(top).unwrap_or(folder).to_path_buf(), common_dir })
+    owned.then(|| Membership { place: folder.strip_prefix(top).unwrap_or(folder).to_path_buf(), common_dir, git_dir })
 }
 
-/// The common git folder of a worktree, when its administrative folder names this very `.git` file.
-fn genuine_worktree(link: &Path, uid: u32) -> Option<PathBuf> {
+/// The branch a canonical folder stands on, in a linked worktree or a plain clone that belongs to the user `uid`; none
+/// while `HEAD` is detached, and for everything [`membership`] does not believe.
+pub fn branch(folder: &Path, uid: u32) -> Option<String> {
+    branch_of(&membership(folder, uid)?)
+}
+
+/// The name of a project's instance in a linked worktree; none in a plain clone, where only chance can tell two apart.
+pub fn instance_name(root: &Path, uid: u32) -> Option<String> {
+    let membership = membership(root, uid).filter(|membership| membership.git_dir != membership.common_dir)?;
+    // Below the top of its worktree a project is told by the way to it, too.
+    let way = membership.place.iter().map(OsStr::to_string_lossy);
+    let project: Vec<_> = std::iter::once(repository_name(&membership.common_dir).into()).chain(way).collect();
+    let branch = branch_of(&membership);
+    let id = membership.git_dir.file_name()?.to_string_lossy();
+    let checkout = branch.as_deref().map_or(Checkout::Detached(&id), Checkout::Branch);
+    Some(branch::instance_name(&project.join("-"), checkout))
+}
+
+/// What people call a repository: the folder of its main worktree, of a bare one its own without `.git`. One hidden
+/// beside its worktrees, as in `app/.bare`, is called after the folder they share.
+fn repository_name(common_dir: &Path) -> String {
+    let text = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let own = text(common_dir);
+    if own.starts_with('.') {
+        return common_dir.parent().map(text).unwrap_or_default();
+    }
+    own.strip_suffix(".git").unwrap_or(&own).to_owned()
+}
+
+fn branch_of(membership: &Membership) -> Option<String> {
+    let head = membership.git_dir.join("HEAD");
+    // Git writes a plain file; through a link it would be somebody else's word.
+    let text = text(&head).filter(|_| !files::is_link(&head))?;
+    branch::of_head(&text).map(str::to_owned)
+}
+
+/// The common git folder of a worktree and its administrative one, when that names this very `.git` file.
+fn genuine_worktree(link: &Path, uid: u32) -> Option<(PathBuf, PathBuf)> {
     let text = text(link)?;
     let target = text.strip_prefix("gitdir: ")?;
     let admin = files::canonical(&link.parent()?.join(target)).ok()?;
@@ -44,14 +86,7 @@ fn genuine_worktree(link: &Path, uid: u32) -> Option<PathBuf> {
     let genuine = named == files::canonical(link).ok()?
         && admin.parent() == Some(&common_dir.join("worktrees"))
         && files::owner(&admin) == Some(uid);
-    genuine.then_some(common_dir)
-}
-
-/// The branch that is checked out in the work tree of a folder.
-pub fn branch(folder: &Path, uid: u32) -> Option<String> {
-    let _ = uid;
-    let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
-    text(&top.join(".git/HEAD"))?.strip_prefix("ref: refs/heads/").map(str::to_owned)
+    genuine.then_some((common_dir, admin))
 }
 
 /// The same place in every worktree of the repository, the main one included; they may not exist.

@@ -43,4 +43,6 @@ mod shell_quoting;
 mod shell_trust;
 mod tidy;
 mod tools;
+mod worktree_branch;
+mod worktree_names;
 mod worktrees;

@@ -197,7 +197,7 @@ fn each_worktree_has_its_own_name_and_ports() {
     let feature = worktree(&sandbox, &main, "feature");
     sandbox.run(&main, ["env"]).success();
     sandbox.run(&feature, ["env"]).success();
-    assert!(sandbox.instance(&feature).starts_with("feature-"), "{}", sandbox.instance(&feature));
+    assert!(sandbox.instance(&feature).starts_with("main-feature-"), "{}", sandbox.instance(&feature));
     assert_eq!(sandbox.lockfile_ports(&main)["WEB_PORT"], web);
     assert_sound(&registry(&sandbox));
     assert_agreed(&sandbox, &main);
