@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use super::Context;
-use crate::core::activation::{self, Given, Undo};
+use crate::core::activation::{self, BARRED, Given, Undo};
 use crate::core::environment::Environment;
 use crate::failure::Failure;
 use crate::store::instances::{Ask, Settled};
@@ -26,9 +26,10 @@ pub(super) fn inside(context: &Context, project: &Project, settled: &Settled) ->
     entered(context, &context.folder, &settled.known.given(project.root_text()))
 }
 
-/// The same without gates, for what silo itself starts: a gate would ask silo for what it is just bringing up.
+/// The same without gates, for what silo itself starts: a gate would ask silo for what it is just bringing up. Nor do
+/// they come back in a shell below that enters by itself.
 pub(super) fn behind_gates(context: &Context, project: &Project, settled: &Settled) -> Environment {
-    entered(context, &project.root, &Given { path: None, ..settled.known.given(project.root_text()) })
+    entered(context, &project.root, &Given { path: Some(BARRED), ..settled.known.given(project.root_text()) })
 }
 
 fn entered(context: &Context, folder: &Path, given: &Given<'_>) -> Environment {

@@ -63,7 +63,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         Fate::Leave => activation::leave(environment, undo.as_ref()),
     };
     if changes.iter().any(|change| change.name != UNDO) {
-        announce(context, &visit.fate, undo.as_ref());
+        announce(context, &visit.fate, undo.as_ref(), seen.is_some());
     }
     print(context.ui, format, visit.seen.as_ref(), &changes)?;
     Ok(if visit.untrusted && format == ExportFormat::Json { code::NOT_TRUSTED } else { 0 })
@@ -99,11 +99,14 @@ fn print(
     ui.answer_bytes(&hook::of_name(shell).commands(&own, changes))
 }
 
-/// One line on a change, and a second one where `SILO_PROFILE` asks for what a `cd` may not do.
-fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>) {
+/// One line on a change, for somebody at a prompt: a script that evaluates this has an output of its own. And a second
+/// one where `SILO_PROFILE` asks for what a `cd` may not do.
+fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool) {
     match fate {
         Fate::Enter(known) => {
-            context.ui.hook(&activation_line(&known.name, &known.ports));
+            if at_prompt {
+                context.ui.hook(&activation_line(&known.name, &known.ports));
+            }
             let outside = context.outside();
             let asked = outside.text("SILO_PROFILE").filter(|asked| known.profile.as_deref() != Some(asked));
             if let Some(asked) = asked {
@@ -114,10 +117,10 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>) {
                 ));
             }
         }
-        Fate::Leave => {
+        Fate::Leave if at_prompt => {
             context.ui.hook(&format!("left {}", name_in(undo)));
         }
-        Fate::Stay => {}
+        Fate::Leave | Fate::Stay => {}
     }
 }
 

@@ -118,14 +118,19 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
     }))
 }
 
-/// Answers the calls of start files and of the shell hook, `hook SHELL` and `export SHELL --seen GENERATION`, without
+/// Answers the calls of start files and of the shell hook, `hook SHELL` and `export SHELL [--seen GENERATION]`, without
 /// building the whole command line for them: that was a quarter of what a `cd` costs. None for any other call.
 pub fn hook_call(environment: &Environment, program: Option<&OsString>, arguments: &[OsString]) -> Option<u8> {
     let words: Vec<&str> = arguments.iter().map(|word| word.to_str()).collect::<Option<_>>()?;
     let command = match words[..] {
         ["hook", shell] => Command::Hook { shell: ShellName::from_str(shell, false).ok()? },
-        ["export", shell, "--seen", generation] => {
-            Command::Export { format: ExportFormat::from_str(shell, false).ok()?, seen: Some(generation.to_owned()) }
+        ["export", shell, ref seen @ ..] => {
+            let seen = match seen {
+                ["--seen", generation] => Some((*generation).to_owned()),
+                [] => None,
+                _ => return None,
+            };
+            Command::Export { format: ExportFormat::from_str(shell, false).ok()?, seen }
         }
         _ => return None,
     };

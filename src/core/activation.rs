@@ -11,6 +11,9 @@ use super::environment::Environment;
 /// The private variable that carries the undo record.
 pub const UNDO: &str = "__SILO_UNDO";
 
+/// In place of a folder for `PATH`: none, and as long as this instance holds none in the shells below either.
+pub const BARRED: &[u8] = b"";
+
 /// One variable to set, or to unset when there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -36,7 +39,8 @@ pub struct Entry {
 pub struct Undo {
     /// Canonical root of the project.
     pub root: Vec<u8>,
-    /// The folder it put in front of `PATH`: only ever this entry is added and removed, so that others may edit the list.
+    /// The folder it put in front of `PATH`, or [`BARRED`]: only ever this entry is added and removed, so that others may
+    /// edit the list.
     pub path: Option<Vec<u8>>,
     /// Every variable it set.
     pub entries: Vec<Entry>,
@@ -95,7 +99,7 @@ impl Undo {
 pub fn undone(environment: &Environment, undo: Option<&Undo>) -> Environment {
     let mut before = environment.clone();
     before.remove(UNDO);
-    if let Some(entry) = undo.and_then(|undo| undo.path.as_ref()) {
+    if let Some(entry) = undo.and_then(|undo| undo.path.as_ref()).filter(|entry| *entry != BARRED) {
         let path = environment.get("PATH").map(|path| without(path.as_bytes(), entry));
         if let Some(path) = path {
             before.set("PATH", std::ffi::OsString::from_vec(path));
@@ -130,7 +134,7 @@ pub struct Given<'a> {
     pub root: &'a [u8],
     /// Names and values in order.
     pub vars: &'a [(String, String)],
-    /// A folder for the front of `PATH`.
+    /// A folder for the front of `PATH`, or [`BARRED`].
     pub path: Option<&'a [u8]>,
 }
 
@@ -138,11 +142,12 @@ pub struct Given<'a> {
 pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) -> Vec<Change> {
     let Given { root, vars, path } = *given;
     let mut target = undone(environment, undo);
-    if let Some(entry) = path {
+    let same = undo.filter(|undo| undo.root == root);
+    let path = same.and_then(|undo| undo.path.as_deref()).filter(|path| *path == BARRED).or(path);
+    if let Some(entry) = path.filter(|entry| *entry != BARRED) {
         let rest = target.get("PATH").map(|path| without(path.as_bytes(), entry)).unwrap_or_default();
         target.set("PATH", std::ffi::OsString::from_vec([entry, b":", &rest].concat()));
     }
-    let same = undo.filter(|undo| undo.root == root);
     let mut entries = Vec::new();
     for (name, value) in vars {
         let earlier = same.and_then(|undo| undo.entries.iter().find(|entry| entry.name == *name));

@@ -131,3 +131,21 @@ fn forged_variables_are_no_instance() {
         ran.success().stdout("one\n").stderr("");
     }
 }
+
+#[test]
+fn an_export_that_a_script_evaluates_is_quiet_when_all_is_well() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    for format in ["bash", "zsh", "fish", "json"] {
+        let inside = sandbox.run(&app, ["export", format]).success().stderr("");
+        assert!(inside.stdout.contains(&format!("{web}")), "{inside:#?}");
+    }
+    let script =
+        r#"eval "$(silo export bash)"; echo "$WEB_PORT"; cd ..; eval "$(silo export bash)"; echo "[${WEB_PORT-}]""#;
+    let mut bash = sandbox.command("bash", &app);
+    bash.args(["-euc", script]);
+    sandbox.finish(bash).success().stdout(&format!("{web}\n[]\n")).stderr("");
+    sandbox.run(&app, ["deny"]).success();
+    sandbox.run(&app, ["export", "bash"]).success().stderr_has("is denied; `silo allow` trusts it\n");
+}

@@ -75,7 +75,7 @@ fn silo_log_off_silences_the_hook_and_nothing_else() {
     let sandbox = Sandbox::new();
     let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
     let quiet = |args: &[&str]| crate::machine::run_with(&sandbox, &app, &[("SILO_LOG", "off")], args);
-    quiet(&["export", "bash"]).success().stderr("");
+    quiet(&["export", "bash", "--seen", ""]).success().stderr("");
     quiet(&["env"]).success().stderr("Writing `.localnet.env`\nWriting `.silo.lock`\n");
 }
 

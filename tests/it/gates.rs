@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::lifecycle_up::Stage;
+use crate::machine::run_with;
 use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{Sandbox, free_ports};
 use crate::tools::{ALL, Tools};
@@ -90,4 +92,22 @@ fn the_level_in_the_file_decides() {
     sandbox.run(&app, ["exec", "kubectl", "version", "--client"]).success();
     assert_eq!(tools.calls()[2..], ["kubectl version --client"], "Tilt runs already");
     sandbox.run(&app, ["down"]).success();
+}
+
+#[test]
+fn a_shell_below_what_silo_starts_gets_no_gate_when_it_enters_by_itself() {
+    let note = "bash -c 'command -v kubectl >>../../fakes/seen'";
+    let stage = Stage::with_cluster(&format!("[hooks]\npre-up = [\"{note}\"]\npost-up = [\"{note}\"]\n"));
+    stage.tilt_ends("0");
+    let inside = stage.sandbox.path("home/inside.sh");
+    fs::write(&inside, "eval \"$(silo export bash)\"\n").expect("HOME is writable");
+    stage.run("allow").success();
+    let variables = [("BASH_ENV", inside.to_str().expect("it is ASCII"))];
+    run_with(&stage.sandbox, &stage.app, &variables, ["up"]).success();
+    let kubectl = stage.sandbox.path("bin/kubectl");
+    let seen = fs::read_to_string(stage.tools.path("seen")).expect("the hooks wrote it");
+    assert_eq!(seen, format!("{0}\n{0}\n", kubectl.display()));
+    // Elsewhere the same shell has them.
+    let ran = run_with(&stage.sandbox, &stage.app, &variables, ["exec", "bash", "-c", "command -v kubectl"]).success();
+    assert!(ran.stdout.ends_with("/gates/kubectl\n"), "{ran:#?}");
 }

@@ -38,6 +38,23 @@ fn path_is_a_list_of_which_only_the_own_entry_comes_and_goes() {
     assert_eq!(left(inside).text("PATH"), Some("/mine:/usr/bin:/bin:/late"));
 }
 
+#[test]
+fn what_is_barred_stays_out_of_path_below_but_not_elsewhere() {
+    let gated = |root: &'static str| Given { root: root.as_bytes(), vars: &[], path: Some(b"/gates") };
+    let again = |environment: Environment, given: &Given<'_>| {
+        let undo = Undo::of(&environment);
+        let changes = enter(&environment, undo.as_ref(), given);
+        applied(environment, &changes)
+    };
+    let start = environment(&[("PATH", "/usr/bin::/bin")]);
+    let barred = again(again(start.clone(), &gated("/p")), &Given { path: Some(BARRED), ..gated("/p") });
+    assert_eq!(barred.text("PATH"), start.text("PATH"));
+    assert_eq!(again(barred.clone(), &gated("/p")), barred, "a shell below enters by itself");
+    assert_eq!(left(barred.clone()), start);
+    assert_eq!(again(barred.clone(), &gated("/other")).text("PATH"), Some("/gates:/usr/bin::/bin"));
+    assert_eq!(again(left(barred), &gated("/p")).text("PATH"), Some("/gates:/usr/bin::/bin"));
+}
+
 fn entered(environment: Environment, root: &str, given: &[(&str, &str)]) -> Environment {
     let undo = Undo::of(&environment);
     let changes = enter(&environment, undo.as_ref(), &of(root, &vars(given)));
