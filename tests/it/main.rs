@@ -31,6 +31,7 @@ mod lifecycle_up;
 mod lifecycle_wait;
 mod machine;
 mod pty;
+mod recipes;
 mod registry;
 mod sandbox;
 mod settings;
