@@ -176,8 +176,9 @@ impl Cmd<'_> {
                         Failure::new(format!("Stopped by a signal during `{}`", self.shown())).code(asked.code())
                     );
                 }
-                let why = format!("`{}` did not end within {} s", self.shown(), limit.as_secs_f32());
-                return Err(Failure::new(why).hint("Try it by hand; the program may wait for something"));
+                let seconds = limit.as_secs_f32();
+                return Err(Failure::new(format!("`{}` did not end within {seconds} s", self.shown()))
+                    .hint("Try it by hand; the program may wait for something"));
             }
             std::thread::sleep(LOOK);
         };
@@ -233,16 +234,15 @@ impl Captured {
     /// # Errors
     /// A [`Failure`] with the command line, how it ended, and the last lines of its standard error.
     pub fn success(self, cmd: &Cmd<'_>) -> Result<Vec<u8>, Failure> {
-        let how = match self.ended {
+        let mut failure = match self.ended {
             Ended::Code(0) => return Ok(self.stdout),
-            Ended::Code(code) => format!("failed with exit code {code}"),
-            Ended::Signal(number) => format!("ended by signal {number}"),
+            Ended::Code(code) => Failure::new(format!("`{}` failed with exit code {code}", cmd.shown())),
+            Ended::Signal(number) => Failure::new(format!("`{}` ended by signal {number}", cmd.shown())),
         };
         let stderr = String::from_utf8_lossy(&self.stderr);
         let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
         let tail = lines[lines.len().saturating_sub(10)..].iter().map(|line| format!("  | {}", printable(line)));
         let excerpt = tail.collect::<Vec<_>>().join("\n");
-        let mut failure = Failure::new(format!("`{}` {how}", cmd.shown()));
         failure.excerpt = (!excerpt.is_empty()).then_some(excerpt);
         Err(failure)
     }
