@@ -208,6 +208,20 @@ pub enum Command {
     /// Succeed only inside an active instance of this project (exit code 4 otherwise)
     #[command(after_help = "Examples:\n  silo require && ./scripts/seed.sh")]
     Require,
+    /// Read about silo: config, commands, ports, gates and more
+    #[command(
+        after_help = "Examples:\n  silo doc                       # The topics\n  silo doc config                # The reference of silo.toml\n  silo doc troubleshooting | grep -A2 'Port'"
+    )]
+    Doc {
+        /// The topic; without one, the topics are listed
+        topic: Option<String>,
+        /// List the topics, with a line about each
+        #[arg(long, conflicts_with = "topic")]
+        list: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the version
     #[command(after_help = "Examples:\n  silo version")]
     Version,

@@ -7,9 +7,15 @@ use owo_colors::OwoColorize as _;
 
 use crate::core::columns::{self, Cell, Tone};
 use crate::core::environment::Environment;
+use crate::core::markdown::{Look, render};
 use crate::core::settings::UserSettings;
 use crate::core::source::printable;
 use crate::failure::Failure;
+
+/// How wide a terminal is taken to be that does not say it.
+const WIDTH: usize = 80;
+/// How wide a page may get; longer lines are hard to read.
+const WIDEST: usize = 120;
 
 /// How much silo says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,10 +56,12 @@ impl Ui {
     /// The width in columns at which answers are cut: the terminal's, or what `COLUMNS` says of it; none when the
     /// answer goes to a file or a pipe, whose reader wants all of it.
     pub fn width(self, environment: &Environment) -> Option<usize> {
-        let out = std::io::stdout();
-        let told = environment.text("COLUMNS").and_then(|columns| columns.parse().ok());
-        let size = || rustix::termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
-        out.is_terminal().then(|| told.or_else(size)).flatten().filter(|width| *width > 0)
+        let told = || environment.text("COLUMNS").and_then(|columns| columns.parse().ok());
+        std::io::stdout()
+            .is_terminal()
+            .then(|| told().or_else(columns_of_terminal))
+            .flatten()
+            .filter(|width| *width > 0)
     }
 
     /// Prints lines of an answer, in the colours of their tones where a terminal reads them.
@@ -84,6 +92,20 @@ impl Ui {
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         Some(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Prints a page: laid out on a terminal, as it is for everybody else.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn page(self, markdown: &str) -> Result<(), Failure> {
+        let out = std::io::stdout();
+        if !out.is_terminal() {
+            return self.answer_bytes(markdown.as_bytes());
+        }
+        let width = columns_of_terminal().map_or(WIDTH, |columns| columns.min(WIDEST));
+        let coloured = anstream::AutoStream::choice(&out) != anstream::ColorChoice::Never;
+        self.answer_bytes(render(markdown, Look { width, coloured }).as_bytes())
     }
 
     /// One step of the story.
@@ -154,6 +176,12 @@ impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
+}
+
+/// How wide the terminal on stdout is; none when it does not say.
+fn columns_of_terminal() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 fn painted(lines: &[Vec<Cell>]) -> String {

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const STEPS: u32 = 20;
 /// How many ports a row shows.
 const PORTS: usize = 4;
-const HEADS: [&str; 9] = ["", "NAME", "STATE", "PROFILE", "AGE", "PORTS", "CLUSTER", "TILT", "ROOT"];
+const HEADS: [&str; 9] = ["", "name", "state", "profile", "age", "ports", "cluster", "tilt", "root"];
 
 pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, Failure> {
     if watch {

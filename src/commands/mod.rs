@@ -7,6 +7,7 @@ mod cluster;
 mod deactivate;
 mod deny;
 mod diff;
+mod doc;
 mod down;
 mod env;
 mod exec;
@@ -79,8 +80,9 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
     let ui = Ui { verbose: cli.global.verbose, hook_silent, ..Ui::default() };
     let program = program.unwrap_or_else(|| "silo".into());
     let done = match cli.command {
-        // These two must answer even where there is no home and no folder: start files run them.
+        // These must answer even where there is no home and no folder: start files run them, and help is sought there.
         Command::Hook { shell } => hook::run(ui, environment, &program, shell),
+        Command::Doc { topic, json, .. } => doc::run(ui, topic.as_deref(), json),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
         // What runs by itself does its best with settings that cannot be read; what was typed says so and stops.
         command => match (
@@ -168,7 +170,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),
         Command::Require => require::run(context),
-        Command::Hook { .. } | Command::Version => unreachable!("`run` answers these"),
+        Command::Hook { .. } | Command::Doc { .. } | Command::Version => unreachable!("`run` answers these"),
     }
 }
 

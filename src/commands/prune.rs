@@ -199,7 +199,7 @@ fn carry_out(
     context.ui.step(&format!("Freed {}", counted(freed, "port")));
     let Some(last) = failures.pop() else { return Ok(0) };
     for failure in &failures {
-        context.ui.warn(&failure.to_string());
+        context.ui.warn(&failure.what);
     }
     Err(last)
 }
@@ -218,12 +218,11 @@ fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure
     if still.is_none() {
         return Ok(());
     }
-    let what = format!("Still there: {}; its leases are kept", still.lines().join("; "));
-    let failure = removed.err().map_or_else(
-        || Failure::new(&what),
-        |failure| Failure { what: format!("{what}\n{}", failure.what), ..failure },
-    );
-    Err(failure.hint("Look what holds them: `docker ps --all`; then run `silo prune --clusters` again"))
+    let failure = Failure::new(format!("Still there: {}; its leases are kept", still.lines().join("; ")));
+    // Docker's own words, where it said some.
+    let excerpt = removed.err().map(|failure| failure.excerpt.unwrap_or(failure.what));
+    Err(Failure { excerpt, ..failure }
+        .hint("Look what holds them: `docker ps --all`; then run `silo prune --clusters` again"))
 }
 
 /// Frees the leases of a root that is still gone; false when it is back.

@@ -52,7 +52,7 @@ pub fn table(heads: &[&str], rows: &[Vec<Cell>], width: Option<usize>) -> Vec<Ve
     let said: Vec<usize> = (0..heads.len())
         .filter(|column| rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.text.is_empty())))
         .collect();
-    let head: Vec<Cell> = heads.iter().map(|head| Cell::new(head, Tone::Head)).collect();
+    let head: Vec<Cell> = heads.iter().map(|head| Cell::new(&head.to_uppercase(), Tone::Head)).collect();
     let all: Vec<&Vec<Cell>> = std::iter::once(&head).chain(rows).collect();
     let widths: Vec<usize> = said
         .iter()
@@ -106,7 +106,7 @@ mod tests {
 
     fn lines(rows: &[&[&str]], width: Option<usize>) -> Vec<String> {
         let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(|text| Cell::plain(text)).collect()).collect();
-        table(&["NAME", "PROFILE", "ROOT"], &rows, width).iter().map(|line| text(line)).collect()
+        table(&["name", "profile", "root"], &rows, width).iter().map(|line| text(line)).collect()
     }
 
     #[test]

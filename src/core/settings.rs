@@ -37,13 +37,43 @@ impl Default for UserSettings {
 }
 
 /// Settings that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
     /// What is wrong.
-    pub message: String,
+    pub problem: SettingsProblem,
     /// Where, in bytes.
     pub span: Range<usize>,
+}
+
+/// What is wrong with settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsProblem {
+    /// Not TOML, a key there is not, or a value of another type.
+    #[error("The settings are not understood: {0}")]
+    Malformed(String),
+    /// A trusted folder that is not absolute.
+    #[error("The trusted folder `{0}` is not absolute")]
+    Folder(String),
+    /// Not two ports, or no ports between them.
+    #[error("`port_range` has an invalid value: `{0}`")]
+    Range(String),
+    /// No place for the text, or two.
+    #[error("`log_format` has an invalid value: `{0}`")]
+    Format(String),
+}
+
+impl SettingsProblem {
+    /// The way out.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => {
+                "The keys are `quiet`, `trusted`, `port_range` and `log_format`; see `silo doc settings`"
+            }
+            Self::Folder(_) => "Begin it with `/`, or with `~/` for the home folder",
+            Self::Range(_) => "Write two ports of 1024-65535, such as `49152-65535`",
+            Self::Format(_) => "Write `%s` once, where the text is to stand",
+        }
+    }
 }
 
 /// The file as it is written.
@@ -61,16 +91,18 @@ struct File {
 /// # Errors
 /// A [`SettingsError`] with its place for anything that is not understood.
 pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
-    let file: File = toml::from_str(text)
-        .map_err(|error| SettingsError { message: error.message().to_owned(), span: error.span().unwrap_or(0..0) })?;
-    let fail = |value: &toml::Spanned<String>, what: &str| SettingsError {
-        message: format!("`{}` {what}", value.get_ref()),
+    let file: File = toml::from_str(text).map_err(|error| SettingsError {
+        problem: SettingsProblem::Malformed(error.message().to_owned()),
+        span: error.span().unwrap_or(0..0),
+    })?;
+    let fail = |value: &toml::Spanned<String>, problem: fn(String) -> SettingsProblem| SettingsError {
+        problem: problem(value.get_ref().clone()),
         span: value.span(),
     };
     let mut settings = UserSettings { quiet: file.quiet, ..UserSettings::default() };
     for folder in file.trusted {
         if !folder.get_ref().starts_with('/') && !folder.get_ref().starts_with("~/") {
-            return Err(fail(&folder, "is no absolute folder; begin it with `/` or `~/`"));
+            return Err(fail(&folder, SettingsProblem::Folder));
         }
         settings.trusted.push(folder.into_inner());
     }
@@ -78,12 +110,11 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         let range = text.get_ref().split_once('-');
         let range = range.and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
         let usable = range.filter(|range: &RangeInclusive<u16>| *range.start() >= LOWEST && !range.is_empty());
-        settings.port_range = usable
-            .ok_or_else(|| fail(&text, "is no range of ports; write two of 1024-65535, such as `49152-65535`"))?;
+        settings.port_range = usable.ok_or_else(|| fail(&text, SettingsProblem::Range))?;
     }
     if let Some(text) = file.log_format {
         let halves = text.get_ref().split_once(PLACE).filter(|(_, after)| !after.contains(PLACE));
-        let (before, after) = halves.ok_or_else(|| fail(&text, "must hold `%s` once, for what is said"))?;
+        let (before, after) = halves.ok_or_else(|| fail(&text, SettingsProblem::Format))?;
         settings.log_format = (before.to_owned(), after.to_owned());
     }
     Ok(settings)
@@ -110,7 +141,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let wrong = |text: &str| parse(text).expect_err("it is wrong");
-        assert!(wrong("quite = true").message.starts_with("unknown field `quite`"));
+        assert!(wrong("quite = true").problem.to_string().contains("unknown field `quite`"));
         assert_eq!(wrong("quiet = 1").span, 8..9);
         for (text, at) in [
             ("trusted = [\"work\"]", 11..17),

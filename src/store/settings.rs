@@ -28,11 +28,12 @@ pub fn load(dirs: &Dirs) -> Result<UserSettings, Failure> {
     })?;
     parse(&text).map_err(|error| {
         let place = source::locate(&text, &error.span);
+        let error = &error.problem;
         Failure {
             place: Some(format!("{}:{}:{}", shown(&path), place.line, place.column)),
             excerpt: Some(place.excerpt),
-            ..Failure::new(source::one_line(&error.message))
+            ..Failure::new(source::one_line(&error.to_string()))
         }
-        .hint("The keys are `quiet`, `trusted`, `port_range` and `log_format`")
+        .hint(error.hint())
     })
 }

@@ -45,6 +45,7 @@ fn the_overview_is_short_and_ends_with_examples() {
           exec        Run a command inside the instance, without a shell hook
           shell       Open $SHELL inside the instance, with the shell hook and no change to any start file
           require     Succeed only inside an active instance of this project (exit code 4 otherwise)
+          doc         Read about silo: config, commands, ports, gates and more
           version     Print the version
           help        Print this message or the help of the given subcommand(s)
 

@@ -1,6 +1,7 @@
 //! silo as its users meet it: the program itself, and the shell hooks in real shells.
 
 mod commands_diff;
+mod commands_doc;
 mod commands_env;
 mod commands_exec;
 mod commands_init;
@@ -12,6 +13,10 @@ mod commands_status;
 mod commands_trust;
 mod config_errors;
 mod crash;
+mod docs;
+mod docs_commands;
+mod docs_errors;
+mod docs_examples;
 mod example;
 mod fleet_list;
 mod fleet_prune;

@@ -172,6 +172,11 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// Its exit code, where no signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// It succeeded.
     #[track_caller]
     pub(crate) fn success(self) -> Self {

@@ -14,7 +14,7 @@ fn set(sandbox: &Sandbox, text: &str) {
 }
 
 fn export(sandbox: &Sandbox, dir: &Path) -> (String, bool) {
-    let ran = sandbox.run(dir, ["export", "bash"]).success();
+    let ran = sandbox.run(dir, ["export", "bash", "--seen", ""]).success();
     (ran.stderr, ran.stdout.contains(" SILO_ACTIVE='1' "))
 }
 
@@ -74,12 +74,15 @@ fn ports_come_from_the_users_own_range() {
 fn settings_that_cannot_be_read_stop_what_is_typed_and_never_the_prompt() {
     let sandbox = Sandbox::new();
     let app = sandbox.trusted("app", RANDOM);
-    for (text, place) in
-        [("quite = true\n", ":1:1"), ("trusted = [\"work\"]\n", ":1:12"), ("port_range = \"80-90\"\n", ":1:14")]
-    {
+    for (text, place, hint) in [
+        ("quite = true\n", ":1:1", "`quiet`, `trusted`, `port_range` and `log_format`"),
+        ("trusted = [\"work\"]\n", ":1:12", "or with `~/`"),
+        ("port_range = \"80-90\"\n", ":1:14", "two ports of 1024-65535"),
+        ("log_format = \"x\"\n", ":1:14", "`%s` once"),
+    ] {
         set(&sandbox, text);
         let place = format!("  --> $SANDBOX/config/silo/config.toml{place}\n");
-        sandbox.run(&app, ["env"]).fails_naming(&[&place, "`quiet`, `trusted`, `port_range` and `log_format`"]);
+        sandbox.run(&app, ["env"]).fails_naming(&[&place, hint]);
         let (told, active) = export(&sandbox, &app);
         assert!(told.contains(&place) && told.contains("silo: the defaults hold until that is mended\n"), "{told}");
         assert!(active);

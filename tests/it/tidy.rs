@@ -4,16 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A source file below the package, its path relative, and its text.
-struct Source {
-    path: String,
-    text: String,
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl Source {
+    /// The text without unit tests.
+    pub(crate) fn product(&self) -> &str {
+        self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+    }
+
     /// The text without unit tests and comments.
     fn code(&self) -> String {
-        let text = self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+        self.product().lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
     }
 
     /// The part of the crate it belongs to: a folder of `src`, or a file.
@@ -27,7 +31,8 @@ fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn sources(folder: &str) -> Vec<Source> {
+/// Every source below a folder of the package.
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = vec![package().join(folder)];
     while let Some(next) = folders.pop() {

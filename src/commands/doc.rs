@@ -1,0 +1,47 @@
+//! `silo doc`: the pages silo carries with it, readable without a network, a project or a home.
+
+use serde_json::{Map, Value};
+
+use crate::core::pages::{PAGES, Page, page};
+use crate::core::suggest::nearest;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure> {
+    match (topic, json) {
+        (Some(topic), false) => ui.page(find(topic)?.markdown)?,
+        (Some(topic), true) => {
+            let page = find(topic)?;
+            let mut object = described(page);
+            object.insert("markdown".to_owned(), page.markdown.into());
+            ui.answer(&format!("{:#}\n", Value::Object(object)))?;
+        }
+        (None, false) => ui.answer(&list())?,
+        (None, true) => {
+            let pages: Value = PAGES.iter().map(|page| Value::Object(described(page))).collect();
+            ui.answer(&format!("{pages:#}\n"))?;
+        }
+    }
+    Ok(0)
+}
+
+fn find(topic: &str) -> Result<&'static Page, Failure> {
+    page(topic).ok_or_else(|| {
+        let failure = Failure::new(format!("There is no page about `{topic}`"));
+        let near = nearest(topic, PAGES.iter().map(|page| page.topic));
+        let failure = near.into_iter().fold(failure, |failure, near| failure.hint(format!("Run `silo doc {near}`")));
+        failure.hint("List all topics: `silo doc --list`")
+    })
+}
+
+/// A line for each page.
+fn list() -> String {
+    let width = PAGES.iter().map(|page| page.topic.len()).max().unwrap_or(0);
+    let lines: Vec<String> = PAGES.iter().map(|page| format!("{:width$}  {}\n", page.topic, page.summary())).collect();
+    lines.concat()
+}
+
+fn described(page: &Page) -> Map<String, Value> {
+    let pairs = [("topic", page.topic.to_owned()), ("title", page.title()), ("summary", page.summary())];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect()
+}

@@ -1,0 +1,125 @@
+//! `silo doc`: the bundled pages, raw into a pipe and laid out on a terminal.
+
+use std::fs;
+
+use expect_test::expect;
+use serde_json::{Value, json};
+use silo::core::pages::PAGES;
+
+use crate::docs::read;
+use crate::sandbox::{Ran, SILO, Sandbox};
+
+#[test]
+fn without_a_topic_there_is_a_line_for_each() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run("", ["doc"]).success().stderr("");
+    expect![[r#"
+        config           silo.toml says what a project needs; this page has every key
+        commands         Every command of silo, with its arguments, flags and exit codes
+        profiles         A profile is a named overlay in silo.toml, such as one for a remote API
+        ports            Every instance leases ports of its own and keeps them, so that no two collide
+        hosts            Each instance has host names of its own, so that browsers keep its cookies apart
+        urls             [urls] holds every value that follows from name, hosts and ports
+        interpolation    Where ${VAR} may stand in silo.toml, and which names it may use
+        lockfile         The two files silo writes into a project: its memory and the env file
+        registry         The registry is the user's file of all instances and the ports they hold
+        k3d              With [k3d], an instance has a Kubernetes cluster and a kubeconfig of its own
+        tilt             silo up starts the environment with Tilt, and silo down stops it
+        hooks            Lifecycle hooks are commands of the project that run while it starts and stops
+        shell            The shell hook makes cd enter and leave an instance
+        gates            A gate stands before a tool and starts what the tool needs
+        trust            silo acts on cd only where the user has allowed it
+        worktrees        Every git worktree of a project is an instance of its own, with its own name, ports, cluster and env file
+        fleet            All instances of the user on this machine are seen, asked and cleared up together
+        ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
+        settings         What holds for every project of yours stands in $XDG_CONFIG_HOME/silo/config.toml (usually ~/.config/silo/config.toml)
+        logging          What silo prints, where, and how to see more or less of it
+        troubleshooting  What each error and warning means, and what to do about it
+    "#]]
+    .assert_eq(&ran.stdout);
+    sandbox.run("", ["doc", "--list"]).success().stdout(&ran.stdout);
+}
+
+#[test]
+fn a_page_goes_into_a_pipe_as_it_is_written() {
+    let sandbox = Sandbox::new();
+    for page in PAGES {
+        let text = read(&format!("docs/{}.md", page.topic));
+        assert_eq!(sandbox.run("", ["doc", page.topic]).success().bytes, text.into_bytes(), "{}", page.topic);
+    }
+}
+
+#[test]
+fn json_has_title_and_summary_and_the_page_itself() {
+    let sandbox = Sandbox::new();
+    let answer = |args: &[&str]| -> Value {
+        serde_json::from_slice(&sandbox.run("", args).success().stderr("").bytes).expect("it is JSON")
+    };
+    let page = answer(&["doc", "ports", "--json"]);
+    let summary = "Every instance leases ports of its own and keeps them, so that no two collide";
+    let expected = json!({ "topic": "ports", "title": "Ports", "summary": summary, "markdown": read("docs/ports.md") });
+    assert_eq!(page, expected);
+    let list = answer(&["doc", "--list", "--json"]);
+    assert_eq!(list, answer(&["doc", "--json"]));
+    let topics: Vec<&str> = list.as_array().expect("a list").iter().filter_map(|page| page["topic"].as_str()).collect();
+    assert_eq!(topics, PAGES.iter().map(|page| page.topic).collect::<Vec<_>>());
+    assert_eq!(list[3], json!({ "topic": "ports", "title": "Ports", "summary": summary }));
+}
+
+#[test]
+fn an_unknown_topic_names_the_nearest_one() {
+    let sandbox = Sandbox::new();
+    sandbox.run("", ["doc", "confg"]).exit(1).stdout("").stderr(
+        "Error: There is no page about `confg`\nHint: Run `silo doc config`\nHint: List all topics: `silo doc --list`\n",
+    );
+    sandbox
+        .run("", ["doc", "kubernetes", "--json"])
+        .exit(1)
+        .stdout("")
+        .stderr("Error: There is no page about `kubernetes`\nHint: List all topics: `silo doc --list`\n");
+    sandbox.run("", ["doc", "config", "--list"]).exit(2).stdout("");
+}
+
+#[test]
+fn the_pages_are_there_without_home_project_and_environment() {
+    let sandbox = Sandbox::new();
+    let mut silo = sandbox.command(SILO, "");
+    silo.env_clear().args(["doc", "config"]);
+    sandbox.finish(silo).success().stderr("").stdout(&read("docs/config.md"));
+    assert_eq!(fs::read_dir(sandbox.path("state")).expect("it is there").count(), 0, "reading writes nothing");
+}
+
+/// What `silo doc TOPIC` shows on a terminal of so many columns.
+fn on_a_terminal(sandbox: &Sandbox, topic: &str, columns: u16, env: &[(&str, &str)]) -> String {
+    const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut terminal = sandbox.command("/usr/bin/python3", "");
+    terminal.args(["-c", TERMINAL, "sh", "-c", "stty cols \"$0\" && exec silo doc \"$1\""]);
+    terminal.args([&columns.to_string(), topic]).env_remove("NO_COLOR").env("TERM", "xterm").envs(env.iter().copied());
+    let ran: Ran = sandbox.finish(terminal).success();
+    ran.stdout.replace("\r\n", "\n")
+}
+
+#[test]
+fn a_terminal_gets_colours_and_lines_that_fit() {
+    let sandbox = Sandbox::new();
+    let text = on_a_terminal(&sandbox, "gates", 70, &[]);
+    assert!(text.starts_with("\u{1b}[1;33mGates\u{1b}[0m\n\nA gate stands before a tool"), "{text:?}");
+    assert!(text.contains("\u{1b}[36mkubectl\u{1b}[0m") && !text.contains("```"), "{text:?}");
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let text = on_a_terminal(&sandbox, "gates", 70, &[(name, value)]);
+        assert!(text.starts_with("# Gates\n\nA gate stands before a tool"), "{text:?}");
+        assert!(!text.contains('\u{1b}') && text.contains("`kubectl`") && !text.contains("```"), "{text:?}");
+        let long = text.lines().find(|line| line.chars().count() > 70 && !line.starts_with("    "));
+        assert_eq!(long, None, "{text}");
+    }
+    let wide = on_a_terminal(&sandbox, "gates", 300, &[("NO_COLOR", "1")]);
+    assert_eq!(wide.lines().map(|line| line.chars().count()).max().map(|width| width <= 120), Some(true), "{wide}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let sandbox = Sandbox::new();
+    let mut shell = sandbox.command("sh", "");
+    shell.args(["-c", "silo doc troubleshooting | head -n 1; silo doc | true"]);
+    sandbox.finish(shell).success().stdout("# Troubleshooting\n").stderr("");
+}
