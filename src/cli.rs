@@ -1,17 +1,21 @@
 //! The command line: declarations only.
 
+mod overview;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use overview::{GROUPS, command, parse};
 
 /// What was typed.
 #[derive(Debug, Parser)]
 #[command(
     name = "silo",
     version,
-    about = "Isolated local development environments: `cd` in and the ports, hosts and URLs are there",
-    after_help = "Examples:\n  eval \"$(silo hook zsh)\"    # In ~/.zshrc: activate on `cd` (bash and fish: silo hook --help)\n  silo init                  # Make a silo.toml here\n  silo env                   # Show this instance's ports and URLs",
+    about = "Isolated development environments: `cd` in, and ports, hosts and URLs are there",
+    after_help = "Examples:\n  eval \"$(silo hook zsh)\"    # In ~/.zshrc; other shells: silo hook --help\n  silo init && silo status   # A silo.toml, and what follows from it",
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -70,7 +74,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List every instance of yours: state, ports, root and branch
+    /// List every instance: state, ports, root and branch
     #[command(
         visible_alias = "ls",
         after_help = "Examples:\n  silo list\n  silo list --watch\n  silo list --json | jq -r '.[] | select(.state == \"running\") | .root'"
@@ -83,7 +87,7 @@ pub enum Command {
         #[arg(short, long)]
         watch: bool,
     },
-    /// Say who holds a port: which instance's lease, which process, which container
+    /// Say who holds a port: lease, process, container
     #[command(after_help = "Examples:\n  silo who 3000\n  silo who 5432 --json | jq .process.pid")]
     Who {
         /// The port; exit code 1 when nobody holds it
@@ -121,7 +125,7 @@ pub enum Command {
         after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --clusters --yes   # Also their clusters, containers, networks and volumes"
     )]
     Prune(PruneArgs),
-    /// Show what activation changes in this shell, before or after it is allowed
+    /// Show what activation changes in this shell
     #[command(
         after_help = "Examples:\n  silo diff\n  silo diff -C ~/downloads/project   # Before `silo allow`\n  silo diff --json"
     )]
@@ -130,8 +134,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Trust this silo.toml to act on `cd`, and show what changed since the last time
-    #[command(visible_alias = "trust", after_help = "Examples:\n  silo allow\n  silo allow -C ../other-worktree")]
+    /// Trust this silo.toml to act on `cd`
+    #[command(
+        visible_alias = "trust",
+        after_help = "Examples:\n  silo allow                      # Shows what changed since the last time\n  silo allow -C ../other-worktree"
+    )]
     Allow,
     /// Switch the instance off in this shell until its folder is left
     #[command(after_help = "Examples:\n  silo deactivate")]
@@ -147,8 +154,10 @@ pub enum Command {
         /// The shell
         shell: ShellName,
     },
-    /// Print what activation changes in this environment (the shell hook runs this)
-    #[command(after_help = "Examples:\n  eval \"$(silo export bash)\"\n  silo export json")]
+    /// Print what activation changes in this environment
+    #[command(
+        after_help = "Examples:\n  eval \"$(silo export bash)\"   # What the shell hook runs\n  silo export json"
+    )]
     Export {
         /// Who will read it
         format: ExportFormat,
@@ -156,12 +165,12 @@ pub enum Command {
         #[arg(long, hide = true)]
         seen: Option<String>,
     },
-    /// Start the environment: lifecycle hooks, then Tilt in the foreground
+    /// Start the environment: lifecycle hooks, cluster, then Tilt
     #[command(
         after_help = "Examples:\n  silo up                        # This project's instance; Ctrl-C stops it\n  silo up feature-x              # Name it\n  silo up -d                     # In the background\n  silo up --profile testnet      # With a profile\n  silo up -- --stream web        # Arguments for Tilt"
     )]
     Up(UpArgs),
-    /// Run the environment once with `tilt ci`, and pass on how it ended
+    /// Run the environment once with `tilt ci`; pass on how it ended
     #[command(after_help = "Examples:\n  silo ci\n  silo ci --timeout 10m -- --output-snapshot-on-exit snapshot.json")]
     Ci(CiArgs),
     /// Show what Tilt logs
@@ -173,8 +182,10 @@ pub enum Command {
         /// One resource only
         resource: Option<String>,
     },
-    /// Wait until every resource of Tilt is ready; exit code 1 with the names of those that are not
-    #[command(after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 300")]
+    /// Wait until every resource of Tilt is ready
+    #[command(
+        after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 300   # Exit code 1 and the names of those that are not ready"
+    )]
     Wait {
         /// Longest wait, in seconds
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
@@ -199,14 +210,14 @@ pub enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
-    /// Open $SHELL inside the instance, with the shell hook and no change to any start file
+    /// Open $SHELL inside the instance; no start file is changed
     #[command(after_help = "Examples:\n  silo shell example\n  echo 'curl -s $WEB_URL' | silo shell")]
     Shell {
         /// The project's folder
         dir: Option<PathBuf>,
     },
-    /// Succeed only inside an active instance of this project (exit code 4 otherwise)
-    #[command(after_help = "Examples:\n  silo require && ./scripts/seed.sh")]
+    /// Succeed only inside an active instance of this project
+    #[command(after_help = "Examples:\n  silo require && ./scripts/seed.sh   # Exit code 4 outside")]
     Require,
     /// Read about silo: config, commands, ports, gates and more
     #[command(

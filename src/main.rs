@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use silo::cli::Cli;
 use silo::core::environment::Environment;
 
 fn main() -> ExitCode {
@@ -16,7 +14,8 @@ fn main() -> ExitCode {
     if let Some(code) = special {
         return ExitCode::from(code);
     }
-    ExitCode::from(match Cli::try_parse() {
+    let words = program.iter().cloned().chain(arguments);
+    ExitCode::from(match silo::cli::parse(words) {
         Ok(cli) => silo::commands::run(cli, &environment, program),
         Err(error) => silo::commands::usage(&error),
     })

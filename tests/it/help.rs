@@ -6,65 +6,76 @@ use crate::sandbox::Sandbox;
 
 /// Every command, as the overview lists them.
 fn commands(overview: &str) -> Vec<String> {
-    let (_, list) = overview.split_once("\nCommands:\n").expect("it lists its commands");
-    let (list, _) = list.split_once("\n\n").expect("options come after it");
-    let lines = list.lines().filter(|line| !line.starts_with("    "));
-    lines.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+    let (_, list) = overview.split_once("COMMAND)\n\n").expect("it lists its commands below its options");
+    let (list, _) = list.split_once("\n\n").expect("examples come after it");
+    let lines = list.lines().filter_map(|line| line.strip_prefix("  "));
+    lines.filter_map(|line| Some(line.split([' ', ',']).next()?.to_owned())).collect()
 }
 
 #[test]
-fn the_overview_is_short_and_ends_with_examples() {
+fn the_overview_fits_one_screen_and_ends_with_examples() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run("", ["--help"]).success().stderr("");
     expect![[r#"
-        Isolated local development environments: `cd` in and the ports, hosts and URLs are there
+        Isolated development environments: `cd` in, and ports, hosts and URLs are there
 
         Usage: silo [OPTIONS] <COMMAND>
+        Options: -c <FILE> -C <DIR> -v -h -V   (more: silo help COMMAND)
 
-        Commands:
-          init        Make a silo.toml here and trust it
-          env         Allocate ports and write the env file, without starting anything
-          profiles    List the profiles of silo.toml
-          status      Show this project's instance
-          list        List every instance of yours: state, ports, root and branch [alias: ls]
-          who         Say who holds a port: which instance's lease, which process, which container
-          get         Print the value of one variable of the instance
-          open        Open a URL of the instance in the browser
-          prune       Free the leases of projects whose folder is gone
-          diff        Show what activation changes in this shell, before or after it is allowed
-          allow       Trust this silo.toml to act on `cd`, and show what changed since the last time [alias: trust]
-          deactivate  Switch the instance off in this shell until its folder is left
-          deny        Take the trust in this silo.toml back [alias: revoke]
-          hook        Print the shell hook, for the shell's start file
-          export      Print what activation changes in this environment (the shell hook runs this)
-          up          Start the environment: lifecycle hooks, then Tilt in the foreground
-          ci          Run the environment once with `tilt ci`, and pass on how it ended
-          logs        Show what Tilt logs
-          wait        Wait until every resource of Tilt is ready; exit code 1 with the names of those that are not
-          down        Stop the environment: Tilt and what it started
-          exec        Run a command inside the instance, without a shell hook
-          shell       Open $SHELL inside the instance, with the shell hook and no change to any start file
-          require     Succeed only inside an active instance of this project (exit code 4 otherwise)
-          doc         Read about silo: config, commands, ports, gates and more
-          version     Print the version
-          help        Print this message or the help of the given subcommand(s)
-
-        Options:
-          -c, --config <FILE>    Use this config file instead of the nearest silo.toml
-          -C, --directory <DIR>  Run as if started in this folder
-          -v, --verbose          Say more: which config is used, and what was kept
-          -h, --help             Print help
-          -V, --version          Print version
+        Begin with:
+          init          Make a silo.toml here and trust it
+          allow, trust  Trust this silo.toml to act on `cd`
+          status        Show this project's instance
+        This project's instance:
+          env           Allocate ports and write the env file, without starting anything
+          profiles      List the profiles of silo.toml
+          get           Print the value of one variable of the instance
+          open          Open a URL of the instance in the browser
+          exec          Run a command inside the instance, without a shell hook
+          shell         Open $SHELL inside the instance; no start file is changed
+        Run:
+          up            Start the environment: lifecycle hooks, cluster, then Tilt
+          wait          Wait until every resource of Tilt is ready
+          logs          Show what Tilt logs
+          ci            Run the environment once with `tilt ci`; pass on how it ended
+          down          Stop the environment: Tilt and what it started
+        All instances:
+          list, ls      List every instance: state, ports, root and branch
+          who           Say who holds a port: lease, process, container
+          prune         Free the leases of projects whose folder is gone
+        Shell:
+          hook          Print the shell hook, for the shell's start file
+          diff          Show what activation changes in this shell
+          deactivate    Switch the instance off in this shell until its folder is left
+          deny, revoke  Take the trust in this silo.toml back
+          require       Succeed only inside an active instance of this project
+          export        Print what activation changes in this environment
+        silo itself:
+          doc           Read about silo: config, commands, ports, gates and more
+          version       Print the version
 
         Examples:
-          eval "$(silo hook zsh)"    # In ~/.zshrc: activate on `cd` (bash and fish: silo hook --help)
-          silo init                  # Make a silo.toml here
-          silo env                   # Show this instance's ports and URLs
+          eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help
+          silo init && silo status   # A silo.toml, and what follows from it
     "#]]
     .assert_eq(&ran.stdout);
+    assert!(ran.stdout.lines().count() <= 42, "{} lines", ran.stdout.lines().count());
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
     sandbox.run("", ["-h"]).success().stdout(&ran.stdout);
     sandbox.run("", ["help"]).success().stdout(&ran.stdout);
     sandbox.run("", [""; 0]).exit(2).stdout("").stderr(&ran.stdout);
+}
+
+#[test]
+fn every_command_stands_in_one_group_and_every_group_holds_commands() {
+    let command = silo::cli::command();
+    let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let mut visible: Vec<&str> = visible.map(clap::Command::get_name).collect();
+    let mut grouped: Vec<&str> = silo::cli::GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+    visible.sort_unstable();
+    grouped.sort_unstable();
+    assert_eq!(grouped, visible);
+    assert_eq!(silo::cli::GROUPS[0].1.len(), 3, "the three to begin with");
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! What `silo --help` shows: every command in a group by its use, short enough for one screen.
+
+use std::fmt::Write as _;
+
+use clap::builder::StyledStr;
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use super::Cli;
+
+/// The groups of the overview and the commands of each, in order. A command stands in exactly one.
+pub const GROUPS: &[(&str, &[&str])] = &[
+    ("Begin with", &["init", "allow", "status"]),
+    ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
+    ("Run", &["up", "wait", "logs", "ci", "down"]),
+    ("All instances", &["list", "who", "prune"]),
+    ("Shell", &["hook", "diff", "deactivate", "deny", "require", "export"]),
+    ("silo itself", &["doc", "version"]),
+];
+
+/// The command line, with the overview as its help.
+pub fn command() -> clap::Command {
+    let command = Cli::command();
+    let template = template(&command);
+    command.help_template(template)
+}
+
+/// Understands a command line; its first word is the program.
+///
+/// # Errors
+/// What is wrong with it, or the help or version that was asked for.
+pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Options in one line, for each command's own help explains them; commands in groups, aliases beside their names.
+fn template(command: &clap::Command) -> StyledStr {
+    let (header, literal) = (*command.get_styles().get_header(), *command.get_styles().get_literal());
+    let mut text = StyledStr::new();
+    let mut put = |words: std::fmt::Arguments<'_>| text.write_fmt(words).expect("a text takes every line");
+    put(format_args!("{{about}}\n\n{{usage-heading}} {{usage}}\n{header}Options:{header:#}"));
+    for option in command.get_arguments().filter(|argument| !argument.is_positional()) {
+        let short = option.get_short().expect("every option of all commands has a short form");
+        put(format_args!(" {literal}-{short}{literal:#}"));
+        if let (Some([value]), true) = (option.get_value_names(), option.get_action().takes_values()) {
+            put(format_args!(" <{value}>"));
+        }
+    }
+    put(format_args!(" {literal}-h{literal:#} {literal}-V{literal:#}   (more: silo help COMMAND)\n"));
+    for (title, names) in GROUPS {
+        put(format_args!("\n{header}{title}:{header:#}"));
+        for name in *names {
+            let Some(found) = command.find_subcommand(name) else { continue };
+            let all = found.get_name_and_visible_aliases().join(", ");
+            let about = found.get_about().map(ToString::to_string).unwrap_or_default();
+            put(format_args!("\n  {literal}{all}{literal:#}{:1$}  {about}", "", 12_usize.saturating_sub(all.len())));
+        }
+    }
+    put(format_args!("{{after-help}}"));
+    text
+}
