@@ -1,12 +1,14 @@
-//! The command line: declarations only.
+//! The command line: declarations only. Arguments say what the shell can complete them with.
 
+mod completes;
 mod overview;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use completes::Completes;
 pub use overview::{GROUPS, command, parse};
 
 /// What was typed.
@@ -33,10 +35,10 @@ pub struct Cli {
 #[derive(Debug, Default, Args)]
 pub struct Global {
     /// Use this config file instead of the nearest silo.toml
-    #[arg(short, long, global = true, value_name = "FILE")]
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Run as if started in this folder
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub directory: Option<PathBuf>,
     /// Say more: which config is used, and what was kept
     #[arg(short, long, global = true)]
@@ -91,7 +93,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  silo who 3000\n  silo who 5432 --json | jq .process.pid")]
     Who {
         /// The port; exit code 1 when nobody holds it
-        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..), add = Completes::Port)]
         port: u16,
         /// Print JSON
         #[arg(long)]
@@ -103,18 +105,20 @@ pub enum Command {
     )]
     Get {
         /// The variable
+        #[arg(add = Completes::Variable)]
         name: String,
         /// Another instance than this folder's
-        #[arg(short, long, value_name = "NAME")]
+        #[arg(short, long, value_name = "NAME", add = Completes::Instance)]
         instance: Option<String>,
     },
     /// Open a URL of the instance in the browser
     #[command(after_help = "Examples:\n  silo open\n  silo open ADMIN_URL\n  silo open -i feature-x --print")]
     Open {
         /// The variable that holds the URL; default: the first web address
+        #[arg(add = Completes::Url)]
         name: Option<String>,
         /// Another instance than this folder's
-        #[arg(short, long, value_name = "NAME")]
+        #[arg(short, long, value_name = "NAME", add = Completes::Instance)]
         instance: Option<String>,
         /// Only print it
         #[arg(long)]
@@ -151,6 +155,14 @@ pub enum Command {
         after_help = "Examples:\n  eval \"$(silo hook bash)\"     # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"      # ~/.zshrc\n  silo hook fish | source      # ~/.config/fish/config.fish"
     )]
     Hook {
+        /// The shell
+        shell: ShellName,
+    },
+    /// Print the completions for a shell
+    #[command(
+        after_help = "Examples:\n  eval \"$(silo completions bash)\"   # ~/.bashrc\n  eval \"$(silo completions zsh)\"    # ~/.zshrc, behind compinit\n  silo completions fish > ~/.config/fish/completions/silo.fish"
+    )]
+    Completions {
         /// The shell
         shell: ShellName,
     },
@@ -208,12 +220,14 @@ pub enum Command {
     Exec {
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+        #[arg(value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
     /// Open $SHELL inside the instance; no start file is changed
     #[command(after_help = "Examples:\n  silo shell example\n  echo 'curl -s $WEB_URL' | silo shell")]
     Shell {
         /// The project's folder
+        #[arg(value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
     /// Succeed only inside an active instance of this project
@@ -225,6 +239,7 @@ pub enum Command {
     )]
     Doc {
         /// The topic; without one, the topics are listed
+        #[arg(add = Completes::Topic)]
         topic: Option<String>,
         /// List the topics, with a line about each
         #[arg(long, conflicts_with = "topic")]
@@ -242,12 +257,13 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct EnvArgs {
     /// Instance name; default: the one in use, else one made from folder or branch
+    #[arg(add = Completes::Name)]
     pub name: Option<String>,
     /// Plan the ports anew, and allow another profile
     #[arg(short, long)]
     pub force: bool,
     /// Profile to use (also: `SILO_PROFILE`)
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
     pub profile: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -261,12 +277,13 @@ pub struct EnvArgs {
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// Instance name; default: the one in use, else one made from folder or branch
+    #[arg(add = Completes::Name)]
     pub name: Option<String>,
     /// Plan the ports anew, and allow another profile
     #[arg(short, long)]
     pub force: bool,
     /// Profile to use (also: `SILO_PROFILE`)
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
     pub profile: Option<String>,
     /// Run in the background (then: `silo logs`, `silo wait`, `silo down`)
     #[arg(short, long)]
@@ -280,9 +297,10 @@ pub struct UpArgs {
 #[derive(Debug, Args)]
 pub struct CiArgs {
     /// Instance name
+    #[arg(add = Completes::Name)]
     pub name: Option<String>,
     /// Profile to use (also: `SILO_PROFILE`)
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
     pub profile: Option<String>,
     /// Longest run, in Tilt's own words, such as 10m
     #[arg(long, value_name = "TIME")]
@@ -299,7 +317,7 @@ pub struct CiArgs {
 #[derive(Debug, Args)]
 pub struct PruneArgs {
     /// Only these instances, even on a disk that is not mounted
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = Completes::Instance)]
     pub names: Vec<String>,
     /// Only show what would be done
     #[arg(short = 'n', long)]

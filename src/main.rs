@@ -10,7 +10,8 @@ fn main() -> ExitCode {
     let program = arguments.next();
     let arguments: Vec<_> = arguments.collect();
     let special = silo::commands::gate(&environment, program.as_ref(), &arguments)
-        .or_else(|| silo::commands::hook_call(&environment, program.as_ref(), &arguments));
+        .or_else(|| silo::commands::hook_call(&environment, program.as_ref(), &arguments))
+        .or_else(|| silo::commands::completion_call(&environment, &arguments));
     if let Some(code) = special {
         return ExitCode::from(code);
     }

@@ -1,9 +1,11 @@
 //! What `silo --help` shows: every command in a group by its use, short enough for one screen.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::builder::StyledStr;
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 
 use super::Cli;
 
@@ -13,7 +15,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down"]),
     ("All instances", &["list", "who", "prune"]),
-    ("Shell", &["hook", "diff", "deactivate", "deny", "require", "export"]),
+    ("Shell", &["hook", "completions", "diff", "deactivate", "deny", "require", "export"]),
     ("silo itself", &["doc", "version"]),
 ];
 
@@ -24,14 +26,18 @@ pub fn command() -> clap::Command {
     command.help_template(template)
 }
 
-/// Understands a command line; its first word is the program.
+/// Understands a command line; its first word is the program. The overview is put together only where it is shown.
 ///
 /// # Errors
 /// What is wrong with it, or the help or version that was asked for.
-pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let mut matches = command.try_get_matches_from_mut(words)?;
-    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    Cli::try_parse_from(&words).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            command().try_get_matches_from(words).err().unwrap_or(error)
+        }
+        _ => error,
+    })
 }
 
 /// Options in one line, for each command's own help explains them; commands in groups, aliases beside their names.

@@ -4,6 +4,8 @@ mod allow;
 mod census;
 mod ci;
 mod cluster;
+mod complete;
+mod completions;
 mod deactivate;
 mod deny;
 mod diff;
@@ -29,6 +31,8 @@ mod status;
 mod up;
 mod wait;
 mod who;
+
+pub use complete::call as completion_call;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -83,6 +87,7 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         // These must answer even where there is no home and no folder: start files run them, and help is sought there.
         Command::Hook { shell } => hook::run(ui, environment, &program, shell),
         Command::Doc { topic, json, .. } => doc::run(ui, topic.as_deref(), json),
+        Command::Completions { shell } => completions::run(ui, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
         // What runs by itself does its best with settings that cannot be read; what was typed says so and stops.
         command => match (
@@ -170,7 +175,9 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),
         Command::Require => require::run(context),
-        Command::Hook { .. } | Command::Doc { .. } | Command::Version => unreachable!("`run` answers these"),
+        Command::Hook { .. } | Command::Doc { .. } | Command::Completions { .. } | Command::Version => {
+            unreachable!("`run` answers these")
+        }
     }
 }
 

@@ -11,6 +11,8 @@ mod commands_profile;
 mod commands_shell;
 mod commands_status;
 mod commands_trust;
+mod complete;
+mod complete_shells;
 mod config_errors;
 mod crash;
 mod docs;

@@ -105,6 +105,7 @@ impl Shell {
         let out = out.display();
         let quiet = match self {
             Self::Bash => "PS1='' PS2=''",
+            Self::Zsh if setup.editing => "PS1='' PS2=''; unsetopt prompt_sp prompt_cr",
             Self::Zsh => "PS1='' PS2=''; unsetopt zle prompt_sp prompt_cr",
             Self::Fish => "function fish_prompt; end; function fish_greeting; end; function fish_title; end",
         };
@@ -141,6 +142,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) env: &'a [(&'a str, &'a OsStr)],
     /// A program that runs the shell, such as `strace`.
     pub(crate) wrapper: &'a [&'a OsStr],
+    /// Whether there is a line editor, and so TAB; what it draws is then part of what is told.
+    pub(crate) editing: bool,
 }
 
 /// A running shell.
@@ -183,6 +186,7 @@ impl Session {
 
         let mut words: Vec<OsString> = vec![shell.program().into()];
         match shell {
+            Shell::Bash if setup.editing => words.extend(["--noprofile", "--rcfile"].map(OsString::from)),
             Shell::Bash => words.extend(["--noprofile", "--noediting", "--rcfile"].map(OsString::from)),
             Shell::Zsh => words.push("-d".into()),
             Shell::Fish => words.extend(["-C".into(), format!("source {}", file.display()).into()]),

@@ -1,0 +1,24 @@
+//! What an argument can be completed with: a mark on the declaration, which `commands::complete` gives its meaning.
+
+use clap::builder::ArgExt;
+
+/// What stands in place of an argument, for `#[arg(add = …)]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completes {
+    /// A name this project's instance may have: its own, or that of a folder which is gone.
+    Name,
+    /// The name of any instance of the user.
+    Instance,
+    /// A profile of `silo.toml`.
+    Profile,
+    /// A variable of this project's instance.
+    Variable,
+    /// A variable of this project's instance that holds a web address.
+    Url,
+    /// A port leased to any instance of the user.
+    Port,
+    /// A page of the documentation.
+    Topic,
+}
+
+impl ArgExt for Completes {}
