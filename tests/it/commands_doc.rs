@@ -29,10 +29,10 @@ fn without_a_topic_there_is_a_line_for_each() {
         shell            The shell hook makes cd enter and leave an instance
         gates            A gate stands before a tool and starts what the tool needs
         trust            silo acts on cd only where the user has allowed it
-        worktrees        Every git worktree of a project is an instance of its own, with its own name, ports, cluster and env file
-        fleet            All instances of the user on this machine are seen, asked and cleared up together
+        worktrees        Every git worktree of a project is an instance of its own
+        fleet            All instances of a user are listed, asked and cleared up together
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
-        settings         What holds for every project of yours stands in $XDG_CONFIG_HOME/silo/config.toml (usually ~/.config/silo/config.toml)
+        settings         A user's own settings hold for every project
         logging          What silo prints, where, and how to see more or less of it
         troubleshooting  What each error and warning means, and what to do about it
     "#]]

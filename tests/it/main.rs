@@ -37,6 +37,7 @@ mod lifecycle_two;
 mod lifecycle_up;
 mod lifecycle_wait;
 mod machine;
+mod man;
 mod pty;
 mod recipes;
 mod registry;
