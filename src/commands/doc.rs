@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::core::config;
 use crate::core::pages::{PAGES, Page, page};
 use crate::core::suggest::nearest;
 use crate::failure::Failure;
@@ -9,6 +10,8 @@ use crate::ui::Ui;
 
 pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure> {
     match (topic, json) {
+        // No page, but what an editor is told; it is JSON already.
+        (Some(topic), _) if topic == SCHEMA.0 => ui.answer(config::SCHEMA)?,
         (Some(topic), false) => ui.page(find(topic)?.markdown)?,
         (Some(topic), true) => {
             let page = find(topic)?;
@@ -25,10 +28,13 @@ pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure
     Ok(0)
 }
 
+/// The topic that is no page, and what it is.
+const SCHEMA: (&str, &str) = ("schema", "The JSON Schema of silo.toml, for editors");
+
 fn find(topic: &str) -> Result<&'static Page, Failure> {
     page(topic).ok_or_else(|| {
         let failure = Failure::new(format!("There is no page about `{topic}`"));
-        let near = nearest(topic, PAGES.iter().map(|page| page.topic));
+        let near = nearest(topic, PAGES.iter().map(|page| page.topic).chain([SCHEMA.0]));
         let failure = near.into_iter().fold(failure, |failure, near| failure.hint(format!("Run `silo doc {near}`")));
         failure.hint("List all topics: `silo doc --list`")
     })
@@ -37,8 +43,9 @@ fn find(topic: &str) -> Result<&'static Page, Failure> {
 /// A line for each page.
 fn list() -> String {
     let width = PAGES.iter().map(|page| page.topic.len()).max().unwrap_or(0);
-    let lines: Vec<String> = PAGES.iter().map(|page| format!("{:width$}  {}\n", page.topic, page.summary())).collect();
-    lines.concat()
+    let pages = PAGES.iter().map(|page| (page.topic, page.summary()));
+    let all = pages.chain([(SCHEMA.0, SCHEMA.1.to_owned())]);
+    all.map(|(topic, summary)| format!("{topic:width$}  {summary}\n")).collect::<Vec<_>>().concat()
 }
 
 fn described(page: &Page) -> Map<String, Value> {

@@ -13,7 +13,7 @@ pub enum Refusal {
 }
 
 /// Names silo gives values to; a `silo.toml` cannot redefine them.
-const RESERVED: &[&str] = &[
+pub const RESERVED: &[&str] = &[
     "WORKSPACE_NAME",
     "COMPOSE_PROJECT_NAME",
     "DOCKER_NETWORK",
@@ -26,7 +26,8 @@ const RESERVED: &[&str] = &[
     "prefix",
 ];
 
-const RESERVED_STARTS: &[&str] = &["SILO_", "__SILO", "__silo"];
+/// How other names of silo's own begin.
+pub const RESERVED_STARTS: &[&str] = &["SILO_", "__SILO", "__silo"];
 
 /// The dangerous names, with a final `*` for whole families.
 const REFUSED: &str = include_str!("varname/refused.txt");
@@ -44,11 +45,15 @@ pub fn check(name: &str) -> Result<(), Refusal> {
     if RESERVED.contains(&name) || RESERVED_STARTS.iter().any(|start| name.starts_with(start)) {
         return Err(Refusal::Reserved);
     }
-    let mut words = REFUSED.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
-    if words.any(|word| word.strip_suffix('*').map_or(word == name, |start| name.starts_with(start))) {
+    if refused().any(|word| word.strip_suffix('*').map_or(word == name, |start| name.starts_with(start))) {
         return Err(Refusal::Dangerous);
     }
     Ok(())
+}
+
+/// Every dangerous name; one that ends in `*` stands for all that begin so.
+pub fn refused() -> impl Iterator<Item = &'static str> {
+    REFUSED.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         settings         A user's own settings hold for every project
         logging          What silo prints, where, and how to see more or less of it
         troubleshooting  What each error and warning means, and what to do about it
+        schema           The JSON Schema of silo.toml, for editors
     "#]]
     .assert_eq(&ran.stdout);
     sandbox.run("", ["doc", "--list"]).success().stdout(&ran.stdout);

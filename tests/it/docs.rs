@@ -32,11 +32,12 @@ pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(package().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The files in `docs/`, and the README.
+/// The pages in `docs/`, and the README.
 pub(crate) fn documents() -> Vec<String> {
     let entries = fs::read_dir(package().join("docs")).expect("it is there");
     let names = entries.map(|entry| entry.expect("it is readable").file_name().into_string().expect("it is UTF-8"));
-    let mut paths: Vec<String> = names.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]).collect();
+    let pages = names.filter(|name| name.ends_with(".md"));
+    let mut paths: Vec<String> = pages.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]).collect();
     paths.sort();
     paths
 }

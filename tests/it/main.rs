@@ -42,6 +42,8 @@ mod pty;
 mod recipes;
 mod registry;
 mod sandbox;
+mod schema;
+mod schema_types;
 mod settings;
 #[cfg(target_os = "linux")]
 mod shell_cost;

@@ -53,7 +53,7 @@ impl Place {
                 named(urls.map(|(name, _)| name))
             }),
             Completes::Port => self.leases().map(|leases| ports(&leases)),
-            Completes::Topic => Some(named(PAGES.iter().map(|page| page.topic))),
+            Completes::Topic => Some(named(PAGES.iter().map(|page| page.topic).chain(["schema"]))),
         };
         found.unwrap_or_default()
     }

@@ -1,0 +1,286 @@
+//! `silo.toml` as types for its JSON Schema: what `core::config` reads, said once more for editors.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+use silo::core::varname;
+
+/// No newline and no NUL: env files, compose and Tilt read one line per value.
+const LINE: &str = r"^[^\n\r\x00]*$";
+
+/// As [`LINE`], and every `${` that is not `$${` begins a whole `${NAME}`.
+const TEMPLATE: &str = r"^([^$\n\r\x00]|\$+[^${\n\r\x00]|\$\$+\{|\$\{[A-Za-z0-9_]+\})*\$*$";
+
+/// Something but blanks.
+const FILLED: &str = r"\S";
+
+/// Names a type for the schema, and says what it is.
+macro_rules! described {
+    ($($name:ident: $make:expr;)+) => { $(
+        struct $name;
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let make: fn(&mut SchemaGenerator) -> Schema = $make;
+                make(generator)
+            }
+        }
+    )+ };
+}
+
+described! {
+    Version: |_| json_schema!({ "type": "integer", "const": 1 });
+    Prefix: |_| json_schema!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": 32 });
+    Output: |_| json_schema!({
+        "type": "string",
+        "pattern": LINE,
+        "not": { "anyOf": [
+            { "enum": ["", "."] },
+            { "pattern": "^/" },
+            { "pattern": "/$" },
+            { "pattern": r"(^|/)\.\.(/|$)" },
+            { "pattern": r"(^|/)\.[gG][iI][tT](/|$)" },
+            { "pattern": r"(^|/)(silo\.toml|\.silo\.lock)$" },
+        ] },
+    });
+    Variable: |_| {
+        let (families, names): (Vec<&str>, Vec<&str>) = varname::refused().partition(|name| name.ends_with('*'));
+        let families = families.iter().map(|name| name.trim_end_matches('*')).chain(varname::RESERVED_STARTS.iter().copied());
+        json_schema!({
+            "description": "A variable's name: none that changes how shells and programs behave, none of silo's own.",
+            "type": "string",
+            "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+            "maxLength": 256,
+            "not": { "anyOf": [
+                { "enum": names.iter().chain(varname::RESERVED).collect::<Vec<_>>() },
+                { "pattern": format!("^({})", families.collect::<Vec<_>>().join("|")) },
+            ] },
+        })
+    };
+    Port: |_| json_schema!({
+        "description": "The default port; \"random\" or 0 is always one from 49152-65535.",
+        "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 65535 }, { "const": "random" }],
+    });
+    Ports: |generator| variables::<Port>(generator, &["TILT_HOST"]);
+    Hosts: |generator| variables::<Template>(generator, &[]);
+    Urls: |generator| variables::<Template>(generator, &["TILT_HOST"]);
+    Template: |_| json_schema!({
+        "description": "A text with ${NAME} in it; $${ stands for a literal ${.",
+        "type": "string",
+        "pattern": TEMPLATE,
+    });
+    Arguments: |_| list(&json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": TEMPLATE }] }));
+    Commands: |_| list(&json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] }));
+    Text: |_| json_schema!({ "type": "string", "pattern": LINE });
+    Gates: |_| json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_+][A-Za-z0-9_.+-]*$", "not": { "const": "silo" } },
+        "additionalProperties": { "enum": ["env", "cluster", "tilt"] },
+    });
+    Profiles: |generator| json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}$" },
+        "additionalProperties": generator.subschema_for::<Profile>(),
+    });
+}
+
+/// A table of variables; `taken` are names that mean something else.
+fn variables<T: JsonSchema>(generator: &mut SchemaGenerator, taken: &[&str]) -> Schema {
+    let name = generator.subschema_for::<Variable>();
+    let name = match taken {
+        [] => json!(name),
+        taken => json!({ "allOf": [name], "not": { "enum": taken } }),
+    };
+    json_schema!({
+        "type": "object",
+        "propertyNames": name,
+        "additionalProperties": generator.subschema_for::<T>(),
+    })
+}
+
+fn list(items: &Value) -> Schema {
+    json_schema!({ "type": "array", "items": items })
+}
+
+/// What a project needs: ports, hosts, URLs, cluster, lifecycle hooks, profiles.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "silo.toml")]
+#[expect(dead_code, reason = "read by the derive")]
+struct Config {
+    /// Version of the format: always 1.
+    version: Version,
+    /// Start of every resource name.
+    #[schemars(extend("default" = "localnet"))]
+    prefix: Option<Prefix>,
+    /// The env file, inside the project.
+    #[schemars(extend("default" = ".localnet.env"))]
+    output: Option<Output>,
+    /// The ports silo leases: a variable and its default each.
+    ports: Option<Ports>,
+    /// Host names for the browser.
+    hosts: Option<Hosts>,
+    /// Anything derived from hosts, ports and the URLs above.
+    urls: Option<Urls>,
+    /// The instance's own k3d cluster.
+    k3d: Option<K3d>,
+    /// Commands around start and stop.
+    hooks: Option<Hooks>,
+    /// Named overlays.
+    profiles: Option<Profiles>,
+    /// How an image registry outside k3d is announced in the cluster.
+    registry: Option<Registry>,
+    /// What a tool needs before it runs: the vars, the cluster, or a running Tilt.
+    gates: Option<Gates>,
+}
+
+/// A named overlay: tables merge by key, lists are replaced.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+struct Profile {
+    /// Ports that differ or are new.
+    ports: Option<Ports>,
+    /// Hosts that differ or are new.
+    hosts: Option<Hosts>,
+    /// URLs that differ or are new.
+    urls: Option<Urls>,
+    /// What differs about the cluster.
+    k3d: Option<K3d>,
+    /// Lists of lifecycle hooks in place of the base's.
+    hooks: Option<Hooks>,
+    /// What comes behind the base's lists.
+    append: Option<Append>,
+    /// What differs about the announced image registry.
+    registry: Option<Registry>,
+}
+
+/// What comes behind the lists of the base.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+struct Append {
+    /// More lifecycle hooks.
+    hooks: Option<Hooks>,
+    /// More about the cluster.
+    k3d: Option<AppendK3d>,
+}
+
+/// More about the cluster.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+struct AppendK3d {
+    /// More arguments for `k3d cluster create`.
+    args: Option<Arguments>,
+}
+
+/// The instance's own k3d cluster.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+struct K3d {
+    /// Whether the instance has a cluster.
+    #[schemars(extend("default" = false))]
+    enabled: Option<bool>,
+    /// More arguments for `k3d cluster create`.
+    args: Option<Arguments>,
+    /// The image registry beside the cluster.
+    registry: Option<K3dRegistry>,
+}
+
+/// The image registry beside the cluster.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+struct K3dRegistry {
+    /// Whether there is one; it brings the port `K3D_REGISTRY_PORT`.
+    #[schemars(extend("default" = false))]
+    enabled: Option<bool>,
+    #[serde(flatten)]
+    announced: Registry,
+}
+
+/// How an image registry is announced in the cluster.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(dead_code, reason = "read by the derive")]
+struct Registry {
+    /// Whether it is announced.
+    #[schemars(extend("default" = true))]
+    advertise: Option<bool>,
+    /// Its address for the developer's machine.
+    host: Option<Text>,
+    /// Its address for the container runtime of the nodes.
+    host_from_container_runtime: Option<Text>,
+    /// Its address for pods.
+    host_from_cluster_network: Option<Text>,
+    /// Where help is found.
+    help: Option<Text>,
+}
+
+/// Commands around start and stop, run in order in the project's folder.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "read by the derive")]
+struct Hooks {
+    /// Before the cluster is made.
+    pre_up: Option<Commands>,
+    /// After the cluster, before Tilt.
+    post_up: Option<Commands>,
+    /// Before Tilt is stopped.
+    pre_down: Option<Commands>,
+    /// At the very end of `silo down`.
+    post_down: Option<Commands>,
+}
+
+/// The whole schema, in the draft that editors of TOML know.
+pub(crate) fn schema() -> Value {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Config>().to_value();
+    without_null(&mut schema);
+    let has = |key: &str, rest: Value| json!({ "required": [key], "properties": { key: rest } });
+    let yes = json!({ "const": true });
+    let root = schema.as_object_mut().expect("a schema is an object");
+    let told = ["$schema", "title", "description"].map(|key| root.shift_remove_entry(key).expect("it has one"));
+    *root = told.into_iter().chain(std::mem::take(root)).collect();
+    // Only the implicit port of an image registry can stand in for `[ports]`.
+    root.insert(
+        "if".into(),
+        has("k3d", json!({ "allOf": [has("enabled", yes.clone()), has("registry", has("enabled", yes))] })),
+    );
+    root.insert("else".into(), has("ports", json!({ "minProperties": 1 })));
+    schema
+}
+
+/// TOML has no null: what may be absent is simply not required.
+fn without_null(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Object(object) => {
+            object.values_mut().for_each(without_null);
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                let only = types[0].take();
+                object.insert("type".into(), only);
+            }
+            if let Some(Value::Array(mut choices)) = object.remove("anyOf") {
+                choices.retain(|choice| choice.get("type") != Some(&json!("null")));
+                let key = if choices.len() == 1 { "allOf" } else { "anyOf" };
+                object.insert(key.into(), Value::Array(choices));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A TOML file as editors hand it to the schema.
+pub(crate) fn json_of(toml: &str) -> Value {
+    let table: Map<String, Value> = toml::from_str(toml).unwrap_or_else(|error| panic!("{error} in:\n{toml}"));
+    Value::Object(table)
+}
