@@ -36,7 +36,7 @@ pub(crate) fn read(path: &str) -> String {
 pub(crate) fn documents() -> Vec<String> {
     let entries = fs::read_dir(package().join("docs")).expect("it is there");
     let names = entries.map(|entry| entry.expect("it is readable").file_name().into_string().expect("it is UTF-8"));
-    let pages = names.filter(|name| name.ends_with(".md"));
+    let pages = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"));
     let mut paths: Vec<String> = pages.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]).collect();
     paths.sort();
     paths
