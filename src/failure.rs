@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use crate::core::config::ConfigError;
 use crate::core::profile::ProfileError;
 use crate::core::source;
@@ -46,6 +48,9 @@ impl Failure {
     pub fn file(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;
         let failure = Self::new(format!("Cannot {verb} `{}`: {}", shown(path), reason(error)));
+        if error.raw_os_error() == Some(Errno::IO.raw_os_error()) {
+            return failure.hint("The disk failed; what the system says of it: `dmesg | tail`");
+        }
         match error.kind() {
             Kind::StorageFull | Kind::QuotaExceeded => failure.hint("Free some space on that disk; nothing was lost"),
             Kind::PermissionDenied => failure.hint(format!("Check who owns it: `ls -ld {}`", quoted(path))),
@@ -135,7 +140,7 @@ pub fn quoted(path: &Path) -> String {
 }
 
 /// The system's words for an error, without Rust's "(os error N)".
-fn reason(error: &std::io::Error) -> String {
+pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -1,7 +1,6 @@
 //! The only place that prints (design D11): stdout is the answer, stderr is the story.
 
 use std::io::{ErrorKind, IsTerminal as _, Write};
-use std::path::Path;
 
 use owo_colors::OwoColorize as _;
 
@@ -10,7 +9,7 @@ use crate::core::environment::Environment;
 use crate::core::markdown::{Look, render};
 use crate::core::settings::UserSettings;
 use crate::core::source::printable;
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 
 /// How wide a terminal is taken to be that does not say it.
 const WIDTH: usize = 80;
@@ -47,7 +46,8 @@ impl Ui {
         let mut out = std::io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Failure::file("write to", Path::new("standard output"), &error))
+                Err(Failure::new(format!("Cannot write the answer to standard output: {}", reason(&error)))
+                    .hint("Only the answer is missing; what the command does is done"))
             }
             _ => Ok(()),
         }

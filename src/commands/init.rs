@@ -38,10 +38,15 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
         );
     }
     files::replace(&path, TEMPLATE.as_bytes(), Writing::SHARED)?;
-    let project = Project::read(&path)?;
-    trust::allow(&context.dirs, &project)?;
     context.ui.step(&format!("Writing `{}`", shown(&path)));
-    if ignore(&project.root)? {
+    let project = Project::read(&path)?;
+    let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
+    trust::allow(&context.dirs, &project).map_err(untrusted)?;
+    let by_hand = |failure: Failure| {
+        let names = [lockfile::FILE_NAME, DEFAULT_OUTPUT].map(|name| format!("`{name}`")).join(" and ");
+        failure.hint(format!("`silo.toml` is written and trusted; add {names} to `.gitignore` by hand"))
+    };
+    if ignore(&project.root).map_err(by_hand)? {
         context.ui.step("Adding silo's own files to `.gitignore`");
     }
     if tilt {

@@ -276,13 +276,13 @@ fn write(
         env_file: env_path,
         home: dirs.home.to_string_lossy().into_owned(),
     };
-    let stamp = Stamp {
-        config: project.digest(),
-        trust: trust::judge(dirs, project)?.word().to_owned(),
-        instance: Some(known.clone()),
-    };
-    // Without a stamp the next prompt asks again, no more.
-    let generation = stamp::save(dirs, &project.root, &stamp, project.modified).unwrap_or_default();
+    // Without a stamp, or a word on trust to put into it, the next prompt asks again, no more.
+    let stamped = trust::judge(dirs, project).and_then(|trust| {
+        let (config, trust) = (project.digest(), trust.word().to_owned());
+        let stamp = Stamp { config, trust, instance: Some(known.clone()) };
+        stamp::save(dirs, &project.root, &stamp, project.modified)
+    });
+    let generation = stamped.unwrap_or_default();
     let before = past.entry.as_ref().map(|entry| entry.name.clone());
     Ok(Settled {
         renamed_from: before.filter(|before| *before != known.name),

@@ -67,18 +67,21 @@ pub fn last_allowed(dirs: &Dirs, project: &Project) -> Result<Option<Vec<u8>>, F
 /// Allows a project's config file as it is now, in every genuine worktree of its repository. Returns how many other
 /// worktrees that covers.
 ///
+/// A denial goes last: when something fails on the way, the old word holds, and what was never allowed is not taken for
+/// what was allowed last.
+///
 /// # Errors
 /// A [`Failure`] that names the path that could not be written.
 pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
     let path = trust::record_of_path(project.file_bytes());
-    files::remove(&place(dirs, "deny", &path))?;
-    record(dirs, "last", &path, &project.content)?;
     record(dirs, "allow", &own_record(project), &lined(project.file_bytes()))?;
     let membership = membership(project);
     if let Some(membership) = &membership {
         let name = lined(membership.common_dir.as_os_str().as_bytes());
         record(dirs, "allow", &repository_record(project, membership), &name)?;
     }
+    record(dirs, "last", &path, &project.content)?;
+    files::remove(&place(dirs, "deny", &path))?;
     invalidate(dirs, project, membership.as_ref())
 }
 

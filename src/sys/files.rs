@@ -115,9 +115,22 @@ pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failur
     }
     if writing.durable {
         let folder = path.parent().expect("every path written has a folder");
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)?;
+        // A folder that may be written but not read cannot be opened for this.
+        match File::open(folder) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+            opened => opened.and_then(|folder| sync(&folder)).map_err(fail)?,
+        }
     }
     Ok(())
+}
+
+/// Waits until a file or folder is on the disk, where its file system has such a thing.
+fn sync(file: &File) -> std::io::Result<()> {
+    let without = [Errno::INVAL, Errno::NOTSUP, Errno::NOSYS].map(Errno::raw_os_error);
+    match file.sync_all() {
+        Err(error) if error.raw_os_error().is_some_and(|number| without.contains(&number)) => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Removes what writers of a file that were killed left beside it; those that still run are left alone.
@@ -158,7 +171,7 @@ fn write_new(path: &Path, bytes: &[u8], writing: Writing) -> std::io::Result<()>
     if let Some(modified) = writing.modified {
         file.set_modified(modified)?;
     }
-    if writing.durable { file.sync_all() } else { Ok(()) }
+    if writing.durable { sync(&file) } else { Ok(()) }
 }
 
 /// Gives a file another modification time; it must exist.
@@ -281,14 +294,20 @@ pub fn link(path: &Path, target: &Path) -> Result<(), Failure> {
     made.map_err(|error| Failure::file("link", path, &error))
 }
 
-/// Adds lines to the end of a text file, which is made when it is missing; existing content stays untouched.
+/// Adds lines to the end of a text file, which is made when it is missing; existing content stays untouched, and half a
+/// text is taken back.
 ///
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn append(path: &Path, text: &str) -> Result<(), Failure> {
-    let added =
-        OpenOptions::new().append(true).create(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    added.map_err(|error| Failure::file("write", path, &error))
+    let fail = |error| Failure::file("write", path, &error);
+    let mut file = OpenOptions::new().append(true).create(true).open(path).map_err(fail)?;
+    let before = file.metadata().map_err(fail)?.len();
+    file.write_all(text.as_bytes()).map_err(|error| {
+        // The failure to report is the write's.
+        let _ = file.set_len(before);
+        fail(error)
+    })
 }
 
 #[cfg(test)]

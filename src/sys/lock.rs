@@ -47,7 +47,12 @@ pub fn hold<T>(
                 return act();
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(Failure::file("lock", path, &error)),
+            Err(error) => {
+                let failure = Failure::file("lock", path, &error);
+                return Err(
+                    failure.hint("Where its disk has no locks (some network disks), set XDG_STATE_HOME to another one")
+                );
+            }
         }
         if started.elapsed() >= wait.limit {
             return Err(busy(held_by(path)));

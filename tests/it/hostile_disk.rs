@@ -126,11 +126,15 @@ fn a_gitignore_that_cannot_be_written_keeps_what_it_had() {
     let app = sandbox.dir("app");
     fs::create_dir(&app).expect("the sandbox is writable");
     sandbox.git(&app, ["init", "--quiet"]);
-    let large = "target\n".repeat(1000);
-    fs::write(app.join(".gitignore"), &large).expect("the project is writable");
-    let ran = sandbox.finish(limited(&sandbox, &app, 4, Answer::Error, &["init"]));
-    ran.fails_naming(&["$SANDBOX/projects/app/.gitignore"]);
-    assert_eq!(fs::read_to_string(app.join(".gitignore")).expect("it is there"), large);
+    // No room at all, and room for half of what is to be added: 4 blocks hold 2048 bytes.
+    for length in [7000, 2048 - 12] {
+        let old = "t".repeat(length);
+        fs::write(app.join(".gitignore"), &old).expect("the project is writable");
+        let ran = sandbox.finish(limited(&sandbox, &app, 4, Answer::Error, &["init"]));
+        ran.fails_naming(&["$SANDBOX/projects/app/.gitignore", "add `.silo.lock` and `.localnet.env`"]);
+        assert_eq!(fs::read_to_string(app.join(".gitignore")).expect("it is there"), old);
+        fs::remove_file(app.join("silo.toml")).expect("it is written by then");
+    }
 }
 
 #[cfg(target_os = "linux")]

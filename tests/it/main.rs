@@ -25,6 +25,8 @@ mod fleet_prune;
 mod fleet_who;
 mod gates;
 mod help;
+#[cfg(target_os = "linux")]
+mod hostile_calls;
 mod hostile_disk;
 mod hostile_files;
 mod hostile_home;

@@ -183,6 +183,11 @@ impl Ran {
         self.exit(0)
     }
 
+    /// Whether it succeeded, where either is right.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+
     /// It ended with this exit code.
     #[track_caller]
     pub(crate) fn exit(self, code: i32) -> Self {
