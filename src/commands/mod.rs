@@ -55,7 +55,7 @@ use crate::store::settings;
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
 use crate::sys::processes::Process;
-use crate::sys::{clock, files, net, random};
+use crate::sys::{clock, files, net, random, signals};
 use crate::ui::Ui;
 
 /// How long a typed command waits for the registry.
@@ -188,6 +188,7 @@ fn context(
     ui: Ui,
     lenient: bool,
 ) -> Result<Context, Failure> {
+    signals::outlive_file_limit();
     let mut folder = dirs::working_folder(&environment)?;
     if let Some(directory) = &global.directory {
         folder = files::canonical(&folder.join(directory))?;

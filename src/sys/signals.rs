@@ -39,6 +39,17 @@ pub fn watch() {
     }
 }
 
+/// Lets a write beyond `ulimit -f` fail by name instead of ending silo. A handler, for children inherit what is ignored.
+pub fn outlive_file_limit() {
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler does nothing.
+    #[allow(unsafe_code)]
+    let set = unsafe { sigaction(Signal::SIGXFSZ, &action) };
+    debug_assert!(set.is_ok(), "this signal can always be handled");
+}
+
+extern "C" fn nothing(_: c_int) {}
+
 /// The signal that came first since [`watch`]; it stays.
 pub fn asked() -> Option<Asked> {
     match LAST.load(Ordering::Acquire) {
