@@ -12,6 +12,8 @@ use crate::sys::cmd::Cmd;
 use crate::sys::processes::{self, Process};
 use crate::sys::{clock, cmd};
 
+/// The name of its processes.
+const PROGRAM: &str = "tilt";
 /// What to type when Tilt is missing.
 pub const INSTALL: &str = "Install Tilt: https://docs.tilt.dev/install.html";
 /// How long a question may take.
@@ -19,17 +21,21 @@ const ASK: Duration = Duration::from_secs(10);
 /// How long Tilt gets to end after TERM: it gives its own servers 2 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The Tilt a lockfile tells of, if that very process still runs here: name, start time and folder must agree, for a
-/// pid is used again (design D14).
+/// The Tilt a lockfile tells of, if that very process still runs here: name, start and folder must agree, for a pid is
+/// used again (design D14).
 pub fn running(state: &InstanceState, root: &Path) -> Option<Process> {
-    let started = clock::parse(state.tilt_started_at.as_deref()?)?;
     let process = processes::look(state.tilt_pid?)?;
-    (process.is("tilt", started) && process.folder.as_deref() == Some(root)).then_some(process)
+    let by_clock = || process.is(PROGRAM, clock::parse(state.tilt_started_at.as_deref()?)?).then_some(());
+    match state.tilt_birth.as_deref().and_then(|birth| process.was_born(birth)) {
+        Some(same) => same.then_some(())?,
+        None => by_clock()?,
+    }
+    (process.name == PROGRAM && process.folder.as_deref() == Some(root)).then_some(process)
 }
 
 /// A Tilt that works in this root and that the lockfile does not know.
 pub fn outside(known: Option<&Process>, root: &Path) -> Option<Process> {
-    let mut found = processes::named_in("tilt", root);
+    let mut found = processes::named_in(PROGRAM, root);
     found.retain(|process| known.is_none_or(|known| known.pid != process.pid && known.pid != process.parent));
     found.into_iter().next()
 }
@@ -98,7 +104,7 @@ pub fn resources(environment: &Environment, folder: &Path) -> Result<Vec<Resourc
 pub fn stop(process: &Process) -> Result<(), Failure> {
     cmd::send(process.pid, nix::libc::SIGTERM);
     let start = Instant::now();
-    while processes::look(process.pid).is_some_and(|now| now.is("tilt", process.started)) {
+    while processes::look(process.pid).is_some_and(|now| now.is_still(process)) {
         if start.elapsed() > PATIENCE {
             return Err(Failure::new(format!("Tilt (pid {}) did not stop within 10 s", process.pid))
                 .hint(format!("Look what it waits for, or end it hard: `kill -9 {}`", process.pid)));

@@ -55,6 +55,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     instances::note(&context.dirs, &project, &wait, |state| {
         state.tilt_pid = None;
         state.tilt_started_at = None;
+        state.tilt_birth = None;
         state.k3d_cluster_created = state.k3d_cluster_created && !delete_cluster;
     })?;
     let post = hooks::run(Point::PostDown, settings.hooks.post_down.as_ref(), &environment, &project.root, context.ui);

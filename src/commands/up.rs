@@ -239,6 +239,7 @@ fn note(context: &Context, project: &Project, pid: Option<u32>) -> Result<(), Fa
     instances::note(&context.dirs, project, &wait, |state| {
         state.tilt_pid = pid;
         state.tilt_started_at = pid.map(|_| clock::now());
+        state.tilt_birth = pid.and_then(processes::look).and_then(|process| process.birth());
     })
 }
 

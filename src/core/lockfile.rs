@@ -54,6 +54,9 @@ pub struct InstanceState {
     /// When Tilt was started, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tilt_started_at: Option<String>,
+    /// Tilt's process as no clock changes it, where the system tells; the time above counts elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tilt_birth: Option<String>,
     /// Keys this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -12,8 +12,10 @@ pub struct Process {
     pub parent: u32,
     /// Its program's name, cut to 15 bytes on Linux.
     pub name: String,
-    /// When it was started, to about a second.
+    /// When it was started, to about a second; a clock that is set later moves this on Linux.
     pub started: SystemTime,
+    /// When it was started, in clock ticks since the machine was, where the system tells: no clock moves this.
+    pub ticks: Option<u64>,
     /// Its working folder, where this user may see it.
     pub folder: Option<PathBuf>,
 }
@@ -22,6 +24,27 @@ pub struct Process {
 const SLACK: Duration = Duration::from_secs(3);
 
 impl Process {
+    /// What tells this process from every other one, whatever the clock says: its id, this start of the machine, and when
+    /// in it the process was started. None where the system does not tell.
+    pub fn birth(&self) -> Option<String> {
+        Some(format!("{}@{}+{}", self.pid, imp::boot_id()?, self.ticks?))
+    }
+
+    /// Whether this is the process of that birth; none when it tells of another process id.
+    pub fn was_born(&self, birth: &str) -> Option<bool> {
+        let of_this_pid = birth.split_once('@').is_some_and(|(pid, _)| pid == self.pid.to_string());
+        Some(self.birth()? == birth).filter(|_| of_this_pid)
+    }
+
+    /// Whether both are one process, looked at twice.
+    pub fn is_still(&self, before: &Self) -> bool {
+        let started = match (self.ticks, before.ticks) {
+            (Some(now), Some(then)) => now == then,
+            _ => self.is(&before.name, before.started),
+        };
+        started && self.pid == before.pid && self.name == before.name
+    }
+
     /// Whether this is the program that was started by this name at about this time.
     pub fn is(&self, name: &str, started: SystemTime) -> bool {
         let apart = self.started.duration_since(started).or_else(|_| started.duration_since(self.started));
@@ -66,7 +89,7 @@ mod imp {
         let per_second = rustix::param::clock_ticks_per_second();
         let started = boot()? + Duration::from_millis(ticks * 1000 / per_second);
         let folder = fs::read_link(format!("/proc/{pid}/cwd")).ok();
-        Some(Process { pid, parent: fields.get(1)?.parse().ok()?, name, started, folder })
+        Some(Process { pid, parent: fields.get(1)?.parse().ok()?, name, started, ticks: Some(ticks), folder })
     }
 
     pub(super) fn all() -> Vec<Process> {
@@ -81,6 +104,11 @@ mod imp {
         let mut entries = environment.split(|byte| *byte == 0);
         let value = entries.find_map(|entry| entry.strip_prefix(start.as_bytes()))?;
         Some(std::os::unix::ffi::OsStringExt::from_vec(value.to_vec())).map(|value: std::ffi::OsString| value.into())
+    }
+
+    /// Names this start of the machine.
+    pub(super) fn boot_id() -> Option<String> {
+        Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
     }
 
     /// When the machine was started.
@@ -116,6 +144,10 @@ mod imp {
             process.folder = folder(process.pid);
         }
         found
+    }
+
+    pub(super) fn boot_id() -> Option<String> {
+        None
     }
 
     /// `ps` here shows no environments that could be told from arguments.
@@ -154,7 +186,7 @@ fn row(line: &str) -> Option<Process> {
     let command = words.collect::<Vec<_>>().join(" ");
     let name = command.rsplit('/').next().unwrap_or_default().to_owned();
     let started = SystemTime::now().checked_sub(running)?;
-    (!state.starts_with('Z')).then_some(Process { pid, parent, name, started, folder: None })
+    (!state.starts_with('Z')).then_some(Process { pid, parent, name, started, ticks: None, folder: None })
 }
 
 /// `[[days-]hours:]minutes:seconds`, as `ps` prints how long a process has run.
@@ -177,6 +209,20 @@ mod tests {
         assert!(own.is(&own.name, own.started) && !own.is("tilt", own.started));
         assert!(!own.is(&own.name, own.started - Duration::from_mins(1)));
         assert_eq!(look(u32::MAX), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_clock_that_is_set_does_not_make_it_another_process() {
+        let own = look(std::process::id()).expect("it runs");
+        let birth = own.birth().expect("Linux tells");
+        let later = Process { started: own.started + Duration::from_hours(1), ..own.clone() };
+        assert!(later.is_still(&own) && !later.is(&own.name, own.started));
+        assert_eq!(later.was_born(&birth), Some(true));
+        let again = Process { ticks: own.ticks.map(|ticks| ticks + 1), ..own.clone() };
+        assert!(!again.is_still(&own));
+        assert_eq!(again.was_born(&birth), Some(false), "its id was used again");
+        assert_eq!(own.was_born(&birth.replace('@', "1@")), None, "it tells of another one");
     }
 
     #[test]

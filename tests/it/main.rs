@@ -27,6 +27,7 @@ mod gates;
 mod help;
 #[cfg(target_os = "linux")]
 mod hostile_calls;
+mod hostile_clock;
 mod hostile_disk;
 mod hostile_files;
 mod hostile_home;
