@@ -53,7 +53,10 @@ impl Failure {
         }
         match error.kind() {
             Kind::StorageFull | Kind::QuotaExceeded => failure.hint("Free some space on that disk; nothing was lost"),
-            Kind::PermissionDenied => failure.hint(format!("Check who owns it: `ls -ld {}`", quoted(path))),
+            Kind::PermissionDenied => {
+                let folder = path.parent().unwrap_or(path);
+                failure.hint(format!("Look who owns it, and the folder: `ls -ld {} {}`", quoted(folder), quoted(path)))
+            }
             Kind::ReadOnlyFilesystem => {
                 failure.hint("Set XDG_STATE_HOME and XDG_DATA_HOME to folders that can be written")
             }
@@ -168,7 +171,7 @@ mod tests {
         let failure = Failure::file("write", Path::new("/a b/x"), &error);
         assert_eq!(
             failure.to_string(),
-            "Cannot write `/a b/x`: Permission denied\nHint: Check who owns it: `ls -ld '/a b/x'`"
+            "Cannot write `/a b/x`: Permission denied\nHint: Look who owns it, and the folder: `ls -ld '/a b' '/a b/x'`"
         );
     }
 }

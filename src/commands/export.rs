@@ -51,7 +51,13 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     }
     let visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
-        Some(file) => visit(context, &file, undo.as_ref(), seen == Some(AGAIN)),
+        Some(file) => match context.dirs.require_own(&context.environment) {
+            Ok(()) => visit(context, &file, undo.as_ref(), seen == Some(AGAIN)),
+            Err(failure) => {
+                context.ui.hook_failure(&failure, "no instance is active here");
+                Visit { fate: Fate::Leave, seen: None, untrusted: false }
+            }
+        },
     };
     let environment = &context.environment;
     let changes = match &visit.fate {

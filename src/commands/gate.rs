@@ -49,6 +49,10 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
             .warn(&format!("{} is not trusted as it is; `silo allow` lets gates act on it", shown(&project.file)));
         return Ok(None);
     }
+    if let Err(failure) = context.dirs.require_own(&context.environment) {
+        context.ui.warn(&failure.what);
+        return Ok(None);
+    }
     let config = project.config()?;
     let ask = Ask { on_cd: true, up: true, ..Ask::default() };
     let (settings, lockfile) = past::preview(&context.dirs, &project, &config, &ask)?;

@@ -152,6 +152,9 @@ pub fn usage(error: &clap::Error) -> u8 {
 }
 
 fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
+    if !only_looks(&command) {
+        context.dirs.require_own(&context.environment)?;
+    }
     match command {
         Command::Init { tilt } => init::run(context, tilt),
         Command::Env(arguments) => env::run(context, &arguments),
@@ -179,6 +182,14 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
             unreachable!("`run` answers these")
         }
     }
+}
+
+/// Whether a command writes nothing of silo's, or sees to it itself; `export` has to answer whatever happens.
+fn only_looks(command: &Command) -> bool {
+    use Command as C;
+    let looks =
+        matches!(command, C::Profiles { .. } | C::Status { .. } | C::Diff { .. } | C::List { .. } | C::Who { .. });
+    looks || matches!(command, C::Require | C::Deactivate | C::Logs { .. } | C::Wait { .. } | C::Export { .. })
 }
 
 fn context(
@@ -282,6 +293,7 @@ fn running(context: &Context, project: &Project) -> Result<Option<(Environment, 
     let Some((lockfile, _)) = project.lockfile()? else { return Ok(None) };
     let Some(process) = tilt::running(&lockfile.instance, &project.root) else { return Ok(None) };
     let config = project.config()?;
+    context.dirs.require_own(&context.environment)?;
     let settled = context.settle(project, &config, &Ask { on_cd: true, ..Ask::default() })?;
     Ok(Some((exec::behind_gates(context, project, &settled), process)))
 }

@@ -103,3 +103,35 @@ fn text(path: &Path) -> Option<String> {
     let bytes = files::read(path, LIMIT).ok()??.bytes;
     Some(String::from_utf8(bytes).ok()?.trim_end_matches(['\n', '\r']).to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_of_another_user_is_nobodys_here() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = folder.path().canonicalize().expect("it was just made");
+        for path in ["main/.git/worktrees/feature", "feature"] {
+            std::fs::create_dir_all(top.join(path)).expect("the folder is writable");
+        }
+        let git = top.join("main/.git");
+        let link = top.join("feature/.git");
+        let admin = git.join("worktrees/feature");
+        let files = [
+            (git.join("HEAD"), "ref: refs/heads/main\n".to_owned()),
+            (link.clone(), format!("gitdir: {}\n", admin.display())),
+            (admin.join("commondir"), "../..\n".to_owned()),
+            (admin.join("gitdir"), format!("{}\n", link.display())),
+        ];
+        for (path, text) in files {
+            std::fs::write(path, text).expect("the folder is writable");
+        }
+        let owner = files::owner(&git).expect("it is there");
+        for place in ["main", "feature"] {
+            let found = membership(&top.join(place), owner).map(|membership| membership.common_dir);
+            assert_eq!(found.as_ref(), Some(&git), "{place}");
+            assert_eq!(membership(&top.join(place), owner + 1), None, "{place}");
+        }
+    }
+}

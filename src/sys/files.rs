@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, geteuid, test_kill_process};
 
 use crate::failure::{Failure, quoted, shown};
 
@@ -167,11 +167,23 @@ fn write_new(path: &Path, bytes: &[u8], writing: Writing) -> std::io::Result<()>
         }
         other => other?,
     };
+    hand_over(&file, path);
     file.write_all(bytes)?;
     if let Some(modified) = writing.modified {
         file.set_modified(modified)?;
     }
     if writing.durable { sync(&file) } else { Ok(()) }
+}
+
+/// Gives a file that root has made to whom its folder belongs: a container's root works in a project that is mounted from
+/// its user's home. Where that cannot be, the file is root's.
+fn hand_over(file: &File, path: &Path) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let folder = path.parent().filter(|_| geteuid().is_root());
+    let folder = folder.and_then(|folder| fs::metadata(folder).ok());
+    if let Some(folder) = folder.filter(|folder| folder.uid() != 0) {
+        let _ = fchown(file, Some(folder.uid()), Some(folder.gid()));
+    }
 }
 
 /// Gives a file another modification time; it must exist.
@@ -301,7 +313,11 @@ pub fn link(path: &Path, target: &Path) -> Result<(), Failure> {
 /// A [`Failure`] that names the path.
 pub fn append(path: &Path, text: &str) -> Result<(), Failure> {
     let fail = |error| Failure::file("write", path, &error);
+    let new = !exists(path);
     let mut file = OpenOptions::new().append(true).create(true).open(path).map_err(fail)?;
+    if new {
+        hand_over(&file, path);
+    }
     let before = file.metadata().map_err(fail)?.len();
     file.write_all(text.as_bytes()).map_err(|error| {
         // The failure to report is the write's.

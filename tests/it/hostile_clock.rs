@@ -48,7 +48,9 @@ fn files_from_another_time_are_read_as_they_are_and_not_written_again() {
         sandbox.run(&app, ["env", "x"]).success();
         let all = |folder: &Path| files_below(folder).into_iter().map(|file| folder.join(file)).collect::<Vec<_>>();
         let files = [app.clone(), sandbox.path("state"), sandbox.path("data")].map(|folder| all(&folder)).concat();
-        files.iter().for_each(|file| set_time(file, time));
+        for file in &files {
+            set_time(file, time);
+        }
         let kept: Vec<_> = files.iter().filter(|file| !file.ends_with("registry.lock")).cloned().collect();
         let before = written(&kept);
         sandbox.run(&app, ["env"]).success().stderr("");
@@ -80,7 +82,7 @@ fn times_that_are_recorded_decide_nothing() {
         fs::write(app.join(".silo.lock"), lockfile.to_string()).expect("the project is writable");
         let ports = sandbox.lockfile_ports(&app);
         sandbox.run(&app, ["env"]).success();
-        sandbox.run(&app, ["export", "bash"]).success().stderr(&format!("silo: x · A={}\n", ports["A"]));
+        sandbox.run(&app, ["export", "bash", "--seen", ""]).success().stderr(&format!("silo: x · A={}\n", ports["A"]));
         sandbox.run(&app, ["status"]).success();
         assert_eq!(sandbox.lockfile_ports(&app), ports);
         assert_eq!(registry(&sandbox).instances.len(), 2);
