@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -42,6 +43,8 @@ impl Sandbox {
         for folder in ["home", "state", "data", "config", "projects", "bin"] {
             fs::create_dir(root.join(folder)).expect("the sandbox is empty");
         }
+        // fish keeps what it shares there, else in a folder of `/tmp` that another user may have made.
+        fs::DirBuilder::new().mode(0o700).create(root.join("run")).expect("the sandbox is empty");
         std::os::unix::fs::symlink(SILO, root.join("bin/silo")).expect("the sandbox is empty");
         Self { root, _removed_on_drop: dir }
     }
@@ -79,6 +82,7 @@ impl Sandbox {
             ("XDG_STATE_HOME", self.path("state").into()),
             ("XDG_DATA_HOME", self.path("data").into()),
             ("XDG_CONFIG_HOME", self.path("config").into()),
+            ("XDG_RUNTIME_DIR", self.path("run").into()),
             ("PATH", path.into()),
             ("USER", "tester".into()),
             ("LANG", "C.UTF-8".into()),
