@@ -140,7 +140,7 @@ mod tests {
     /// What root finds of another user's, where these folders exist with these owners.
     fn found(folders: &[(&str, u32)], through_sudo: bool) -> Option<(PathBuf, u32)> {
         let [home, state, data] = ["/home/anna", "/home/anna/.local/state/silo", "/home/anna/.local/share/silo"];
-        let dirs = Dirs { home: home.into(), state: state.into(), data: data.into() };
+        let dirs = Dirs { home: home.into(), state: state.into(), data: data.into(), config: "/none".into() };
         let owner = |path: &Path| folders.iter().find(|(folder, _)| Path::new(folder) == path).map(|(_, owner)| *owner);
         assert_eq!(dirs.of_another(false, through_sudo, owner), None, "who is not root meets the modes of the files");
         dirs.of_another(true, through_sudo, owner)
