@@ -1,7 +1,7 @@
 //! Every instance of the user as it really is: the registry says which should be, and the world is asked of each, side
 //! by side and with a time limit (the principle of intent and operation: the two are compared, never mixed).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
@@ -14,7 +14,7 @@ use crate::core::name;
 use crate::failure::Failure;
 use crate::store::{memo, project, registry, worktree};
 use crate::sys::dirs::Dirs;
-use crate::sys::{cmd, files, lock, mounts, together};
+use crate::sys::{cmd, files, lock, together};
 
 /// How long the disks may take to answer.
 const DISKS: Duration = Duration::from_millis(1500);
@@ -140,13 +140,7 @@ pub(super) fn missing(dirs: &Dirs, root: &Path) -> Option<State> {
     if files::exists(root) {
         return None;
     }
-    Some(if unmounted(dirs, root).is_some() { State::Unmounted } else { State::Gone })
-}
-
-/// The mount point a root was on, when nothing is mounted there now.
-pub(super) fn unmounted(dirs: &Dirs, root: &Path) -> Option<PathBuf> {
-    let mount = PathBuf::from(memo::of(dirs, root)?.mount?);
-    (!mounts::is_mounted(&mount)).then_some(mount)
+    Some(if memo::unmounted(dirs, root).is_some() { State::Unmounted } else { State::Gone })
 }
 
 /// The host name for Tilt's page in the browser; a lockfile is data, so only what could be a host name counts.

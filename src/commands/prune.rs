@@ -79,7 +79,7 @@ fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Do
                     .hint(format!("Run `silo down --clean -C {place}` to let go of it")));
             }
             Some(State::Unmounted) if asked.is_empty() => {
-                let mount = census::unmounted(&context.dirs, &root).unwrap_or_default();
+                let mount = memo::unmounted(&context.dirs, &root).unwrap_or_default();
                 context.ui.step(&format!(
                     "Kept: `{}` in `{}`, for nothing is mounted at `{}`. When that disk is gone for good: `silo prune {}`",
                     entry.name,

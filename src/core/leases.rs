@@ -147,9 +147,9 @@ impl Leases {
         all.flat_map(|instance| instance.ports.values().map(|port| (*port, instance.qualified()))).collect()
     }
 
-    /// Puts an instance in place of the one at its root and of the one at `moved_from`.
-    pub fn claim(&mut self, instance: Instance, moved_from: Option<&str>) {
-        self.instances.retain(|other| Some(other.root.as_str()) != moved_from || other.root == instance.root);
+    /// Puts an instance in place of the one at its root and of those at the roots that are `gone`.
+    pub fn claim(&mut self, instance: Instance, gone: &[String]) {
+        self.instances.retain(|other| !gone.contains(&other.root) || other.root == instance.root);
         match self.instances.iter_mut().find(|other| other.root == instance.root) {
             Some(own) => *own = instance,
             None => self.instances.push(instance),
@@ -208,9 +208,9 @@ mod tests {
     #[test]
     fn the_file_keeps_order_and_comes_back_the_same() {
         let mut leases = Leases { version: VERSION, ..Leases::default() };
-        leases.claim(instance("/p/\"odd\" \u{e9}", "z", &[3000, 49152]), None);
-        leases.claim(instance("/a", "a", &[1]), None);
-        leases.claim(instance("/b\n[[instance]]\n[instance.ports]\n", "b", &[2]), None);
+        leases.claim(instance("/p/\"odd\" \u{e9}", "z", &[3000, 49152]), &[]);
+        leases.claim(instance("/a", "a", &[1]), &[]);
+        leases.claim(instance("/b\n[[instance]]\n[instance.ports]\n", "b", &[2]), &[]);
         assert_eq!(Leases::parse(&leases.render()), Ok(leases));
     }
 
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_moved_root_gives_its_place_to_the_new_one() {
         let mut leases = Leases { version: VERSION, instances: vec![instance("/old", "x", &[1])] };
-        leases.claim(instance("/new", "x", &[1]), Some("/old"));
+        leases.claim(instance("/new", "x", &[1]), &["/old".to_owned()]);
         assert_eq!(leases.instances.iter().map(|i| i.root.as_str()).collect::<Vec<_>>(), ["/new"]);
         assert!(leases.leased_to_others("/new").is_empty());
     }
@@ -254,10 +254,10 @@ mod tests {
             let roots: Vec<String> = roots.into_iter().collect();
             let mut leases = Leases { version: VERSION, ..Leases::default() };
             for root in &roots[1..] {
-                leases.claim(instance(root, "n", &[1]), None);
+                leases.claim(instance(root, "n", &[1]), &[]);
             }
             let before = leases.clone();
-            leases.claim(instance(&roots[0], "m", &[2]), None);
+            leases.claim(instance(&roots[0], "m", &[2]), &[]);
             leases.release(&roots[0]);
             prop_assert_eq!(leases, before);
         }

@@ -19,13 +19,13 @@ use super::registry::{self, Locked};
 use super::stamp::{self, Known, Stamp};
 use super::trust;
 use crate::core::config::{ConfigFile, Settings};
+use crate::core::digest;
 use crate::core::envfile;
 use crate::core::identity::{Identity, identity};
 use crate::core::leases::{Instance, Leases};
 use crate::core::lockfile::{InstanceState, Lockfile};
 use crate::core::ports::{self, Given, Moved, Plan, Probe};
 use crate::core::vars::{self, Vars};
-use crate::core::{digest, name};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
@@ -108,16 +108,12 @@ pub fn settle(
     wait: &Wait<'_>,
 ) -> Result<Settled, Failure> {
     registry::with_lock(dirs, wait, |locked| {
-        let past = past(project, config, &locked.leases)?;
+        let past = past(dirs, project, config, &locked.leases)?;
         let profile = choose_profile(config, ask, &past)?.map(str::to_owned);
         let settings = settings(config, profile.as_deref(), ask.up, &past);
-        let name = choose_name(project, config, ask, &past, &locked.leases, world)?;
-        let moved_from = past.moved_from.clone().or_else(|| {
-            // An explicit name whose holder is gone: two entries may not share it.
-            let holder = locked.leases.named(&name::qualified(&config.prefix, &name))?;
-            Some(holder.root.clone()).filter(|root| root != project.root_text() && !files::exists(Path::new(root)))
-        });
-        let plan = plan_ports(project, &settings, ask, &past, moved_from.as_deref(), &locked.leases, world)?;
+        let (name, taken_from) = choose_name(dirs, project, config, ask, &past, &locked.leases, world)?;
+        let gone: Vec<String> = taken_from.into_iter().chain(past.moved_from.clone()).collect();
+        let plan = plan_ports(project, &settings, ask, &past, &gone, &locked.leases, world)?;
         let mut identity = identity(&config.prefix, &name, settings.k3d, &dirs.home.to_string_lossy());
         identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
         let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
@@ -128,7 +124,7 @@ pub fn settle(
         let tools: Vec<&str> =
             settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
         let gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
-        let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, moved_from, gates };
+        let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, gone, gates };
         let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
         settled.moved = with_holders(plan.moved, &holders);
         Ok(settled)
@@ -195,17 +191,16 @@ fn plan_ports(
     settings: &Settings,
     ask: &Ask<'_>,
     past: &Past,
-    moved_from: Option<&str>,
+    gone: &[String],
     leases: &Leases,
     world: &World<'_>,
 ) -> Result<Plan, Failure> {
     let none = IndexMap::new();
     let mut others = leases.leased_to_others(project.root_text());
-    if let Some(gone) = moved_from.and_then(|root| leases.at(root)) {
-        gone.ports.values().for_each(|port| {
-            others.remove(port);
-        });
-    }
+    let freed = gone.iter().filter_map(|root| leases.at(root)).flat_map(|gone| gone.ports.values());
+    freed.for_each(|port| {
+        others.remove(port);
+    });
     let mut held = past.entry.as_ref().filter(|_| !ask.force).map_or_else(IndexMap::new, |entry| entry.ports.clone());
     held.retain(|name, _| !ask.lost.contains(name));
     held.extend(ask.found.iter().cloned());
@@ -225,7 +220,8 @@ struct Chosen {
     identity: Identity,
     ports: IndexMap<String, u16>,
     vars: Vars,
-    moved_from: Option<String>,
+    /// Roots that are gone and whose places this instance takes.
+    gone: Vec<String>,
     gates: Option<PathBuf>,
 }
 
@@ -242,16 +238,18 @@ fn write(
     let entry = registry_entry(root, past, &chosen, now);
     let lockfile = new_lockfile(past, &chosen, now);
     let env_text = envfile::render(&chosen.vars, &chosen.name, chosen.profile.as_deref(), now);
-    let same_entry =
-        locked.leases.at(root).is_some_and(|old| Instance { changed: entry.changed.clone(), ..old.clone() } == entry);
+    let same = |old: &Instance| Instance { changed: entry.changed.clone(), ..old.clone() } == entry;
+    let same_entry = chosen.gone.is_empty() && locked.leases.at(root).is_some_and(same);
     let keep_lockfile = past.lockfile.as_ref().is_some_and(|old| old.same_but_time(&lockfile));
     let mut written = Vec::new();
     if !same_entry || !keep_lockfile {
         stamp::invalidate(dirs, &project.root)?;
     }
+    // A folder that comes back to one of them must not be taken for the instance it was.
+    chosen.gone.iter().try_for_each(|gone| stamp::invalidate(dirs, Path::new(gone)))?;
     memo::note(dirs, root, &entry.qualified())?;
     if !same_entry {
-        locked.leases.claim(entry, chosen.moved_from.as_deref());
+        locked.leases.claim(entry, &chosen.gone);
         locked.save()?;
     }
     if env_file.differs(&env_text) {
@@ -287,7 +285,7 @@ fn write(
     Ok(Settled {
         renamed_from: before.filter(|before| *before != known.name),
         copied_from: past.copied_from.clone(),
-        moved_from: chosen.moved_from,
+        moved_from: chosen.gone.into_iter().next(),
         known,
         vars: chosen.vars,
         generation,

@@ -2,7 +2,7 @@
 //! it is on. Written where a registry entry is, and outliving it: from the memos a lost registry is made again, a folder
 //! on an unmounted disk is told from one that is gone, and what an instance left in Docker is known to be silo's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,17 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str) -> Result<(), Failure> {
 /// The memo of a root, when there is a whole one.
 pub fn of(dirs: &Dirs, root: &Path) -> Option<Memo> {
     load(&dirs.memo(root))
+}
+
+/// The mount point of the disk a root was on, when nothing is mounted there now.
+pub fn unmounted(dirs: &Dirs, root: &Path) -> Option<PathBuf> {
+    let mount = PathBuf::from(of(dirs, root)?.mount?);
+    (!mounts::is_mounted(&mount)).then_some(mount)
+}
+
+/// Whether a root is there, or on a disk that only is not mounted: its name and leases are nobody else's then.
+pub fn lives(dirs: &Dirs, root: &Path) -> bool {
+    files::exists(root) || unmounted(dirs, root).is_some()
 }
 
 /// All memos, sorted by root; damaged ones, and those of another root than their folder's, are left out.

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::instances::{Ask, World};
+use super::memo;
 use super::project::Project;
 use super::{registry, worktree};
 use crate::core::config::{API_PORT, ConfigFile, Settings, TILT_PORT};
@@ -12,7 +13,6 @@ use crate::core::lockfile::Lockfile;
 use crate::core::{name, ports, profile};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
-use crate::sys::files;
 
 /// What the project and the registry know of this instance before anything is decided.
 pub(super) struct Past {
@@ -25,19 +25,23 @@ pub(super) struct Past {
 }
 
 /// Copies, moves and clones told apart (design D5).
-pub(super) fn past(project: &Project, config: &ConfigFile, leases: &Leases) -> Result<Past, Failure> {
+pub(super) fn past(dirs: &Dirs, project: &Project, config: &ConfigFile, leases: &Leases) -> Result<Past, Failure> {
     let (lockfile, lockfile_digest) = project.lockfile()?.unzip();
     let own = leases.at(project.root_text()).cloned();
     let mut past = Past { lockfile, lockfile_digest, entry: own, moved_from: None, copied_from: None };
     let remembered = past.lockfile.as_ref().map(|lockfile| lockfile.instance.name.as_str());
     let Some(remembered) = remembered.filter(|name| !name.is_empty()) else { return Ok(past) };
+    let remembered_ports = past.lockfile.as_ref().map(|lockfile| &lockfile.instance.ports);
     let holder = leases.named(&name::qualified(&config.prefix, remembered));
     if let Some(holder) = holder.filter(|holder| holder.root != project.root_text()) {
         // With an entry of its own under that name it is no copy: the prefix has changed, and met another's name.
         let own = past.entry.as_ref().is_some_and(|entry| entry.name == remembered);
-        if files::exists(Path::new(&holder.root)) {
+        // A renaming that was cut off before it got to the lockfile: the ports are still those of the entry. An entry with
+        // other ports is that of a folder that was here before this one was moved here.
+        let cut_off = past.entry.as_ref().is_some_and(|entry| Some(&entry.ports) == remembered_ports);
+        if memo::lives(dirs, holder.root.as_ref()) {
             past.copied_from = (!own).then(|| holder.root.clone());
-        } else if past.entry.is_none() {
+        } else if !own && !cut_off {
             past.entry = Some(holder.clone());
             past.moved_from = Some(holder.root.clone());
         }
@@ -86,52 +90,61 @@ pub fn preview(
     config: &ConfigFile,
     ask: &Ask<'_>,
 ) -> Result<(Settings, Option<Lockfile>), Failure> {
-    let past = past(project, config, &registry::peek(dirs)?)?;
+    let past = past(dirs, project, config, &registry::peek(dirs)?)?;
     let profile = choose_profile(config, ask, &past)?;
     Ok((settings(config, profile, ask.up, &past), past.lockfile))
 }
 
+/// The instance's name, and the other root, now gone, that bore it. Whether a root is gone is asked once: it may come
+/// back between two questions, and the name then have two holders.
 pub(super) fn choose_name(
+    dirs: &Dirs,
     project: &Project,
     config: &ConfigFile,
     ask: &Ask<'_>,
     past: &Past,
     leases: &Leases,
     world: &World<'_>,
-) -> Result<String, Failure> {
+) -> Result<(String, Option<String>), Failure> {
     let other = |name: &str| {
         let holder = leases.named(&name::qualified(&config.prefix, name))?;
         (holder.root != project.root_text()).then_some(holder)
     };
+    let lives =
+        |holder: &Instance| past.moved_from.as_ref() != Some(&holder.root) && memo::lives(dirs, holder.root.as_ref());
     if let Some(asked) = ask.name {
         let name = name::sanitize(asked);
         if name.is_empty() {
             return Err(Failure::new(format!("`{asked}` leaves nothing to name an instance by"))
                 .hint("Use letters, digits and `-`, for example `silo env feature-x`"));
         }
-        return match other(&name).filter(|holder| files::exists(Path::new(&holder.root))) {
-            Some(holder) => {
+        return match other(&name) {
+            Some(holder) if lives(holder) => {
                 Err(Failure::new(format!("The name `{name}` belongs to `{}`", shown(Path::new(&holder.root))))
                     .hint("Choose another name, or run `silo env OTHER-NAME` there"))
             }
-            None => Ok(name),
+            holder => Ok((name, holder.map(|holder| holder.root.clone()))),
         };
     }
     let remembered = past.lockfile.as_ref().filter(|_| past.copied_from.is_none());
     let remembered = remembered.map(|lockfile| lockfile.instance.name.clone()).filter(|name| !name.is_empty());
     let remembered = remembered.or_else(|| past.entry.as_ref().map(|entry| entry.name.clone()));
-    let living = |name: &String| other(name).is_some_and(|holder| files::exists(Path::new(&holder.root)));
-    if let Some(name) = remembered.filter(|name| !living(name)) {
-        return Ok(name);
+    // Nobody's, or that of a root which is gone.
+    let to_be_had = |name: &String| {
+        let holder = other(name);
+        (!holder.is_some_and(lives)).then(|| (name.clone(), holder.map(|holder| holder.root.clone())))
+    };
+    if let Some(found) = remembered.as_ref().and_then(to_be_had) {
+        return Ok(found);
     }
     let in_worktree = worktree::instance_name(&project.root, rustix::process::geteuid().as_raw());
-    if let Some(name) = in_worktree.as_ref().filter(|name| !living(name)) {
-        return Ok(name.clone());
+    if let Some(found) = in_worktree.as_ref().and_then(to_be_had) {
+        return Ok(found);
     }
     let folder = || project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let base = in_worktree.unwrap_or_else(folder);
     let mut candidates = (0..1000).map(|_| name::generated(&base, &(world.suffix)()));
-    candidates
-        .find(|name| leases.named(&name::qualified(&config.prefix, name)).is_none())
+    let free = candidates.find(|name| leases.named(&name::qualified(&config.prefix, name)).is_none());
+    free.map(|name| (name, None))
         .ok_or_else(|| Failure::new("No free name was found").hint("Give one: `silo env NAME`"))
 }

@@ -58,6 +58,7 @@ mod shell_hook;
 mod shell_prompt;
 mod shell_quoting;
 mod shell_trust;
+mod takeover;
 mod tidy;
 mod tools;
 mod users;
