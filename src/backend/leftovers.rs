@@ -55,6 +55,16 @@ impl Leftovers {
         self.lines().is_empty()
     }
 
+    /// What is among others too.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.clusters.retain(|name| others.clusters.contains(name));
+        self.containers.retain(|name| others.containers.contains(name));
+        self.networks.retain(|name| others.networks.contains(name));
+        self.volumes.retain(|name| others.volumes.contains(name));
+        self
+    }
+
     /// Each kind that there is, with its names.
     pub fn lines(&self) -> Vec<String> {
         let kinds = [

@@ -128,7 +128,7 @@ fn look(dirs: &Dirs, instance: &Instance) -> Looked {
     let tilt = recorded.as_ref().and_then(|state| tilt::running(state, root)).map(|process| process.pid);
     let state = match tilt {
         Some(_) => State::Running,
-        None if lock::is_held(&dirs.up_lock(root)) => State::Starting,
+        None if lock::holder(&dirs.up_lock(root)).is_some() => State::Starting,
         None => State::Stopped,
     };
     let branch = worktree::branch(root, rustix::process::geteuid().as_raw());

@@ -8,6 +8,7 @@ use crate::backend::tilt;
 use crate::failure::Failure;
 use crate::store::instances::{self, Ask};
 use crate::store::past;
+use crate::store::release;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::lock::Wait;
 use crate::sys::{files, signals};
@@ -64,9 +65,8 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     }
     if clean {
         let env_file = project.env_file(&config.output)?;
-        instances::release(&context.dirs, &project.root, &wait)?;
-        files::remove(&env_file.path)?;
-        files::remove(&project.lockfile_path())?;
+        let both = [env_file.path.as_path(), &project.lockfile_path()];
+        release::own(&context.dirs, &project.root, &both, &wait)?;
         context.ui.step("Removed env file and lockfile; the leases are free");
     }
     Ok(signals::asked().map_or(0, signals::Asked::code))

@@ -12,7 +12,7 @@ use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, code, shown};
 use crate::store::instances::Ask;
 use crate::store::project::{self, Project};
-use crate::store::stamp::{self, Known, Stamp};
+use crate::store::stamp::{self, Known};
 use crate::store::trust;
 use crate::sys::files;
 use crate::sys::lock::Wait;
@@ -231,11 +231,11 @@ fn known(context: &Context, project: &Project, trust: Trust) -> Option<(Known, S
 /// What the hook compares where no instance holds: the stamp as it is when it tells of this state, else a new one.
 /// Where none can be written (a read-only home) the generation is empty, and the hook waits for one to appear.
 fn seen(context: &Context, project: &Project, trust: Trust) -> (std::path::PathBuf, String) {
-    let path = context.dirs.stamp(&project.root);
-    let stamp = match stamp::load(&context.dirs, &project.root) {
-        Some((stamp, _)) if stamp.config == project.digest() && stamp.trust == trust.word() => stamp,
-        _ => Stamp { config: project.digest(), trust: trust.word().to_owned(), instance: None },
+    let sealed = match stamp::load(&context.dirs, &project.root) {
+        Some((stamp, generation)) if stamp.config == project.digest() && stamp.trust == trust.word() => {
+            stamp::sync(&context.dirs, &project.root, project.modified).map(|()| generation)
+        }
+        _ => trust::seal(&context.dirs, project, trust, None),
     };
-    let saved = stamp::save(&context.dirs, &project.root, &stamp, project.modified);
-    (path, saved.unwrap_or_default())
+    (context.dirs.stamp(&project.root), sealed.unwrap_or_default())
 }

@@ -5,7 +5,6 @@
 //! can bear it. A root that is back, or is just being started, is left alone.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::census::{self, State};
 use super::{COMMAND_WAIT, Context, instance};
@@ -15,9 +14,9 @@ use crate::core::digest;
 use crate::core::leases::{Instance, Leases};
 use crate::core::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
-use crate::store::instances;
 use crate::store::memo::{self, Memo};
 use crate::store::registry;
+use crate::store::release::{self, Fate};
 use crate::sys::lock::{self, Wait};
 use crate::sys::{files, signals};
 
@@ -175,25 +174,28 @@ fn carry_out(
     (clusters, known): (bool, bool),
 ) -> Result<u8, Failure> {
     signals::watch();
-    let (mut freed, mut failures) = (0, Vec::new());
+    let (mut ready, mut failures) = (Vec::new(), Vec::new());
     for one in doomed {
         signals::check()?;
-        let at_once = Wait { limit: Duration::ZERO, tell: &|_| () };
+        let lock = context.dirs.up_lock(&one.root);
         let started = |holder| Failure::new(format!("`{}` is being started{holder}", shown(&one.root)));
-        let done = lock::hold(&context.dirs.up_lock(&one.root), "its start", &at_once, started, || {
-            if clusters && !one.left.is_none() {
-                remove(context, yard, one)?;
-            }
-            free(context, one)
-        });
+        let done = if clusters && !one.left.is_none() {
+            lock::hold(&lock, "its start", &lock::AT_ONCE, started, || remove(context, yard, one))
+        } else {
+            lock::holder(&lock).map_or(Ok(()), |holder| Err(started(holder)))
+        };
         match done {
-            Ok(true) => freed += one.entry.as_ref().map_or(0, |entry| entry.ports.len()),
-            Ok(false) => context.ui.step(&format!("Kept: `{}` is back", shown(&one.root))),
+            // What may still lie in Docker is known to be silo's by the memo alone.
+            Ok(()) => ready.push((one.root.as_path(), clusters || (known && one.left.is_none()))),
             Err(failure) => failures.push(failure),
         }
-        // What may still lie in Docker is known to be silo's by the memo alone.
-        if clusters || (known && one.left.is_none()) {
-            forget(context, one)?;
+    }
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+    let mut freed = 0;
+    for ((root, _), fate) in ready.iter().zip(release::gone(&context.dirs, &ready, &wait)?) {
+        match fate {
+            Fate::Freed(ports) => freed += ports,
+            Fate::Back => context.ui.step(&format!("Kept: `{}` is back", shown(root))),
         }
     }
     context.ui.step(&format!("Freed {}", counted(freed, "port")));
@@ -204,17 +206,18 @@ fn carry_out(
     Err(last)
 }
 
-/// Removes what an instance left in Docker, and looks whether it is gone.
+/// Removes what an instance left in Docker, and looks whether it is gone. What was shown may be another's by now: only
+/// what still is proved to be this instance's is removed.
 fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure> {
     if files::exists(&one.root) {
         return Ok(());
     }
-    for line in one.left.lines() {
+    let left = left_now(context, yard, one)?.and(&one.left);
+    for line in left.lines() {
         context.ui.step(&format!("Removing {line}"));
     }
-    let removed = yard.clear(&one.left, &context.dirs.home);
-    let id = digest::root_id(one.root.as_os_str().as_encoded_bytes());
-    let still = yard.inventory()?.of(&id, &one.names);
+    let removed = yard.clear(&left, &context.dirs.home);
+    let still = left_now(context, yard, one)?;
     if still.is_none() {
         return Ok(());
     }
@@ -225,20 +228,10 @@ fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure
         .hint("Look what holds them: `docker ps --all`; then run `silo prune --clusters` again"))
 }
 
-/// Frees the leases of a root that is still gone; false when it is back.
-fn free(context: &Context, one: &Doomed) -> Result<bool, Failure> {
-    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
-    match &one.entry {
-        Some(_) => instances::release_if(&context.dirs, &one.root, &wait, || !files::exists(&one.root)),
-        None => Ok(true),
-    }
-}
-
-/// Forgets a root that holds nothing any more.
-fn forget(context: &Context, one: &Doomed) -> Result<(), Failure> {
-    let root = one.root.to_string_lossy();
-    if files::exists(Path::new(&one.root)) || registry::peek(&context.dirs)?.at(&root).is_some() {
-        return Ok(());
-    }
-    memo::forget(&context.dirs, &one.root)
+/// What there is in Docker of an instance now, under the names that no other bears now.
+fn left_now(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<Leftovers, Failure> {
+    let leases = registry::peek(&context.dirs)?;
+    let mut names = one.names.clone();
+    names.retain(|name| leases.named(name).is_none_or(|holder| Path::new(&holder.root) == one.root));
+    Ok(yard.inventory()?.of(&digest::root_id(one.root.as_os_str().as_encoded_bytes()), &names))
 }

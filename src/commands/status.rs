@@ -111,7 +111,7 @@ fn found(context: &Context, project: &Project, recorded: &Recorded, names: Optio
     let lock = context.dirs.up_lock(&project.root);
     let mut found = Found {
         tilt: tilt::running(&recorded.state, &project.root),
-        starting: lock::is_held(&lock),
+        starting: lock::holder(&lock).is_some(),
         ..Found::default()
     };
     let Some(names) = names else { return found };

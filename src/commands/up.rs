@@ -83,12 +83,11 @@ fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> 
     }
     alone(&project, lockfile.as_ref())?;
     let lock = context.dirs.up_lock(&project.root);
-    let at_once = Wait { limit: Duration::ZERO, tell: &|_| () };
     let started_by = |holder| {
         let failure = Failure::new(format!("This instance is being started already{holder}"));
         failure.hint("Wait for it, or stop it with `silo down`")
     };
-    lock::hold(&lock, "the other `silo up`", &at_once, started_by, || {
+    lock::hold(&lock, "the other `silo up`", &lock::AT_ONCE, started_by, || {
         signals::watch();
         let settled = with_own_ports(context, &project, &config, ask)?;
         let environment = exec::behind_gates(context, &project, &settled);

@@ -16,7 +16,7 @@ use super::memo;
 use super::past::{Past, choose_name, choose_profile, past, settings};
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
-use super::stamp::{self, Known, Stamp};
+use super::stamp::{self, Known};
 use super::trust;
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::digest;
@@ -121,6 +121,7 @@ pub fn settle(
         let env_file = project.env_file(&config.output)?;
         files::sweep(&env_file.path);
         files::sweep(&project.lockfile_path());
+        files::sweep_folder(&dirs.instance(&project.root));
         let tools: Vec<&str> =
             settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
         let gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
@@ -128,29 +129,6 @@ pub fn settle(
         let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
         settled.moved = with_holders(plan.moved, &holders);
         Ok(settled)
-    })
-}
-
-/// Lets go of everything the instance of a root holds, and of its stamp.
-///
-/// # Errors
-/// A [`Failure`] when the registry cannot be read or written.
-pub fn release(dirs: &Dirs, root: &Path, wait: &Wait<'_>) -> Result<(), Failure> {
-    release_if(dirs, root, wait, || true).map(|_| ())
-}
-
-/// As [`release`], when `still` says so under the registry's lock; returns what it said.
-///
-/// # Errors
-/// As [`release`].
-pub fn release_if(dirs: &Dirs, root: &Path, wait: &Wait<'_>, still: impl FnOnce() -> bool) -> Result<bool, Failure> {
-    registry::with_lock(dirs, wait, |locked| {
-        if !still() {
-            return Ok(false);
-        }
-        stamp::invalidate(dirs, root)?;
-        locked.leases.release(&root.to_string_lossy());
-        locked.save().map(|()| true)
     })
 }
 
@@ -275,11 +253,7 @@ fn write(
         home: dirs.home.to_string_lossy().into_owned(),
     };
     // Without a stamp, or a word on trust to put into it, the next prompt asks again, no more.
-    let stamped = trust::judge(dirs, project).and_then(|trust| {
-        let (config, trust) = (project.digest(), trust.word().to_owned());
-        let stamp = Stamp { config, trust, instance: Some(known.clone()) };
-        stamp::save(dirs, &project.root, &stamp, project.modified)
-    });
+    let stamped = trust::judge(dirs, project).and_then(|word| trust::seal(dirs, project, word, Some(known.clone())));
     let generation = stamped.unwrap_or_default();
     let before = past.entry.as_ref().map(|entry| entry.name.clone());
     Ok(Settled {

@@ -6,6 +6,7 @@ pub mod memo;
 pub mod past;
 pub mod project;
 pub mod registry;
+pub mod release;
 pub mod settings;
 pub mod stamp;
 pub mod trust;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::project::Project;
 use super::settings;
-use super::stamp;
+use super::stamp::{self, Known, Stamp};
 use super::worktree::{self, Membership};
 use crate::core::trust::{self, Trust};
 use crate::failure::Failure;
@@ -55,6 +55,20 @@ fn is_below_trusted(dirs: &Dirs, project: &Project) -> bool {
     below && files::owner(&project.file) == Some(rustix::process::geteuid().as_raw())
 }
 
+/// Writes the stamp of a project, with the user's word as it was judged, and returns the generation. A word given since is
+/// not overwritten: the stamp then goes again, and every shell in the project asks anew.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn seal(dirs: &Dirs, project: &Project, judged: Trust, instance: Option<Known>) -> Result<String, Failure> {
+    let stamp = Stamp { config: project.digest(), trust: judged.word().to_owned(), instance };
+    let generation = stamp::save(dirs, &project.root, &stamp, project.modified)?;
+    if judge(dirs, project)? != judged {
+        stamp::invalidate(dirs, &project.root)?;
+    }
+    Ok(generation)
+}
+
 /// The content a project's config file was last allowed with.
 ///
 /// # Errors
@@ -73,6 +87,7 @@ pub fn last_allowed(dirs: &Dirs, project: &Project) -> Result<Option<Vec<u8>>, F
 /// # Errors
 /// A [`Failure`] that names the path that could not be written.
 pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
+    sweep(dirs);
     let path = trust::record_of_path(project.file_bytes());
     record(dirs, "allow", &own_record(project), &lined(project.file_bytes()))?;
     let membership = membership(project);
@@ -91,6 +106,7 @@ pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
 /// # Errors
 /// A [`Failure`] that names the path that could not be written.
 pub fn deny(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
+    sweep(dirs);
     let path = trust::record_of_path(project.file_bytes());
     record(dirs, "deny", &path, &lined(project.file_bytes()))?;
     files::remove(&place(dirs, "allow", &own_record(project)))?;
@@ -135,6 +151,13 @@ fn record(dirs: &Dirs, kind: &str, name: &str, content: &[u8]) -> Result<(), Fai
     let path = place(dirs, kind, name);
     files::make_folder(path.parent().unwrap_or(Path::new("/")))?;
     files::replace(&path, content, Writing::PRIVATE)
+}
+
+/// Removes what writers that were killed left: the name of a record is that of one content, and may never come again.
+fn sweep(dirs: &Dirs) {
+    for kind in ["allow", "deny", "last"] {
+        files::sweep_folder(&dirs.data.join("trust").join(kind));
+    }
 }
 
 fn place(dirs: &Dirs, kind: &str, name: &str) -> PathBuf {

@@ -88,10 +88,15 @@ impl Dirs {
         self.state.join("instances")
     }
 
+    /// The folder of a project root.
+    pub fn instance(&self, root: &Path) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt as _;
+        self.instances().join(digest::root_id(root.as_os_str().as_bytes()))
+    }
+
     /// The stamp of a project root.
     pub fn stamp(&self, root: &Path) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        self.instances().join(digest::root_id(root.as_os_str().as_bytes())).join("stamp")
+        self.instance(root).join("stamp")
     }
 
     /// The memo of a project root.

@@ -135,17 +135,28 @@ fn sync(file: &File) -> std::io::Result<()> {
 
 /// Removes what writers of a file that were killed left beside it; those that still run are left alone.
 pub fn sweep(path: &Path) {
-    let name = path.file_name().unwrap_or_default().as_bytes();
-    for left in names_in(path.parent().unwrap_or(Path::new("/"))) {
+    sweep_names(path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default().as_bytes());
+}
+
+/// As [`sweep`], for every file in a folder that is silo's own.
+pub fn sweep_folder(folder: &Path) {
+    sweep_names(folder, b"");
+}
+
+fn sweep_names(folder: &Path, start: &[u8]) {
+    for left in names_in(folder) {
         let found = left.file_name().unwrap_or_default().as_bytes();
-        let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(LEFT.as_bytes()));
-        let writer = middle.and_then(|middle| std::str::from_utf8(middle.strip_prefix(b".")?).ok()?.split('-').next());
-        let writer = writer.and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-        if writer.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)) {
+        if found.starts_with(start) && writer(found).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)) {
             // One that cannot be removed does no harm.
             let _ = fs::remove_file(left);
         }
     }
+}
+
+/// The process that a name such as `beside` gives says is writing the file.
+fn writer(name: &[u8]) -> Option<Pid> {
+    let name = std::str::from_utf8(name.strip_suffix(LEFT.as_bytes())?.rsplit(|byte| *byte == b'.').next()?).ok()?;
+    Pid::from_raw(name.split_once('-')?.0.parse().ok()?)
 }
 
 /// The end of the name of a file that is not yet whole.

@@ -1,9 +1,10 @@
-//! Lock files (design D1): made once, never replaced or removed, held with `flock` until the act is done or the process
-//! ends, however it ends. Children do not inherit them. The holder leaves its process id in the file.
+//! Lock files (design D1), held with `flock` until the act is done or the process ends, however it ends. Children do not
+//! inherit them. The holder leaves its process id in the file. They are made once and never replaced; one of an instance
+//! is removed with it by who holds it, so whoever gets a lock looks whether it is still the one at the path.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use crate::sys::files;
 const RETRY: Duration = Duration::from_millis(4);
 /// After how long a waiting command says so.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long to wait where only a real holder is to refuse: one who merely looks has the lock for a moment.
+pub const AT_ONCE: Wait<'_> = Wait { limit: Duration::from_millis(200), tell: &|_| () };
 
 /// How long to wait for a lock, and whom to tell.
 pub struct Wait<'a> {
@@ -35,24 +39,27 @@ pub fn hold<T>(
     busy: impl FnOnce(String) -> Failure,
     act: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    files::make_folder(path.parent().expect("a lock lies in a folder"))?;
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let mut lock = fd_lock::RwLock::new(open.map_err(|error| Failure::file("open", path, &error))?);
     let started = Instant::now();
+    let mut lock = open(path)?;
     let mut told = false;
     loop {
-        match lock.try_write() {
-            Ok(mut guard) => {
+        let removed = match lock.try_write() {
+            Ok(mut guard) if is_at(&guard, path) => {
                 sign(&mut guard);
                 return act();
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Ok(_) => true,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => false,
             Err(error) => {
                 let failure = Failure::file("lock", path, &error);
                 return Err(
                     failure.hint("Where its disk has no locks (some network disks), set XDG_STATE_HOME to another one")
                 );
             }
+        };
+        if removed {
+            lock = open(path)?;
+            continue;
         }
         if started.elapsed() >= wait.limit {
             return Err(busy(held_by(path)));
@@ -65,10 +72,31 @@ pub fn hold<T>(
     }
 }
 
-/// Whether somebody holds a lock now; the lock is not made.
-pub fn is_held(path: &Path) -> bool {
-    let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else { return false };
-    fd_lock::RwLock::new(file).try_write().is_err()
+/// Who holds a lock now, as in ", held by process 42" or empty where that is not known; none when it is free. The lock is
+/// not made. Those who look do not see each other.
+pub fn holder(path: &Path) -> Option<String> {
+    let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+    fd_lock::RwLock::new(file).try_read().is_err().then(|| held_by(path))
+}
+
+/// Opens the file, made where it is missing. Its folder may be removed, with an instance that is forgotten, just after it
+/// was made.
+fn open(path: &Path) -> Result<fd_lock::RwLock<File>, Failure> {
+    let mut tries = 0;
+    loop {
+        files::make_folder(path.parent().expect("a lock lies in a folder"))?;
+        match OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < 100 => tries += 1,
+            opened => return opened.map(fd_lock::RwLock::new).map_err(|error| Failure::file("open", path, &error)),
+        }
+    }
+}
+
+/// Whether an open file is the one at a path, and not one that was there before.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let there = std::fs::metadata(path).ok().map(id);
+    there.is_some() && there == file.metadata().ok().map(id)
 }
 
 /// Leaves the holder's process id in the lock file, for the message of whoever waits; a failure to do so is no matter.
@@ -83,5 +111,55 @@ fn held_by(path: &Path) -> String {
     match (read, text.trim().parse::<u32>()) {
         (Ok(_), Ok(pid)) => format!(", held by process {pid}"),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn refused(_: String) -> Failure {
+        Failure::new("it is held")
+    }
+
+    #[test]
+    fn a_lock_that_was_removed_while_somebody_waited_for_it_is_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("instance/up.lock");
+        let (told, is_told) = mpsc::channel();
+        let path = &path;
+        std::thread::scope(|scope| {
+            let waiting = hold(path, "it", &AT_ONCE, refused, || {
+                let waiting = scope.spawn(move || {
+                    let wait = Wait { limit: Duration::from_mins(1), tell: &|_| told.send(()).expect("it is awaited") };
+                    hold(path, "it", &wait, refused, || Ok(holder(path).is_some()))
+                });
+                is_told.recv().expect("it waits");
+                files::remove(path)?;
+                files::remove_folder(&folder.path().join("instance"))?;
+                Ok(waiting)
+            });
+            let held = waiting.expect("the lock is free").join().expect("it does not panic");
+            assert_eq!(held, Ok(true), "who comes next sees the lock that is held");
+        });
+        assert_eq!(holder(path), None);
+    }
+
+    #[test]
+    fn a_held_lock_is_seen_and_those_who_look_do_not_see_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("lock");
+        assert_eq!(holder(&path), None);
+        hold(&path, "it", &AT_ONCE, refused, || {
+            assert_eq!(holder(&path), Some(format!(", held by process {}", std::process::id())));
+            assert_eq!(hold(&path, "it", &AT_ONCE, refused, || Ok(())), Err(refused(String::new())));
+            Ok(())
+        })
+        .expect("it is free");
+        let looking = fd_lock::RwLock::new(File::options().read(true).write(true).open(&path).expect("it was made"));
+        let _held = looking.try_read().expect("nobody holds it");
+        assert_eq!(holder(&path), None);
     }
 }

@@ -90,3 +90,28 @@ fn five_hundred_killed_runs_lose_nothing() {
         assert_eq!(left, [""; 0], "left in {folder}");
     }
 }
+
+#[test]
+fn what_a_killed_writer_left_goes_with_the_next_run_whatever_that_writes() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.trusted("app", "version = 1\n[ports]\nA = 0\n");
+    sandbox.run(&app, ["env"]).success();
+    let id = &registry(&sandbox).instances[0].id;
+    // No process has so high an id.
+    let left = "4194305-0.silo-tmp";
+    let own = ["registry.toml", &format!("instances/{id}/stamp"), &format!("instances/{id}/memo")];
+    let own = own.map(|file| sandbox.path(format!("state/silo/{file}.{left}")));
+    let records = ["allow", "deny", "last"].map(|kind| sandbox.path(format!("data/silo/trust/{kind}/0123.{left}")));
+    let projects = [".silo.lock", ".localnet.env"].map(|file| app.join(format!("{file}.{left}")));
+    fs::create_dir_all(sandbox.path("data/silo/trust/deny")).expect("the sandbox is writable");
+    let all = [&own[..], &records, &projects].concat();
+    for file in &all {
+        fs::write(file, "half").expect("the sandbox is writable");
+    }
+    let others = app.join("notes.4194305-0.silo-tmp");
+    fs::write(&others, "somebody's").expect("the sandbox is writable");
+    sandbox.run(&app, ["env"]).success();
+    sandbox.run(&app, ["allow"]).success();
+    assert_eq!(all.iter().filter(|file| file.exists()).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+    assert!(others.exists());
+}

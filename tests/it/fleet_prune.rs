@@ -1,15 +1,17 @@
 //! `silo prune`: what is gone is let go of, what is not is kept, and what was removed is looked for again.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use silo::core::digest;
 
 use crate::lifecycle_up::Stage;
-use crate::machine::{assert_agreed, files_below, registry};
+use crate::machine::{assert_agreed, files_below, hold_registry, registry};
 use crate::pty::{Session, Shell};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{SILO, Sandbox};
 use crate::tools::Tools;
 
 const RANDOM: &str = "version = 1\n[ports]\nA = 0\nB = 0\n";
@@ -159,6 +161,69 @@ fn the_things_of_a_name_that_somebody_else_bears_now_are_left_alone() {
     assert_eq!(stage.tools.names_of("volume").len(), 3);
     assert!(stage.tools.names_of("container").contains(&"localnet-dev-db-1".to_owned()));
     assert_agreed(&stage.sandbox, &heir);
+}
+
+#[test]
+fn what_got_another_owner_while_docker_was_asked_is_left_alone() {
+    let stage = left_behind();
+    let heir = stage.sandbox.project("heir", RANDOM);
+    stage.tools.set("docker.volume-ls.wait", "");
+    let mut prune = stage.sandbox.command(SILO, "");
+    prune.args(["prune", "--yes", "--clusters"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut prune = prune.spawn().expect("silo starts");
+    stage.tools.wait_for("docker volume ls");
+    stage.sandbox.run(&heir, ["env", "dev"]).success();
+    stage.tools.unset("docker.volume-ls.wait");
+    assert!(prune.wait().expect("it ends").success());
+    assert_eq!(stage.tools.names_of("volume").len(), 3);
+    assert!(stage.tools.names_of("container").contains(&"localnet-dev-db-1".to_owned()));
+    assert_agreed(&stage.sandbox, &heir);
+}
+
+#[test]
+fn two_at_once_both_end_well() {
+    let sandbox = Sandbox::new();
+    let [gone, _stays] = instances(&sandbox, ["gone", "stays"]);
+    remove(&gone);
+    let lock = hold_registry(&sandbox);
+    let both = [(); 2].map(|()| {
+        let mut prune = sandbox.command(SILO, "");
+        prune.args(["prune", "--yes"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut prune = prune.spawn().expect("silo starts");
+        let mut told = BufReader::new(prune.stderr.take().expect("it is piped")).lines().map(Result::unwrap_or_default);
+        let waits = told.next().expect("it tells");
+        assert!(waits.starts_with("Waiting for the registry"), "{waits}");
+        (prune, told)
+    });
+    drop(lock);
+    let mut told: Vec<String> = Vec::new();
+    for (mut prune, rest) in both {
+        told.extend(rest);
+        assert!(prune.wait().expect("it ends").success(), "{told:?}");
+    }
+    told.sort();
+    assert_eq!(told, ["Freed 0 ports", "Freed 2 ports"]);
+    assert_eq!(names(&sandbox), ["stays"]);
+}
+
+#[test]
+fn one_that_is_being_started_is_named_and_kept() {
+    let sandbox = Sandbox::new();
+    let _docker = Tools::install(&sandbox, &["docker"]);
+    let [gone, other] = instances(&sandbox, ["gone", "other"]);
+    let id = digest::root_id(gone.to_str().expect("it is UTF-8").as_bytes());
+    let lock = File::create(sandbox.path(format!("state/silo/instances/{id}/up.lock"))).expect("its folder is there");
+    lock.lock().expect("nobody else has it");
+    remove(&gone);
+    remove(&other);
+    sandbox
+        .run("", ["prune", "--yes"])
+        .exit(1)
+        .stderr("Freed 2 ports\nError: `$SANDBOX/projects/gone` is being started\n");
+    assert_eq!(names(&sandbox), ["gone"]);
+    drop(lock);
+    sandbox.run("", ["prune", "--yes"]).success();
+    assert_eq!(files_below(&sandbox.path("state/silo/instances")), [""; 0]);
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! Letting go of what an instance holds: its leases and its stamp, and what silo keeps for it, all under the registry's
+//! lock, so that nobody settles it anew in between.
+
+use std::path::Path;
+
+use super::{memo, registry, stamp};
+use crate::failure::Failure;
+use crate::sys::dirs::Dirs;
+use crate::sys::files;
+use crate::sys::lock::Wait;
+
+/// Lets go of what the instance of a root that is there holds, and removes its files in the project.
+///
+/// # Errors
+/// A [`Failure`] when the registry cannot be read or written, or a file not be removed.
+pub fn own(dirs: &Dirs, root: &Path, project_files: &[&Path], wait: &Wait<'_>) -> Result<(), Failure> {
+    registry::with_lock(dirs, wait, |locked| {
+        stamp::invalidate(dirs, root)?;
+        locked.leases.release(&root.to_string_lossy());
+        locked.save()?;
+        project_files.iter().try_for_each(|file| files::remove(file))
+    })
+}
+
+/// What became of a root in [`gone`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is gone, and held so many ports until now.
+    Freed(usize),
+    /// It is there again and keeps what it holds.
+    Back,
+}
+
+/// Lets go of what roots that are gone hold, and forgets those for which the flag is set. Each is looked at once more under
+/// the registry's lock.
+///
+/// # Errors
+/// A [`Failure`] when the registry cannot be read or written.
+pub fn gone(dirs: &Dirs, roots: &[(&Path, bool)], wait: &Wait<'_>) -> Result<Vec<Fate>, Failure> {
+    registry::with_lock(dirs, wait, |locked| {
+        let (mut fates, mut changed) = (Vec::new(), false);
+        for (root, _) in roots {
+            let text = root.to_string_lossy();
+            let held = locked.leases.at(&text).map(|entry| entry.ports.len());
+            fates.push(match held {
+                _ if files::exists(root) => Fate::Back,
+                None => Fate::Freed(0),
+                Some(ports) => {
+                    stamp::invalidate(dirs, root)?;
+                    locked.leases.release(&text);
+                    changed = true;
+                    Fate::Freed(ports)
+                }
+            });
+        }
+        if changed {
+            locked.save()?;
+        }
+        for ((root, forget), fate) in roots.iter().zip(&fates) {
+            if *forget && *fate != Fate::Back {
+                memo::forget(dirs, root)?;
+            }
+        }
+        Ok(fates)
+    })
+}
