@@ -80,9 +80,9 @@ impl Leftovers {
 }
 
 impl Inventory {
-    /// What the instance of an id left under these qualified names. A name that another instance bears now is not to
+    /// What the instance of these ids left under these qualified names. A name that another instance bears now is not to
     /// be among them.
-    pub fn of(&self, id: &str, names: &[String]) -> Leftovers {
+    pub fn of(&self, ids: &[String], names: &[String]) -> Leftovers {
         let pick = |all: &[Labelled], is: &dyn Fn(&Labelled) -> bool| -> Vec<String> {
             let mut picked: Vec<String> = all.iter().filter(|one| is(one)).map(|(name, _)| name.clone()).collect();
             picked.sort();
@@ -90,12 +90,12 @@ impl Inventory {
             picked
         };
         let project = |one: &Labelled| names.contains(&one.1);
-        let clusters = pick(&self.clusters, &|(_, owner)| owner == id);
+        let clusters = pick(&self.clusters, &|(_, owner)| ids.contains(owner));
         // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
         let clusters_named: Vec<String> = names.iter().map(|name| name::k3d(name)).collect();
         let registry = |one: &Labelled| {
             clusters_named.iter().any(|cluster| one.1 == *cluster && one.0 == format!("{cluster}-registry.localhost"))
-                && !self.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && owner != id)
+                && !self.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && !ids.contains(owner))
         };
         let network = |one: &Labelled| project(one) || one.1.is_empty() && names.contains(&one.0);
         Leftovers {
@@ -220,7 +220,7 @@ mod tests {
             volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
         };
         let names = ["localnet-x".to_owned(), "localnet-old".to_owned()];
-        let left = inventory.of("id-x", &names);
+        let left = inventory.of(&["id-x".to_owned()], &names);
         assert_eq!(
             left.lines(),
             [
@@ -231,6 +231,6 @@ mod tests {
             ]
         );
         // The cluster of that name is another root's now, and so is its registry.
-        assert_eq!(inventory.of("id-z", &["localnet-y".to_owned()]), Leftovers::default());
+        assert_eq!(inventory.of(&["id-z".to_owned()], &["localnet-y".to_owned()]), Leftovers::default());
     }
 }

@@ -14,6 +14,7 @@ use crate::core::environment::Environment;
 use crate::core::template;
 use crate::failure::Failure;
 use crate::store::instances::{self, Ask, Settled};
+use crate::store::memo;
 use crate::store::project::Project;
 use crate::sys::cmd;
 use crate::sys::lock::{self, Wait};
@@ -138,11 +139,11 @@ fn there(
 
 /// Refuses a cluster that this instance did not make: by its label, or by the lockfile where an older silo set none.
 pub(super) fn require_own(context: &Context, project: &Project, cluster: &Cluster) -> Result<(), Failure> {
-    let instance = digest::root_id(project.root_text().as_bytes());
+    let ids = memo::ids(&context.dirs, &project.root);
     let known = project.lockfile()?.is_some_and(|(lockfile, _)| lockfile.instance.k3d_cluster_created);
     // A making that was cut off before the first server left nothing that could bear a label.
     let owner = docker(context, project).cluster_owner(&cluster.name)?;
-    if owner.map_or(known || !cluster.has_server(), |owner| owner == instance) {
+    if owner.map_or(known || !cluster.has_server(), |owner| ids.contains(&owner)) {
         return Ok(());
     }
     Err(Failure::new(format!("There is a k3d cluster `{}` that this instance did not make", cluster.name))

@@ -10,7 +10,6 @@ use super::census::{self, State};
 use super::{COMMAND_WAIT, Context, instance};
 use crate::backend::leftovers::{Inventory, Leftovers, Yard};
 use crate::cli::PruneArgs;
-use crate::core::digest;
 use crate::core::leases::{Instance, Leases};
 use crate::core::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
@@ -27,6 +26,8 @@ struct Doomed {
     entry: Option<Instance>,
     /// Every name it may have left things under.
     names: Vec<String>,
+    /// Every id it may have labelled things with.
+    ids: Vec<String>,
     left: Leftovers,
 }
 
@@ -37,8 +38,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let mut doomed = doomed(context, &leases, &arguments.names)?;
     let inventory = inventory(context, yard, arguments.clusters, doomed.is_empty())?;
     for one in &mut doomed {
-        let id = digest::root_id(one.root.as_os_str().as_encoded_bytes());
-        one.left = inventory.as_ref().map_or_else(Leftovers::default, |all| all.of(&id, &one.names));
+        one.left = inventory.as_ref().map_or_else(Leftovers::default, |all| all.of(&one.ids, &one.names));
     }
     doomed.retain(|one| one.entry.is_some() || (arguments.clusters && !one.left.is_none()));
     if doomed.is_empty() {
@@ -92,6 +92,7 @@ fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Do
                 doomed.push(Doomed {
                     names: names_of(leases, memo.as_ref(), Some(entry)),
                     entry: Some(entry.clone()),
+                    ids: memo::ids(&context.dirs, &root),
                     root,
                     left: Leftovers::default(),
                 });
@@ -100,12 +101,16 @@ fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Do
         }
     }
     if names.is_empty() {
-        let known = |memo: &Memo| leases.at(&memo.root).is_some();
-        for memo in memo::all(&context.dirs).into_iter().filter(|memo| !known(memo)) {
+        let memos = memo::all(&context.dirs);
+        let (known, orphans): (Vec<&Memo>, Vec<&Memo>) = memos.iter().partition(|memo| leases.at(&memo.root).is_some());
+        for memo in orphans {
             let root = PathBuf::from(&memo.root);
-            if census::missing(&context.dirs, &root) == Some(State::Gone) {
-                let names = names_of(leases, Some(&memo), None);
-                doomed.push(Doomed { root, entry: None, names, left: Leftovers::default() });
+            let ids = memo.ids();
+            // What an heir has taken over is the heir's.
+            let inherited = known.iter().any(|heir| heir.heir_of.contains(&ids[0]));
+            if !inherited && census::missing(&context.dirs, &root) == Some(State::Gone) {
+                let names = names_of(leases, Some(memo), None);
+                doomed.push(Doomed { root, entry: None, names, ids, left: Leftovers::default() });
             }
         }
     }
@@ -233,5 +238,5 @@ fn left_now(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<Leftovers
     let leases = registry::peek(&context.dirs)?;
     let mut names = one.names.clone();
     names.retain(|name| leases.named(name).is_none_or(|holder| Path::new(&holder.root) == one.root));
-    Ok(yard.inventory()?.of(&digest::root_id(one.root.as_os_str().as_encoded_bytes()), &names))
+    Ok(yard.inventory()?.of(&one.ids, &names))
 }

@@ -225,10 +225,12 @@ fn write(
     }
     // A folder that comes back to one of them must not be taken for the instance it was.
     chosen.gone.iter().try_for_each(|gone| stamp::invalidate(dirs, Path::new(gone)))?;
-    memo::note(dirs, root, &entry.qualified())?;
+    memo::note(dirs, root, &entry.qualified(), &chosen.gone)?;
     if !same_entry {
         locked.leases.claim(entry, &chosen.gone);
         locked.save()?;
+        // Theirs is this root's now, as its memo says.
+        chosen.gone.iter().try_for_each(|gone| memo::forget(dirs, Path::new(gone)))?;
     }
     if env_file.differs(&env_text) {
         env_file.save(&env_text)?;

@@ -25,20 +25,44 @@ pub struct Memo {
     /// The mount point of the disk the root is on.
     #[serde(default)]
     pub mount: Option<String>,
+    /// The ids of roots that are gone and whose places this one took: what bears them in Docker is its own now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heir_of: Vec<String>,
 }
 
-/// Remembers that the instance of a root has this name; writes nothing when that is known.
+impl Memo {
+    /// The ids of the root and of those whose heir it is.
+    pub fn ids(&self) -> Vec<String> {
+        std::iter::once(digest::root_id(self.root.as_bytes())).chain(self.heir_of.iter().cloned()).collect()
+    }
+}
+
+/// Every id under which the instance of a root may have made things.
+pub fn ids(dirs: &Dirs, root: &Path) -> Vec<String> {
+    of(dirs, root).map_or_else(|| vec![digest::root_id(root.as_os_str().as_encoded_bytes())], |memo| memo.ids())
+}
+
+/// Remembers that the instance of a root has this name, and took the places of roots that are `gone`; writes nothing when
+/// that is known.
 ///
 /// # Errors
 /// A [`Failure`] that names the path.
-pub fn note(dirs: &Dirs, root: &str, qualified: &str) -> Result<(), Failure> {
+pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String]) -> Result<(), Failure> {
     let path = dirs.memo(Path::new(root));
     let old = load(&path);
     let mut names = old.as_ref().map_or_else(Vec::new, |memo| memo.names.clone());
-    names.retain(|name| name != qualified);
+    let mut heir_of = old.as_ref().map_or_else(Vec::new, |memo| memo.heir_of.clone());
+    for gone in gone.iter().filter(|gone| *gone != root) {
+        heir_of.extend(ids(dirs, Path::new(gone)));
+        names.extend(of(dirs, Path::new(gone)).map_or_else(Vec::new, |memo| memo.names));
+    }
+    heir_of.sort();
+    heir_of.dedup();
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| name != qualified && seen.insert(name.clone()));
     names.push(qualified.to_owned());
     let mount = mounts::of(Path::new(root)).and_then(|mount| mount.to_str().map(str::to_owned));
-    let memo = Memo { root: root.to_owned(), names, mount };
+    let memo = Memo { root: root.to_owned(), names, mount, heir_of };
     if old.as_ref() == Some(&memo) {
         return Ok(());
     }

@@ -234,3 +234,32 @@ fn down_delete_cluster_leaves_no_image_registry_behind() {
     stage.run("down --delete-cluster").success();
     assert_eq!(by_hand(&stage, "docker ps -aq").stdout, "");
 }
+
+#[test]
+fn a_moved_folder_keeps_its_cluster_and_prune_leaves_it_alone() {
+    let mut stage = made();
+    let moved = stage.sandbox.dir("moved");
+    std::fs::rename(&stage.app, &moved).expect("it is there");
+    stage.app = moved;
+    stage.skip_story();
+    stage.run("up").success().stderr_has("Reusing k3d cluster 'localnet-dev'\n");
+    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success().stdout("Nothing to prune\n");
+    assert_eq!(status(&stage)["k3d"]["state"], "running");
+    stage.run("down --delete-cluster").success();
+    assert_eq!(status(&stage)["k3d"]["state"], "not made");
+}
+
+#[test]
+fn a_name_that_comes_back_in_another_folder_brings_its_cluster() {
+    let mut stage = made();
+    let toml = std::fs::read_to_string(stage.app.join("silo.toml")).expect("it is there");
+    std::fs::remove_dir_all(&stage.app).expect("it is there");
+    stage.app = stage.sandbox.project("again", &toml);
+    std::fs::write(stage.app.join("Tiltfile"), "").expect("the project is writable");
+    stage.run("up dev").success().stderr_has("Reusing k3d cluster 'localnet-dev'\n");
+    // When this one is gone too, what is left is known to be its own.
+    std::fs::remove_dir_all(&stage.app).expect("it is there");
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert!(ran.stdout.contains("  removes cluster localnet-dev\n"), "{ran:#?}");
+    assert_eq!(stage.tools.names_of("container"), [""; 0]);
+}
