@@ -4,14 +4,17 @@ use serde_json::{Map, Value};
 
 use crate::core::config;
 use crate::core::pages::{PAGES, Page, page};
+use crate::core::settings;
 use crate::core::suggest::nearest;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
 pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure> {
+    // No page, but what an editor is told; it is JSON already.
+    if let Some((.., schema)) = SCHEMAS.iter().find(|(name, ..)| topic == Some(*name)) {
+        return ui.answer(schema).map(|()| 0);
+    }
     match (topic, json) {
-        // No page, but what an editor is told; it is JSON already.
-        (Some(topic), _) if topic == SCHEMA.0 => ui.answer(config::SCHEMA)?,
         (Some(topic), false) => ui.page(find(topic)?.markdown)?,
         (Some(topic), true) => {
             let page = find(topic)?;
@@ -28,13 +31,16 @@ pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure
     Ok(0)
 }
 
-/// The topic that is no page, and what it is.
-const SCHEMA: (&str, &str) = ("schema", "The JSON Schema of silo.toml, for editors");
+/// The topics that are no pages, with what each is and holds.
+pub(super) const SCHEMAS: [(&str, &str, &str); 2] = [
+    ("schema", "The JSON Schema of silo.toml, for editors", config::SCHEMA),
+    ("settings-schema", "The JSON Schema of the user's settings", settings::SCHEMA),
+];
 
 fn find(topic: &str) -> Result<&'static Page, Failure> {
     page(topic).ok_or_else(|| {
         let failure = Failure::new(format!("There is no page about `{topic}`"));
-        let near = nearest(topic, PAGES.iter().map(|page| page.topic).chain([SCHEMA.0]));
+        let near = nearest(topic, PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0)));
         let failure = near.into_iter().fold(failure, |failure, near| failure.hint(format!("Run `silo doc {near}`")));
         failure.hint("List all topics: `silo doc --list`")
     })
@@ -42,10 +48,11 @@ fn find(topic: &str) -> Result<&'static Page, Failure> {
 
 /// A line for each page.
 fn list() -> String {
-    let width = PAGES.iter().map(|page| page.topic.len()).max().unwrap_or(0);
     let pages = PAGES.iter().map(|page| (page.topic, page.summary()));
-    let all = pages.chain([(SCHEMA.0, SCHEMA.1.to_owned())]);
-    all.map(|(topic, summary)| format!("{topic:width$}  {summary}\n")).collect::<Vec<_>>().concat()
+    let all = pages.chain(SCHEMAS.iter().map(|(name, what, _)| (*name, (*what).to_owned())));
+    let all: Vec<_> = all.collect();
+    let width = all.iter().map(|(topic, _)| topic.len()).max().unwrap_or(0);
+    all.iter().map(|(topic, summary)| format!("{topic:width$}  {summary}\n")).collect::<Vec<_>>().concat()
 }
 
 fn described(page: &Page) -> Map<String, Value> {

@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use super::ports::EPHEMERAL;
 
+/// The JSON Schema of the file, for editors; a test keeps it at what [`parse`] takes.
+pub const SCHEMA: &str = include_str!("../../docs/schema/config.schema.json");
 /// What stands for the text in `log_format`.
 const PLACE: &str = "%s";
 /// The lowest port of a range: those below need more rights.

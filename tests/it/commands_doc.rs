@@ -36,6 +36,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         logging          What silo prints, where, and how to see more or less of it
         troubleshooting  What each error and warning means, and what to do about it
         schema           The JSON Schema of silo.toml, for editors
+        settings-schema  The JSON Schema of the user's settings
     "#]]
     .assert_eq(&ran.stdout);
     sandbox.run("", ["doc", "--list"]).success().stdout(&ran.stdout);

@@ -51,6 +51,7 @@ mod sandbox;
 mod schema;
 mod schema_types;
 mod settings;
+mod settings_schema;
 #[cfg(target_os = "linux")]
 mod shell_cost;
 mod shell_deactivate;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use clap_complete::engine::CompletionCandidate;
 
+use super::super::doc::SCHEMAS;
 use crate::cli::Completes;
 use crate::core::environment::Environment;
 use crate::core::leases::{Instance, Leases};
@@ -53,7 +54,9 @@ impl Place {
                 named(urls.map(|(name, _)| name))
             }),
             Completes::Port => self.leases().map(|leases| ports(&leases)),
-            Completes::Topic => Some(named(PAGES.iter().map(|page| page.topic).chain(["schema"]))),
+            Completes::Topic => {
+                Some(named(PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0))))
+            }
         };
         found.unwrap_or_default()
     }
@@ -215,8 +218,8 @@ DATABASE_URL = "postgres://localhost"
         let (_home, place) = home();
         let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
         let topics = offered(&place, Completes::Topic);
-        let (schema, topics) = topics.split_last().expect("there are some");
-        assert_eq!(schema, "schema");
+        let (topics, schemas) = topics.split_at(PAGES.len());
+        assert_eq!(schemas, ["schema", "settings-schema"]);
         assert!(topics.iter().all(|topic| files::is_file(&pages.join(format!("{topic}.md")))), "{topics:?}");
     }
 }

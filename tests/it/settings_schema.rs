@@ -1,0 +1,88 @@
+//! The JSON Schema of the user's settings and their parser say the same, as far as a schema can.
+
+use std::path::Path;
+
+use expect_test::expect_file;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde_json::Value;
+use silo::core::settings::{self, SettingsProblem};
+
+use crate::sandbox::Sandbox;
+use crate::schema_types::json_of;
+
+/// The user's own settings of silo, `$XDG_CONFIG_HOME/silo/config.toml`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, title = "silo settings")]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct Settings {
+    /// The shell hook says nothing but failures.
+    #[schemars(default)]
+    quiet: Option<bool>,
+    /// Folders below which every silo.toml of the user's own is trusted; `~/` is the home folder.
+    #[schemars(default, inner(regex(pattern = r"^(/|~/)")))]
+    trusted: Option<Vec<String>>,
+    /// Where ports come from when a default cannot be had: two ports of 1024-65535.
+    #[schemars(default, regex(pattern = r"^\s*\+?0*[1-9][0-9]{3,4}\s*-\s*\+?0*[1-9][0-9]{3,4}\s*$"))]
+    port_range: Option<String>,
+    /// How the shell hook's lines look; `%s`, once, is what is said.
+    #[schemars(default, regex(pattern = r"^([^%]|%[^s]|%$)*%s([^%]|%[^s]|%$)*$"))]
+    log_format: Option<String>,
+}
+
+fn schema() -> Value {
+    let mut settings = SchemaSettings::draft07();
+    settings.inline_subschemas = true;
+    let mut schema: Schema = settings.into_generator().into_root_schema_for::<Settings>();
+    // TOML has no null: a key that is not wanted is left out.
+    for (_, key) in schema.get_mut("properties").and_then(Value::as_object_mut).expect("it has keys").iter_mut() {
+        let key = key.as_object_mut().expect("each is described");
+        if let Some(Value::Array(types)) = key.get("type") {
+            let first = types[0].clone();
+            key.insert("type".to_owned(), first);
+        }
+        key.remove("default");
+    }
+    schema.to_value()
+}
+
+#[test]
+fn the_schema_is_kept_and_printed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/config.schema.json");
+    expect_file![path].assert_eq(&format!("{:#}\n", schema()));
+    assert!(jsonschema::meta::is_valid(&schema()));
+    Sandbox::new().run("", ["doc", "settings-schema"]).success().stdout(settings::SCHEMA);
+}
+
+#[test]
+fn parser_and_schema_take_and_refuse_the_same() {
+    let schema = jsonschema::draft7::new(&schema()).expect("it is a schema");
+    for good in [
+        "",
+        "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\n",
+        "trusted = []\nport_range = \"1024-65535\"\nlog_format = \"%s\"\n",
+    ] {
+        assert!(settings::parse(good).is_ok() && schema.is_valid(&json_of(good)), "{good}");
+    }
+    for bad in [
+        "quite = true",
+        "quiet = 1",
+        "trusted = \"~/work\"",
+        "trusted = [\"work\"]",
+        "trusted = [\"~\"]",
+        "port_range = 20000",
+        "port_range = \"20000\"",
+        "port_range = \"80-90\"",
+        "port_range = \"0-65535\"",
+        "log_format = \"\"",
+        "log_format = \"%s %s\"",
+        "log_format = \"%\"",
+    ] {
+        assert!(settings::parse(bad).is_err() && !schema.is_valid(&json_of(bad)), "{bad}");
+    }
+    // What a schema cannot know: which of two numbers is larger, and where ports end.
+    for bad in ["port_range = \"3000-2000\"", "port_range = \"2000-99999\""] {
+        let problem = settings::parse(bad).expect_err("it is wrong").problem;
+        assert!(matches!(problem, SettingsProblem::Range(_)) && schema.is_valid(&json_of(bad)), "{bad}");
+    }
+}
