@@ -168,7 +168,7 @@ pub enum Command {
     },
     /// Print what activation changes in this environment
     #[command(
-        after_help = "Examples:\n  eval \"$(silo export bash)\"   # What the shell hook runs\n  silo export json"
+        after_help = "Examples:\n  eval \"$(silo export bash)\"   # What the shell hook runs\n  silo export json\n  silo export dotenv >.env           # Every var, whatever is set already\n  silo export gha >>\"$GITHUB_ENV\""
     )]
     Export {
         /// Who will read it
@@ -352,4 +352,10 @@ pub enum ExportFormat {
     Fish,
     /// An object of names and values, null where one goes away
     Json,
+    /// All vars, as `NAME=value` lines for sh, docker compose and dotenv readers
+    Dotenv,
+    /// All vars, as lines to append to `$GITHUB_ENV`
+    Gha,
+    /// All vars, as an `EnvironmentFile` of systemd
+    Systemd,
 }

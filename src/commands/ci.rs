@@ -14,9 +14,7 @@ pub(super) fn export(context: &Context, asked: bool, settled: &Settled) -> Resul
     let file = context.environment.get("GITHUB_ENV").filter(|file| !file.is_empty());
     match (file, asked, in_ci) {
         (Some(file), true, _) | (Some(file), _, true) => {
-            let delimiter = format!("ghadelimiter_{}{}{}", random::suffix(), random::suffix(), random::suffix());
-            let vars = settled.known.vars.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            files::append(Path::new(file), &github::render(vars, &delimiter))?;
+            files::append(Path::new(file), &github::render(&settled.known.vars, &random::suffix))?;
             context.ui.step("Appended the vars to $GITHUB_ENV");
             Ok(())
         }

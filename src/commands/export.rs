@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::shell::CONSENT;
-use super::{Context, HOOK_WAIT, activation_line, hook};
+use super::{Context, HOOK_WAIT, activation_line, hook, values};
 use crate::cli::{ExportFormat, ShellName};
 use crate::core::activation::{self, Change, UNDO, Undo};
 use crate::core::environment::Environment;
@@ -44,6 +44,9 @@ struct Visit {
 }
 
 pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> Result<u8, Failure> {
+    if let Some(file) = values::File::of(format) {
+        return values::run(context, file);
+    }
     let undo = Undo::of(&context.environment);
     if seen == Some(OFF) {
         context.ui.hook(&format!("{} is off in this shell until its folder is left", name_in(undo.as_ref())));
@@ -76,8 +79,11 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
 }
 
 /// Without a home nothing can be looked up, but what an activation set can still be taken back.
-pub(super) fn leave(ui: Ui, environment: &Environment, format: ExportFormat, why: &Failure) -> Result<u8, Failure> {
-    ui.hook_failure(why, "no instance is active here");
+pub(super) fn leave(ui: Ui, environment: &Environment, format: ExportFormat, why: Failure) -> Result<u8, Failure> {
+    if values::File::of(format).is_some() {
+        return Err(why);
+    }
+    ui.hook_failure(&why, "no instance is active here");
     print(ui, format, None, &activation::leave(environment, Undo::of(environment).as_ref())).map(|()| 0)
 }
 
@@ -91,6 +97,7 @@ fn print(
         ExportFormat::Bash => ShellName::Bash,
         ExportFormat::Zsh => ShellName::Zsh,
         ExportFormat::Fish => ShellName::Fish,
+        ExportFormat::Dotenv | ExportFormat::Gha | ExportFormat::Systemd => unreachable!("`run` answers these"),
         ExportFormat::Json => {
             let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
             let pairs = changes.iter().map(|change| (change.name.clone(), change.value.as_ref().map(text).into()));
@@ -150,24 +157,29 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, again: 
             return Visit { fate: keep(), seen: root.map(|root| frozen(context, &root, file)), untrusted: false };
         }
     };
-    let consent = context.environment.text(CONSENT);
-    let consented = consent.is_some_and(|consent| consent == record_of_file(project.file_bytes(), &project.content));
-    let fate = match trust {
-        Trust::Denied => Err(("is denied", Fate::Leave)),
-        Trust::Allowed => Ok(()),
-        Trust::Unknown | Trust::Changed if consented => Ok(()),
-        Trust::Changed => Err(("has changed", keep())),
-        Trust::Unknown => Err(("is not trusted", keep())),
-    };
-    match fate {
-        Ok(()) => settled(context, &project, trust, (ours, again)),
-        Err((state, fate)) => {
+    match refusal(context, &project, trust) {
+        None => settled(context, &project, trust, (ours, again)),
+        Some(state) => {
             match project.config() {
                 Err(failure) if trust == Trust::Changed => fail(context, &failure, ours),
                 _ => context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file))),
             }
+            let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
             Visit { fate, seen: Some(seen(context, &project, trust)), untrusted: true }
         }
+    }
+}
+
+/// Why a config file may not act, if it may not: neither is it trusted, nor was a `silo shell` opened for it as it is now.
+pub(super) fn refusal(context: &Context, project: &Project, trust: Trust) -> Option<&'static str> {
+    let consent = context.environment.text(CONSENT);
+    let consented = || consent.is_some_and(|consent| consent == record_of_file(project.file_bytes(), &project.content));
+    match trust {
+        Trust::Denied => Some("is denied"),
+        Trust::Allowed => None,
+        Trust::Unknown | Trust::Changed if consented() => None,
+        Trust::Changed => Some("has changed"),
+        Trust::Unknown => Some("is not trusted"),
     }
 }
 

@@ -29,6 +29,7 @@ mod require;
 mod shell;
 mod status;
 mod up;
+mod values;
 mod wait;
 mod who;
 
@@ -95,7 +96,7 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
             command,
         ) {
             (Ok(context), command) => dispatch(command, &context),
-            (Err(failure), Command::Export { format, .. }) => export::leave(ui, environment, format, &failure),
+            (Err(failure), Command::Export { format, .. }) => export::leave(ui, environment, format, failure),
             (Err(failure), _) => Err(failure),
         },
     };

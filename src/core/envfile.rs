@@ -15,11 +15,14 @@ pub fn render(vars: &Vars, instance: &str, profile: Option<&str>, time: &str) ->
     text.push_str(&format!("{TIME}{time}\n"));
     for section in &vars.sections {
         text.push_str(&format!("\n# === {} ===\n", section.title));
-        for (name, value) in &section.vars {
-            text.push_str(&format!("{name}={}\n", quoted(value)));
-        }
+        text.push_str(&lines(section.vars.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
     }
     text
+}
+
+/// Lines of names and values without any comment, for those who write a file of their own.
+pub fn lines<'a>(vars: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    vars.into_iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect::<Vec<_>>().concat()
 }
 
 /// Whether silo wrote this text.

@@ -1,19 +1,34 @@
 //! The file behind `$GITHUB_ENV`: the delimiter form, which survives any value.
 
-/// The lines that set names to values; no value may hold the delimiter, which is random.
-pub fn render<'a>(vars: impl IntoIterator<Item = (&'a str, &'a str)>, delimiter: &str) -> String {
-    vars.into_iter()
-        .map(|(name, value)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"))
-        .collect::<Vec<_>>()
-        .concat()
+/// The lines that set names to values, between delimiters made of what `chance` says: one that no value holds.
+pub fn render(vars: &[(String, String)], chance: &dyn Fn() -> String) -> String {
+    let mut delimiter = "ghadelimiter".to_owned();
+    loop {
+        delimiter = format!("{delimiter}_{}{}{}", chance(), chance(), chance());
+        if !vars.iter().any(|(_, value)| value.contains(&delimiter)) {
+            let lines = vars.iter().map(|(name, value)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"));
+            return lines.collect::<Vec<_>>().concat();
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn pairs(value: &str) -> [(String, String); 1] {
+        [("A".to_owned(), value.to_owned())]
+    }
+
     #[test]
     fn any_value_stands_between_delimiters() {
-        assert_eq!(render([("A", "x=1")], "ghadelimiter_ab12"), "A<<ghadelimiter_ab12\nx=1\nghadelimiter_ab12\n");
+        assert_eq!(render(&pairs("x=1"), &|| "ab".into()), "A<<ghadelimiter_ababab\nx=1\nghadelimiter_ababab\n");
+    }
+
+    #[test]
+    fn a_value_that_holds_the_delimiter_gets_another() {
+        let value = "x ghadelimiter_ababab";
+        let expected = format!("A<<ghadelimiter_ababab_ababab\n{value}\nghadelimiter_ababab_ababab\n");
+        assert_eq!(render(&pairs(value), &|| "ab".into()), expected);
     }
 }

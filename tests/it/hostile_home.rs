@@ -36,6 +36,7 @@ fn a_home_that_is_no_absolute_path_is_refused() {
             let answer = bare(&sandbox, change, &["export", shell]).success();
             answer.stderr_has("HOME is not set to an absolute path");
         }
+        bare(&sandbox, change, &["export", "dotenv"]).fails_naming(&["HOME is not set to an absolute path"]).stdout("");
     }
     assert_eq!(files_below(&app), ["silo.toml"]);
 }

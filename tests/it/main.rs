@@ -4,6 +4,7 @@ mod commands_diff;
 mod commands_doc;
 mod commands_env;
 mod commands_exec;
+mod commands_export;
 mod commands_init;
 mod commands_names;
 mod commands_older;

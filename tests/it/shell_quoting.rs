@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
+use crate::commands_export::{read_by_github, read_by_systemd};
 use crate::pty::Shell;
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
@@ -128,6 +129,7 @@ fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
                 (Shell::Fish.program(), vec!["-c", "silo export fish | source; exec env -0"]),
                 ("/bin/sh".into(), vec!["-c", sh]),
                 (Shell::Bash.program(), vec!["--norc", "-c", sh]),
+                ("/bin/sh".into(), vec!["-c", "silo export dotenv >../text; set -a; . ../text; exec env -0"]),
             ];
             for (program, args) in readers {
                 let mut command = sandbox.command(&program, &app);
@@ -136,6 +138,13 @@ fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
                 assert_arrive(&values, &format!("{} {}", program.display(), args[args.len() - 1]), &ran.bytes)?;
             }
             prop_assert!(!app.join("x").exists(), "a value was run");
+            let read =
+                |kind| String::from_utf8(sandbox.run(&app, ["export", kind]).success().bytes).expect("it is text");
+            for vars in [read_by_systemd(&read("systemd")), read_by_github(&read("gha"))] {
+                for (number, value) in values.iter().enumerate() {
+                    prop_assert_eq!(&vars[&name(number)], value);
+                }
+            }
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
