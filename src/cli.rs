@@ -152,7 +152,7 @@ pub enum Command {
     Deny,
     /// Print the shell hook, for the shell's start file
     #[command(
-        after_help = "Examples:\n  eval \"$(silo hook bash)\"     # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"      # ~/.zshrc\n  silo hook fish | source      # ~/.config/fish/config.fish"
+        after_help = "Examples:\n  eval \"$(silo hook bash)\"           # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"            # ~/.zshrc\n  silo hook fish | source            # ~/.config/fish/config.fish\n  eval (silo hook elvish | slurp)    # ~/.config/elvish/rc.elv\n  eval \"`silo hook tcsh`\"            # ~/.tcshrc\n  silo hook nu | save -f silo.nu     # In an autoload folder of nushell"
     )]
     Hook {
         /// The shell
@@ -164,7 +164,7 @@ pub enum Command {
     )]
     Completions {
         /// The shell
-        shell: ShellName,
+        shell: CompletedShell,
     },
     /// Print what activation changes in this environment
     #[command(
@@ -339,6 +339,24 @@ pub enum ShellName {
     Zsh,
     /// fish, 3.1 or newer
     Fish,
+    /// nushell, 0.101 or newer
+    #[value(alias = "nushell")]
+    Nu,
+    /// Elvish, 0.19 or newer
+    Elvish,
+    /// tcsh, 6.24 or newer
+    Tcsh,
+}
+
+/// A shell with completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompletedShell {
+    /// GNU bash
+    Bash,
+    /// zsh, behind compinit
+    Zsh,
+    /// fish
+    Fish,
 }
 
 /// A reader of `silo export`.
@@ -350,6 +368,13 @@ pub enum ExportFormat {
     Zsh,
     /// Commands for fish
     Fish,
+    /// An object for nushell's hook
+    #[value(alias = "nushell")]
+    Nu,
+    /// Commands for Elvish
+    Elvish,
+    /// Commands for tcsh
+    Tcsh,
     /// An object of names and values, null where one goes away
     Json,
     /// All vars, as `NAME=value` lines for sh, docker compose and dotenv readers

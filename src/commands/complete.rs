@@ -39,6 +39,7 @@ pub fn call(environment: &Environment, arguments: &[OsString]) -> Option<u8> {
         return None;
     }
     let shell = rest.first().and_then(|shell| Shell::of_program(shell.to_str()?));
+    let shell = shell.filter(|shell| matches!(shell, Shell::Bash | Shell::Zsh | Shell::Fish));
     if let (Some(shell), Some(words @ [_, ..])) = (shell, rest.get(1..)) {
         // TAB is no place for errors.
         let _ = Ui::default().answer_bytes(&answer(environment, shell, words));
@@ -139,9 +140,9 @@ fn line(shell: Shell, candidate: &CompletionCandidate) -> Vec<u8> {
     let help = one_line(help.lines().next().unwrap_or_default()).replace('\t', " ");
     let help = match shell {
         _ if help.is_empty() => String::new(),
-        Shell::Bash => String::new(),
         Shell::Zsh => format!(":{}", help.replace('\\', "\\\\")),
         Shell::Fish => format!("\t{help}"),
+        Shell::Bash | Shell::Nu | Shell::Elvish | Shell::Tcsh => String::new(),
     };
     [candidate.get_value().as_bytes(), help.as_bytes(), b"\n"].concat()
 }

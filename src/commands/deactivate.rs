@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
             .code(code::NOT_ACTIVE)
             .hint("Show what is where: `silo status`")
     } else {
-        Failure::new("This shell has not loaded the shell hook, so nothing in it can be switched off")
+        Failure::new("Nothing in this shell can be switched off: only the hook of bash, zsh and fish can do that")
             .hint("Load it as `silo hook --help` says, and type `silo deactivate` without a path")
     })
 }

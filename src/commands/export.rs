@@ -97,6 +97,9 @@ fn print(
         ExportFormat::Bash => ShellName::Bash,
         ExportFormat::Zsh => ShellName::Zsh,
         ExportFormat::Fish => ShellName::Fish,
+        ExportFormat::Nu => ShellName::Nu,
+        ExportFormat::Elvish => ShellName::Elvish,
+        ExportFormat::Tcsh => ShellName::Tcsh,
         ExportFormat::Dotenv | ExportFormat::Gha | ExportFormat::Systemd => unreachable!("`run` answers these"),
         ExportFormat::Json => {
             let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();

@@ -6,15 +6,31 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::ShellName;
 use crate::core::environment::Environment;
-use crate::core::shell::Shell;
+use crate::core::shell::{Shell, TCSH_SCRIPT};
 use crate::failure::Failure;
-use crate::sys::{cmd, dirs, files};
+use crate::sys::cmd;
+use crate::sys::dirs::{self, Dirs};
+use crate::sys::files::{self, Writing};
 use crate::ui::Ui;
 
 pub(super) fn run(ui: Ui, environment: &Environment, called: &OsStr, shell: ShellName) -> Result<u8, Failure> {
     let program = program(environment, called)?;
-    ui.answer_bytes(&of_name(shell).hook(program.as_os_str().as_bytes()))?;
+    let shell = of_name(shell);
+    let script = if shell == Shell::Tcsh { tcsh_script(&Dirs::find(environment)?)? } else { PathBuf::new() };
+    ui.answer_bytes(&shell.hook(program.as_os_str().as_bytes(), script.as_os_str().as_bytes()))?;
     Ok(0)
+}
+
+/// The file tcsh reads the hook from, written where it does not yet say this.
+fn tcsh_script(dirs: &Dirs) -> Result<PathBuf, Failure> {
+    let folder = dirs.state.join("shell").join(Shell::Tcsh.name());
+    let file = folder.join("hook.tcsh");
+    let there = files::read(&file, 1024 * 1024)?;
+    if there.is_none_or(|there| there.bytes != TCSH_SCRIPT.as_bytes()) {
+        files::make_folder(&folder)?;
+        files::replace(&file, TCSH_SCRIPT.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
+    }
+    Ok(file)
 }
 
 /// The shell a name stands for.
@@ -23,6 +39,9 @@ pub(super) fn of_name(name: ShellName) -> Shell {
         ShellName::Bash => Shell::Bash,
         ShellName::Zsh => Shell::Zsh,
         ShellName::Fish => Shell::Fish,
+        ShellName::Nu => Shell::Nu,
+        ShellName::Elvish => Shell::Elvish,
+        ShellName::Tcsh => Shell::Tcsh,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 
 use super::{Context, activation_line, exec, hook};
 use crate::core::environment::Environment;
@@ -37,6 +37,25 @@ if [[ -f ~/.bashrc ]]; then . ~/.bashrc; fi
 eval "$(@SILO@ hook bash)"
 "#;
 
+/// Elvish takes one start file: the user's own with this behind it, in the same scope.
+const ELVISHRC: &str = "
+# Written by silo for `silo shell`.
+eval (@SILO@ hook elvish | slurp)
+";
+/// tcsh looks for its start file in `HOME` alone. Within backquotes only an alias keeps its quotes.
+const TCSHRC: &str = r#"# Written by silo for `silo shell`.
+setenv HOME @HOME@
+set home = "$HOME:q"
+if ( -r ~/.tcshrc ) then
+  source ~/.tcshrc
+else if ( -r ~/.cshrc ) then
+  source ~/.cshrc
+endif
+set __silo_bin = @SILO@
+alias __silo_ask '"$__silo_bin:q" hook tcsh'
+eval "`__silo_ask`"
+"#;
+
 pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> {
     let folder = dir.map_or_else(|| Ok(context.folder.clone()), |dir| files::canonical(&context.folder.join(dir)))?;
     let project = Project::load(&folder, context.config.as_deref())?;
@@ -55,9 +74,10 @@ pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> 
         environment.set("PATH", path);
     }
     let mut arguments = Vec::new();
+    let shell = Shell::of_program(&program.to_string_lossy());
     if std::io::stdin().is_terminal() {
         context.ui.hook(&activation_line(&settled.known.name, &settled.known.ports));
-        match Shell::of_program(&program.to_string_lossy()) {
+        match shell {
             Some(shell) => {
                 arguments = start(shell, silo.as_os_str().as_bytes(), &context.dirs, &mut environment)?;
             }
@@ -65,6 +85,9 @@ pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> 
                 context.ui.warn("This shell has no silo hook: the variables are set, but `cd` will not change them");
             }
         }
+    } else if shell == Some(Shell::Nu) {
+        // It reads no script from its input unless it is told to.
+        arguments.push("/dev/stdin".into());
     }
     Err(cmd::exec(&program, &arguments, &environment, Some(&folder)))
 }
@@ -97,7 +120,26 @@ fn start(shell: Shell, silo: &[u8], dirs: &Dirs, environment: &mut Environment) 
         }
         Shell::Fish => {
             let command = [&shell.quote(silo), b" hook fish | source".as_slice()].concat();
-            Ok(vec!["--init-command".into(), std::os::unix::ffi::OsStringExt::from_vec(command)])
+            Ok(vec!["--init-command".into(), OsString::from_vec(command)])
+        }
+        Shell::Nu => {
+            write("hook.nu", &shell.hook(silo, b""))?;
+            let source = [b"source ".as_slice(), &shell.quote(folder.join("hook.nu").as_os_str().as_bytes())].concat();
+            Ok(vec!["--execute".into(), OsString::from_vec(source)])
+        }
+        Shell::Elvish => {
+            let own = environment.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+            let own = own.unwrap_or_else(|| dirs.home.join(".config")).join("elvish/rc.elv");
+            let own = files::read(&own, 1024 * 1024)?.map_or_else(Vec::new, |own| own.bytes);
+            write("rc.elv", &[own, filled(ELVISHRC, "@SILO@", silo)].concat())?;
+            Ok(vec!["-rc".into(), folder.join("rc.elv").into()])
+        }
+        Shell::Tcsh => {
+            let home =
+                String::from_utf8_lossy(&filled(TCSHRC, "@HOME@", dirs.home.as_os_str().as_bytes())).into_owned();
+            write(".tcshrc", &filled(&home, "@SILO@", silo))?;
+            environment.set("HOME", folder);
+            Ok(Vec::new())
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What silo prints for a shell to evaluate. Quoting is ours and per shell (design D9): `shell_words::quote` is
-//! exploitable in fish, where `\` escapes inside single quotes.
+//! The shells silo has a hook for, and what it prints for them to evaluate.
 
-use super::activation::Change;
+mod commands;
+mod quote;
 
 /// A shell silo has a hook for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +12,20 @@ pub enum Shell {
     Zsh,
     /// fish, 3.1 or newer.
     Fish,
+    /// nushell, 0.101 or newer.
+    Nu,
+    /// Elvish, 0.19 or newer.
+    Elvish,
+    /// tcsh, 6.24 or newer.
+    Tcsh,
 }
+
+/// What tcsh reads at each prompt, from a file: it has no functions, and evaluates no more than one line at a time.
+pub const TCSH_SCRIPT: &str = include_str!("../../shell/silo.tcsh");
 
 impl Shell {
     /// Every shell, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
+    pub const ALL: [Self; 6] = [Self::Bash, Self::Zsh, Self::Fish, Self::Nu, Self::Elvish, Self::Tcsh];
 
     /// The shell's name, as typed.
     pub fn name(self) -> &'static str {
@@ -24,6 +33,9 @@ impl Shell {
             Self::Bash => "bash",
             Self::Zsh => "zsh",
             Self::Fish => "fish",
+            Self::Nu => "nu",
+            Self::Elvish => "elvish",
+            Self::Tcsh => "tcsh",
         }
     }
 
@@ -33,82 +45,29 @@ impl Shell {
         Self::ALL.into_iter().find(|shell| shell.name() == program)
     }
 
-    /// The shell hook, with `silo` as the program it runs.
-    pub fn hook(self, silo: &[u8]) -> Vec<u8> {
-        let script = match self {
+    /// The shell hook, with `silo` as the program it runs; tcsh reads [`TCSH_SCRIPT`] from the file `script`.
+    pub fn hook(self, silo: &[u8], script: &[u8]) -> Vec<u8> {
+        let silo = self.quote(silo);
+        let text = match self {
             Self::Bash => include_str!("../../shell/silo.bash"),
             Self::Zsh => include_str!("../../shell/silo.zsh"),
             Self::Fish => include_str!("../../shell/silo.fish"),
+            Self::Nu => include_str!("../../shell/silo.nu"),
+            Self::Elvish => include_str!("../../shell/silo.elv"),
+            Self::Tcsh => {
+                let set =
+                    [b"set __silo_bin = ".as_slice(), &silo, b"; set __silo_hook = ", &self.quote(script)].concat();
+                return [set.as_slice(), b"; set __silo_load; source \"$__silo_hook:q\"\n"].concat();
+            }
         };
-        let (before, after) = script.split_once("@SILO@").expect("each hook names silo once");
-        let script = [before.as_bytes(), &self.quote(silo), after.as_bytes()].concat();
+        let (before, after) = text.split_once("@SILO@").expect("each hook names silo once");
+        let text = [before.as_bytes(), &silo, after.as_bytes()].concat();
         match self {
             // Functions defined so keep zsh's own options whenever they run, and no alias of the user's is expanded
             // while they are read (zshbuiltins, `emulate -c`).
-            Self::Zsh => [b"emulate zsh -o no_aliases -c ".as_slice(), &self.quote(&script), b"\n"].concat(),
-            Self::Bash | Self::Fish => script,
+            Self::Zsh => [b"emulate zsh -o no_aliases -c ".as_slice(), &self.quote(&text), b"\n"].concat(),
+            _ => text,
         }
-    }
-
-    /// What keeps a user's alias from being expanded; the zsh hook evaluates without aliases, fish has none.
-    fn builtin(self) -> &'static [u8] {
-        if self == Self::Bash { b"\\builtin " } else { b"" }
-    }
-
-    /// One word for this shell, whatever bytes it holds (all but NUL, which no variable can).
-    pub fn quote(self, value: &[u8]) -> Vec<u8> {
-        let mut word = vec![b'\''];
-        for byte in value {
-            match (self, byte) {
-                (Self::Bash | Self::Zsh, b'\'') => word.extend(b"'\\''"),
-                (Self::Fish, b'\'' | b'\\') => word.extend([b'\\', *byte]),
-                _ => word.push(*byte),
-            }
-        }
-        word.push(b'\'');
-        word
-    }
-
-    /// Commands that set the hook's own variables, then change the environment.
-    ///
-    /// Own variables come first: a readonly variable of the user's may end the evaluation, and the next prompt must not
-    /// try again.
-    pub fn commands(self, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
-        let mut text = Vec::new();
-        for (name, value) in own {
-            match self {
-                Self::Bash | Self::Zsh => text.extend([name.as_bytes(), b"=", &self.quote(value), b"\n"].concat()),
-                Self::Fish => text.extend([b"set -g ", name.as_bytes(), b" ", &self.quote(value), b"\n"].concat()),
-            }
-        }
-        let set = changes.iter().filter_map(|change| Some((change.name.as_bytes(), change.value.as_deref()?)));
-        let set: Vec<_> = set.collect();
-        let unset: Vec<_> =
-            changes.iter().filter(|change| change.value.is_none()).map(|change| change.name.as_bytes()).collect();
-        match self {
-            Self::Bash | Self::Zsh => {
-                if !set.is_empty() {
-                    text.extend(self.builtin());
-                    text.extend(b"export");
-                    for (name, value) in &set {
-                        text.extend([b" ", *name, b"=", &self.quote(value)].concat());
-                    }
-                    text.push(b'\n');
-                }
-                if !unset.is_empty() {
-                    text.extend([self.builtin(), b"unset -v ", unset.join(&b' ').as_slice(), b"\n"].concat());
-                }
-            }
-            Self::Fish => {
-                for (name, value) in &set {
-                    text.extend([b"set -gx ", *name, b" ", &self.quote(value), b"\n"].concat());
-                }
-                if !unset.is_empty() {
-                    text.extend([b"set -e ", unset.join(&b' ').as_slice(), b"\n"].concat());
-                }
-            }
-        }
-        text
     }
 }
 
@@ -117,26 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_for_each_shell() {
-        let quoted = |shell: Shell, value: &str| String::from_utf8(shell.quote(value.as_bytes())).expect("it is text");
-        assert_eq!(quoted(Shell::Bash, r"it's \"), r"'it'\''s \'");
-        assert_eq!(quoted(Shell::Fish, r"it's \"), r"'it\'s \\'");
-        assert_eq!(quoted(Shell::Zsh, ""), "''");
-    }
-
-    #[test]
-    fn own_variables_come_first_and_each_shell_gets_its_words() {
-        let changes =
-            [Change { name: "A".into(), value: Some(b"1".to_vec()) }, Change { name: "B".into(), value: None }];
-        let text = |shell: Shell| String::from_utf8(shell.commands(&[("__s", b"x")], &changes)).expect("it is text");
-        assert_eq!(text(Shell::Bash), "__s='x'\n\\builtin export A='1'\n\\builtin unset -v B\n");
-        assert_eq!(text(Shell::Fish), "set -g __s 'x'\nset -gx A '1'\nset -e B\n");
-    }
-
-    #[test]
     fn login_shells_are_recognised() {
         assert_eq!(Shell::of_program("-zsh"), Some(Shell::Zsh));
         assert_eq!(Shell::of_program("/usr/local/bin/fish"), Some(Shell::Fish));
         assert_eq!(Shell::of_program("/bin/dash"), None);
+    }
+
+    #[test]
+    fn tcsh_gets_one_line_that_names_silo_and_its_script() {
+        assert_eq!(
+            String::from_utf8(Shell::Tcsh.hook(b"/b/silo", b"/s/it's")).expect("it is text"),
+            "set __silo_bin = /b/silo; set __silo_hook = /s/it\\'s; set __silo_load; source \"$__silo_hook:q\"\n"
+        );
     }
 }

@@ -29,7 +29,7 @@ pub const RESERVED: &[&str] = &[
 /// How other names of silo's own begin.
 pub const RESERVED_STARTS: &[&str] = &["SILO_", "__SILO", "__silo"];
 
-/// The dangerous names, with a final `*` for whole families.
+/// The dangerous names, with a final `*` for whole families and `~` before those meant in any case.
 const REFUSED: &str = include_str!("varname/refused.txt");
 
 /// Checks a variable name, or says why it is refused.
@@ -45,7 +45,11 @@ pub fn check(name: &str) -> Result<(), Refusal> {
     if RESERVED.contains(&name) || RESERVED_STARTS.iter().any(|start| name.starts_with(start)) {
         return Err(Refusal::Reserved);
     }
-    if refused().any(|word| word.strip_suffix('*').map_or(word == name, |start| name.starts_with(start))) {
+    let upper = name.to_ascii_uppercase();
+    if refused().any(|word| {
+        let (word, name) = word.strip_prefix('~').map_or((word, name), |word| (word, upper.as_str()));
+        word.strip_suffix('*').map_or(word == name, |start| name.starts_with(start))
+    }) {
         return Err(Refusal::Dangerous);
     }
     Ok(())
@@ -86,6 +90,9 @@ mod tests {
             "CARGO_BUILD_RUSTC_WRAPPER",
             "path",
             "status",
+            "Config",
+            "NU_LIB_DIRS",
+            "transient_prompt_command",
         ] {
             assert_eq!(check(name), Err(Refusal::Dangerous), "{name}");
         }

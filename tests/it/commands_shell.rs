@@ -1,10 +1,42 @@
-//! `silo shell` as a script uses it: `$SHELL` with its input from a pipe.
+//! `silo shell`: `$SHELL` inside the instance, on a terminal and with its input from a pipe.
 
 use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
+use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
+
+each_shell!(a_shell_on_a_terminal_reads_its_users_start_file_and_then_loads_the_hook);
+
+fn a_shell_on_a_terminal_reads_its_users_start_file_and_then_loads_the_hook(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    let program = shell.program();
+    let env = [("SHELL", program.as_os_str())];
+    let mut session = Session::with(&sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
+    let outside = session.run(":");
+    // The user's own file has all but the hook. Without it there is no `dump`.
+    let (ours, theirs) = shell.start_files(&sandbox, session.zdotdir());
+    let text = fs::read_to_string(ours).expect("the session wrote it");
+    assert!(text.contains(&shell.load()), "{text}");
+    fs::create_dir_all(theirs.parent().expect("it lies in a folder")).expect("the sandbox is writable");
+    fs::write(theirs, text.replace(&shell.load(), "")).expect("the sandbox is writable");
+    if shell == Shell::Nu {
+        fs::remove_dir_all(sandbox.path("data/nushell/vendor")).expect("the session wrote the hook there");
+    }
+
+    let inside = session.run(&shell.call("silo shell app"));
+    inside.assert_active(&sandbox, &app);
+    assert!(inside.told.contains(&format!("silo: {} · WEB_PORT={web}\n", sandbox.instance(&app))), "{inside:?}");
+    let left = session.run("cd ..");
+    assert_eq!(left.told, format!("silo: left {}\n", sandbox.instance(&app)));
+    assert_eq!((left.silo_names(), left.var("WEB_PORT")), (vec!["__SILO_CONSENT".to_owned()], None));
+    assert_eq!(left.var("HOME"), outside.var("HOME"));
+    session.run("cd app").assert_active(&sandbox, &app);
+    session.run("exit").assert_inactive();
+}
 
 /// What a shell answers to a script on its input.
 #[track_caller]
@@ -22,14 +54,22 @@ fn piped(sandbox: &Sandbox, shell: &str, args: &[&str], script: &str) -> (Option
 
 #[test]
 fn a_script_on_the_input_runs_inside_the_instance_in_every_shell() {
-    for shell in ["bash", "zsh", "fish", "sh"] {
+    let posix = "echo $SILO_WORKSPACE $WEB_PORT; pwd; exit 7\n";
+    let elvish = "echo $E:SILO_WORKSPACE $E:WEB_PORT; echo $pwd; exit 7\n";
+    let nu = "print $'($env.SILO_WORKSPACE) ($env.WEB_PORT)'; print $env.PWD; exit 7\n";
+    let known = [(Shell::Bash, posix), (Shell::Zsh, posix), (Shell::Fish, posix), (Shell::Tcsh, posix)];
+    let known = known.into_iter().chain([(Shell::Elvish, elvish), (Shell::Nu, nu)]);
+    let known = known.map(|(shell, script)| (shell.program().display().to_string(), script));
+    for (shell, script) in known.chain([("sh".to_owned(), posix)]) {
         let sandbox = Sandbox::new();
         let [web] = free_ports();
         let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));
         sandbox.run(&app, ["env", "dev"]).success();
-        let (code, stdout, stderr) = piped(&sandbox, shell, &["app"], "echo $SILO_WORKSPACE $WEB_PORT; pwd; exit 7\n");
+        let (code, stdout, stderr) = piped(&sandbox, &shell, &["app"], script);
         assert_eq!(stdout, format!("dev {web}\n$SANDBOX/projects/app\n"), "{shell}: {stderr}");
-        assert_eq!((code, stderr.as_str()), (Some(7), ""), "{shell}");
+        assert_eq!(code, Some(7), "{shell}");
+        // Elvish shows a prompt even there.
+        assert_eq!(stderr.trim_end_matches("$SANDBOX/projects/app> "), "", "{shell}");
     }
 }
 

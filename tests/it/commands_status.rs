@@ -136,7 +136,7 @@ fn what_cannot_be_understood_exits_with_2() {
         &["env", "a", "b"],
         &["env", "--profile"],
         &["hook"],
-        &["hook", "tcsh"],
+        &["hook", "csh"],
         &["export", "sh"],
         &["exec"],
     ];

@@ -82,7 +82,7 @@ fn commands_come_first_and_options_where_one_is_begun() {
     assert!(commands.iter().all(|word| !word.starts_with('-')), "{commands:?}");
     assert_eq!(values(&sandbox, "app", "silo pro"), ["profiles"]);
     assert_eq!(values(&sandbox, "app", "silo tru"), ["trust"]);
-    assert_eq!(values(&sandbox, "app", "silo hook "), ["bash", "zsh", "fish"]);
+    assert_eq!(values(&sandbox, "app", "silo completions "), ["bash", "zsh", "fish"]);
     assert_eq!(values(&sandbox, "app", "silo up --de"), ["--detach"]);
     assert_eq!(values(&sandbox, "app", "silo logs -"), values(&sandbox, "app", "silo logs --"));
     assert!(values(&sandbox, "app", "silo status ").contains(&"--json".to_owned()), "there is nothing else");

@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::pty::{Session, Shell, each_shell};
+use crate::pty::{Session, Shell};
 use crate::sandbox::Sandbox;
-
-each_shell!(two_clones_serve_side_by_side_on_ports_of_their_own);
 
 /// Each run has a registry of its own, so two at once would lease the same ports and both mean it.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -29,6 +27,21 @@ fn origin(sandbox: &Sandbox) -> PathBuf {
     sandbox.git(&origin, ["add", "."]);
     sandbox.git(&origin, ["commit", "-qm", "example"]);
     origin
+}
+
+#[test]
+fn two_clones_serve_side_by_side_in_bash() {
+    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::Bash);
+}
+
+#[test]
+fn two_clones_serve_side_by_side_in_zsh() {
+    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::Zsh);
+}
+
+#[test]
+fn two_clones_serve_side_by_side_in_fish() {
+    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::Fish);
 }
 
 fn two_clones_serve_side_by_side_on_ports_of_their_own(shell: Shell) {

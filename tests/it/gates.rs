@@ -8,7 +8,7 @@ use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{Sandbox, free_ports};
 use crate::tools::{ALL, Tools};
 
-each_shell!(ten_calls_at_once_make_one_cluster, path_gets_and_loses_only_its_own_entry);
+each_shell!(path_gets_and_loses_only_its_own_entry);
 
 /// A trusted project with a cluster, and the stand-ins; running clusters really listen.
 fn project(sandbox: &Sandbox) -> (std::path::PathBuf, Tools) {
@@ -44,6 +44,21 @@ fn ten_calls_at_once_make_one_cluster(shell: Shell) {
     sandbox.run(&app, ["down", "--delete-cluster"]).success();
 }
 
+#[test]
+fn ten_calls_at_once_make_one_cluster_in_bash() {
+    ten_calls_at_once_make_one_cluster(Shell::Bash);
+}
+
+#[test]
+fn ten_calls_at_once_make_one_cluster_in_zsh() {
+    ten_calls_at_once_make_one_cluster(Shell::Zsh);
+}
+
+#[test]
+fn ten_calls_at_once_make_one_cluster_in_fish() {
+    ten_calls_at_once_make_one_cluster(Shell::Fish);
+}
+
 fn path_gets_and_loses_only_its_own_entry(shell: Shell) {
     let sandbox = Sandbox::new();
     let (_, _tools) = project(&sandbox);
@@ -53,7 +68,14 @@ fn path_gets_and_loses_only_its_own_entry(shell: Shell) {
     let (gates, rest) = inside.split_once(':').expect("there are several folders");
     assert_eq!(rest, before);
     assert!(gates.starts_with(sandbox.path("state/silo/instances").to_str().expect("it is ASCII")), "{gates}");
-    let edit = if shell == Shell::Fish { "set -gx PATH /mine $PATH /late" } else { "PATH=/mine:$PATH:/late" };
+    // The list is the shell's own, where it has one.
+    let edit = match shell {
+        Shell::Bash | Shell::Zsh => "PATH=/mine:$PATH:/late",
+        Shell::Fish => "set -gx PATH /mine $PATH /late",
+        Shell::Nu => "$env.PATH = ($env.PATH | prepend /mine | append /late)",
+        Shell::Elvish => "set paths = [/mine $@paths /late]",
+        Shell::Tcsh => "set path = ( /mine $path /late )",
+    };
     session.run(edit);
     let left = session.run("cd ..");
     assert_eq!(left.var("PATH"), Some(format!("/mine:{before}:/late").as_str()));

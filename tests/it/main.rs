@@ -60,6 +60,7 @@ mod shell_hook;
 mod shell_prompt;
 mod shell_quoting;
 mod shell_trust;
+mod shells;
 mod takeover;
 mod tidy;
 mod tools;

@@ -1,15 +1,16 @@
-//! Interactive bash, zsh and fish on a terminal of their own, typed into and observed through files.
+//! Interactive shells on a terminal of their own, typed into and observed through files.
 //!
 //! Each line typed is followed by `dump N`, a function that writes `$?` and the environment to a file by rename, so
-//! nothing is ever parsed off a screen. Without echo, prompt and line editor, bash and zsh leave on their terminal only
-//! what is told to the user; fish draws on its own, so its standard error has a second one. A marker printed by `dump`
-//! says when all that was told has arrived.
+//! nothing is ever parsed off a screen. Without echo, prompt and line editor, bash, zsh and tcsh leave on their terminal
+//! only what is told to the user; fish draws on its own, so its standard error has a second one; nushell and Elvish cannot
+//! do without their editor, and draw on standard error, but say where they begin and end. A marker printed by `dump` says
+//! when all that was told has arrived.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -21,15 +22,18 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname, unlockpt};
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::termios::{LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::tcgetpgrp;
 
 use crate::sandbox::Sandbox;
 
+/// How a program asks where the cursor is.
+const WHERE: &[u8] = b"\x1b[6n";
 /// How long a line may take before the test fails.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 nix::ioctl_write_int_bad!(tiocsctty, nix::libc::TIOCSCTTY);
+nix::ioctl_write_ptr_bad!(set_size, nix::libc::TIOCSWINSZ, nix::libc::winsize);
 
 /// Makes one test for each shell from functions that take the shell.
 macro_rules! each_shell {
@@ -47,88 +51,53 @@ macro_rules! each_shell {
             fn fish() {
                 super::$name(crate::pty::Shell::Fish);
             }
+            #[test]
+            fn nu() {
+                super::$name(crate::pty::Shell::Nu);
+            }
+            #[test]
+            fn elvish() {
+                super::$name(crate::pty::Shell::Elvish);
+            }
+            #[test]
+            fn tcsh() {
+                super::$name(crate::pty::Shell::Tcsh);
+            }
         }
     )+ };
 }
 pub(crate) use each_shell;
 
-/// A shell silo has a hook for.
+/// The same for what only bash, zsh and fish can do.
+macro_rules! first_shells {
+    ($($name:ident),+ $(,)?) => { $(
+        mod $name {
+            #[test]
+            fn bash() {
+                super::$name(crate::pty::Shell::Bash);
+            }
+            #[test]
+            fn zsh() {
+                super::$name(crate::pty::Shell::Zsh);
+            }
+            #[test]
+            fn fish() {
+                super::$name(crate::pty::Shell::Fish);
+            }
+        }
+    )+ };
+}
+pub(crate) use first_shells;
+
+/// A shell silo has a hook for; its words are in `shells.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shell {
     Bash,
     Zsh,
     Fish,
-}
-
-impl Shell {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Bash => "bash",
-            Self::Zsh => "zsh",
-            Self::Fish => "fish",
-        }
-    }
-
-    /// Where the shell is.
-    pub(crate) fn program(self) -> PathBuf {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&path).map(|dir| dir.join(self.name())).find(|program| program.is_file());
-        found.unwrap_or_else(|| panic!("no {}: install bash, zsh and fish (tests/run does)", self.name()))
-    }
-
-    /// A command that exports a variable; the value is plain text without quotes.
-    pub(crate) fn export(self, name: &str, value: &str) -> String {
-        match self {
-            Self::Bash | Self::Zsh => format!("export {name}='{value}'"),
-            Self::Fish => format!("set -gx {name} '{value}'"),
-        }
-    }
-
-    /// A command that unsets a variable.
-    pub(crate) fn unset(self, name: &str) -> String {
-        match self {
-            Self::Bash | Self::Zsh => format!("unset {name}"),
-            Self::Fish => format!("set -e {name}"),
-        }
-    }
-
-    /// The line of the user's configuration that loads the hook.
-    pub(crate) fn load(self) -> String {
-        match self {
-            Self::Bash | Self::Zsh => format!("eval \"$(silo hook {})\"", self.name()),
-            Self::Fish => "silo hook fish | source".to_owned(),
-        }
-    }
-
-    /// The configuration of a session: no prompt, no line editor where one can do without, and `dump`.
-    fn configuration(self, setup: &Setup<'_>, out: &Path) -> String {
-        let out = out.display();
-        let quiet = match self {
-            Self::Bash => "PS1='' PS2=''",
-            Self::Zsh if setup.editing => "PS1='' PS2=''; unsetopt prompt_sp prompt_cr",
-            Self::Zsh => "PS1='' PS2=''; unsetopt zle prompt_sp prompt_cr",
-            Self::Fish => "function fish_prompt; end; function fish_greeting; end; function fish_title; end",
-        };
-        let dump = match self {
-            Self::Bash | Self::Zsh => format!(
-                "dump() {{
-                    local kept=$?
-                    {{ printf 'status=%s\\0' \"$kept\"; /usr/bin/env -0; }} >'{out}/'\"$1\".new
-                    printf '\\036%s\\036' \"$1\" >&2
-                    /bin/mv '{out}/'\"$1\".new '{out}/'\"$1\"
-                }}"
-            ),
-            Self::Fish => format!(
-                "function dump
-                    set -l kept $status
-                    begin; printf 'status=%s\\0' $kept; /usr/bin/env -0; end >'{out}/'$argv[1].new
-                    printf '\\036%s\\036' $argv[1] >&2
-                    /bin/mv '{out}/'$argv[1].new '{out}/'$argv[1]
-                end"
-            ),
-        };
-        format!("{quiet}\n{}\n{}\n{}\n{dump}\n", setup.before, self.load(), setup.after)
-    }
+    Nu,
+    Elvish,
+    Tcsh,
 }
 
 /// What differs from a user with nothing but the hook.
@@ -157,6 +126,8 @@ pub(crate) struct Session {
     out: PathBuf,
     dumps: usize,
     read: usize,
+    /// Up to where the screen was when the last line was typed.
+    typed: usize,
 }
 
 /// What one line left behind.
@@ -179,34 +150,22 @@ impl Session {
     pub(crate) fn with(sandbox: &Sandbox, shell: Shell, dir: impl AsRef<Path>, setup: &Setup<'_>) -> Self {
         let own = tempfile::Builder::new().prefix("session-").tempdir_in(sandbox.path("home"));
         let own = own.expect("HOME is writable").keep();
-        let file = own.join(if shell == Shell::Zsh { ".zshrc" } else { "configuration" });
-        fs::write(&file, shell.configuration(setup, &own)).expect("HOME is writable");
-        // Without it fish starts to read every manual page in the background.
-        fs::create_dir_all(sandbox.path("data/fish/generated_completions")).expect("the sandbox is writable");
-
-        let mut words: Vec<OsString> = vec![shell.program().into()];
-        match shell {
-            Shell::Bash if setup.editing => words.extend(["--noprofile", "--rcfile"].map(OsString::from)),
-            Shell::Bash => words.extend(["--noprofile", "--noediting", "--rcfile"].map(OsString::from)),
-            Shell::Zsh => words.push("-d".into()),
-            Shell::Fish => words.extend(["-C".into(), format!("source {}", file.display()).into()]),
-        }
-        if shell == Shell::Bash {
-            words.push(file.into());
-        }
-        words.push("-i".into());
+        let words = shell.configure(sandbox, setup, &own);
         let line: Vec<&OsStr> = setup.wrapper.iter().copied().chain(words.iter().map(OsString::as_os_str)).collect();
         let mut command = sandbox.command(line[0], dir);
-        command.args(&line[1..]).env("ZDOTDIR", &own).envs(setup.env.iter().copied());
+        command.args(&line[1..]).env("ZDOTDIR", &own);
+        if shell.draws() {
+            command.env("TERM", "xterm").env("XDG_RUNTIME_DIR", &own);
+        }
+        command.envs(setup.env.iter().copied());
 
-        let (keyboard, terminal) = terminal();
+        let (keyboard, terminal) = terminal(shell);
         // bash takes a terminal on its standard error for the one it was started from: it must have the same.
-        let (stderr, second) = match shell {
-            Shell::Bash | Shell::Zsh => (terminal.try_clone().expect("files are left"), None),
-            Shell::Fish => {
-                let (errors, stderr) = self::terminal();
-                (stderr, Some(errors))
-            }
+        let (stderr, second) = if shell == Shell::Fish {
+            let (errors, stderr) = self::terminal(shell);
+            (stderr, Some(errors))
+        } else {
+            (terminal.try_clone().expect("files are left"), None)
         };
         command.stdin(Stdio::from(terminal.try_clone().expect("files are left")));
         command.stdout(Stdio::from(terminal)).stderr(Stdio::from(stderr));
@@ -222,16 +181,20 @@ impl Session {
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {line:?}: {error}"));
         let screen = collect(keyboard.try_clone().expect("files are left"));
         let told = second.map_or_else(|| Arc::clone(&screen), collect);
-        Self { shell, child, keyboard, screen, told, words, out: own, dumps: 0, read: 0 }
+        Self { shell, child, keyboard, screen, told, words, out: own, dumps: 0, read: 0, typed: 0 }
     }
 
     /// A command line that starts this very shell again, configured alike.
     pub(crate) fn again(&self) -> String {
-        let words: Vec<String> = self.words.iter().map(|word| format!("'{}'", word.display())).collect();
-        words.join(" ")
+        self.shell.call(&self.words().join(" "))
     }
 
-    /// Where this session's zsh finds its configuration.
+    /// The words of that line, quoted for any shell.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.words.iter().map(|word| format!("'{}'", word.display())).collect()
+    }
+
+    /// The folder of this session's configuration, where zsh finds it.
     pub(crate) fn zdotdir(&self) -> &Path {
         &self.out
     }
@@ -241,7 +204,13 @@ impl Session {
     pub(crate) fn run(&mut self, line: &str) -> Seen {
         self.dumps += 1;
         let name = self.dumps.to_string();
-        self.keyboard.write_all(format!("{line}\ndump {name}\n").as_bytes()).expect("the terminal is open");
+        if self.shell.draws() {
+            // An editor that starts may drop what was typed before it did.
+            self.type_at_prompts(line);
+            self.type_at_prompts(&format!("dump {name}"));
+        } else {
+            self.type_ahead(&format!("{line}\ndump {name}"));
+        }
         let file = self.out.join(&name);
         let marker = format!("\x1e{name}\x1e");
         let start = Instant::now();
@@ -251,7 +220,12 @@ impl Session {
             let end = rest.windows(marker.len()).position(|window| window == marker.as_bytes());
             if let (Some(end), true) = (end, file.exists()) {
                 self.read += end + marker.len();
-                break String::from_utf8_lossy(&rest[..end]).into_owned();
+                let told = String::from_utf8_lossy(&rest[..end]);
+                break if self.shell.draws() {
+                    without_drawing(&told, self.shell.drawing())
+                } else {
+                    told.into_owned()
+                };
             }
             if start.elapsed() > DEADLINE {
                 let rest = String::from_utf8_lossy(rest).into_owned();
@@ -263,6 +237,33 @@ impl Session {
             std::thread::sleep(Duration::from_millis(2));
         };
         Seen::parse(&fs::read(&file).expect("it was just moved there"), told)
+    }
+
+    fn type_ahead(&mut self, lines: &str) {
+        let typed = self.shell.typed(lines);
+        self.keyboard.write_all(typed.as_bytes()).expect("the terminal is open");
+    }
+
+    /// Types each line when the editor waits for it.
+    #[track_caller]
+    fn type_at_prompts(&mut self, lines: &str) {
+        const READY: &[u8] = b"\x1b[?2004h";
+        for line in lines.split('\n') {
+            let start = Instant::now();
+            loop {
+                let screen = self.screen.lock().expect("the reader does not panic");
+                let ready = screen[self.typed..].windows(READY.len()).position(|window| window == READY);
+                if let Some(ready) = ready {
+                    self.typed += ready + READY.len();
+                    break;
+                }
+                let shown = String::from_utf8_lossy(&screen).into_owned();
+                drop(screen);
+                assert!(start.elapsed() < DEADLINE, "{} shows no prompt: {shown:?}", self.shell.name());
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            self.type_ahead(line);
+        }
     }
 }
 
@@ -309,7 +310,7 @@ impl Seen {
 
     /// All variables but those a shell changes by itself.
     pub(crate) fn environment(&self) -> BTreeMap<OsString, OsString> {
-        let own = ["_", "PWD", "OLDPWD", "SHLVL", "LINES", "COLUMNS"].map(OsStr::new);
+        let own = ["_", "PWD", "OLDPWD", "SHLVL", "LINES", "COLUMNS", "CMD_DURATION_MS"].map(OsStr::new);
         let theirs = self.variables.iter().filter(|(name, _)| !own.contains(&name.as_os_str()));
         theirs.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
@@ -354,7 +355,7 @@ impl Seen {
 
 /// A terminal that shows nothing of what is typed and changes nothing of what is written: our end and the shell's.
 /// Neither is inherited by programs other tests start, so it ends with its session.
-fn terminal() -> (File, File) {
+fn terminal(shell: Shell) -> (File, File) {
     static NAMING: Mutex<()> = Mutex::new(());
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("the system has terminals");
     grantpt(&master).expect("it is a terminal");
@@ -369,11 +370,30 @@ fn terminal() -> (File, File) {
     let mut modes = tcgetattr(&slave).expect("it is a terminal");
     modes.local_flags.remove(LocalFlags::ECHO);
     modes.output_flags.remove(OutputFlags::OPOST);
+    if shell.draws() {
+        // What is typed ahead arrives as it was typed, whether the editor reads just then or not; and it needs room.
+        modes.input_flags.remove(InputFlags::ICRNL);
+        let size = nix::libc::winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+        #[allow(unsafe_code)]
+        // SAFETY: the structure outlives the call, which reads it.
+        unsafe { set_size(slave.as_raw_fd(), &raw const size) }.expect("it is a terminal");
+    }
     tcsetattr(&slave, SetArg::TCSANOW, &modes).expect("it is a terminal");
     (OwnedFd::from(master).into(), slave)
 }
 
-/// Gathers what a terminal shows until its last user is gone.
+/// What a shell told between the turns of its line editor.
+fn without_drawing(shown: &str, (begin, end): (&str, &str)) -> String {
+    let mut told = String::new();
+    let mut rest = shown;
+    while let Some((before, drawn)) = rest.split_once(begin) {
+        told.push_str(before);
+        rest = drawn.split_once(end).map_or("", |(_, after)| after);
+    }
+    told + rest
+}
+
+/// Gathers what a terminal shows until its last user is gone, and answers who asks where the cursor is.
 fn collect(mut terminal: File) -> Arc<Mutex<Vec<u8>>> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let all = Arc::clone(&seen);
@@ -381,7 +401,13 @@ fn collect(mut terminal: File) -> Arc<Mutex<Vec<u8>>> {
         let mut part = [0; 4096];
         // Linux ends a terminal with EIO, others with nothing read.
         while let Ok(read @ 1..) = terminal.read(&mut part) {
-            all.lock().expect("nobody panics while holding it").extend(&part[..read]);
+            let mut all = all.lock().expect("nobody panics while holding it");
+            let known = all.len().saturating_sub(WHERE.len() - 1);
+            all.extend(&part[..read]);
+            for _ in all[known..].windows(WHERE.len()).filter(|window| window == &WHERE) {
+                // A shell that has just ended needs no answer.
+                let _ = terminal.write_all(b"\x1b[1;1R");
+            }
         }
     });
     seen

@@ -50,7 +50,14 @@ described! {
         ] },
     });
     Variable: |_| {
-        let (families, names): (Vec<&str>, Vec<&str>) = varname::refused().partition(|name| name.ends_with('*'));
+        let (any_case, exact): (Vec<&str>, Vec<&str>) = varname::refused().partition(|name| name.starts_with('~'));
+        let any_case = any_case.into_iter().map(|name| {
+            let letter = |c: char| if c == '_' { "_".to_owned() } else { format!("[{c}{}]", c.to_ascii_lowercase()) };
+            let (name, end) = name[1..].strip_suffix('*').map_or((&name[1..], "$"), |start| (start, ""));
+            name.chars().map(letter).collect::<String>() + end
+        });
+        let any_case = format!("^({})", any_case.collect::<Vec<_>>().join("|"));
+        let (families, names): (Vec<&str>, Vec<&str>) = exact.into_iter().partition(|name| name.ends_with('*'));
         let families = families.iter().map(|name| name.trim_end_matches('*')).chain(varname::RESERVED_STARTS.iter().copied());
         json_schema!({
             "description": "A variable's name: none that changes how shells and programs behave, none of silo's own.",
@@ -60,6 +67,7 @@ described! {
             "not": { "anyOf": [
                 { "enum": names.iter().chain(varname::RESERVED).collect::<Vec<_>>() },
                 { "pattern": format!("^({})", families.collect::<Vec<_>>().join("|")) },
+                { "pattern": any_case },
             ] },
         })
     };

@@ -1,11 +1,11 @@
 //! `silo deactivate`: off in one shell until its folder is left.
 
-use crate::pty::{Session, Shell, each_shell};
+use crate::pty::{Session, Shell, first_shells};
 use crate::sandbox::Sandbox;
 
 const RANDOM: &str = "version = 1\n[ports]\nA = 0\n";
 
-each_shell!(
+first_shells!(
     it_is_off_until_the_folder_is_left,
     another_shell_stays_as_it_is,
     where_nothing_is_active_it_says_so,
@@ -56,7 +56,7 @@ fn where_nothing_is_active_it_says_so(shell: Shell) {
     sandbox
         .run(&app, ["exec", "--", "silo", "deactivate"])
         .exit(1)
-        .stderr_has("This shell has not loaded the shell hook");
+        .stderr_has("Nothing in this shell can be switched off");
 }
 
 fn other_commands_pass_through_with_their_status(shell: Shell) {

@@ -54,7 +54,10 @@ fn leaving_gives_back_the_environment_byte_for_byte(shell: Shell) {
     let sandbox = Sandbox::new();
     let [web, api, db] = free_ports();
     let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web), ("API_PORT", api), ("DB_PORT", db)]));
-    let odd = OsStr::from_bytes(b"two\nlines, \xff\xfe and it's \\ $(x)\n");
+    // Nushell does not start with a variable that is no UTF-8.
+    let end: &[u8] = if shell == Shell::Nu { "\u{80}é".as_bytes() } else { b"\xff\xfe" };
+    let odd = [b"two\nlines, and it's \\ $(x) \"!!\x01\n", end].concat();
+    let odd = OsStr::from_bytes(&odd);
     let env = [("WEB_PORT", odd), ("DB_PORT", OsStr::new(""))];
     let mut session = Session::with(&sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
     let before = session.run(":");
@@ -159,9 +162,11 @@ fn a_shell_started_inside_without_environment_is_active(shell: Shell) {
     let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
     let mut session = Session::start(&sandbox, shell, &app);
     let outer = session.run(":");
-    let kept = ["HOME", "PATH", "TERM", "LANG", "NO_COLOR", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"];
-    let kept = kept.map(|name| format!("{name}=\"${name}\"")).join(" ");
-    let inner = session.run(&format!("env -i {kept} ZDOTDIR='{}' {}", session.zdotdir().display(), session.again()));
+    let mut words = vec!["env".to_owned(), "-i".to_owned()];
+    words.extend(sandbox.environment().iter().map(|(name, value)| format!("'{name}={}'", value.display())));
+    words.push(format!("'ZDOTDIR={}'", session.zdotdir().display()));
+    words.extend(session.words());
+    let inner = session.run(&shell.call(&words.join(" ")));
     inner.assert_active(&sandbox, &app);
     assert_eq!(inner.var("WEB_PORT"), outer.var("WEB_PORT"));
     let left = session.run("cd ..");
@@ -190,7 +195,14 @@ fn a_project_removed_under_the_shell_is_left(shell: Shell) {
     let mut session = Session::start(&sandbox, shell, "");
     let outside = session.run(":");
     session.run("cd app/src").assert_active(&sandbox, &app);
-    let removed = session.run(&format!("rm -r {}", app.display()));
+    let removal = shell.call(&format!("rm -r {}", app.display()));
+    if shell == Shell::Nu {
+        // It starts no program where there is no folder.
+        let after = session.run(&format!("{removal}\nnull\ncd {}", sandbox.dir("").display()));
+        assert_eq!(after.environment(), outside.environment());
+        return;
+    }
+    let removed = session.run(&removal);
     assert!(!removed.told.contains("Error"), "{:?}", removed.told);
     assert_eq!(removed.environment(), outside.environment());
     let after = session.run(&format!("cd {}", sandbox.dir("").display()));
@@ -230,12 +242,16 @@ fn a_profile_does_not_follow_into_another_project(shell: Shell) {
 fn odd_folder_names_are_taken_as_they_are(shell: Shell) {
     let sandbox = Sandbox::new();
     for name in [r"it's $(odd) \ dir", " two  spaces\nand a line ", "-[a]*?~!#é\t\"`x`;&|", "a X=1 b", "end\n"] {
+        // The `cd` of nushell takes a last newline away.
+        if shell == Shell::Nu && name.ends_with('\n') {
+            continue;
+        }
         let [web] = free_ports();
         let dir = sandbox.trusted(name, &toml_with_ports(&[("WEB_PORT", web)]));
         let env = [("ODD", dir.as_os_str())];
         let mut session = Session::with(&sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
         let outside = session.run(":");
-        let inside = session.run("cd \"$ODD\"");
+        let inside = session.run(&shell.cd_to("ODD"));
         inside.assert_active(&sandbox, &dir);
         assert_eq!(inside.told.lines().count(), 1, "{:?}", inside.told);
         assert_eq!(session.run(":").told, "");
@@ -249,11 +265,13 @@ fn nothing_is_said_where_nothing_changes(shell: Shell) {
     let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
     std::fs::create_dir_all(sandbox.dir("plain/deep")).expect("the sandbox is writable");
     let mut session = Session::start(&sandbox, shell, "");
-    for line in [":", "cd plain", "cd deep", "cd /", "false"] {
+    // Elvish tells of a program that failed.
+    let failing = if shell == Shell::Elvish { ":".to_owned() } else { shell.call("false") };
+    for line in [":", "cd plain", "cd deep", "cd /", &failing] {
         assert_eq!(session.run(line).told, "", "{line}");
     }
     session.run(&format!("cd {}", app.display())).assert_active(&sandbox, &app);
-    for line in [":", "cd .", "false", "touch other", "true"] {
+    for line in [":", "cd .", &failing, "touch other", ":"] {
         assert_eq!(session.run(line).told, "", "{line}");
     }
 }
@@ -267,7 +285,8 @@ fn silo_log_off_silences_every_line(shell: Shell) {
     let mut session = Session::with(&sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
     let inside = session.run("cd app");
     assert_eq!(inside.var("WEB_PORT"), Some(web.to_string().as_str()));
-    let broken = session.run("echo broken >>silo.toml");
+    sandbox.project(&app, "broken");
+    let broken = session.run(":");
     assert_eq!(broken.var("WEB_PORT"), Some(web.to_string().as_str()));
     let left = session.run("cd ../stranger");
     assert_eq!(left.var("WEB_PORT"), None);

@@ -8,7 +8,6 @@ use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
 
 each_shell!(
-    the_exit_status_is_kept,
     the_users_own_prompt_functions_run_and_see_the_variables,
     loading_the_hook_twice_acts_once,
     a_project_that_cannot_act_leaves_the_prompt_alone,
@@ -22,6 +21,7 @@ fn app(sandbox: &Sandbox) -> std::path::PathBuf {
     sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]))
 }
 
+/// Elvish has none.
 fn the_exit_status_is_kept(shell: Shell) {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
@@ -31,15 +31,41 @@ fn the_exit_status_is_kept(shell: Shell) {
     entered.assert_active(&sandbox, &app);
     assert_eq!(entered.status, "8");
     assert_eq!(session.run("sh -c 'exit 9'").status, "9");
-    let acted = session.run("silo deny >/dev/null 2>&1; sh -c 'exit 3'");
+    let acted = session.run(&format!("{}; sh -c 'exit 3'", shell.quiet("silo deny")));
     assert_eq!((acted.status.as_str(), acted.var("SILO_ACTIVE")), ("3", None));
-    assert_eq!(session.run("cd ..; false").status, "1");
-    let parts = session.run(match shell {
+    assert_eq!(session.run(&format!("cd ..; {}", shell.call("false"))).status, "1");
+    let parts = match shell {
         Shell::Bash => "false | true\nexport PARTS=\"${PIPESTATUS[*]}\"",
         Shell::Zsh => "false | true\nexport PARTS=\"$pipestatus\"",
         Shell::Fish => "false | true\nset -gx PARTS \"$pipestatus\"",
-    });
-    assert_eq!(parts.var("PARTS"), Some("1 0"));
+        Shell::Nu | Shell::Elvish | Shell::Tcsh => return,
+    };
+    assert_eq!(session.run(parts).var("PARTS"), Some("1 0"));
+}
+
+#[test]
+fn the_exit_status_is_kept_in_bash() {
+    the_exit_status_is_kept(Shell::Bash);
+}
+
+#[test]
+fn the_exit_status_is_kept_in_zsh() {
+    the_exit_status_is_kept(Shell::Zsh);
+}
+
+#[test]
+fn the_exit_status_is_kept_in_fish() {
+    the_exit_status_is_kept(Shell::Fish);
+}
+
+#[test]
+fn the_exit_status_is_kept_in_nushell() {
+    the_exit_status_is_kept(Shell::Nu);
+}
+
+#[test]
+fn the_exit_status_is_kept_in_tcsh() {
+    the_exit_status_is_kept(Shell::Tcsh);
 }
 
 fn the_users_own_prompt_functions_run_and_see_the_variables(shell: Shell) {
@@ -55,15 +81,32 @@ fn the_users_own_prompt_functions_run_and_see_the_variables(shell: Shell) {
             "function fish_prompt; set -gx FIRST \"$status/$WEB_PORT\"; end",
             "function last --on-event fish_prompt; set -gx LAST ran; end",
         ),
+        Shell::Nu => (
+            "$env.config.hooks.pre_prompt = [{|| $env.FIRST = $'($env.LAST_EXIT_CODE)/($env.WEB_PORT?)' }]
+            $env.config.hooks.env_change.PWD = [{|| $env.MOVED = $'($env.WEB_PORT?)' }]",
+            "$env.config.hooks.pre_prompt = ($env.config.hooks.pre_prompt | append {|| $env.LAST = 'ran' })",
+        ),
+        Shell::Elvish => (
+            "fn web { if (has-env WEB_PORT) { get-env WEB_PORT } else { put '' } }
+            set edit:before-readline = [{ set-env FIRST '0/'(web) }]
+            set after-chdir = [{|_| set-env MOVED (web) }]",
+            "set edit:before-readline = [$@edit:before-readline { set-env LAST ran }]",
+        ),
+        Shell::Tcsh => (
+            "alias precmd 'setenv FIRST \"$status/`printenv WEB_PORT`\"'
+            alias cwdcmd 'setenv MOVED \"`printenv WEB_PORT`\"'",
+            "alias precmd \"`alias precmd`; setenv LAST ran\"",
+        ),
     };
+    let failed = if shell == Shell::Elvish { "0/" } else { "1/" };
     let mut session = Session::with(&sandbox, shell, "", &Setup { before, after, ..Setup::default() });
-    let outside = session.run("false");
-    assert_eq!((outside.var("FIRST"), outside.var("LAST")), (Some("1/"), Some("ran")));
+    let outside = session.run(&shell.call("false"));
+    assert_eq!((outside.var("FIRST"), outside.var("LAST")), (Some(failed), Some("ran")));
     let inside = session.run("cd app");
     inside.assert_active(&sandbox, &app);
     let web = inside.var("WEB_PORT").expect("it is active");
     assert_eq!(inside.var("FIRST"), Some(format!("0/{web}").as_str()));
-    if shell == Shell::Zsh {
+    if !matches!(shell, Shell::Bash | Shell::Fish) {
         assert_eq!(inside.var("MOVED"), Some(web));
     }
     assert_eq!(session.run("cd ..").var("FIRST"), Some("0/"));
@@ -89,22 +132,37 @@ fn a_bash_array_of_prompt_commands_stays_one() {
 fn loading_the_hook_twice_acts_once(shell: Shell) {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
-    let load = shell.load();
-    let after = match shell {
-        Shell::Bash => format!("{load}\n{load}\nexport HOOKS=\"${{PROMPT_COMMAND[*]}}\""),
-        Shell::Zsh => format!("{load}\n{load}\nexport HOOKS=\"$precmd_functions\" MOVES=\"$chpwd_functions\""),
-        Shell::Fish => format!("{load}\n{load}\nset -gx HOOKS (functions --handlers | grep silo)"),
+    let load = match shell {
+        Shell::Nu => format!("source {}", sandbox.path("data/nushell/vendor/autoload/silo.nu").display()),
+        _ => shell.load(),
     };
+    // What the shell runs at a prompt, and where it is known, after `cd`.
+    let hooks = match shell {
+        Shell::Bash => "export HOOKS=\"${PROMPT_COMMAND[*]}\"",
+        Shell::Zsh => "export HOOKS=\"$precmd_functions\" MOVES=\"$chpwd_functions\"",
+        Shell::Fish => "set -gx HOOKS (functions --handlers | grep silo)",
+        Shell::Nu => {
+            "$env.HOOKS = ($env.config.hooks.pre_prompt | each {|hook| view source $hook } | str join ' ')
+            $env.MOVES = ($env.config.hooks.env_change.PWD | each {|hook| view source $hook } | str join ' ')"
+        }
+        Shell::Elvish => {
+            "use str
+            set-env HOOKS (each {|hook| put $hook[def] } $edit:before-readline | str:join ' ')
+            set-env MOVES (each {|hook| put $hook[def] } $after-chdir | str:join ' ')"
+        }
+        Shell::Tcsh => "setenv HOOKS \"`alias precmd`\"\nsetenv MOVES \"`alias cwdcmd`\"",
+    };
+    let after = format!("{load}\n{load}\n{hooks}");
     let mut session = Session::with(&sandbox, shell, "", &Setup { after: &after, ..Setup::default() });
     let inside = session.run("cd app");
     inside.assert_active(&sandbox, &app);
     assert_eq!(inside.told.lines().count(), 1, "{:?}", inside.told);
-    let hooks = inside.var("HOOKS").expect("it was exported");
-    match shell {
-        Shell::Bash => assert_eq!(hooks.matches("__silo_hook").count(), 1, "{hooks}"),
-        Shell::Zsh => assert_eq!((hooks, inside.var("MOVES")), ("__silo_hook", Some("__silo_hook"))),
-        Shell::Fish => assert_eq!(hooks.matches("__silo_hook").count(), 2, "once for each event: {hooks}"),
-    }
+    let (hooks, moves) = (inside.var("HOOKS").expect("it was exported"), inside.var("MOVES"));
+    let times = if shell == Shell::Fish { 2 } else { 1 };
+    let call = if shell == Shell::Tcsh { "source \"$__silo_hook" } else { "__silo_hook" };
+    let count = |hooks: &str| hooks.matches(call).count();
+    assert_eq!(count(hooks), times, "once for each event: {hooks}");
+    assert!(moves.is_none_or(|moves| count(moves) == 1), "{moves:?}");
     let again = session.run(&load);
     assert_eq!(again.told, "", "loading it by hand inside a project");
     again.assert_active(&sandbox, &app);
@@ -117,8 +175,7 @@ fn a_project_that_cannot_act_leaves_the_prompt_alone(shell: Shell) {
     fs::create_dir_all(sandbox.dir("folder/silo.toml")).expect("the sandbox is writable");
     let mut session = Session::start(&sandbox, shell, "");
     let outside = session.run(":");
-    let stranger = session.run("cd stranger; false");
-    assert_eq!((stranger.status.as_str(), stranger.var("WEB_PORT")), ("1", None));
+    assert_eq!(session.run("cd stranger").var("WEB_PORT"), None);
     assert_eq!(session.run("cd ..").environment(), outside.environment());
     assert_eq!(session.run("cd folder").told, "", "a folder named silo.toml is no project");
 }
@@ -173,18 +230,28 @@ fn a_silo_at_an_odd_path_acts_and_its_loss_is_borne(shell: Shell) {
     let inside = session.run("cd app");
     inside.assert_active(&sandbox, &app);
     fs::remove_file(odd.join("silo")).expect("it is there");
-    let lost = session.run("cd ..; false");
-    assert_eq!((lost.told.as_str(), lost.status.as_str()), ("", "1"));
+    let lost = session.run("cd ..");
+    assert_eq!((lost.told.as_str(), lost.status.as_str()), ("", "0"));
     assert_eq!(session.run(":").told, "");
 }
 
-/// bash and zsh with options that end a careless script.
-fn strict_options_do_not_harm(shell: Shell, own: [&str; 3]) {
+#[test]
+fn the_loss_of_the_script_tcsh_reads_is_borne() {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let mut session = Session::start(&sandbox, Shell::Tcsh, "");
+    session.run("cd app").assert_active(&sandbox, &app);
+    fs::remove_dir_all(sandbox.path("state/silo/shell")).expect("it is there");
+    assert_eq!(session.run("cd ..").told, "");
+    session.run(&Shell::Tcsh.load()).assert_inactive();
+}
+
+/// Options that end or bend a careless script.
+fn options_do_not_harm(shell: Shell, options: &[&str]) {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
     sandbox.project("stranger", &toml_with_ports(&[("WEB_PORT", 1)]));
-    let options = ["set -u", "set -e", "set -eu", "set -eu; set -o pipefail; set -o noclobber"];
-    for option in options.into_iter().chain(own) {
+    for option in options {
         let in_front = Setup { before: option, ..Setup::default() };
         let behind = Setup { after: option, ..Setup::default() };
         for setup in [in_front, behind] {
@@ -200,16 +267,26 @@ fn strict_options_do_not_harm(shell: Shell, own: [&str; 3]) {
     }
 }
 
+/// What both take.
+const STRICT: [&str; 4] = ["set -u", "set -e", "set -eu", "set -eu; set -o pipefail; set -o noclobber"];
+
 #[test]
 fn strict_options_do_not_harm_in_bash() {
-    let own = ["shopt -s nocasematch extglob failglob; IFS=/", "set -f", "set -o posix"];
-    strict_options_do_not_harm(Shell::Bash, own);
+    options_do_not_harm(Shell::Bash, &STRICT);
+    options_do_not_harm(Shell::Bash, &["shopt -s nocasematch extglob failglob; IFS=/", "set -f", "set -o posix"]);
 }
 
 #[test]
 fn strict_options_do_not_harm_in_zsh() {
     let own = ["setopt ksh_arrays sh_word_split; IFS=/", "setopt glob_subst err_return no_match", "setopt sh_nullcmd"];
-    strict_options_do_not_harm(Shell::Zsh, own);
+    options_do_not_harm(Shell::Zsh, &STRICT);
+    options_do_not_harm(Shell::Zsh, &own);
+}
+
+#[test]
+fn options_that_change_quoting_do_not_harm_in_tcsh() {
+    let own = ["set backslash_quote", "set noglob", "set noclobber; set printexitvalue; set correct = all"];
+    options_do_not_harm(Shell::Tcsh, &own);
 }
 
 /// The hook neither takes nor runs the user's INT trap.
@@ -263,7 +340,7 @@ fn a_readonly_variable_is_told_once_in_zsh() {
     a_readonly_variable_is_told_once(Shell::Zsh);
 }
 
-/// zsh and fish act at `cd` itself, not only at the prompt.
+/// All but bash and nushell act at `cd` itself, not only at the prompt.
 fn the_rest_of_a_line_sees_the_variables(shell: Shell, and: &str) {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
@@ -286,6 +363,16 @@ fn the_rest_of_a_line_sees_the_variables_in_zsh() {
 #[test]
 fn the_rest_of_a_line_sees_the_variables_in_fish() {
     the_rest_of_a_line_sees_the_variables(Shell::Fish, "; and");
+}
+
+#[test]
+fn the_rest_of_a_line_sees_the_variables_in_elvish() {
+    the_rest_of_a_line_sees_the_variables(Shell::Elvish, ";");
+}
+
+#[test]
+fn the_rest_of_a_line_sees_the_variables_in_tcsh() {
+    the_rest_of_a_line_sees_the_variables(Shell::Tcsh, "&&");
 }
 
 #[test]

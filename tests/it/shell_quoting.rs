@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
+use silo::core::activation::Change;
+
 use crate::commands_export::{read_by_github, read_by_systemd};
 use crate::pty::Shell;
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
@@ -127,6 +129,9 @@ fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
                 (Shell::Bash.program(), vec!["--norc", "-c", "eval \"$(silo export bash)\"; exec env -0"]),
                 (Shell::Zsh.program(), vec!["-f", "-c", "eval \"$(silo export zsh)\"; exec env -0"]),
                 (Shell::Fish.program(), vec!["-c", "silo export fish | source; exec env -0"]),
+                (Shell::Nu.program(), vec!["-n", "-c", "load-env (silo export nu | from json).set; ^env -0"]),
+                (Shell::Elvish.program(), vec!["-norc", "-c", "nop (eval (silo export elvish | slurp)); exec env -0"]),
+                (Shell::Tcsh.program(), vec!["-f", "-c", "eval \"`silo export tcsh`\"; exec env -0"]),
                 ("/bin/sh".into(), vec!["-c", sh]),
                 (Shell::Bash.program(), vec!["--norc", "-c", sh]),
                 ("/bin/sh".into(), vec!["-c", "silo export dotenv >../text; set -a; . ../text; exec env -0"]),
@@ -145,6 +150,51 @@ fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
                     prop_assert_eq!(&vars[&name(number)], value);
                 }
             }
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// What a variable held before silo came may be anything: it must come back so.
+#[test]
+fn any_bytes_reach_every_shell_unchanged() {
+    let config =
+        ProptestConfig { cases: 4, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() };
+    let part = prop_oneof![3 => value().prop_map(String::into_bytes), 1 => prop::collection::vec(1..=255u8, 0..4)];
+    let bytes = prop::collection::vec(part, 0..4).prop_map(|parts| parts.concat());
+    TestRunner::new(config)
+        .run(&prop::collection::vec(bytes, 60), |values| {
+            let sandbox = Sandbox::new();
+            let readers = [
+                (Shell::Bash, vec!["--norc", "-c", "eval \"$(cat text)\"; exec env -0"]),
+                (Shell::Zsh, vec!["-f", "-c", "eval \"$(cat text)\"; exec env -0"]),
+                (Shell::Fish, vec!["-c", "cat text | source; exec env -0"]),
+                (Shell::Nu, vec!["-n", "-c", "load-env (open --raw text | from json).set; ^env -0"]),
+                (Shell::Elvish, vec!["-norc", "-c", "nop (eval (slurp < text)); exec env -0"]),
+                (Shell::Tcsh, vec!["-f", "-c", "set __silo_nl = '\\\n'\neval \"`cat text`\"\nexec env -0"]),
+            ];
+            for (shell, args) in readers {
+                // Nushell has UTF-8 alone.
+                let lossy = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned().into_bytes();
+                let values = values.iter().map(|value| if shell == Shell::Nu { lossy(value) } else { value.clone() });
+                let named = values.enumerate().map(|(number, value)| Change { name: name(number), value: Some(value) });
+                let changes: Vec<_> = named.collect();
+                let own = silo::core::shell::Shell::of_program(shell.name()).expect("silo knows it");
+                std::fs::write(sandbox.dir("text"), own.commands(&[("__silo_own", b"x")], &changes))
+                    .expect("it is ours");
+                let mut command = sandbox.command(shell.program(), "");
+                let ran = sandbox.finish({
+                    command.args(&args);
+                    command
+                });
+                let ran = ran.success();
+                let seen = variables(&ran.bytes);
+                for change in &changes {
+                    let got = seen.get(change.name.as_bytes()).map(|bytes| bytes.to_vec());
+                    prop_assert_eq!(&got, &change.value, "through {}", shell.name());
+                }
+            }
+            prop_assert!(!sandbox.dir("x").exists(), "a value was run");
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));

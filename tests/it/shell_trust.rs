@@ -50,7 +50,7 @@ fn an_untrusted_project_is_named_once_and_allow_acts_at_the_next_prompt(shell: S
     assert_eq!(first.var("SILO_ACTIVE"), None);
     assert!(!app.join(".silo.lock").exists(), "nothing is written for a file nobody trusts");
     assert_eq!(session.run(":").told, "");
-    let allowed = session.run("silo allow >/dev/null 2>&1");
+    let allowed = session.run(&shell.quiet("silo allow"));
     allowed.assert_active(&sandbox, &app);
     assert_eq!(allowed.told, format!("silo: {} · WEB_PORT={web}\n", sandbox.instance(&app)));
     assert_eq!(session.run("cd ..").environment(), outside.environment());
@@ -62,7 +62,7 @@ fn typing_env_is_no_trust(shell: Shell) {
     let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));
     let mut session = Session::start(&sandbox, shell, &app);
     assert_one_line(&session.run(":"), &["silo allow"]);
-    let typed = session.run("silo env >/dev/null 2>&1");
+    let typed = session.run(&shell.quiet("silo env"));
     assert_eq!((typed.status.as_str(), typed.var("WEB_PORT"), typed.var("SILO_ACTIVE")), ("0", None, None));
     assert_eq!(sandbox.lockfile_ports(&app)["WEB_PORT"], web);
     assert_eq!(session.run(":").var("SILO_ACTIVE"), None);
@@ -73,7 +73,7 @@ fn init_trusts_what_it_writes(shell: Shell) {
     let app = sandbox.dir("app");
     fs::create_dir(&app).expect("the sandbox is writable");
     let mut session = Session::start(&sandbox, shell, &app);
-    session.run("silo init >/dev/null 2>&1").assert_active(&sandbox, &app);
+    session.run(&shell.quiet("silo init")).assert_active(&sandbox, &app);
     session.run("cd ..").assert_inactive();
 }
 
@@ -110,7 +110,7 @@ fn a_file_replaced_by_an_older_one_is_noticed(shell: Shell) {
     let backup = sandbox.project("backup", &toml_with_ports(&[("WEB_PORT", other)])).join("silo.toml");
     let file = fs::File::options().write(true).open(&backup).expect("it was just written");
     file.set_modified(UNIX_EPOCH + Duration::from_hours(300_000)).expect("the file is ours");
-    assert_one_line(&session.run("mv ../backup/silo.toml ."), &["silo allow"]);
+    assert_one_line(&session.run(&shell.call("mv ../backup/silo.toml .")), &["silo allow"]);
 }
 
 fn denying_in_another_terminal_takes_the_variables_back(shell: Shell) {
@@ -137,7 +137,7 @@ fn a_new_port_gets_a_number_and_the_others_keep_theirs(shell: Shell) {
     let mut session = Session::start(&sandbox, shell, &app);
     let inside = session.run(":");
     write(&app, &format!("{random}NEW_PORT = {new}\n"));
-    let allowed = session.run("silo allow >/dev/null 2>&1");
+    let allowed = session.run(&shell.quiet("silo allow"));
     allowed.assert_active(&sandbox, &app);
     assert_eq!(allowed.var("WEB_PORT"), inside.var("WEB_PORT"));
     assert_eq!(allowed.var("NEW_PORT"), Some(new.to_string().as_str()));
@@ -178,7 +178,7 @@ fn a_file_that_is_gone_is_a_project_left(shell: Shell) {
     let mut session = Session::start(&sandbox, shell, "");
     let outside = session.run(":");
     session.run("cd app").assert_active(&sandbox, &app);
-    let gone = session.run("rm silo.toml");
+    let gone = session.run(&shell.call("rm silo.toml"));
     assert_eq!(gone.environment(), outside.environment());
     assert_eq!(gone.told, format!("silo: left {}\n", sandbox.instance(&app)));
 }
@@ -204,8 +204,8 @@ fn a_copied_folder_gets_its_own_name_and_ports(shell: Shell) {
     let mut session = Session::start(&sandbox, shell, &one);
     let first = session.run(":");
     first.assert_active(&sandbox, &one);
-    assert_one_line_after_leaving(&session.run("cd ..; cp -a one two; cd two"));
-    session.run("silo allow >/dev/null 2>&1").assert_active(&sandbox, &two);
+    assert_one_line_after_leaving(&session.run(&format!("cd ..; {}; cd two", shell.call("cp -a one two"))));
+    session.run(&shell.quiet("silo allow")).assert_active(&sandbox, &two);
     assert_ne!(sandbox.instance(&two), sandbox.instance(&one));
     let theirs = sandbox.lockfile_ports(&two);
     assert!(sandbox.lockfile_ports(&one).values().all(|port| theirs.values().all(|other| port != other)));
@@ -226,8 +226,8 @@ fn a_moved_folder_keeps_its_name_and_ports(shell: Shell) {
     let mut session = Session::start(&sandbox, shell, &app);
     let before = session.run(":");
     before.assert_active(&sandbox, &app);
-    session.run("cd ..; mv old new; cd new");
-    let moved = session.run("silo allow >/dev/null 2>&1");
+    session.run(&format!("cd ..; {}; cd new", shell.call("mv old new")));
+    let moved = session.run(&shell.quiet("silo allow"));
     moved.assert_active(&sandbox, &sandbox.dir("new"));
     for name in ["SILO_WORKSPACE", "WEB_PORT", "API_PORT"] {
         assert_eq!(moved.var(name), before.var(name));

@@ -1,0 +1,86 @@
+# silo shell hook for Elvish 0.19 and newer. Load it with: eval (silo hook elvish | slurp)
+#
+# A prompt or `cd` where nothing changed runs builtins only (design D7): it looks for silo.toml in this folder and above,
+# and compares the generation in the stamp silo keeps for that project. Elvish has no times of files, so it compares what
+# silo.toml says. Only a difference runs `silo export elvish`.
+
+use path
+use str
+
+var silo = @SILO@
+# What this shell last acted on; no variables of the environment, so that a shell inside a shell looks for itself.
+var root stamp gen = '?' '' ''
+# This folder and its parents, nearest first; where silo.toml was found among them; what it and the stamp said.
+var up found said = [] [] []
+
+# A plain file, links followed: a pipe would hold the prompt. The builtin moved from `path:` to `os:` in Elvish 0.20.
+var is-file~ = (try {
+  eval 'use os; put {|file| os:is-regular &follow-symlink=$true $file }'
+} catch _ {
+  put {|file| path:is-regular &follow-symlink=$true $file }
+})
+
+fn climb {|dir|
+  put $dir
+  if (not (has-value [/ .] $dir)) { climb (path:dir $dir) }
+}
+
+fn find { each {|dir| is-file $dir/silo.toml } $up }
+
+fn read {
+  try { read-line < $stamp } catch _ { put '' }
+  try { slurp < $root/silo.toml } catch _ { put '' }
+}
+
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
+# is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
+fn ask {|dir|
+  set found = []
+  if (not (is-file $silo)) { return }
+  # Read before silo does, so that an edit in between shows at the next prompt.
+  var before = (if (eq $dir '') { put '' } else { try { slurp < $dir/silo.toml } catch _ { put '' } })
+  var answer = (try { (external $silo) export elvish --seen $gen | slurp } catch _ { put $nil })
+  if (eq $answer $nil) { return }
+  set root = $dir
+  set stamp gen = (eval $answer)
+  set said = [$gen $before]
+  set found = [$pwd (find)]
+}
+
+# `cd` says where to. Each `( )` costs Elvish a pipe, so that everything is compared at once.
+var hook = {|@_| # __silo_hook
+  if (not-eq $found [$pwd (find)]) {
+    set up = [(climb $pwd)]
+    var dir = ''
+    for one $up {
+      if (is-file $one/silo.toml) {
+        set dir = $one
+        break
+      }
+    }
+    if (eq $dir $root) {
+      set found = [$pwd (find)]
+    } else {
+      set stamp gen = '' ''
+      if (or (not-eq $dir '') (has-env __SILO_UNDO)) {
+        ask $dir
+      } else {
+        set root found = '' [$pwd (find)]
+      }
+    }
+  } elif (and (not-eq $stamp '') (not-eq $said [(read)])) {
+    ask $root
+  }
+}
+
+# Once each, and first: what comes behind may build the prompt from the variables. after-chdir makes `cd x; cmd` work.
+fn with-hook {|others|
+  put [$hook (each {|other|
+    if (not (try { str:contains $other[def] __silo_hook } catch _ { put $false })) { put $other }
+  } $others)]
+}
+# Without its line editor, as in a script, Elvish has no `edit:`.
+try {
+  eval &ns=(ns [&with-hook~=$with-hook~]) 'set edit:before-readline = (with-hook $edit:before-readline)'
+} catch _ { }
+set after-chdir = (with-hook [(each {|other| put $other } $after-chdir)])

@@ -1,0 +1,75 @@
+# silo shell hook for nushell 0.101 and newer. Load it with a line in config.nu:
+#   mkdir ($nu.data-dir | path join vendor/autoload); silo hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)
+#
+# A prompt where nothing changed runs builtins only (design D7): it looks for the nearest silo.toml upward, and compares the
+# generation in the stamp silo keeps for that project. The time of a file costs nushell ten times what its text does, so
+# it compares that. Only a difference runs `silo export nu`.
+
+# What this shell last acted on; a record is not exported, so that a shell inside a shell looks for itself.
+$env.__silo = {bin: @SILO@, root: '?', stamp: '', gen: '', text: ''}
+
+# A plain file, links followed: a pipe would hold the prompt.
+def __silo_is_file [file: string]: nothing -> bool {
+    match ($file | path type) {
+        file => true
+        symlink => (($file | path expand | path type) == file)
+        _ => false
+    }
+}
+
+# What tells one text of a file from another, and nothing where it cannot be read.
+def __silo_text [file: string]: nothing -> string {
+    try { open --raw $file | hash md5 } catch { '' }
+}
+
+def --env __silo_hook [] {
+    let now = $env.__silo
+    mut dir = $env.PWD
+    while not (__silo_is_file $'($dir)/silo.toml') {
+        if $dir == '/' {
+            $dir = ''
+            break
+        }
+        $dir = ($dir | path dirname)
+    }
+    if $dir != $now.root {
+        $env.__silo = ($now | merge {stamp: '', gen: ''})
+        if $dir != '' or '__SILO_UNDO' in $env {
+            __silo_run $dir
+        } else {
+            $env.__silo.root = ''
+        }
+    } else if $now.stamp != '' {
+        let line = if (__silo_is_file $now.stamp) { try { open --raw $now.stamp | lines | first } catch { '' } } else { '' }
+        if $line != $now.gen or (__silo_text $'($dir)/silo.toml') != $now.text {
+            __silo_run $dir
+        }
+    }
+}
+
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
+# is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
+def --env __silo_run [dir: string] {
+    let now = $env.__silo
+    if not (__silo_is_file $now.bin) { return }
+    let code = $env.LAST_EXIT_CODE?
+    # Read before silo does, so that an edit in between shows at the next prompt.
+    let text = if $dir == '' { '' } else { __silo_text $'($dir)/silo.toml' }
+    let answer = try { ^$now.bin export nu --seen $now.gen | from json } catch { null }
+    if $code != null { $env.LAST_EXIT_CODE = $code }
+    if $answer == null { return }
+    $env.__silo = ($now | merge {root: $dir, stamp: $answer.stamp, gen: $answer.gen, text: $text})
+    load-env $answer.set
+    hide-env --ignore-errors ...$answer.unset
+    if 'PATH' in $answer.set { $env.PATH = ($answer.set.PATH | split row (char esep)) }
+}
+
+# Once each, and first: what comes behind may build the prompt from the variables. At a prompt after `cd`, nushell runs
+# the hooks of PWD before those of the prompt.
+def __silo_first [hooks: any]: nothing -> list<any> {
+    let others = $hooks | default []
+    let is_other = {|hook| ($hook | describe) != closure or (view source $hook) !~ __silo_hook }
+    $others | where {|hook| do $is_other $hook } | prepend {|| __silo_hook }
+}
+$env.config.hooks.pre_prompt = (__silo_first $env.config.hooks.pre_prompt?)
+$env.config.hooks.env_change = ($env.config.hooks.env_change? | default {} | upsert PWD {|change| __silo_first $change.PWD? })
