@@ -1,4 +1,4 @@
-//! The shell hook beside what else a shell has: other prompt commands, traps, strict options, one-line commands.
+//! The shell hook beside what else a shell has: other prompt commands, an exit status, one-line commands.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -244,100 +244,6 @@ fn the_loss_of_the_script_tcsh_reads_is_borne() {
     fs::remove_dir_all(sandbox.path("state/silo/shell")).expect("it is there");
     assert_eq!(session.run("cd ..").told, "");
     session.run(&Shell::Tcsh.load()).assert_inactive();
-}
-
-/// Options that end or bend a careless script.
-fn options_do_not_harm(shell: Shell, options: &[&str]) {
-    let sandbox = Sandbox::new();
-    let app = app(&sandbox);
-    sandbox.project("stranger", &toml_with_ports(&[("WEB_PORT", 1)]));
-    for option in options {
-        let in_front = Setup { before: option, ..Setup::default() };
-        let behind = Setup { after: option, ..Setup::default() };
-        for setup in [in_front, behind] {
-            let mut session = Session::with(&sandbox, shell, "", &setup);
-            assert_eq!(session.run(":").told, "", "{option}");
-            session.run("cd app").assert_active(&sandbox, &app);
-            assert_eq!(session.run(":").told, "", "{option}");
-            assert_eq!(session.run("cd ../stranger").var("WEB_PORT"), None, "{option}");
-            let left = session.run("cd ..");
-            left.assert_inactive();
-            assert_eq!(left.told, "", "{option}");
-        }
-    }
-}
-
-/// What both take.
-const STRICT: [&str; 4] = ["set -u", "set -e", "set -eu", "set -eu; set -o pipefail; set -o noclobber"];
-
-#[test]
-fn strict_options_do_not_harm_in_bash() {
-    options_do_not_harm(Shell::Bash, &STRICT);
-    options_do_not_harm(Shell::Bash, &["shopt -s nocasematch extglob failglob; IFS=/", "set -f", "set -o posix"]);
-}
-
-#[test]
-fn strict_options_do_not_harm_in_zsh() {
-    let own = ["setopt ksh_arrays sh_word_split; IFS=/", "setopt glob_subst err_return no_match", "setopt sh_nullcmd"];
-    options_do_not_harm(Shell::Zsh, &STRICT);
-    options_do_not_harm(Shell::Zsh, &own);
-}
-
-#[test]
-fn options_that_change_quoting_do_not_harm_in_tcsh() {
-    let own = ["set backslash_quote", "set noglob", "set noclobber; set printexitvalue; set correct = all"];
-    options_do_not_harm(Shell::Tcsh, &own);
-}
-
-/// The hook neither takes nor runs the user's INT trap.
-fn an_int_trap_survives(shell: Shell) {
-    let sandbox = Sandbox::new();
-    let app = app(&sandbox);
-    let setup = Setup { before: "trap 'export GOT=int' INT", ..Setup::default() };
-    let mut session = Session::with(&sandbox, shell, "", &setup);
-    session.run(":");
-    let inside = session.run("cd app");
-    inside.assert_active(&sandbox, &app);
-    assert_eq!(inside.var("GOT"), None);
-    assert_eq!(session.run("kill -INT $$").var("GOT"), Some("int"));
-}
-
-#[test]
-fn an_int_trap_survives_in_bash() {
-    an_int_trap_survives(Shell::Bash);
-}
-
-#[test]
-fn an_int_trap_survives_in_zsh() {
-    an_int_trap_survives(Shell::Zsh);
-}
-
-/// A variable that cannot be set costs one line and nothing else.
-fn a_readonly_variable_is_told_once(shell: Shell) {
-    let sandbox = Sandbox::new();
-    let [web, fixed, last] = free_ports();
-    sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web), ("FIXED_PORT", fixed), ("LAST_PORT", last)]));
-    let mut session =
-        Session::with(&sandbox, shell, "", &Setup { before: "readonly FIXED_PORT=5", ..Setup::default() });
-    let inside = session.run("cd app");
-    assert!(
-        inside.told.contains("FIXED_PORT: readonly variable") || inside.told.contains("read-only variable: FIXED_PORT")
-    );
-    assert_eq!(inside.var("LAST_PORT"), Some(last.to_string().as_str()));
-    assert_eq!(session.run(":").told, "");
-    let left = session.run("cd ..");
-    left.assert_inactive();
-    assert_eq!(left.var("LAST_PORT"), None);
-}
-
-#[test]
-fn a_readonly_variable_is_told_once_in_bash() {
-    a_readonly_variable_is_told_once(Shell::Bash);
-}
-
-#[test]
-fn a_readonly_variable_is_told_once_in_zsh() {
-    a_readonly_variable_is_told_once(Shell::Zsh);
 }
 
 /// All but bash and nushell act at `cd` itself, not only at the prompt.
