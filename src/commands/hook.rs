@@ -16,17 +16,19 @@ use crate::ui::Ui;
 pub(super) fn run(ui: Ui, environment: &Environment, called: &OsStr, shell: ShellName) -> Result<u8, Failure> {
     let program = program(environment, called)?;
     let shell = of_name(shell);
-    let script = if shell == Shell::Tcsh { tcsh_script(&Dirs::find(environment)?)? } else { PathBuf::new() };
+    let script = if shell == Shell::Tcsh { tcsh_script(environment)? } else { PathBuf::new() };
     ui.answer_bytes(&shell.hook(program.as_os_str().as_bytes(), script.as_os_str().as_bytes()))?;
     Ok(0)
 }
 
 /// The file tcsh reads the hook from, written where it does not yet say this.
-fn tcsh_script(dirs: &Dirs) -> Result<PathBuf, Failure> {
+fn tcsh_script(environment: &Environment) -> Result<PathBuf, Failure> {
+    let dirs = Dirs::find(environment)?;
     let folder = dirs.state.join("shell").join(Shell::Tcsh.name());
     let file = folder.join("hook.tcsh");
     let there = files::read(&file, 1024 * 1024)?;
     if there.is_none_or(|there| there.bytes != TCSH_SCRIPT.as_bytes()) {
+        dirs.require_own(environment)?;
         files::make_folder(&folder)?;
         files::replace(&file, TCSH_SCRIPT.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
     }

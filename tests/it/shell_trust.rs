@@ -34,8 +34,10 @@ fn assert_one_line(seen: &Seen, parts: &[&str]) {
     }
 }
 
+/// As editors write: whole, for a prompt may come at any moment.
 fn write(dir: &Path, toml: &str) {
-    fs::write(dir.join("silo.toml"), toml).expect("the project is writable");
+    fs::write(dir.join("silo.toml.new"), toml).expect("the project is writable");
+    fs::rename(dir.join("silo.toml.new"), dir.join("silo.toml")).expect("the project is writable");
 }
 
 fn an_untrusted_project_is_named_once_and_allow_acts_at_the_next_prompt(shell: Shell) {
