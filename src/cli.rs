@@ -150,14 +150,11 @@ pub enum Command {
     /// Take the trust in this silo.toml back
     #[command(visible_alias = "revoke", after_help = "Examples:\n  silo deny\n  silo deny -C ~/downloads/project")]
     Deny,
-    /// Print the shell hook, for the shell's start file
+    /// Print the shell hook, or add it to the shell's start file
     #[command(
-        after_help = "Examples:\n  eval \"$(silo hook bash)\"           # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"            # ~/.zshrc\n  silo hook fish | source            # ~/.config/fish/config.fish\n  eval (silo hook elvish | slurp)    # ~/.config/elvish/rc.elv\n  eval \"`silo hook tcsh`\"            # ~/.tcshrc\n  silo hook nu | save -f silo.nu     # In an autoload folder of nushell"
+        after_help = "Examples:\n  eval \"$(silo hook bash)\"           # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"            # ~/.zshrc\n  silo hook fish | source            # ~/.config/fish/config.fish\n  eval (silo hook elvish | slurp)    # ~/.config/elvish/rc.elv\n  eval \"`silo hook tcsh`\"            # ~/.tcshrc\n  silo hook nu | save -f silo.nu     # In an autoload folder of nushell\n  silo hook --install                # Add the line for $SHELL: shows the change, then asks\n  silo hook --uninstall              # Take it out again"
     )]
-    Hook {
-        /// The shell
-        shell: ShellName,
-    },
+    Hook(HookArgs),
     /// Print the completions for a shell
     #[command(
         after_help = "Examples:\n  eval \"$(silo completions bash)\"   # ~/.bashrc\n  eval \"$(silo completions zsh)\"    # ~/.zshrc, behind compinit\n  silo completions fish > ~/.config/fish/completions/silo.fish"
@@ -251,6 +248,23 @@ pub enum Command {
     /// Print the version
     #[command(after_help = "Examples:\n  silo version")]
     Version,
+}
+
+/// Arguments of `silo hook`.
+#[derive(Debug, Default, Args)]
+pub struct HookArgs {
+    /// The shell; with --install and --uninstall by default $SHELL's
+    #[arg(required_unless_present = "change")]
+    pub shell: Option<ShellName>,
+    /// Add the line that loads the hook to the shell's start file
+    #[arg(long, group = "change")]
+    pub install: bool,
+    /// Take out what --install added
+    #[arg(long, group = "change")]
+    pub uninstall: bool,
+    /// Do not ask
+    #[arg(short, long, requires = "change")]
+    pub yes: bool,
 }
 
 /// Arguments of `silo env`.

@@ -1,5 +1,8 @@
 //! `silo hook SHELL`: the script for the shell's start file.
 
+pub(super) mod install;
+mod login;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};

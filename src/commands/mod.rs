@@ -42,7 +42,7 @@ use std::time::Duration;
 use clap::ValueEnum as _;
 
 use crate::backend::tilt;
-use crate::cli::{Cli, Command, ExportFormat, Global, ShellName};
+use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs, ShellName};
 use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
 use crate::core::environment::Environment;
@@ -86,7 +86,9 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
     let program = program.unwrap_or_else(|| "silo".into());
     let done = match cli.command {
         // These must answer even where there is no home and no folder: start files run them, and help is sought there.
-        Command::Hook { shell } => hook::run(ui, environment, &program, shell),
+        Command::Hook(HookArgs { shell: Some(shell), install: false, uninstall: false, .. }) => {
+            hook::run(ui, environment, &program, shell)
+        }
         Command::Doc { topic, json, .. } => doc::run(ui, topic.as_deref(), json),
         Command::Completions { shell } => completions::run(ui, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
@@ -131,7 +133,9 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
 pub fn hook_call(environment: &Environment, program: Option<&OsString>, arguments: &[OsString]) -> Option<u8> {
     let words: Vec<&str> = arguments.iter().map(|word| word.to_str()).collect::<Option<_>>()?;
     let command = match words[..] {
-        ["hook", shell] => Command::Hook { shell: ShellName::from_str(shell, false).ok()? },
+        ["hook", shell] => {
+            Command::Hook(HookArgs { shell: Some(ShellName::from_str(shell, false).ok()?), ..HookArgs::default() })
+        }
         ["export", shell, ref seen @ ..] => {
             let seen = match seen {
                 ["--seen", generation] => Some((*generation).to_owned()),
@@ -179,7 +183,8 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),
         Command::Require => require::run(context),
-        Command::Hook { .. } | Command::Doc { .. } | Command::Completions { .. } | Command::Version => {
+        Command::Hook(arguments) => hook::install::run(context, &arguments),
+        Command::Doc { .. } | Command::Completions { .. } | Command::Version => {
             unreachable!("`run` answers these")
         }
     }

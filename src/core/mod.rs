@@ -20,6 +20,7 @@ pub mod rebuild;
 pub mod settings;
 pub mod shell;
 pub mod source;
+pub mod startfile;
 pub mod suggest;
 pub mod template;
 pub mod trust;

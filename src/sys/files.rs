@@ -104,10 +104,34 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
 /// # Errors
 /// A [`Failure`] that names the path; the old content is then still there.
 pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failure> {
+    replace_with(path, bytes, writing, |_| Ok(()))
+}
+
+/// Replaces a file that is there as [`replace`] does, and keeps its permission bits and its group.
+///
+/// # Errors
+/// A [`Failure`] that names the path; the old content is then still there.
+pub fn replace_alike(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+    let old = fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
+    replace_with(path, bytes, Writing::PRIVATE, |file| {
+        if file.metadata()?.gid() != old.gid() {
+            std::os::unix::fs::fchown(file, None, Some(old.gid()))?;
+        }
+        file.set_permissions(old.permissions())
+    })
+}
+
+fn replace_with(
+    path: &Path,
+    bytes: &[u8],
+    writing: Writing,
+    finish: impl Fn(&File) -> std::io::Result<()>,
+) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::file("write", path, &error);
     sweep(path);
     let beside = beside(path);
-    let written = write_new(&beside, bytes, writing).and_then(|()| fs::rename(&beside, path));
+    let written = write_new(&beside, bytes, writing, finish).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
         // The failure to report is the write's; a leftover is replaced by the next writer.
         let _ = fs::remove_file(&beside);
@@ -169,7 +193,12 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write_new(path: &Path, bytes: &[u8], writing: Writing) -> std::io::Result<()> {
+fn write_new(
+    path: &Path,
+    bytes: &[u8],
+    writing: Writing,
+    finish: impl Fn(&File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let open = || OpenOptions::new().write(true).create_new(true).mode(writing.mode).open(path);
     let mut file = match open() {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -180,6 +209,7 @@ fn write_new(path: &Path, bytes: &[u8], writing: Writing) -> std::io::Result<()>
     };
     hand_over(&file, path);
     file.write_all(bytes)?;
+    finish(&file)?;
     if let Some(modified) = writing.modified {
         file.set_modified(modified)?;
     }

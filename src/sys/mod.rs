@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cmd;
 pub mod dirs;
+pub mod dotfiles;
 pub mod files;
 pub mod listeners;
 pub mod lock;

@@ -44,7 +44,7 @@ fn the_overview_fits_one_screen_and_ends_with_examples() {
           who           Say who holds a port: lease, process, container
           prune         Free the leases of projects whose folder is gone
         Shell:
-          hook          Print the shell hook, for the shell's start file
+          hook          Print the shell hook, or add it to the shell's start file
           completions   Print the completions for a shell
           diff          Show what activation changes in this shell
           deactivate    Switch the instance off in this shell until its folder is left

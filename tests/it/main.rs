@@ -62,6 +62,8 @@ mod shell_prompt;
 mod shell_quoting;
 mod shell_trust;
 mod shells;
+mod start_files;
+mod start_files_kept;
 mod takeover;
 mod terminal;
 mod tidy;

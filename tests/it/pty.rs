@@ -102,6 +102,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) after: &'a str,
     /// Variables the shell starts with.
     pub(crate) env: &'a [(&'a str, &'a OsStr)],
+    /// The shell finds its start file by itself; that file reads `$SESSION`, the configuration without the hook.
+    pub(crate) own_start_file: bool,
     /// A program that runs the shell, such as `strace`.
     pub(crate) wrapper: &'a [&'a OsStr],
     /// Whether there is a line editor, and so TAB; what it draws is then part of what is told.
@@ -143,10 +145,21 @@ impl Session {
     pub(crate) fn with(sandbox: &Sandbox, shell: Shell, dir: impl AsRef<Path>, setup: &Setup<'_>) -> Self {
         let own = tempfile::Builder::new().prefix("session-").tempdir_in(sandbox.path("home"));
         let own = own.expect("HOME is writable").keep();
-        let words = shell.configure(sandbox, setup, &own);
+        let mut words = shell.configure(sandbox, setup, &own);
+        let told = words.iter().position(|word| word == "--rcfile" || word == "-C").filter(|_| setup.own_start_file);
+        if let Some(told) = told {
+            words.truncate(told);
+            words.push("-i".into());
+        }
         let line: Vec<&OsStr> = setup.wrapper.iter().copied().chain(words.iter().map(OsString::as_os_str)).collect();
         let mut command = sandbox.command(line[0], dir);
-        command.args(&line[1..]).env("ZDOTDIR", &own);
+        let session = own.join(match shell {
+            Shell::Bash => "bashrc",
+            Shell::Zsh => ".zshrc",
+            _ => "config.fish",
+        });
+        let (name, value) = if setup.own_start_file { ("SESSION", &session) } else { ("ZDOTDIR", &own) };
+        command.args(&line[1..]).env(name, value);
         if shell.draws() {
             command.env("TERM", "xterm").env("XDG_RUNTIME_DIR", &own);
         }

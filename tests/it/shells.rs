@@ -149,7 +149,8 @@ impl Shell {
             fs::write(&path, text).expect("the sandbox is writable");
             path.into_os_string()
         };
-        let (before, load, after) = (setup.before, self.load(), setup.after);
+        let load = if setup.own_start_file { String::new() } else { self.load() };
+        let (before, after) = (setup.before, setup.after);
         let dump = self.dump(own, &write);
         let all = |quiet: &str| format!("{quiet}\n{before}\n{load}\n{after}\n{dump}\n");
         let mut words: Vec<OsString> = vec![program.into()];

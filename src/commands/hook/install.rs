@@ -1,0 +1,249 @@
+//! `silo hook --install` and `--uninstall`: the one line in the shell's start file, shown before it is written. The marked
+//! lines are the whole change, so taking them out is the whole undo.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use similar::TextDiff;
+
+use super::super::Context;
+use super::login::Login;
+use super::{of_name, program};
+use crate::cli::HookArgs;
+use crate::core::shell::Shell;
+use crate::core::startfile::{self, Unmarked};
+use crate::failure::{Failure, code, quoted, shown};
+use crate::sys::dotfiles::Dotfile;
+use crate::sys::files;
+
+/// The files of which bash's login shells read the first that is there.
+const LOGIN_FILES: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
+/// Largest neighbour of a start file that is looked through, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// A file that is to be changed, and what it will hold.
+struct Change {
+    file: Dotfile,
+    new: Vec<u8>,
+}
+
+/// A start file that needs the line.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    path: PathBuf,
+    /// Other shells than this one read it.
+    shared: bool,
+    /// What it reads itself; the line may stand there.
+    reads: Vec<PathBuf>,
+}
+
+pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u8, Failure> {
+    let shell = shell(context, arguments)?;
+    // To take the line out, only zsh has something to say: where its start file lies.
+    let login = match arguments.uninstall && shell != Shell::Zsh {
+        true => Login::default(),
+        false => Login::ask(shell, &context.outside()),
+    };
+    let wanted = wanted(context, shell, &login)?;
+    let changes = match arguments.uninstall {
+        false => additions(context, shell, &login, wanted)?,
+        true => removals(context, shell, wanted)?,
+    };
+    if changes.is_empty() {
+        return Ok(0);
+    }
+    changes.iter().try_for_each(|change| show(context, change))?;
+    let name = shell.name();
+    if !arguments.yes {
+        let word = if arguments.uninstall { "uninstall" } else { "install" };
+        let failure = Failure::new("Nothing was changed: there is no terminal to ask on").code(code::USAGE);
+        match context.ui.confirm("Go on?") {
+            None => return Err(failure.hint(format!("Run `silo hook {name} --{word} --yes`"))),
+            Some(false) => return Ok(code::FAILURE),
+            Some(true) => {}
+        }
+    }
+    for Change { file, new } in &changes {
+        file.replace(new)?;
+        context.ui.step(&format!("Changed `{}`", tilde(context, &file.path)));
+    }
+    context.ui.step(&match arguments.uninstall {
+        false => format!("New shells load it, this one with `exec {name}`; undo: `silo hook {name} --uninstall`"),
+        true => format!("Shells that run keep the hook until they end, or `exec {name}`"),
+    });
+    Ok(0)
+}
+
+fn shell(context: &Context, arguments: &HookArgs) -> Result<Shell, Failure> {
+    if let Some(name) = arguments.shell {
+        return Ok(of_name(name));
+    }
+    let program = context.environment.text("SHELL").unwrap_or_default();
+    Shell::of_program(program).ok_or_else(|| {
+        let failure = match program {
+            "" => Failure::new("SHELL is not set"),
+            program => Failure::new(format!("No hook for `{program}`")),
+        };
+        failure.hint("Name the shell, as in `silo hook bash --install`").code(code::USAGE)
+    })
+}
+
+/// What adds the line where it is missing; a file that loads the hook already is told.
+fn additions(context: &Context, shell: Shell, login: &Login, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
+    let silo = program(&context.environment, &context.program)?;
+    let word = if login.finds(&silo) { b"silo".to_vec() } else { shell.quote(silo.as_os_str().as_bytes()) };
+    let line = startfile::load_line(shell, &word).ok_or_else(|| unknown(shell))?;
+    if line.contains(&b'\n') {
+        return Err(Failure::new(format!("The path of silo itself has a line end in it: `{}`", shown(&silo)))
+            .hint("Move it to a folder of PATH, such as `~/.local/bin`"));
+    }
+    let mut changes = Vec::new();
+    for Wanted { path, shared, reads } in wanted {
+        let guard: &[u8] = if shared { b"[ -z \"${BASH_VERSION-}\" ] || " } else { b"" };
+        let line = [guard, &line].concat();
+        let by_hand =
+            |failure: Failure| failure.hint(format!("Or add this line by hand: {}", String::from_utf8_lossy(&line)));
+        let file = Dotfile::look(&path).map_err(by_hand)?;
+        let old = file.bytes.clone().unwrap_or_default();
+        // Between marks the line is silo's own, and made anew where silo has moved.
+        let own = (!startfile::is_marked(&old)).then(|| (path.clone(), old.clone()));
+        let others = reads.into_iter().filter_map(|path| text(&path).map(|text| (path, text)));
+        let mut loaded = own.into_iter().chain(others);
+        if let Some((path, number)) = loaded.find_map(|(path, text)| Some((path, startfile::loaded_at(&text, shell)?)))
+        {
+            context.ui.answer(&format!("Line {number} of `{}` loads the hook already\n", tilde(context, &path)))?;
+            continue;
+        }
+        let new = startfile::with_line(&old, &line, shell).map_err(|why| by_hand(unchanged(&file, why)))?;
+        if new == old {
+            context.ui.answer(&format!("`{}` loads the hook already\n", tilde(context, &path)))?;
+        } else {
+            changes.push(Change { file, new });
+        }
+    }
+    Ok(changes)
+}
+
+/// What takes the marked lines out; a line that was written by hand is told and left.
+fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
+    let mut paths: Vec<PathBuf> =
+        wanted.into_iter().flat_map(|wanted| std::iter::once(wanted.path).chain(wanted.reads)).collect();
+    if shell == Shell::Bash {
+        paths.extend(LOGIN_FILES.map(|name| context.dirs.home.join(name)));
+    }
+    let mut changes: Vec<Change> = Vec::new();
+    for path in paths {
+        let Some(old) = text(&path) else { continue };
+        if startfile::is_marked(&old) {
+            let by_hand = |failure: Failure| failure.hint("Or take the lines out by hand, marks included");
+            let file = Dotfile::look(&path).map_err(by_hand)?;
+            let new = startfile::without_line(&old).map_err(|why| unchanged(&file, why))?;
+            let is_new = !changes.iter().any(|change| change.file.path == file.path);
+            changes.extend(new.filter(|_| is_new).map(|new| Change { file, new }));
+        } else if let Some(number) = startfile::loaded_at(&old, shell) {
+            let path = tilde(context, &path);
+            context
+                .ui
+                .step(&format!("Line {number} of `{path}` was written by hand and stays; an editor takes it out"));
+        }
+    }
+    if changes.is_empty() {
+        context.ui.answer(&format!("Nothing to take out: no start file of {} has silo's marks\n", shell.name()))?;
+    }
+    Ok(changes)
+}
+
+/// The start files a shell needs the line in.
+fn wanted(context: &Context, shell: Shell, login: &Login) -> Result<Vec<Wanted>, Failure> {
+    let home = &context.dirs.home;
+    let folder = |name: &str| context.environment.get(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let (path, reads) = if shell == Shell::Bash {
+        let read = LOGIN_FILES.iter().find_map(|name| Some((*name, text(&home.join(name))?)));
+        return Ok(of_bash(home, cfg!(target_os = "macos"), read));
+    } else if shell == Shell::Zsh {
+        let folder = folder("ZDOTDIR").or_else(|| login.zdotdir.clone()).unwrap_or_else(|| home.clone());
+        if !folder.is_absolute() {
+            return Err(Failure::new(format!("ZDOTDIR is not an absolute path: `{}`", shown(&folder)))
+                .hint("Run `export ZDOTDIR=~/.zsh` first, or where it really is"));
+        }
+        (folder.join(".zshrc"), Vec::new())
+    } else if shell == Shell::Fish {
+        let folder = folder("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
+        let folder = folder.unwrap_or_else(|| home.join(".config")).join("fish");
+        let mut snippets = files::names_in(&folder.join("conf.d"));
+        snippets.retain(|path| path.extension().is_some_and(|extension| extension == "fish"));
+        snippets.sort();
+        (folder.join("config.fish"), snippets)
+    } else {
+        return Err(unknown(shell));
+    };
+    Ok(vec![Wanted { path, shared: false, reads }])
+}
+
+/// bash reads `~/.bashrc` in every interactive shell that is no login shell. On macOS every terminal starts login shells,
+/// which read the first of three other files: where that one does not hand on, it needs the line too.
+fn of_bash(home: &Path, macos: bool, login: Option<(&str, Vec<u8>)>) -> Vec<Wanted> {
+    let mut wanted =
+        vec![Wanted { path: home.join(".bashrc"), shared: false, reads: vec![home.join(".bash_aliases")] }];
+    let (name, text) = login.unwrap_or((LOGIN_FILES[0], Vec::new()));
+    if macos && !startfile::reads_bashrc(&text) {
+        wanted.push(Wanted { path: home.join(name), shared: name == ".profile", reads: Vec::new() });
+    }
+    wanted
+}
+
+fn show(context: &Context, change: &Change) -> Result<(), Failure> {
+    let (named, path) = (tilde(context, &change.file.named), tilde(context, &change.file.path));
+    if change.file.is_behind_link() {
+        context.ui.step(&format!("`{named}` is a link: the file it leads to, `{path}`, is changed"));
+    }
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    let (old, new) = (told(change.file.bytes.as_deref().unwrap_or_default()), told(&change.new));
+    let before = if change.file.bytes.is_some() { path.as_str() } else { "/dev/null" };
+    let diff = TextDiff::from_lines(old.as_str(), new.as_str());
+    context.ui.answer(&diff.unified_diff().context_radius(1).header(before, &path).to_string())
+}
+
+fn unknown(shell: Shell) -> Failure {
+    Failure::new(format!("The start file of {} is not known", shell.name()))
+        .hint("An example of `silo hook --help` is its line; add it by hand")
+}
+
+fn unchanged(file: &Dotfile, why: Unmarked) -> Failure {
+    Failure::new(format!("Will not change `{}`: {why}", shown(&file.named)))
+        .hint(format!("Look at it: `grep -n 'silo hook' {}`", quoted(&file.named)))
+}
+
+/// The text of a file that is only looked at.
+fn text(path: &Path) -> Option<Vec<u8>> {
+    files::read(path, LIMIT).ok().flatten().map(|content| content.bytes)
+}
+
+/// A path as people write it.
+fn tilde(context: &Context, path: &Path) -> String {
+    match path.strip_prefix(&context.dirs.home) {
+        Ok(rest) => format!("~/{}", shown(rest)),
+        Err(_) => shown(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files of a home that get the line on macOS, given the login file there is.
+    fn on_macos(login: Option<(&str, &str)>) -> Vec<(String, bool)> {
+        let wanted = of_bash(Path::new("/h"), true, login.map(|(name, text)| (name, text.as_bytes().to_vec())));
+        wanted.iter().map(|wanted| (wanted.path.display().to_string(), wanted.shared)).collect()
+    }
+
+    #[test]
+    fn on_macos_bash_needs_the_line_where_login_shells_read_it() {
+        let bashrc = ("/h/.bashrc".to_owned(), false);
+        assert_eq!(on_macos(None), [bashrc.clone(), ("/h/.bash_profile".to_owned(), false)]);
+        assert_eq!(on_macos(Some((".bash_login", "A=1\n"))), [bashrc.clone(), ("/h/.bash_login".to_owned(), false)]);
+        assert_eq!(on_macos(Some((".profile", ""))), [bashrc.clone(), ("/h/.profile".to_owned(), true)]);
+        assert_eq!(on_macos(Some((".bash_profile", ". ~/.bashrc\n"))), [bashrc]);
+        assert_eq!(of_bash(Path::new("/h"), false, None).len(), 1, "elsewhere terminals start no login shells");
+    }
+}
