@@ -33,6 +33,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         fleet            All instances of a user are listed, asked and cleared up together
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         A user's own settings hold for every project
+        install          How silo, which is one program, gets onto a machine, is upgraded and removed
         logging          What silo prints, where, and how to see more or less of it
         troubleshooting  What each error and warning means, and what to do about it
         schema           The JSON Schema of silo.toml, for editors

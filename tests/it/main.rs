@@ -36,6 +36,7 @@ mod hostile_lockfile;
 mod hostile_paths;
 mod hostile_root;
 mod hostile_users;
+mod install;
 mod lifecycle_down;
 mod lifecycle_k3d;
 mod lifecycle_script;
