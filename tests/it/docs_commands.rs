@@ -87,7 +87,7 @@ fn the_page_of_commands_is_what_the_command_line_says() {
 }
 
 /// The command lines of silo's in a line for a shell: at its start, behind an operator, and in `$(…)`.
-fn silo_lines(line: &str) -> Vec<Vec<String>> {
+pub(crate) fn silo_lines(line: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut start = true;
     for (at, c) in line.char_indices() {
