@@ -46,15 +46,20 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
         .collect();
     answer(context, &lines, as_json)?;
     let active = context.environment.text("SILO_ROOT") == Some(project.root_text());
-    let trust = match trust::judge(&context.dirs, &project)? {
+    let trust = trusted(trust::judge(&context.dirs, &project)?);
+    let state = if active { "active in this shell" } else { "not active in this shell" };
+    context.ui.step(&format!("This instance is {state}; its `{}` {trust}", project.shown_name()));
+    Ok(0)
+}
+
+/// What follows the file's name.
+pub(super) fn trusted(trust: Trust) -> &'static str {
+    match trust {
         Trust::Allowed => "is trusted",
         Trust::Unknown => "is not trusted yet: `silo allow`",
         Trust::Changed => "has changed since it was trusted: `silo allow`",
         Trust::Denied => "is denied: `silo allow` takes that back",
-    };
-    let state = if active { "active in this shell" } else { "not active in this shell" };
-    context.ui.step(&format!("This instance is {state}; its `{}` {trust}", project.shown_name()));
-    Ok(0)
+    }
 }
 
 /// The vars of the instance as an active shell has them; none when there is no instance yet.

@@ -8,12 +8,13 @@ use serde_json::json;
 
 use super::Context;
 use super::cluster::Names;
+use super::diff;
 use super::recorded::{Recorded, recorded, vars};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::config::API_PORT;
 use crate::core::source::one_line;
-
+use crate::core::trust::Trust;
 use crate::failure::{Failure, shown};
 use crate::store::project::Project;
 use crate::store::trust;
@@ -40,7 +41,16 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let Some(recorded) = recorded(context, &project, &config.prefix)? else {
         let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
         let text = "No active instance. Run `silo up` to start.\n".to_owned();
-        context.ui.answer(&if json { format!("{answer:#}\n") } else { text })?;
+        if json {
+            return context.ui.answer(&format!("{answer:#}\n")).map(|()| 0);
+        }
+        context.ui.answer(&text)?;
+        // Why a shell has not entered it: nobody has allowed it, or nothing in the shell looks.
+        let enters = match trust {
+            Trust::Allowed => "; the next prompt enters it where the shell hook is loaded (`silo hook --help`)",
+            _ => "",
+        };
+        context.ui.step(&format!("`{}` {}{enters}", project.shown_name(), diff::trusted(trust)));
         return Ok(0);
     };
     let vars = vars(context, &config, &recorded);

@@ -8,14 +8,20 @@ use crate::machine::run_with;
 use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
 
 #[test]
-fn status_without_an_instance_says_how_to_start_one() {
+fn status_without_an_instance_says_how_to_start_one_and_why_no_shell_is_in_it() {
     let sandbox = Sandbox::new();
     let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
-    sandbox.run(&app, ["status"]).success().stderr("").stdout("No active instance. Run `silo up` to start.\n");
+    let told = |why: &str| {
+        let ran = sandbox.run(&app, ["status"]).success().stdout("No active instance. Run `silo up` to start.\n");
+        ran.stderr(&format!("`silo.toml` {why}\n"));
+    };
+    told("is not trusted yet: `silo allow`");
     let expected = json!({ "instance": null, "root": "$SANDBOX/projects/app", "trust": "unknown" });
     sandbox.run(&app, ["status", "--json"]).success().stderr("").stdout(&format!("{expected:#}\n"));
     assert!(!app.join(".silo.lock").exists(), "asking writes nothing");
     assert_eq!(fs::read_dir(sandbox.path("state")).expect("it is there").count(), 0, "asking writes nothing");
+    sandbox.run(&app, ["allow"]).success();
+    told("is trusted; the next prompt enters it where the shell hook is loaded (`silo hook --help`)");
 }
 
 #[test]
