@@ -226,7 +226,11 @@ fn missing_tools_are_named_with_how_to_install_them() {
     fs::create_dir(&only).expect("the sandbox is writable");
     let path = only.to_str().expect("it is UTF-8").to_owned();
     let run = || run_with(&stage.sandbox, &stage.app, &[("PATH", &path)], ["up", "dev"]).exit(1).stdout("");
-    run().stderr("Error: `tilt` is not installed\nHint: Install Tilt: https://docs.tilt.dev/install.html\n");
+    run().stderr(
+        "Error: `tilt` is not installed\n\
+         Hint: Install Tilt: https://docs.tilt.dev/install.html\n\
+         Hint: Ports and variables need no Tilt: `cd` with the shell hook, `silo env`, or `silo exec -- CMD`\n",
+    );
     symlink(stage.sandbox.path("bin/tilt"), only.join("tilt")).expect("the sandbox is writable");
     run().stderr(
         "Error: `k3d` and `docker` and `kubectl` are not installed\n\
