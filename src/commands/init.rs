@@ -38,10 +38,10 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
         );
     }
     files::replace(&path, TEMPLATE.as_bytes(), Writing::SHARED)?;
-    context.ui.step(&format!("Writing `{}`", shown(&path)));
     let project = Project::read(&path)?;
     let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
     trust::allow(&context.dirs, &project).map_err(untrusted)?;
+    context.ui.step(&format!("Writing `{}`, trusted as it is (after an edit: `silo allow`)", shown(&path)));
     let by_hand = |failure: Failure| {
         let names = [lockfile::FILE_NAME, DEFAULT_OUTPUT].map(|name| format!("`{name}`")).join(" and ");
         failure.hint(format!("`silo.toml` is written and trusted; add {names} to `.gitignore` by hand"))

@@ -6,12 +6,16 @@ use expect_test::expect;
 
 use crate::sandbox::Sandbox;
 
+fn writing(file: &str) -> String {
+    format!("Writing `$SANDBOX/projects/{file}`, trusted as it is (after an edit: `silo allow`)\n")
+}
+
 #[test]
 fn init_writes_the_template_and_prints_the_banner_of_the_spec() {
     let sandbox = Sandbox::new();
     let app = sandbox.dir("app");
     fs::create_dir(&app).expect("the sandbox is writable");
-    let ran = sandbox.run(&app, ["init"]).success().stderr("Writing `$SANDBOX/projects/app/silo.toml`\n");
+    let ran = sandbox.run(&app, ["init"]).success().stderr(&writing("app/silo.toml"));
     expect![[r#"
               __               ____  _ _
              /  \             / ___|| (_) ___
@@ -87,13 +91,11 @@ fn init_ignores_silos_own_files_once_in_a_git_tree() {
     fs::create_dir_all(app.join("deep")).expect("the sandbox is writable");
     sandbox.git(&app, ["init", "--quiet"]);
     fs::write(app.join(".gitignore"), "target").expect("the project is writable");
-    sandbox.run(&app, ["init"]).success().stderr(
-        "Writing `$SANDBOX/projects/app/silo.toml`\n\
-         Adding silo's own files to `.gitignore`\n",
-    );
+    let told = writing("app/silo.toml") + "Adding silo's own files to `.gitignore`\n";
+    sandbox.run(&app, ["init"]).success().stderr(&told);
     let ignored = || fs::read_to_string(app.join(".gitignore")).expect("it is there");
     assert_eq!(ignored(), "target\n.silo.lock\n.localnet.env\n");
-    sandbox.run(&app, ["init", "-c", "other.toml"]).success().stderr("Writing `$SANDBOX/projects/app/other.toml`\n");
+    sandbox.run(&app, ["init", "-c", "other.toml"]).success().stderr(&writing("app/other.toml"));
     assert_eq!(ignored(), "target\n.silo.lock\n.localnet.env\n");
     sandbox.run(app.join("deep"), ["init"]).success();
     let deep = fs::read_to_string(app.join("deep/.gitignore")).expect("it is beside the new silo.toml");
