@@ -47,9 +47,9 @@ pub fn outside(known: Option<&Process>, root: &Path) -> Option<Process> {
 pub fn require(environment: &Environment) -> Result<(), Failure> {
     match cmd::find("tilt", environment) {
         Some(_) => Ok(()),
-        None => Err(Failure::new("`tilt` is not installed").hint(INSTALL).hint(
-            "Ports and variables need no Tilt: `cd` with the shell hook, `silo env`, or `silo exec -- CMD`",
-        )),
+        None => Err(Failure::new("`tilt` is not installed")
+            .hint(INSTALL)
+            .hint("Ports and variables need no Tilt: `cd` with the shell hook, `silo env`, or `silo exec -- CMD`")),
     }
 }
 

@@ -3,15 +3,20 @@
 use similar::TextDiff;
 
 use super::Context;
+use super::recorded::recorded;
+use crate::core::config::{self, ConfigFile};
+use crate::core::ports::PortSpec;
 use crate::core::source::printable;
 use crate::failure::{Failure, shown};
+use crate::store::project::Project;
 use crate::store::trust;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
-    project.config()?;
-    if let Some(last) = trust::last_allowed(&context.dirs, &project)?.filter(|last| *last != project.content) {
-        let (old, new) = (String::from_utf8_lossy(&last), String::from_utf8_lossy(&project.content));
+    let config = project.config()?;
+    let last = trust::last_allowed(&context.dirs, &project)?.filter(|last| *last != project.content);
+    if let Some(last) = &last {
+        let (old, new) = (String::from_utf8_lossy(last), String::from_utf8_lossy(&project.content));
         let diff = TextDiff::from_lines(old.as_ref(), new.as_ref());
         let unified = diff.unified_diff().context_radius(1).header("last allowed", "now").to_string();
         unified.lines().for_each(|line| context.ui.step(&printable(line)));
@@ -23,5 +28,24 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         many => format!(" (and the same content in {many} other worktrees)"),
     };
     context.ui.step(&format!("Allowed `{}`{also}", shown(&project.file)));
+    if let Some(last) = last {
+        for (name, port) in kept(context, &project, &config, &last)? {
+            context.ui.step(&format!("{name} keeps its lease {port}; `silo env --force` chooses all ports anew"));
+        }
+    }
     Ok(0)
+}
+
+/// The ports whose default is another than before, and which the instance holds a lease for: an edit moves none.
+fn kept(context: &Context, project: &Project, config: &ConfigFile, last: &[u8]) -> Result<Vec<(String, u16)>, Failure> {
+    let Some(recorded) = recorded(context, project, &config.prefix)? else { return Ok(Vec::new()) };
+    let before = config::parse(&String::from_utf8_lossy(last)).ok();
+    let wanted = |config: &ConfigFile| config.settings(recorded.profile.as_deref()).map(|settings| settings.ports);
+    let (Some(before), Some(now)) = (before.as_ref().and_then(wanted), wanted(config)) else { return Ok(Vec::new()) };
+    let kept = now.iter().filter_map(|(name, spec)| {
+        let port = *recorded.ports.get(name)?;
+        let changed = before.get(name).is_some_and(|before| before != spec);
+        (changed && *spec != PortSpec::Default(port)).then(|| (name.clone(), port))
+    });
+    Ok(kept.collect())
 }

@@ -26,6 +26,27 @@ fn allow_shows_what_changed_since_the_last_time() {
 }
 
 #[test]
+fn allow_says_which_ports_stay_though_their_default_is_another() {
+    let sandbox = Sandbox::new();
+    let [web, api, new] = free_ports();
+    let toml = |web, api| toml_with_ports(&[("WEB_PORT", web), ("API_PORT", api)]);
+    let app = sandbox.trusted("app", &toml(web, api));
+    sandbox.run(&app, ["env"]).success();
+    sandbox.project("app", &toml(new, api));
+    let kept = format!("WEB_PORT keeps its lease {web}; `silo env --force` chooses all ports anew\n");
+    let ran = sandbox.run(&app, ["allow"]).success();
+    assert!(ran.stderr.ends_with(&format!("silo.toml`\n{kept}")), "{ran:#?}");
+    let ran = sandbox.run(&app, ["allow"]).success();
+    assert!(!ran.stderr.contains("keeps"), "nothing has changed since: {ran:#?}");
+    sandbox.run(&app, ["env", "--force"]).success();
+    assert_eq!(sandbox.lockfile_ports(&app)["WEB_PORT"], new);
+    sandbox.project("app", &toml(web, api));
+    sandbox.run(&app, ["env", "--force"]).success();
+    let ran = sandbox.run(&app, ["allow"]).success();
+    assert!(!ran.stderr.contains("keeps"), "it has its default already: {ran:#?}");
+}
+
+#[test]
 fn a_file_with_a_mistake_is_not_allowed() {
     let sandbox = Sandbox::new();
     let app = sandbox.project("app", "version = 1\n[ports]\nPATH = 1\n");
