@@ -86,14 +86,16 @@ fn the_page_of_commands_is_what_the_command_line_says() {
     expect_test::expect_file![package().join("docs/commands.md")].assert_eq(&expected);
 }
 
-/// The command lines of silo's in a line for a shell: at its start, behind an operator, and in `$(…)`.
+/// The command lines of silo's in a line for a shell: at its start, behind an operator, and in `$(…)`; a port's variable as
+/// a port.
 pub(crate) fn silo_lines(line: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut start = true;
     for (at, c) in line.char_indices() {
         if start && line[at..].starts_with("silo ") {
             let words = shell_words::split(&line[at..at + end(&line[at..])]).expect("its quotes are whole");
-            found.push(words);
+            let is_port = |word: &String| word.starts_with('$') && word.ends_with("_PORT");
+            found.push(words.into_iter().map(|word| if is_port(&word) { "3000".to_owned() } else { word }).collect());
         }
         start = "|&;($".contains(c) || (start && c == ' ');
     }

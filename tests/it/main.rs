@@ -47,6 +47,7 @@ mod lifecycle_up;
 mod lifecycle_wait;
 mod machine;
 mod man;
+mod newcomer;
 mod pictures;
 mod pty;
 mod recipes;

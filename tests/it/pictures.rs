@@ -1,5 +1,5 @@
-//! The pictures of the README: the recording is what today's silo says (`UPDATE_EXPECT=1 cargo test --test it pictures` draws
-//! it anew), and every picture can be read in either colour scheme.
+//! The pictures of the README: the recording is what today's silo says (`UPDATE_EXPECT=1 cargo test --test it pictures`
+//! draws it anew), and every picture can be read in either colour scheme.
 
 use std::fs;
 

@@ -98,6 +98,8 @@ pub(crate) enum Shell {
 pub(crate) struct Setup<'a> {
     /// Configuration before the line that loads the hook.
     pub(crate) before: &'a str,
+    /// Whether that line is left out.
+    pub(crate) unhooked: bool,
     /// Configuration after it.
     pub(crate) after: &'a str,
     /// Variables the shell starts with.

@@ -79,7 +79,9 @@ fn every_file_of_this_repository_is_valid_in_both() {
     for path in ["README.md", "docs/config.md"] {
         let text = read(path);
         let blocks = text.split("```toml\n").skip(1).filter_map(|block| Some(block.split_once("```")?.0.to_owned()));
-        files.extend(blocks.map(|block| (path.to_owned(), block)));
+        // The README has a part of one, which `docs_examples.rs` reads.
+        let whole = blocks.filter(|block| path != "README.md" || block.contains("version = "));
+        files.extend(whole.map(|block| (path.to_owned(), block)));
     }
     assert!(files.len() >= 5, "{files:?}");
     for (path, text) in files {

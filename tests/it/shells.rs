@@ -149,7 +149,7 @@ impl Shell {
             fs::write(&path, text).expect("the sandbox is writable");
             path.into_os_string()
         };
-        let load = if setup.own_start_file { String::new() } else { self.load() };
+        let load = if setup.own_start_file || setup.unhooked { String::new() } else { self.load() };
         let (before, after) = (setup.before, setup.after);
         let dump = self.dump(own, &write);
         let all = |quiet: &str| format!("{quiet}\n{before}\n{load}\n{after}\n{dump}\n");
