@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use crate::failure::Failure;
 use crate::sys::files;
 
-/// How often a held lock is tried again.
-const RETRY: Duration = Duration::from_millis(4);
+/// After how long a held lock is tried again at first, and at least.
+const SOON: Duration = Duration::from_millis(1);
+/// After how long at most.
+const LATE: Duration = Duration::from_millis(32);
 /// After how long a waiting command says so.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -68,8 +70,15 @@ pub fn hold<T>(
             told = true;
             (wait.tell)(&format!("Waiting for {what}{}", held_by(path)));
         }
-        std::thread::sleep(RETRY);
+        std::thread::sleep(pause(started.elapsed(), wait.limit));
     }
+}
+
+/// How long to pause before the next try: longer and longer at first, so that a short wait ends soon and a crowd leaves
+/// the holder time to get done; then shorter the nearer the limit is, so that who has waited long comes before the rest.
+fn pause(waited: Duration, limit: Duration) -> Duration {
+    let left = limit.saturating_sub(waited).as_secs_f64() / limit.as_secs_f64().max(f64::EPSILON);
+    waited.clamp(SOON, LATE).mul_f64(left * left).max(SOON)
 }
 
 /// Who holds a lock now, as in ", held by process 42" or empty where that is not known; none when it is free. The lock is
@@ -145,6 +154,17 @@ mod tests {
             assert_eq!(held, Ok(true), "who comes next sees the lock that is held");
         });
         assert_eq!(holder(path), None);
+    }
+
+    #[test]
+    fn who_has_waited_long_tries_oftener_than_who_came_late() {
+        let (limit, second) = (Duration::from_secs(30), Duration::from_secs(1));
+        assert_eq!(pause(Duration::ZERO, limit), SOON);
+        assert_eq!(pause(Duration::from_secs(29), limit), SOON);
+        assert!(pause(second, limit) > 20 * SOON);
+        let pauses: Vec<Duration> = (1..=30).map(|waited| pause(waited * second, limit)).collect();
+        assert!(pauses.is_sorted_by(|earlier, later| earlier >= later), "{pauses:?}");
+        assert_eq!(pause(Duration::ZERO, Duration::ZERO), SOON);
     }
 
     #[test]
