@@ -191,11 +191,14 @@ fn every_file_opens_with_its_purpose() {
 
 #[test]
 fn every_test_file_is_run() {
-    let main = fs::read_to_string(package().join("tests/it/main.rs")).expect("it is there");
-    for source in sources("tests/it").iter().filter(|source| source.path != "tests/it/main.rs") {
-        let name = source.path.trim_start_matches("tests/it/").trim_end_matches(".rs").trim_end_matches("/mod");
-        let (top, _) = name.split_once('/').unwrap_or((name, ""));
-        assert!(main.lines().any(|line| line == format!("mod {top};")), "{} is not in main.rs", source.path);
+    for program in ["tests/it", "tests/torture"] {
+        let main = format!("{program}/main.rs");
+        let text = fs::read_to_string(package().join(&main)).expect("it is there");
+        for source in sources(program).iter().filter(|source| source.path != main) {
+            let name = source.path.trim_start_matches(program).trim_matches('/').trim_end_matches(".rs");
+            let (top, _) = name.split_once('/').unwrap_or((name, ""));
+            assert!(text.lines().any(|line| line == format!("mod {top};")), "{} is not in {main}", source.path);
+        }
     }
 }
 
