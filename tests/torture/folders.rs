@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::process::Stdio;
 
 use fastrand::Rng;
 
+use crate::sandbox::SILO;
 use crate::world::{Slot, World, is_project};
 
 /// Copies a folder, a bystander's at times, to a place where none is.
@@ -52,6 +54,26 @@ pub(crate) fn relocate(world: &World, chance: &mut Rng) {
             world.count("moved");
         }
     });
+}
+
+/// Moves a trusted folder, settles it where it is now, and copies it back: what the old place had is the new one's now.
+pub(crate) fn to_and_fro(world: &World, chance: &mut Rng) {
+    with_two(world, chance.usize(..world.slots.len()), chance.usize(..world.slots.len()), |from, to| {
+        if is_project(from) && !to.exists() {
+            settle(world, from, &["allow"]);
+            settle(world, from, &["env"]);
+            fs::rename(from, to).expect("nobody else touches either");
+            settle(world, to, &["env"]);
+            copy_tree(to, from).unwrap_or_else(|error| panic!("cannot copy {}: {error}", to.display()));
+            world.count("moved, settled and copied back");
+        }
+    });
+}
+
+/// What becomes of it is for the others to find out.
+fn settle(world: &World, dir: &Path, words: &[&str]) {
+    let mut silo = world.sandbox.command(SILO, dir);
+    silo.args(words).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("silo starts");
 }
 
 /// Removes a folder with all that is in it.

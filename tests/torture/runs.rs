@@ -60,6 +60,7 @@ pub(crate) fn act(world: &World, chance: &mut Rng) {
             4..6 => folders::remove(world, chance),
             6..10 => folders::recreate(world, chance),
             10..12 => folders::edit(world, chance),
+            12 => folders::to_and_fro(world, chance),
             _ => run_somewhere(world, chance),
         }
     }
