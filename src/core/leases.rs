@@ -4,12 +4,12 @@
 //! The text carries a digest of itself, because TOML that was cut between two instances, or in which one bit of a port
 //! has turned, is still TOML: it would be believed, and a lease forgotten.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{digest, name};
+use super::{digest, entry, name};
 
 /// The version this silo reads and writes.
 pub const VERSION: u32 = 1;
@@ -141,10 +141,9 @@ impl Leases {
         others.flat_map(|instance| instance.ports.values().copied()).collect()
     }
 
-    /// Who holds each port: qualified name by port.
-    pub fn holders(&self) -> HashMap<u16, String> {
-        let all = self.instances.iter();
-        all.flat_map(|instance| instance.ports.values().map(|port| (*port, instance.qualified()))).collect()
+    /// The instance that holds a port.
+    pub fn holder(&self, port: u16) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.ports.values().any(|held| *held == port))
     }
 
     /// Puts an instance in place of the one at its root and of those at the roots that are `gone`.
@@ -175,13 +174,8 @@ pub(super) const ENTRY: &str = "[[instance]]\n";
 fn in_pieces(body: &str) -> Option<Leases> {
     let mut pieces = body.split(ENTRY);
     let head: Head = toml::from_str(pieces.next()?).ok()?;
-    let instances = pieces.map(instance).collect::<Option<Vec<_>>>()?;
+    let instances = pieces.map(entry::read).collect::<Option<Vec<_>>>()?;
     (head.version == i64::from(VERSION)).then_some(Leases { version: VERSION, instances })
-}
-
-/// One instance without its head; its own tables are headed by the list's name.
-pub(super) fn instance(piece: &str) -> Option<Instance> {
-    toml::from_str(&piece.replacen("[instance.ports]", "[ports]", 1)).ok()
 }
 
 /// The version of a text that is none of this silo's, when it tells one.

@@ -5,6 +5,7 @@ pub mod branch;
 pub mod columns;
 pub mod config;
 pub mod digest;
+mod entry;
 pub mod envfile;
 pub mod environment;
 pub mod github;

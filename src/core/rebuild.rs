@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::config::DEFAULT_PREFIX;
 use super::leases::{self, Instance, Leases};
 use super::lockfile::InstanceState;
-use super::{digest, name};
+use super::{digest, entry, name};
 
 /// What is known of one root.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -32,7 +32,7 @@ pub struct Rebuilt {
 
 /// The instances that can still be read from a damaged text, each by itself, and whose id is that of their root.
 pub fn salvage(text: &str) -> Vec<Instance> {
-    let read = text.split(leases::ENTRY).skip(1).filter_map(leases::instance);
+    let read = text.split(leases::ENTRY).skip(1).filter_map(entry::read);
     read.filter(|instance| instance.id == digest::root_id(instance.root.as_bytes())).collect()
 }
 

@@ -5,7 +5,6 @@
 //! first, then the registry is written, then the files, and a new stamp last. Whatever is missing afterwards is made
 //! again from the registry, which always knows of every port that was ever told to anybody.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -117,7 +116,7 @@ pub fn settle(
         let mut identity = identity(&config.prefix, &name, settings.k3d, &dirs.home.to_string_lossy());
         identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
         let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
-        let holders = locked.leases.holders();
+        let moved = with_holders(plan.moved, &locked.leases);
         let env_file = project.env_file(&config.output)?;
         files::sweep(&env_file.path);
         files::sweep(&project.lockfile_path());
@@ -127,19 +126,17 @@ pub fn settle(
         let gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
         let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, gone, gates };
         let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
-        settled.moved = with_holders(plan.moved, &holders);
+        settled.moved = moved;
         Ok(settled)
     })
 }
 
-fn with_holders(moved: Vec<Moved>, holders: &HashMap<u16, String>) -> Vec<(Moved, Option<String>)> {
-    moved
-        .into_iter()
-        .map(|moved| {
-            let holder = holders.get(&moved.wanted).filter(|_| moved.reason == ports::Reason::Leased).cloned();
-            (moved, holder)
-        })
-        .collect()
+fn with_holders(moved: Vec<Moved>, leases: &Leases) -> Vec<(Moved, Option<String>)> {
+    let holder = |moved: &Moved| match moved.reason {
+        ports::Reason::Leased => leases.holder(moved.wanted).map(Instance::qualified),
+        _ => None,
+    };
+    moved.into_iter().map(|moved| (holder(&moved), moved)).map(|(holder, moved)| (moved, holder)).collect()
 }
 
 /// Changes the lockfile of a settled instance, under the registry's lock like every other writer.

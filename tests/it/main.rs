@@ -24,6 +24,7 @@ mod docs_examples;
 mod example;
 mod fleet_list;
 mod fleet_prune;
+mod fleet_range;
 mod fleet_who;
 mod gates;
 mod help;

@@ -243,7 +243,8 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     ports
 }
 
-fn is_free(port: u16) -> bool {
+/// Whether nobody holds a port.
+pub(crate) fn is_free(port: u16) -> bool {
     let busy = |bound: io::Result<TcpListener>| bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
     !busy(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))) && !busy(TcpListener::bind((Ipv6Addr::LOCALHOST, port)))
 }

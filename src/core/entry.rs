@@ -1,0 +1,101 @@
+//! One instance in the registry's text.
+
+use super::leases::Instance;
+
+/// One instance without its head; its own tables are headed by the list's name.
+pub(super) fn read(piece: &str) -> Option<Instance> {
+    plain(piece).or_else(|| toml::from_str(&piece.replacen(PORTS, "[ports]", 1)).ok())
+}
+
+/// What heads the ports of each instance.
+const PORTS: &str = "[instance.ports]";
+
+/// An instance as silo writes nearly all of them: a line for each key, strings without escapes. None for anything else,
+/// which is TOML's to read: that takes five times as long, and with the whole port range leased most of an activation.
+fn plain(piece: &str) -> Option<Instance> {
+    let mut lines = piece.lines().filter(|line| !line.is_empty());
+    let mut instance = Instance::default();
+    let mut missing = 6;
+    for line in lines.by_ref().take_while(|line| *line != PORTS) {
+        let (key, value) = line.split_once(" = ")?;
+        let value = value.strip_prefix('"')?.strip_suffix('"')?;
+        let place = match key {
+            "id" => &mut instance.id,
+            "root" => &mut instance.root,
+            "name" => &mut instance.name,
+            "prefix" => &mut instance.prefix,
+            "created" => &mut instance.created,
+            "changed" => &mut instance.changed,
+            "profile" => instance.profile.get_or_insert_default(),
+            _ => return None,
+        };
+        if !place.is_empty() || value.is_empty() || value.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'))
+        {
+            return None;
+        }
+        value.clone_into(place);
+        missing -= usize::from(key != "profile");
+    }
+    for line in lines {
+        let (variable, port) = line.split_once(" = ")?;
+        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let before = instance.ports.insert(variable.to_owned(), port.parse().ok()?);
+        if !variable.chars().all(bare) || variable.is_empty() || before.is_some() {
+            return None;
+        }
+    }
+    (missing == 0 && piece.contains(PORTS)).then_some(instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::leases::{ENTRY, Leases};
+    use super::*;
+
+    #[test]
+    fn the_usual_entry_is_read_without_toml_and_what_toml_would_not_read_is_not() {
+        let usual = Instance {
+            id: "0123".into(),
+            created: "2026-01-01T00:00:00Z".into(),
+            changed: "2026-01-01T00:00:00Z".into(),
+            profile: Some("staging".into()),
+            root: "/p/app é".into(),
+            name: "app-1a2b".into(),
+            prefix: "localnet".into(),
+            ports: [("P0".to_owned(), 3000), ("P1".to_owned(), 49152)].into_iter().collect(),
+        };
+        let leases = Leases { version: 1, instances: vec![usual.clone()] };
+        let text = leases.render();
+        let piece = text.split(ENTRY).nth(1).expect("it has one entry");
+        assert_eq!(plain(piece), Some(usual));
+        let broken =
+            ["id = \"0123\"\n", "root = \"/\"\n", "P0 = 1\n", "new = \"x\"\n", "P2 = 70000\n", "\u{7}", "P2\n"];
+        for more in broken {
+            assert_eq!(read(&format!("{piece}{more}")), None, "{more}");
+            assert_eq!(read(&format!("{more}{piece}")), None, "{more}");
+        }
+        for line in
+            piece.lines().filter(|line| !line.is_empty() && !line.starts_with('P') && !line.starts_with("profile"))
+        {
+            assert_eq!(read(&piece.replace(&format!("{line}\n"), "")), None, "without {line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_entry_reads_as_toml_reads_it(
+            texts in proptest::collection::vec("[\\PC\n\"\\\\]{0,12}", 6),
+            profile in proptest::option::of("\\PC{0,6}"),
+            ports in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..4),
+        ) {
+            let [id, root, name, prefix, created, changed] = texts.try_into().expect("there are six");
+            let ports = ports.into_iter().collect();
+            let entry = Instance { id, root, name, prefix, profile, created, changed, ports };
+            let text = toml::to_string(&entry).expect("it always serialises").replacen("[ports]", PORTS, 1);
+            prop_assert_eq!(read(&text), Some(entry.clone()));
+            prop_assert!(plain(&text).is_none_or(|read| read == entry));
+        }
+    }
+}
