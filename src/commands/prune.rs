@@ -1,8 +1,8 @@
 //! `silo prune`: frees the leases of roots that are gone, and with `--clusters` removes what they left in Docker. It shows
 //! first what it will do, and looks afterwards whether it is done.
 //!
-//! What an instance left goes before its entry does: until then nobody else can take its name, and so nobody else's things
-//! can bear it. A root that is back, or is just being started, is left alone.
+//! What an instance left goes before its entry does, and only what is proved its own at that moment: its name may have been
+//! taken over since it was shown. A root that is back, or is just being started, is left alone.
 
 use std::path::{Path, PathBuf};
 
