@@ -10,6 +10,7 @@ use super::{Context, cluster, exec, up};
 use crate::backend::tilt;
 use crate::core::config::Gate;
 use crate::core::environment::Environment;
+use crate::core::gate::needs_nothing;
 use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, shown};
 use crate::store::instances::Ask;
@@ -30,7 +31,9 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
             .code(127)
     })?;
     let mut environment = context.environment.clone();
+    let words: Vec<Option<&str>> = arguments.iter().map(|word| word.to_str()).collect();
     if let Some(root) = context.environment.get("SILO_ROOT").map(PathBuf::from)
+        && !tool.to_str().is_some_and(|tool| needs_nothing(tool, &words))
         && let Some(changed) = open(context, &root, tool)?
     {
         environment = changed;

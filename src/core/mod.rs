@@ -8,6 +8,7 @@ pub mod digest;
 mod entry;
 pub mod envfile;
 pub mod environment;
+pub mod gate;
 pub mod github;
 pub mod identity;
 pub mod leases;

@@ -87,9 +87,26 @@ fn a_gate_acts_only_on_a_trusted_file_and_runs_the_tool_all_the_same() {
     let (app, tools) = project(&sandbox);
     sandbox.run(&app, ["env"]).success();
     sandbox.run(&app, ["deny"]).success();
-    let ran = sandbox.run(&app, ["exec", "kubectl", "version", "--client"]).success();
-    ran.stderr_has("is not trusted as it is; `silo allow` lets gates act on it");
-    assert_eq!(tools.calls(), ["kubectl version --client"]);
+    let ran = sandbox.run(&app, ["exec", "kubectl", "get", "nodes"]).exit(1);
+    let ran = ran.stderr_has("is not trusted as it is; `silo allow` lets gates act on it");
+    ran.stderr_has("The connection to the server localhost:8080 was refused");
+    assert_eq!(tools.calls(), ["kubectl get nodes"]);
+}
+
+#[test]
+fn calls_that_need_no_cluster_are_the_tool_at_once_and_warn_of_nothing() {
+    let sandbox = Sandbox::new();
+    let (app, tools) = project(&sandbox);
+    sandbox.run(&app, ["env"]).success();
+    let calls = ["completion zsh", "__complete get ''", "help", "get --help", "version --client"];
+    for state in ["allow", "deny"] {
+        sandbox.run(&app, [state]).success();
+        for call in calls {
+            let line = format!("kubectl {call}");
+            sandbox.run(&app, ["exec", "sh", "-c", &line]).success().stderr("");
+        }
+    }
+    assert_eq!(tools.calls(), calls.repeat(2).iter().map(|call| format!("kubectl {call}")).collect::<Vec<_>>());
 }
 
 #[test]
@@ -106,13 +123,13 @@ fn the_level_in_the_file_decides() {
     let sandbox = Sandbox::new();
     let tools = Tools::install(&sandbox, ALL);
     tools.set("tilt.up.listen", "");
-    let app = sandbox.trusted("app", "version = 1\n[ports]\nTILT_PORT = \"random\"\n[gates]\nkubectl = \"tilt\"\n");
+    let app = sandbox.trusted("app", "version = 1\n[ports]\nTILT_PORT = \"random\"\n[gates]\ndocker = \"tilt\"\n");
     fs::write(app.join("Tiltfile"), "").expect("the project is writable");
-    sandbox.run(&app, ["exec", "kubectl", "version", "--client"]).success();
+    sandbox.run(&app, ["exec", "docker", "version"]).success();
     let calls = tools.calls();
-    assert_eq!(calls, ["tilt up", "kubectl version --client"]);
-    sandbox.run(&app, ["exec", "kubectl", "version", "--client"]).success();
-    assert_eq!(tools.calls()[2..], ["kubectl version --client"], "Tilt runs already");
+    assert_eq!(calls, ["tilt up", "docker version"]);
+    sandbox.run(&app, ["exec", "docker", "version"]).success();
+    assert_eq!(tools.calls()[2..], ["docker version"], "Tilt runs already");
     sandbox.run(&app, ["down"]).success();
 }
 
