@@ -9,6 +9,9 @@ set -g __silo_root '?'
 set -g __silo_stamp ''
 set -g __silo_gen ''
 set -g __silo_off ''
+# PATH as it was last seen, and the folder of gates of the instance that was left last.
+set -g __silo_path ''
+set -g __silo_left ''
 # The folder last looked from, and it and its parents, nearest first.
 set -g __silo_pwd ''
 set -g __silo_up
@@ -31,6 +34,9 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
     if test -n "$__silo_off" -a "$root" = "$__silo_off"
         return
     else if test "$root" != "$__silo_root"
+        if test -n "$__silo_stamp"
+            set -g __silo_left (__silo_gates)
+        end
         set -g __silo_stamp ''
         set -g __silo_gen ''
         set -g __silo_off ''
@@ -40,6 +46,8 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
         else
             set -g __silo_root ''
         end
+    else if test "$PATH" != "$__silo_path"; and __silo_strayed
+        __silo_run
     else if test -n "$__silo_stamp"
         set -l line ''
         if test -f "$__silo_stamp"
@@ -53,6 +61,22 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
             end
         end
     end
+end
+
+# The folder of gates beside the stamp.
+function __silo_gates
+    string replace --regex '[^/]*\z' gates -- "$__silo_stamp" | string collect
+end
+
+# A program that puts back a PATH of its own (direnv, a venv) takes this instance's gates away, or brings those of one that
+# was left. Each PATH is looked at once.
+function __silo_strayed
+    set -g __silo_path "$PATH"
+    set -l here (__silo_gates)
+    if string match --quiet '*;+/*' -- "$__SILO_UNDO"; and not contains -- "$here" $PATH
+        return 0
+    end
+    test -n "$__silo_left" -a "$__silo_left" != "$here"; and contains -- "$__silo_left" $PATH
 end
 
 # The parents of the current folder, once for each `cd`: splitting costs more than looking. Each ends in a slash, so
@@ -79,7 +103,8 @@ function __silo_run
     test -x "$__silo_bin"; or return 1
     "$__silo_bin" export fish --seen "$__silo_gen" | source
     # A readonly variable may have made `source` fail; silo has answered all the same, unless it could not be started or a signal ended it.
-    test $pipestatus[1] -lt 126
+    test $pipestatus[1] -lt 126; or return
+    set -g __silo_path "$PATH"
 end
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.

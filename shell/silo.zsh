@@ -6,6 +6,8 @@
 # What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
 typeset -g __silo_bin=@SILO@
 typeset -g __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
+# PATH as it was last seen, and the folder of the instance that was left last.
+typeset -g __silo_path='' __silo_left=''
 
 __silo_hook() {
   # Not in subshells, and not while a widget or a completion moves about: the next prompt sees to it.
@@ -21,12 +23,15 @@ __silo_hook() {
   if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
     return 0
   elif [[ $__silo_dir != "$__silo_root" ]]; then
+    [[ -z $__silo_stamp ]] || __silo_left=${__silo_stamp%/*}
     __silo_stamp='' __silo_gen='' __silo_off=''
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
     else
       __silo_root=''
     fi
+  elif [[ ${PATH-} != "$__silo_path" ]] && __silo_strayed; then
+    __silo_run
   elif [[ -n $__silo_stamp ]]; then
     if [[ -f $__silo_stamp ]]; then IFS='' read -r __silo_line <$__silo_stamp || :; fi
     if [[ $__silo_line != "$__silo_gen" ]]; then
@@ -38,6 +43,15 @@ __silo_hook() {
   return 0
 }
 
+# A program that puts back a PATH of its own (direnv, a venv) takes this instance's gates away, or brings those of one that
+# was left. Each PATH is looked at once.
+__silo_strayed() {
+  local __silo_list=":${PATH-}:" __silo_here=${__silo_stamp%/*}
+  __silo_path=${PATH-}
+  [[ ${__SILO_UNDO-} == *';+/'* && $__silo_list != *":$__silo_here/gates:"* ]] ||
+    [[ -n $__silo_left && $__silo_left != "$__silo_here" && $__silo_list == *":$__silo_left/gates:"* ]]
+}
+
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
 # is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
 __silo_run() {
@@ -46,6 +60,7 @@ __silo_run() {
   __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 126 ]] || return 0
   eval "__silo_root=\$__silo_dir
 $__silo_text" || :
+  __silo_path=${PATH-}
 }
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.

@@ -71,7 +71,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         Fate::Stay => Vec::new(),
         Fate::Leave => activation::leave(environment, undo.as_ref()),
     };
-    if changes.iter().any(|change| change.name != UNDO) {
+    if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
         announce(context, &visit.fate, undo.as_ref(), seen.is_some());
     }
     print(context.ui, format, visit.seen.as_ref(), &changes)?;

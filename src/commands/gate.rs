@@ -17,6 +17,7 @@ use crate::store::instances::Ask;
 use crate::store::project::Project;
 use crate::store::{gates, past, trust};
 use crate::sys::{cmd, dirs::Dirs, files, net, signals};
+use crate::ui::Ui;
 
 /// How long the API server may take to accept; it is on this machine.
 const CONNECT: Duration = Duration::from_millis(300);
@@ -25,11 +26,7 @@ const LIMIT: u64 = 1024 * 1024;
 
 /// Runs the gate of a tool, with the tool's own arguments.
 pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Result<u8, Failure> {
-    let real = real(&context.dirs, &context.environment, tool).ok_or_else(|| {
-        Failure::new(format!("`{}` was not found behind its gate", tool.to_string_lossy()))
-            .hint("Install it, or check PATH")
-            .code(127)
-    })?;
+    let real = behind(&context.dirs, &context.environment, tool)?;
     let mut environment = context.environment.clone();
     let words: Vec<Option<&str>> = arguments.iter().map(|word| word.to_str()).collect();
     if let Some(root) = context.environment.get("SILO_ROOT").map(PathBuf::from)
@@ -39,6 +36,34 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
         environment = changed;
     }
     Err(cmd::exec(real.as_os_str(), arguments, &environment, None))
+}
+
+/// Becomes the tool at once, when silo was called through a gate of an instance that was left: a program that puts back a
+/// `PATH` of its own (direnv, a venv) brings such a folder along. None when it was no gate.
+pub(super) fn left(
+    dirs: &Dirs,
+    environment: &Environment,
+    program: &Path,
+    tool: &OsStr,
+    arguments: &[OsString],
+) -> Option<u8> {
+    let called =
+        if program.components().count() > 1 { Some(program.into()) } else { cmd::find_in(tool, environment, |_| true) };
+    called.and_then(|link| link.parent().map(Path::to_path_buf)).filter(|at| gates::is_gate_folder(dirs, at))?;
+    let failure = match behind(dirs, environment, tool) {
+        Ok(real) => cmd::exec(real.as_os_str(), arguments, environment, None),
+        Err(failure) => failure,
+    };
+    Ui::default().fail(&failure);
+    Some(failure.code)
+}
+
+fn behind(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Result<PathBuf, Failure> {
+    real(dirs, environment, tool).ok_or_else(|| {
+        Failure::new(format!("`{}` was not found behind its gate", tool.to_string_lossy()))
+            .hint("Install it, or check PATH")
+            .code(127)
+    })
 }
 
 /// Brings up what the tool needs; a changed environment when something was brought up.

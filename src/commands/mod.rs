@@ -110,12 +110,13 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
 
 /// Runs the gate a link to silo stands for, when `program` is the name of one; none when silo was called as itself.
 pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[OsString]) -> Option<u8> {
-    let tool = Path::new(program?).file_name()?;
+    let program = Path::new(program?);
     // The usual call first: nothing is looked up for silo under its own name.
-    let root = environment.get("SILO_ROOT").filter(|_| tool != "silo")?;
+    let tool = program.file_name().filter(|tool| *tool != "silo")?;
     let dirs = Dirs::find(environment).ok()?;
-    if !gates::is_gate(&dirs, Path::new(root), tool) {
-        return None;
+    let root = environment.get("SILO_ROOT");
+    if !root.is_some_and(|root| gates::is_gate(&dirs, Path::new(root), tool)) {
+        return gate::left(&dirs, environment, program, tool, arguments);
     }
     let ui = Ui::default();
     // The link stands for silo itself, wherever that is.

@@ -95,15 +95,15 @@ impl Undo {
     }
 }
 
-/// The environment as it was before the record's activation, and without the record.
+/// The environment as it was before the record's activation, and without the record. Folders of gates go out of `PATH`,
+/// whose ever they are: a program that puts back a `PATH` of its own (direnv, a venv) brings left ones along.
 pub fn undone(environment: &Environment, undo: Option<&Undo>) -> Environment {
     let mut before = environment.clone();
     before.remove(UNDO);
-    if let Some(entry) = undo.and_then(|undo| undo.path.as_ref()).filter(|entry| *entry != BARRED) {
-        let path = environment.get("PATH").map(|path| without(path.as_bytes(), entry));
-        if let Some(path) = path {
-            before.set("PATH", std::ffi::OsString::from_vec(path));
-        }
+    let entry = undo.and_then(|undo| undo.path.as_deref()).filter(|entry| *entry != BARRED);
+    let ours = |folder: &[u8]| Some(folder) == entry || is_gates(folder);
+    if let Some(path) = environment.get("PATH").filter(|path| path.as_bytes().split(|byte| *byte == b':').any(ours)) {
+        before.set("PATH", std::ffi::OsString::from_vec(without(path.as_bytes(), ours)));
     }
     for entry in undo.into_iter().flat_map(|undo| &undo.entries) {
         if environment.get(&entry.name).map(OsStr::as_bytes) == Some(entry.given.as_slice()) {
@@ -122,9 +122,19 @@ pub fn leave(environment: &Environment, undo: Option<&Undo>) -> Vec<Change> {
     between(environment, &undone(environment, undo), names.chain(["PATH"]))
 }
 
-/// A list of folders without one of them.
-fn without(list: &[u8], entry: &[u8]) -> Vec<u8> {
-    list.split(|byte| *byte == b':').filter(|folder| *folder != entry).collect::<Vec<_>>().join(&b':')
+/// A list of folders without some of them.
+fn without(list: &[u8], unwanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    list.split(|byte| *byte == b':').filter(|folder| !unwanted(folder)).collect::<Vec<_>>().join(&b':')
+}
+
+/// Whether a folder is named as those that hold an instance's gates: `…/silo/instances/ID/gates`.
+fn is_gates(folder: &[u8]) -> bool {
+    let mut parts = folder.rsplit(|byte| *byte == b'/');
+    let hex = |part: &[u8]| part.len() == 16 && part.iter().all(u8::is_ascii_hexdigit);
+    parts.next() == Some(b"gates")
+        && parts.next().is_some_and(hex)
+        && parts.next() == Some(b"instances")
+        && parts.next() == Some(b"silo")
 }
 
 /// What an instance puts into an environment.
@@ -145,7 +155,8 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
     let same = undo.filter(|undo| undo.root == root);
     let path = same.and_then(|undo| undo.path.as_deref()).filter(|path| *path == BARRED).or(path);
     if let Some(entry) = path.filter(|entry| *entry != BARRED) {
-        let rest = target.get("PATH").map(|path| without(path.as_bytes(), entry)).unwrap_or_default();
+        let rest =
+            target.get("PATH").map(|path| without(path.as_bytes(), |folder| folder == entry)).unwrap_or_default();
         target.set("PATH", std::ffi::OsString::from_vec([entry, b":", &rest].concat()));
     }
     let mut entries = Vec::new();

@@ -27,6 +27,7 @@ mod fleet_prune;
 mod fleet_range;
 mod fleet_who;
 mod gates;
+mod gates_left;
 mod help;
 #[cfg(target_os = "linux")]
 mod hostile_calls;

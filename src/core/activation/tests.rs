@@ -39,6 +39,18 @@ fn path_is_a_list_of_which_only_the_own_entry_comes_and_goes() {
 }
 
 #[test]
+fn gates_of_an_instance_that_was_left_go_out_of_path() {
+    let gates = |id: &str| format!("/home/x/.local/state/silo/instances/{id}/gates");
+    let (old, new) = (gates("0123456789abcdef"), gates("fedcba9876543210"));
+    let others = "/x/gates:/silo/instances/short/gates::/bin";
+    let strayed = environment(&[("PATH", &format!("/mine:{old}:{others}"))]);
+    let given = Given { root: b"/p", vars: &[], path: Some(new.as_bytes()) };
+    let inside = applied(strayed.clone(), &enter(&strayed, None, &given));
+    assert_eq!(inside.text("PATH"), Some(format!("{new}:/mine:{others}").as_str()));
+    assert_eq!(left(strayed).text("PATH"), Some(format!("/mine:{others}").as_str()));
+}
+
+#[test]
 fn what_is_barred_stays_out_of_path_below_but_not_elsewhere() {
     let gated = |root: &'static str| Given { root: root.as_bytes(), vars: &[], path: Some(b"/gates") };
     let again = |environment: Environment, given: &Given<'_>| {
