@@ -1,5 +1,6 @@
-//! `silo export`: what the shell hook evaluates (design D6-D8). It never runs project code, never starts a program,
-//! and whatever goes wrong, the shell gets commands it can evaluate and a prompt that works.
+//! `silo export`: what the shell hook evaluates (design D6-D8). It never runs project code, never starts a program (without
+//! `/proc`, `ps` and `lsof` are asked once, when a lockfile is taken over whose ports are busy), and whatever goes wrong, the
+//! shell gets commands it can evaluate and a prompt that works.
 
 use std::os::unix::ffi::OsStrExt as _;
 

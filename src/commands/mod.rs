@@ -16,6 +16,7 @@ mod exec;
 mod export;
 mod gate;
 mod get;
+mod holder;
 mod hook;
 mod init;
 mod instance;
@@ -245,6 +246,7 @@ impl Context {
         wait: &Wait<'_>,
     ) -> Result<Settled, Failure> {
         let silo = hook::program(&self.environment, &self.program)?;
+        let own = holder::own_ports(self, project, config, ask);
         let installed = |tool: &str| gate::real(&self.dirs, &self.environment, tool.as_ref()).is_some();
         let world = World {
             now: clock::now(),
@@ -253,6 +255,7 @@ impl Context {
             installed: &installed,
             port_range: &self.settings.port_range,
             probe: &net::probe,
+            own: &own,
         };
         instances::settle(&self.dirs, project, config, ask, &world, wait)
     }
@@ -270,6 +273,18 @@ impl Context {
         }
         if let Some(gone) = &settled.moved_from {
             self.ui.step(&format!("Took over `{}` from `{gone}`, which is gone", settled.known.name));
+        }
+        if let Some(before) = &settled.adopted {
+            self.ui.step(&format!(
+                "Took over `{}` from `.silo.lock`, which the registry did not know (`silo doc migration`)",
+                settled.known.name
+            ));
+            for (name, port) in before {
+                let told = settled.moved.iter().any(|(moved, _)| moved.name == *name && moved.wanted == *port);
+                if let Some(now) = settled.known.ports.get(name).filter(|now| *now != port && !told) {
+                    self.ui.step(&format!("Port {port} is not to be had any more; {name} is {now}"));
+                }
+            }
         }
         if let Some(before) = &settled.renamed_from {
             self.ui.step(&format!("Renamed `{before}` to `{}`", settled.known.name));

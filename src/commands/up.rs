@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
+use super::holder::foreign;
 use super::{COMMAND_WAIT, Context, ci, cluster, exec};
-use crate::backend::docker::Docker;
 use crate::backend::hooks::{self, Point};
 use crate::backend::tilt;
 use crate::cli::{CiArgs, UpArgs};
@@ -19,7 +19,7 @@ use crate::store::past;
 use crate::store::project::Project;
 use crate::sys::cmd::{Cmd, Ended};
 use crate::sys::lock::{self, Wait};
-use crate::sys::{clock, files, listeners, net, processes, signals};
+use crate::sys::{clock, files, net, processes, signals};
 
 /// How long a Tilt in the background may take until it listens.
 const READY: Duration = Duration::from_mins(1);
@@ -191,7 +191,7 @@ fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask
     let busy = settled.known.ports.iter().filter(|(_, port)| net::probe(**port) == Probe::Busy);
     let mut lost = Vec::new();
     for (name, port) in busy {
-        let Some(who) = foreign(context, project, &settled, *port) else {
+        let Some(who) = foreign(context, project, &settled.identity, *port) else {
             context.ui.detail(&format!("Port {port} ({name}) is held by this instance itself"));
             continue;
         };
@@ -203,26 +203,6 @@ fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask
     }
     let again = Ask { lost: &lost, name: None, profile: None, profile_variable: None, force: false, ..ask };
     context.settle(project, config, &again)
-}
-
-/// Who holds a port, when it is not this instance: not one of its processes, nor a container of its cluster or of its
-/// compose project (design D3).
-fn foreign(context: &Context, project: &Project, settled: &Settled, port: u16) -> Option<String> {
-    let holder = listeners::holder(port);
-    if holder.as_ref().is_some_and(|holder| processes::belongs_to(holder, &project.root)) {
-        return None;
-    }
-    let var = |wanted: &str| settled.vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned());
-    let docker = Docker { environment: &context.environment, folder: &project.root };
-    if let Some(owner) = docker.publisher(port) {
-        let ours = Some(&owner.compose) == var("COMPOSE_PROJECT_NAME").as_ref()
-            || Some(&owner.cluster) == var("K3D_CLUSTER_NAME").as_ref();
-        return (!ours).then(|| format!("the container `{}`", owner.container));
-    }
-    Some(holder.map_or_else(
-        || "a program of another user".to_owned(),
-        |holder| format!("`{}` (pid {})", holder.name, holder.pid),
-    ))
 }
 
 /// Runs Tilt with silo's terminal; the lockfile knows its pid meanwhile.

@@ -70,6 +70,8 @@ pub struct World<'a> {
     pub port_range: &'a RangeInclusive<u16>,
     /// Whether a port that no lease holds can be bound.
     pub probe: &'a dyn Fn(u16) -> Probe,
+    /// Ports that a lockfile without a lease remembers and this very instance holds: they stay.
+    pub own: &'a [u16],
 }
 
 /// A settled instance.
@@ -77,6 +79,8 @@ pub struct World<'a> {
 pub struct Settled {
     /// What the shell hook and `exec` need.
     pub known: Known,
+    /// The names of what the instance owns.
+    pub identity: Identity,
     /// All vars, in the sections of the env file.
     pub vars: Vars,
     /// The stamp's generation.
@@ -87,6 +91,8 @@ pub struct Settled {
     pub copied_from: Option<String>,
     /// The root, now gone, whose name this instance has taken over.
     pub moved_from: Option<String>,
+    /// The ports of a lockfile that the registry did not know, taken over: an older silo's, mostly.
+    pub adopted: Option<IndexMap<String, u16>>,
     /// The instance's name before, when it has another one now.
     pub renamed_from: Option<String>,
     /// Files that were written.
@@ -178,9 +184,13 @@ fn plan_ports(
     });
     let mut held = past.entry.as_ref().filter(|_| !ask.force).map_or_else(IndexMap::new, |entry| entry.ports.clone());
     held.retain(|name, _| !ask.lost.contains(name));
-    held.extend(ask.found.iter().cloned());
     let remembered = past.lockfile.as_ref().filter(|_| !ask.force && past.copied_from.is_none());
     let remembered = remembered.map_or(&none, |lockfile| &lockfile.instance.ports);
+    if past.entry.is_none() {
+        let own = remembered.iter().filter(|(_, port)| world.own.contains(port));
+        held.extend(own.map(|(name, port)| (name.clone(), *port)));
+    }
+    held.extend(ask.found.iter().cloned());
     let given = Given { wanted: &settings.ports, held: &held, remembered, leased: &others, range: world.port_range };
     ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| {
         Failure::new(format!("No port is left for `{}`: other instances hold {} leases", full.name, full.leases))
@@ -255,7 +265,13 @@ fn write(
     let stamped = trust::judge(dirs, project).and_then(|word| trust::seal(dirs, project, word, Some(known.clone())));
     let generation = stamped.unwrap_or_default();
     let before = past.entry.as_ref().map(|entry| entry.name.clone());
+    let adopted = past
+        .lockfile
+        .as_ref()
+        .filter(|lockfile| past.entry.is_none() && past.copied_from.is_none() && !lockfile.instance.name.is_empty());
     Ok(Settled {
+        adopted: adopted.map(|lockfile| lockfile.instance.ports.clone()),
+        identity: chosen.identity,
         renamed_from: before.filter(|before| *before != known.name),
         copied_from: past.copied_from.clone(),
         moved_from: chosen.gone.into_iter().next(),

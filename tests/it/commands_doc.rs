@@ -30,11 +30,13 @@ fn without_a_topic_there_is_a_line_for_each() {
         gates            A gate stands before a tool and starts what the tool needs
         trust            silo acts on cd only where the user has allowed it
         worktrees        Every git worktree of a project is an instance of its own
+        editors          Recipes for prompts, terminals, editors and runners that shall know the instance
         fleet            All instances of a user are listed, asked and cleared up together
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         A user's own settings hold for every project
         install          How silo, which is one program, gets onto a machine, is upgraded and removed
         logging          What silo prints, where, and how to see more or less of it
+        migration        What silo takes over from an older silo, and how it lives beside direnv and others
         troubleshooting  What each error and warning means, and what to do about it
         schema           The JSON Schema of silo.toml, for editors
         settings-schema  The JSON Schema of the user's settings

@@ -60,7 +60,8 @@ fn a_lockfile_of_the_older_silo_is_taken_as_it_is() {
     let [web, image] = free_ports();
     let app = older(&sandbox, [web, image]);
     let before = fs::read(app.join(".silo.lock")).expect("it was written");
-    sandbox.run(&app, ["env"]).success().stderr("Writing `.localnet.env`\n");
+    let took = "Took over `feature-x` from `.silo.lock`, which the registry did not know (`silo doc migration`)\n";
+    sandbox.run(&app, ["env"]).success().stderr(&format!("{took}Writing `.localnet.env`\n"));
     assert_eq!(fs::read(app.join(".silo.lock")).expect("it is there"), before);
     assert_agreed(&sandbox, &app);
     let text = env_file(&app);
@@ -75,7 +76,8 @@ fn keys_this_silo_does_not_know_survive_a_rewrite_in_their_place() {
     let sandbox = Sandbox::new();
     let app = older(&sandbox, free_ports());
     let before = sandbox.lockfile(&app);
-    sandbox.run(&app, ["env", "other"]).success().stderr("Writing `.localnet.env`\nWriting `.silo.lock`\n");
+    let told = sandbox.run(&app, ["env", "other"]).success().stderr;
+    assert!(told.ends_with("Writing `.localnet.env`\nWriting `.silo.lock`\n"), "{told}");
     let after = sandbox.lockfile(&app);
     for pointer in
         ["/tool", "/instance/note", "/instance/tiltPid", "/instance/createdAt", "/instance/k3dClusterCreated"]
