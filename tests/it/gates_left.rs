@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::pty::{Session, Shell, each_shell};
+use crate::pty::{Session, Shell, first_shells};
 use crate::sandbox::{Sandbox, free_ports};
 use crate::tools::{ALL, Tools};
 
-each_shell!(gates_that_come_back_or_go_are_put_right_at_the_next_prompt, a_path_that_cannot_be_changed_is_tried_once);
+first_shells!(gates_that_come_back_or_go_are_put_right_at_the_next_prompt, a_path_that_cannot_be_changed_is_tried_once);
 
 /// A trusted project whose `docker` has a gate that brings up nothing.
 fn project(sandbox: &Sandbox, name: &str) -> PathBuf {

@@ -13,6 +13,12 @@ mod pty;
 #[path = "../it/sandbox.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod sandbox;
+#[path = "../it/shells.rs"]
+#[allow(dead_code, reason = "the other test program uses the rest")]
+mod shell_words;
+#[path = "../it/terminal.rs"]
+#[allow(dead_code, reason = "the other test program uses the rest")]
+mod terminal;
 
 mod folders;
 mod reader;
