@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod branch;
 pub mod columns;
+pub mod compose;
 pub mod config;
 pub mod digest;
 mod entry;
@@ -25,6 +26,8 @@ pub mod source;
 pub mod startfile;
 pub mod suggest;
 pub mod template;
+pub mod tiltfile;
 pub mod trust;
 pub mod varname;
 pub mod vars;
+pub mod version;

@@ -1,0 +1,134 @@
+use super::*;
+use proptest::prelude::*;
+
+/// `LINE KIND OWNER: VALUE -> INSTEAD` of everything that is fixed.
+fn fixed(text: &str) -> Vec<String> {
+    let known = [("POSTGRES_PORT".to_owned(), 5432)];
+    let found = scan(text, &known).expect("it is YAML");
+    let line = |one: Fixed| format!("{} {:?} {}: {} -> {}", one.line, one.kind, one.owner, one.value, one.instead);
+    found.into_iter().map(line).collect()
+}
+
+#[test]
+fn what_every_instance_would_share_is_found_with_its_line() {
+    let text = r#"
+name: shop
+services:
+  db:
+    image: postgres # ports: ["1:1"]
+    container_name: db
+    ports:
+      - "5432:5432"
+      - 127.0.0.1:8080:80/tcp
+      - target: 9000
+        published: 9000
+      - target: 9001
+        published: "9001"
+volumes:
+  data:
+    name: shop-data
+networks:
+  default: { name: shop }
+"#;
+    assert_eq!(
+        fixed(text),
+        [
+            "2 ProjectName : shop -> ${COMPOSE_PROJECT_NAME}",
+            "6 ContainerName db: db -> ${CONTAINER_PREFIX}db",
+            "8 HostPort db: 5432:5432 -> \"${POSTGRES_PORT}:5432\"",
+            "9 HostPort db: 127.0.0.1:8080:80/tcp -> \"127.0.0.1:${DB_PORT}:80/tcp\"",
+            "11 HostPort db: 9000 -> \"${DB_PORT}\"",
+            "13 HostPort db: 9001 -> \"${DB_PORT}\"",
+            "16 VolumeName data: shop-data -> ${VOLUME_PREFIX}-data",
+            "18 NetworkName default: shop -> ${DOCKER_NETWORK}-default",
+        ]
+    );
+}
+
+#[test]
+fn what_varies_or_is_shared_on_purpose_is_left_alone() {
+    let text = r#"
+name: ${COMPOSE_PROJECT_NAME}
+x-ports: &ports ["1:1"]
+services:
+  db:
+    container_name: "${CONTAINER_PREFIX}db"
+    command: "ports: 5432:5432"
+    environment:
+      container_name: db
+      PORTS: |
+        ports:
+          - "5432:5432"
+    ports:
+      - "${POSTGRES_PORT}:5432"
+      - "${OTHER:-5432}:5432"
+      - "127.0.0.1:$PLAIN:80"
+      - "127.0.0.1::80"
+      - "[::1]:${X}:80"
+      - "8080"
+      - 8081
+      - "3000-3005"
+      - "0:80"
+      - { target: 80, published: "${X}" }
+      - target: 80
+    expose: ["80:80"]
+  none:
+volumes:
+  data:
+  shared: { external: true, name: shared }
+networks: {}
+"#;
+    assert_eq!(fixed(text), [""; 0]);
+}
+
+#[test]
+fn odd_spellings_of_a_host_port_are_seen() {
+    let port = |written: &str| fixed(&format!("services:\n  a-b:\n    ports:\n      - {written}\n"));
+    assert_eq!(port("3000:3000"), ["4 HostPort a-b: 3000:3000 -> \"${A_B_PORT}:3000\""]);
+    assert_eq!(port("'3000-3005:3000-3005'")[0], "4 HostPort a-b: 3000-3005:3000-3005 -> \"${A_B_PORT}:3000-3005\"");
+    assert_eq!(port("\"[::1]:80:80\"")[0], "4 HostPort a-b: [::1]:80:80 -> \"[::1]:${A_B_PORT}:80\"");
+    assert_eq!(port("\"80:${INNER}\"")[0], "4 HostPort a-b: 80:${INNER} -> \"${A_B_PORT}:${INNER}\"");
+    assert_eq!(fixed("services: {9a: {ports: ['80:80'], container_name: 'cost$$5'}}").len(), 2);
+    assert_eq!(fixed("services:\n  a:\n    ports: !override\n      - 80:80\n").len(), 1);
+}
+
+#[test]
+fn what_an_alias_or_a_merge_brings_in_is_one_place() {
+    let text = "x-base: &base\n  container_name: same\n  ports: [\"80:80\"]\nservices:\n  a: *base\n  b:\n    <<: *base\n  c:\n    <<: [*base]\n    container_name: c\n";
+    assert_eq!(
+        fixed(text),
+        [
+            "2 ContainerName a: same -> ${CONTAINER_PREFIX}a",
+            "3 HostPort a: 80:80 -> \"${A_PORT}:80\"",
+            "10 ContainerName c: c -> ${CONTAINER_PREFIX}c"
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_yaml_is_told_with_its_line_and_odd_shapes_are_nothing() {
+    assert_eq!(scan("services:\n  a: [\n", &[]).expect_err("it is not closed").line, 3);
+    for odd in ["", "# only\n", "- a\n- b\n", "text", "services: x", "services: [1]", "services: {a: {ports: {b: c}}}"]
+    {
+        assert_eq!(fixed(odd), [""; 0], "{odd}");
+    }
+    // It refers to itself, and merges blow up.
+    assert_eq!(fixed("services: &s\n  a: *s\n  <<: *s\n"), [""; 0]);
+    let bomb = (1..20).fold("l0: &l0 {x: 1}\n".to_owned(), |text, n| {
+        let all = vec![format!("*l{}", n - 1); 10].join(", ");
+        format!("{text}l{n}: &l{n}\n  <<: [{all}]\n")
+    });
+    assert_eq!(fixed(&format!("{bomb}services:\n  a: *l19\n")), [""; 0]);
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(
+        text in "\\PC{0,200}",
+        yaml in "(services:|  db:|    ports:|      - |\"80:80\"|container_name: |volumes:|name: |[\n\t &*<!|>{}\\[\\],:?'\"#%$é-]){0,40}",
+    ) {
+        let _ = scan(&text, &[]);
+        let _ = scan(&yaml, &[]);
+        let _ = scan(&format!("services:\n  db:\n    {yaml}"), &[]);
+    }
+}
