@@ -8,6 +8,8 @@ __silo_bin=@SILO@
 __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 # PATH as it was last seen, and the folder of the instance that was left last.
 __silo_path='' __silo_left=''
+# Tells `silo doctor`, a child, that this very shell has the hook, and whose.
+\builtin export __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
 __silo_hook() {
   # Quoted: behind `builtin` these are arguments, which split.

@@ -10,6 +10,8 @@ use str
 var silo = @SILO@
 # What this shell last acted on; no variables of the environment, so that a shell inside a shell looks for itself.
 var root stamp gen = '?' '' ''
+# Tells `silo doctor`, a child, that this very shell has the hook, and whose.
+set-env __SILO_HOOK $pid' @VERSION@ '$silo
 # This folder and its parents, nearest first; where silo.toml was found among them; what it and the stamp said.
 var up found said = [] [] []
 

@@ -12,6 +12,8 @@ set -g __silo_off ''
 # PATH as it was last seen, and the folder of gates of the instance that was left last.
 set -g __silo_path ''
 set -g __silo_left ''
+# Tells `silo doctor`, a child, that this very shell has the hook, and whose.
+set -gx __SILO_HOOK "$fish_pid @VERSION@ $__silo_bin"
 # The folder last looked from, and it and its parents, nearest first.
 set -g __silo_pwd ''
 set -g __silo_up

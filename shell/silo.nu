@@ -7,6 +7,8 @@
 
 # What this shell last acted on; a record is not exported, so that a shell inside a shell looks for itself.
 $env.__silo = {bin: @SILO@, root: '?', stamp: '', gen: '', text: ''}
+# Tells `silo doctor`, a child, that this very shell has the hook, and whose.
+$env.__SILO_HOOK = $'($nu.pid) @VERSION@ ($env.__silo.bin)'
 
 # A plain file, links followed: a pipe would hold the prompt.
 def __silo_is_file [file: string]: nothing -> bool {

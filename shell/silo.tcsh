@@ -10,6 +10,8 @@ if ( $?__silo_load ) then
   set __silo_root = none
   set __silo_stamp = ''
   set __silo_gen = ''
+  # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
+  setenv __SILO_HOOK "$$ @VERSION@ $__silo_bin:q"
   # In single quotes tcsh takes no newline; what silo prints names this one.
   set __silo_nl = '\
 '

@@ -8,6 +8,8 @@ typeset -g __silo_bin=@SILO@
 typeset -g __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 # PATH as it was last seen, and the folder of the instance that was left last.
 typeset -g __silo_path='' __silo_left=''
+# Tells `silo doctor`, a child, that this very shell has the hook, and whose.
+typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
 __silo_hook() {
   # Not in subshells, and not while a widget or a completion moves about: the next prompt sees to it.

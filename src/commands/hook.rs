@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::ShellName;
 use crate::core::environment::Environment;
-use crate::core::shell::{Shell, TCSH_SCRIPT};
+use crate::core::shell::{self, Shell};
 use crate::failure::Failure;
 use crate::sys::cmd;
 use crate::sys::dirs::{self, Dirs};
@@ -29,11 +29,12 @@ fn tcsh_script(environment: &Environment) -> Result<PathBuf, Failure> {
     let dirs = Dirs::find(environment)?;
     let folder = dirs.state.join("shell").join(Shell::Tcsh.name());
     let file = folder.join("hook.tcsh");
+    let script = shell::tcsh_script();
     let there = files::read(&file, 1024 * 1024)?;
-    if there.is_none_or(|there| there.bytes != TCSH_SCRIPT.as_bytes()) {
+    if there.is_none_or(|there| there.bytes != script.as_bytes()) {
         dirs.require_own(environment)?;
         files::make_folder(&folder)?;
-        files::replace(&file, TCSH_SCRIPT.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
+        files::replace(&file, script.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
     }
     Ok(file)
 }

@@ -3,6 +3,28 @@
 mod commands;
 mod quote;
 
+/// The variable by which a child of a shell knows that the shell has the hook: process id, version and path of silo.
+pub const MARK: &str = "__SILO_HOOK";
+
+/// What [`MARK`] tells. A shell inside the shell inherits it, so the process id must be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark<'a> {
+    /// The shell that loaded the hook.
+    pub pid: u32,
+    /// The version of the silo whose hook it is.
+    pub version: &'a str,
+    /// That silo's path.
+    pub silo: &'a str,
+}
+
+impl<'a> Mark<'a> {
+    /// Reads the variable's value; anything else is none.
+    pub fn parse(value: &'a str) -> Option<Self> {
+        let mut words = value.splitn(3, ' ');
+        Some(Self { pid: words.next()?.parse().ok()?, version: words.next()?, silo: words.next()? })
+    }
+}
+
 /// A shell silo has a hook for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
@@ -20,8 +42,14 @@ pub enum Shell {
     Tcsh,
 }
 
+/// This silo's version, and what stands for it in the hooks.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const VERSION_MARK: &str = "@VERSION@";
+
 /// What tcsh reads at each prompt, from a file: it has no functions, and evaluates no more than one line at a time.
-pub const TCSH_SCRIPT: &str = include_str!("../../shell/silo.tcsh");
+pub fn tcsh_script() -> String {
+    include_str!("../../shell/silo.tcsh").replace(VERSION_MARK, VERSION)
+}
 
 impl Shell {
     /// Every shell, in the order of the documentation.
@@ -45,7 +73,7 @@ impl Shell {
         Self::ALL.into_iter().find(|shell| shell.name() == program)
     }
 
-    /// The shell hook, with `silo` as the program it runs; tcsh reads [`TCSH_SCRIPT`] from the file `script`.
+    /// The shell hook, with `silo` as the program it runs; tcsh reads [`tcsh_script`] from the file `script`.
     pub fn hook(self, silo: &[u8], script: &[u8]) -> Vec<u8> {
         let silo = self.quote(silo);
         let text = match self {
@@ -61,7 +89,8 @@ impl Shell {
             }
         };
         let (before, after) = text.split_once("@SILO@").expect("each hook names silo once");
-        let text = [before.as_bytes(), &silo, after.as_bytes()].concat();
+        let (middle, after) = after.split_once(VERSION_MARK).expect("each hook tells its version, behind silo's path");
+        let text = [before.as_bytes(), &silo, middle.as_bytes(), VERSION.as_bytes(), after.as_bytes()].concat();
         match self {
             // Functions defined so keep zsh's own options whenever they run, and no alias of the user's is expanded
             // while they are read (zshbuiltins, `emulate -c`).
@@ -74,6 +103,13 @@ impl Shell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_read_and_anything_else_is_none() {
+        let mark = Mark { pid: 42, version: "0.1.0", silo: "/opt/my tools/silo" };
+        assert_eq!(Mark::parse("42 0.1.0 /opt/my tools/silo"), Some(mark));
+        assert_eq!((Mark::parse(""), Mark::parse("x 1 /silo"), Mark::parse("42 1")), (None, None, None));
+    }
 
     #[test]
     fn login_shells_are_recognised() {

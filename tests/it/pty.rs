@@ -316,9 +316,10 @@ impl Seen {
         self.variables.get(OsStr::new(name)).map(|value| value.as_bytes())
     }
 
-    /// All variables but those a shell changes by itself.
+    /// All variables but those a shell changes by itself, and the hook's mark, which differs from shell to shell.
     pub(crate) fn environment(&self) -> BTreeMap<OsString, OsString> {
-        let own = ["_", "PWD", "OLDPWD", "SHLVL", "LINES", "COLUMNS", "CMD_DURATION_MS"].map(OsStr::new);
+        let own = ["_", "PWD", "OLDPWD", "SHLVL", "LINES", "COLUMNS", "CMD_DURATION_MS", silo::core::shell::MARK];
+        let own = own.map(OsStr::new);
         let theirs = self.variables.iter().filter(|(name, _)| !own.contains(&name.as_os_str()));
         theirs.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
@@ -354,9 +355,11 @@ impl Seen {
         assert_eq!(self.silo_names(), Vec::<String>::new(), "told: {:?}", self.told);
     }
 
-    /// The names of variables that look like silo's own: `SILO_*` and `__SILO_*` in any case.
+    /// The names of variables that look like an activation's: `SILO_*` and `__SILO_*` in any case, without the hook's own
+    /// mark, which is there from the start.
     pub(crate) fn silo_names(&self) -> Vec<String> {
         let names = self.variables.keys().map(|name| name.to_string_lossy().into_owned());
+        let names = names.filter(|name| name != silo::core::shell::MARK);
         names.filter(|name| name.to_uppercase().trim_start_matches('_').starts_with("SILO_")).collect()
     }
 }
