@@ -113,28 +113,51 @@ pub fn settle(
     wait: &Wait<'_>,
 ) -> Result<Settled, Failure> {
     registry::with_lock(dirs, wait, |locked| {
-        let past = past(dirs, project, config, &locked.leases)?;
-        let profile = choose_profile(config, ask, &past)?.map(str::to_owned);
-        let settings = settings(config, profile.as_deref(), ask.up, &past);
-        let (name, taken_from) = choose_name(dirs, project, config, ask, &past, &locked.leases, world)?;
-        let gone: Vec<String> = taken_from.into_iter().chain(past.moved_from.clone()).collect();
-        let plan = plan_ports(project, &settings, ask, &past, &gone, &locked.leases, world)?;
-        let mut identity = identity(&config.prefix, &name, settings.k3d, &dirs.home.to_string_lossy());
-        identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
-        let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
-        let moved = with_holders(plan.moved, &locked.leases);
-        let env_file = project.env_file(&config.output)?;
+        let Decided { past, settings, mut chosen, env_file, moved } =
+            decide(dirs, project, config, ask, world, &locked.leases)?;
+        let moved = with_holders(moved, &locked.leases);
         files::sweep(&env_file.path);
         files::sweep(&project.lockfile_path());
         files::sweep_folder(&dirs.instance(&project.root));
         let tools: Vec<&str> =
             settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
-        let gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
-        let chosen = Chosen { name, profile, identity, ports: plan.ports.clone(), vars, gone, gates };
+        chosen.gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
         let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
         settled.moved = moved;
         Ok(settled)
     })
+}
+
+/// What settling comes to, before anything is written.
+pub(super) struct Decided {
+    pub(super) past: Past,
+    pub(super) settings: Settings,
+    pub(super) chosen: Chosen,
+    pub(super) env_file: EnvFile,
+    pub(super) moved: Vec<Moved>,
+}
+
+/// Decides everything and writes nothing.
+pub(super) fn decide(
+    dirs: &Dirs,
+    project: &Project,
+    config: &ConfigFile,
+    ask: &Ask<'_>,
+    world: &World<'_>,
+    leases: &Leases,
+) -> Result<Decided, Failure> {
+    let past = past(dirs, project, config, leases)?;
+    let profile = choose_profile(config, ask, &past)?.map(str::to_owned);
+    let settings = settings(config, profile.as_deref(), ask.up, &past);
+    let (name, taken_from) = choose_name(dirs, project, config, ask, &past, leases, world)?;
+    let gone: Vec<String> = taken_from.into_iter().chain(past.moved_from.clone()).collect();
+    let plan = plan_ports(project, &settings, ask, &past, &gone, leases, world)?;
+    let mut identity = identity(&config.prefix, &name, settings.k3d, &dirs.home.to_string_lossy());
+    identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
+    let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
+    let env_file = project.env_file(&config.output)?;
+    let chosen = Chosen { name, profile, identity, ports: plan.ports, vars, gone, gates: None };
+    Ok(Decided { past, settings, chosen, env_file, moved: plan.moved })
 }
 
 fn with_holders(moved: Vec<Moved>, leases: &Leases) -> Vec<(Moved, Option<String>)> {
@@ -198,13 +221,13 @@ fn plan_ports(
     })
 }
 
-/// Everything decided, before anything is written.
-struct Chosen {
-    name: String,
-    profile: Option<String>,
-    identity: Identity,
-    ports: IndexMap<String, u16>,
-    vars: Vars,
+/// What an instance is to be.
+pub(super) struct Chosen {
+    pub(super) name: String,
+    pub(super) profile: Option<String>,
+    pub(super) identity: Identity,
+    pub(super) ports: IndexMap<String, u16>,
+    pub(super) vars: Vars,
     /// Roots that are gone and whose places this instance takes.
     gone: Vec<String>,
     gates: Option<PathBuf>,
@@ -283,7 +306,7 @@ fn write(
     })
 }
 
-fn registry_entry(root: &str, past: &Past, chosen: &Chosen, now: &str) -> Instance {
+pub(super) fn registry_entry(root: &str, past: &Past, chosen: &Chosen, now: &str) -> Instance {
     let created = past.entry.as_ref().map(|entry| entry.created.clone()).filter(|created| !created.is_empty());
     Instance {
         id: digest::root_id(root.as_bytes()),
@@ -298,7 +321,7 @@ fn registry_entry(root: &str, past: &Past, chosen: &Chosen, now: &str) -> Instan
 }
 
 /// The lockfile goes on from the old one, so that keys of other versions stay; a copy starts anew.
-fn new_lockfile(past: &Past, chosen: &Chosen, now: &str) -> Lockfile {
+pub(super) fn new_lockfile(past: &Past, chosen: &Chosen, now: &str) -> Lockfile {
     let old = past.lockfile.clone().filter(|_| past.copied_from.is_none());
     let mut lockfile = old.unwrap_or_else(|| {
         let created_at = past.entry.as_ref().map_or_else(|| now.to_owned(), |entry| entry.created.clone());

@@ -1,5 +1,6 @@
 //! What silo remembers: the registry (under its lock), each project's files, trust, and the stamps the shell hook reads.
 
+pub mod agreement;
 pub mod gates;
 pub mod instances;
 pub mod memo;

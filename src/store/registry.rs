@@ -76,6 +76,13 @@ pub fn peek(dirs: &Dirs) -> Result<Leases, Failure> {
     Ok(read(&place(dirs))?.unwrap_or_else(|| remade(dirs, &[]).leases))
 }
 
+/// Whether the registry is a newer silo's, which alone can read it.
+pub fn is_newer(dirs: &Dirs) -> bool {
+    let content = files::read(&place(dirs), LIMIT).ok().flatten();
+    let text = content.and_then(|content| String::from_utf8(content.bytes).ok());
+    text.is_some_and(|text| matches!(Leases::parse(&text), Err(LeasesError::Version(_))))
+}
+
 /// What [`repair`] did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repaired {
@@ -131,7 +138,8 @@ fn remade(dirs: &Dirs, salvaged: &[Instance]) -> Rebuilt {
     rebuild::rebuild(known.map(witness).collect())
 }
 
-fn lock_path(dirs: &Dirs) -> PathBuf {
+/// Where the lock is.
+pub fn lock_path(dirs: &Dirs) -> PathBuf {
     dirs.state.join("registry.lock")
 }
 
@@ -140,7 +148,8 @@ fn busy(dirs: &Dirs, holder: &str) -> Failure {
     failure.hint(format!("Look who has it: `fuser -v {}`", quoted(&lock_path(dirs))))
 }
 
-fn place(dirs: &Dirs) -> PathBuf {
+/// Where the registry is.
+pub fn place(dirs: &Dirs) -> PathBuf {
     dirs.state.join("registry.toml")
 }
 

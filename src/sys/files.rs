@@ -1,5 +1,6 @@
 //! Reading with limits, replacing whole files, and nothing else (style: never truncate, name the path in every error).
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -71,6 +72,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Content>, Failure> {
 /// Whether a regular file is there, links followed.
 pub fn is_file(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Whether a folder is there, links followed.
+pub fn is_folder(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// Whether a regular file is there that somebody may run.
@@ -159,28 +165,32 @@ fn sync(file: &File) -> std::io::Result<()> {
 
 /// Removes what writers of a file that were killed left beside it; those that still run are left alone.
 pub fn sweep(path: &Path) {
-    sweep_names(path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default().as_bytes());
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    remove_all(leftovers(folder).into_iter().filter(|(_, name)| Some(name.as_os_str()) == path.file_name()));
 }
 
 /// As [`sweep`], for every file in a folder that is silo's own.
 pub fn sweep_folder(folder: &Path) {
-    sweep_names(folder, b"");
+    remove_all(leftovers(folder).into_iter());
 }
 
-fn sweep_names(folder: &Path, start: &[u8]) {
-    for left in names_in(folder) {
-        let found = left.file_name().unwrap_or_default().as_bytes();
-        if found.starts_with(start) && writer(found).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)) {
-            // One that cannot be removed does no harm.
-            let _ = fs::remove_file(left);
-        }
+fn remove_all(left: impl Iterator<Item = (PathBuf, OsString)>) {
+    for (path, _) in left {
+        // One that cannot be removed does no harm.
+        let _ = fs::remove_file(path);
     }
 }
 
-/// The process that a name such as `beside` gives says is writing the file.
-fn writer(name: &[u8]) -> Option<Pid> {
-    let name = std::str::from_utf8(name.strip_suffix(LEFT.as_bytes())?.rsplit(|byte| *byte == b'.').next()?).ok()?;
-    Pid::from_raw(name.split_once('-')?.0.parse().ok()?)
+/// What writers that were killed left in a folder, and the name of the file each was to become.
+pub fn leftovers(folder: &Path) -> Vec<(PathBuf, OsString)> {
+    let left = names_in(folder).into_iter().filter_map(|left| {
+        let found = left.file_name()?.as_bytes().strip_suffix(LEFT.as_bytes())?;
+        let at = found.iter().rposition(|byte| *byte == b'.')?;
+        let writer = std::str::from_utf8(&found[at + 1..]).ok()?.split_once('-')?.0.parse().ok()?;
+        let gone = test_kill_process(Pid::from_raw(writer)?) == Err(Errno::SRCH);
+        gone.then(|| (left.clone(), OsStr::from_bytes(&found[..at]).to_owned()))
+    });
+    left.collect()
 }
 
 /// The end of the name of a file that is not yet whole.
@@ -252,6 +262,17 @@ pub fn remove(path: &Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// The permission bits of a file or folder, links not followed.
+pub fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::symlink_metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o7777)
+}
+
+/// Whether the user may change a file, or make files in a folder.
+pub fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 /// Lets the user alone read and write a file of theirs; where that cannot be, whoever opens it next will say why.

@@ -1,5 +1,7 @@
 //! Which process listens on a TCP port of this machine, where this user may see it.
 
+use std::collections::HashSet;
+
 use super::processes::Process;
 
 /// The process that listens on a port; none when nobody does, or when it belongs to another user.
@@ -7,34 +9,44 @@ pub fn holder(port: u16) -> Option<Process> {
     imp::holder(port)
 }
 
-/// Listening inodes of a port in the text of `/proc/net/tcp` or `tcp6`.
+/// Every port somebody listens on; none where the system has no table of them. Unlike a try to bind, reading it is in
+/// nobody's way.
+pub fn ports() -> Option<HashSet<u16>> {
+    imp::ports()
+}
+
+/// The rows of listeners in the text of `/proc/net/tcp` or `tcp6`: port and inode.
 #[cfg(any(test, target_os = "linux"))]
-fn inodes(table: &str, port: u16) -> Vec<u64> {
+fn rows(table: &str) -> Vec<(u16, u64)> {
     const LISTEN: &str = "0A";
     let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|fields| {
-        let local =
-            fields.get(1).and_then(|local| local.rsplit_once(':')).map(|(_, port)| u16::from_str_radix(port, 16));
-        local == Some(Ok(port)) && fields.get(3) == Some(&LISTEN)
-    })
-    .filter_map(|fields| fields.get(9)?.parse().ok())
-    .collect()
+    rows.filter(|fields| fields.get(3) == Some(&LISTEN))
+        .filter_map(|fields| {
+            let (_, port) = fields.get(1)?.rsplit_once(':')?;
+            Some((u16::from_str_radix(port, 16).ok()?, fields.get(9)?.parse().ok()?))
+        })
+        .collect()
 }
 
 #[cfg(target_os = "linux")]
 mod imp {
+    use std::collections::HashSet;
     use std::fs;
 
     use super::Process;
     use crate::sys::processes;
 
+    pub(super) fn ports() -> Option<HashSet<u16>> {
+        let first = fs::read_to_string("/proc/net/tcp").ok()?;
+        // Without IPv6 there is no second table.
+        let second = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+        Some([first, second].iter().flat_map(|table| super::rows(table)).map(|(port, _)| port).collect())
+    }
+
     pub(super) fn holder(port: u16) -> Option<Process> {
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
-        let wanted: Vec<String> = tables
-            .iter()
-            .flat_map(|table| super::inodes(table, port))
-            .map(|inode| format!("socket:[{inode}]"))
-            .collect();
+        let rows = tables.iter().flat_map(|table| super::rows(table)).filter(|(listened, _)| *listened == port);
+        let wanted: Vec<String> = rows.map(|(_, inode)| format!("socket:[{inode}]")).collect();
         if wanted.is_empty() {
             return None;
         }
@@ -51,6 +63,7 @@ mod imp {
 
 #[cfg(not(target_os = "linux"))]
 mod imp {
+    use std::collections::HashSet;
     use std::path::Path;
     use std::time::Duration;
 
@@ -58,6 +71,10 @@ mod imp {
     use crate::core::environment::Environment;
     use crate::sys::cmd::Cmd;
     use crate::sys::processes;
+
+    pub(super) fn ports() -> Option<HashSet<u16>> {
+        None
+    }
 
     pub(super) fn holder(port: u16) -> Option<Process> {
         let environment: Environment = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")].into_iter().collect();
@@ -79,17 +96,18 @@ mod tests {
             let listener = std::net::TcpListener::bind(address).expect("loopback is there");
             let port = listener.local_addr().expect("it is bound").port();
             assert_eq!(holder(port).map(|process| process.pid), Some(std::process::id()));
+            assert!(ports().is_none_or(|ports| ports.contains(&port)));
             drop(listener);
             assert_eq!(holder(port), None);
         }
     }
 
     #[test]
-    fn only_listening_rows_of_the_port_count() {
+    fn only_listening_rows_count() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:0BB8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1\n\
             1: 0100007F:0BB8 0100007F:A000 01 00000000:00000000 00:00000000 00000000 0 0 78 1\n\
             2: 0100007F:0BB9 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 79 1\n";
-        assert_eq!(inodes(table, 3000), [77]);
+        assert_eq!(rows(table), [(3000, 77), (3001, 79)]);
     }
 }

@@ -114,7 +114,8 @@ fn sign(lock: &mut File) {
     let _ = lock.rewind().and_then(|()| lock.set_len(0)).and_then(|()| lock.write_all(text.as_bytes()));
 }
 
-fn held_by(path: &Path) -> String {
+/// Who holds a lock, as in ", held by process 42"; empty when that is not known.
+pub fn held_by(path: &Path) -> String {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(20).read_to_string(&mut text));
     match (read, text.trim().parse::<u32>()) {

@@ -57,6 +57,14 @@ pub fn look(pid: u32) -> Option<Process> {
     imp::look(pid)
 }
 
+/// The processes above this one, its parent first, as far as they can be seen.
+pub fn above() -> Vec<Process> {
+    let parent = rustix::process::getppid().and_then(|pid| look(u32::try_from(pid.as_raw_nonzero().get()).ok()?));
+    let chain = std::iter::successors(parent, |process| look(process.parent).filter(|_| process.parent != 0));
+    // A chain cannot be longer, unless ids were used again while it was walked.
+    chain.take(64).collect()
+}
+
 /// Whether a process was started inside the instance of a root: its environment says so, or else its folder.
 pub fn belongs_to(process: &Process, root: &Path) -> bool {
     imp::variable(process.pid, "SILO_ROOT")
@@ -209,6 +217,9 @@ mod tests {
         assert!(own.is(&own.name, own.started) && !own.is("tilt", own.started));
         assert!(!own.is(&own.name, own.started - Duration::from_mins(1)));
         assert_eq!(look(u32::MAX), None);
+        let above = above();
+        assert_eq!(above.first().map(|parent| parent.pid), Some(own.parent));
+        assert!(above.len() < 64 && above.iter().all(|process| process.pid != own.pid));
     }
 
     #[cfg(target_os = "linux")]
