@@ -1,14 +1,16 @@
 //! The command line: declarations only. Arguments say what the shell can complete them with.
 
 mod completes;
+mod names;
 mod overview;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub use completes::Completes;
+pub use names::{CompletedShell, ExportFormat, ShellName};
 pub use overview::{GROUPS, command, parse};
 
 /// What was typed.
@@ -123,6 +125,18 @@ pub enum Command {
         /// Only print it
         #[arg(long)]
         print: bool,
+    },
+    /// Look for what is wrong, and say what mends it
+    #[command(
+        after_help = "Examples:\n  silo doctor                  # Exit code 1 while a problem remains\n  silo doctor --fix            # Also mend what can be mended without losing anything\n  silo doctor --json | jq -r '.[] | select(.severity == \"problem\") | .mend'"
+    )]
+    Doctor {
+        /// Mend what can be mended without losing anything, and say what was done
+        #[arg(long)]
+        fix: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Free the leases of projects whose folder is gone
     #[command(
@@ -342,59 +356,4 @@ pub struct PruneArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-}
-
-/// A shell with a hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ShellName {
-    /// GNU bash, 3.2 or newer
-    Bash,
-    /// zsh, 5 or newer
-    Zsh,
-    /// fish, 3.1 or newer
-    Fish,
-    /// nushell, 0.101 or newer
-    #[value(alias = "nushell")]
-    Nu,
-    /// Elvish, 0.19 or newer
-    Elvish,
-    /// tcsh, 6.24 or newer
-    Tcsh,
-}
-
-/// A shell with completions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CompletedShell {
-    /// GNU bash
-    Bash,
-    /// zsh, behind compinit
-    Zsh,
-    /// fish
-    Fish,
-}
-
-/// A reader of `silo export`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// Commands for bash
-    Bash,
-    /// Commands for zsh
-    Zsh,
-    /// Commands for fish
-    Fish,
-    /// An object for nushell's hook
-    #[value(alias = "nushell")]
-    Nu,
-    /// Commands for Elvish
-    Elvish,
-    /// Commands for tcsh
-    Tcsh,
-    /// An object of names and values, null where one goes away
-    Json,
-    /// All vars, as `NAME=value` lines for sh, docker compose and dotenv readers
-    Dotenv,
-    /// All vars, as lines to append to `$GITHUB_ENV`
-    Gha,
-    /// All vars, as an `EnvironmentFile` of systemd
-    Systemd,
 }

@@ -14,7 +14,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin with", &["init", "allow", "status"]),
     ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down"]),
-    ("All instances", &["list", "who", "prune"]),
+    ("All instances", &["list", "who", "doctor", "prune"]),
     ("Shell", &["hook", "completions", "diff", "deactivate", "deny", "require", "export"]),
     ("silo itself", &["doc", "version"]),
 ];

@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
         let names = [lockfile::FILE_NAME, DEFAULT_OUTPUT].map(|name| format!("`{name}`")).join(" and ");
         failure.hint(format!("`silo.toml` is written and trusted; add {names} to `.gitignore` by hand"))
     };
-    if ignore(&project.root).map_err(by_hand)? {
+    if ignore(&project.root, &[lockfile::FILE_NAME, DEFAULT_OUTPUT]).map_err(by_hand)? {
         context.ui.step("Adding silo's own files to `.gitignore`");
     }
     if tilt {
@@ -74,8 +74,8 @@ fn extend(context: &Context, root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds the lockfile and the env file to `.gitignore` in a git work tree; true when something was added.
-fn ignore(root: &Path) -> Result<bool, Failure> {
+/// Adds silo's own files to `.gitignore` in a git work tree; true when something was added.
+pub(super) fn ignore(root: &Path, names: &[&str]) -> Result<bool, Failure> {
     if !root.ancestors().any(|folder| files::exists(&folder.join(".git"))) {
         return Ok(false);
     }
@@ -86,10 +86,8 @@ fn ignore(root: &Path) -> Result<bool, Failure> {
     }
     let old = files::read(&path, 1024 * 1024)?.map(|content| content.bytes).unwrap_or_default();
     let old = String::from_utf8_lossy(&old);
-    let missing: Vec<&str> = [lockfile::FILE_NAME, DEFAULT_OUTPUT]
-        .into_iter()
-        .filter(|name| !old.lines().any(|line| line.trim().trim_start_matches('/') == *name))
-        .collect();
+    let has = |name: &str| old.lines().any(|line| line.trim().trim_start_matches('/') == name);
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !has(name)).collect();
     if missing.is_empty() {
         return Ok(false);
     }

@@ -10,6 +10,7 @@ mod deactivate;
 mod deny;
 mod diff;
 mod doc;
+mod doctor;
 mod down;
 mod env;
 mod exec;
@@ -181,6 +182,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),
         Command::Open { name, instance, print } => open::run(context, name.as_deref(), instance.as_deref(), print),
         Command::Prune(arguments) => prune::run(context, &arguments),
+        Command::Doctor { fix, json } => doctor::run(context, fix, json),
         Command::Export { format, seen } => export::run(context, format, seen.as_deref()),
         Command::Exec { command } => exec::run(context, &command),
         Command::Shell { dir } => shell::run(context, dir.as_deref()),

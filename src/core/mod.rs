@@ -20,6 +20,7 @@ pub mod pages;
 pub mod ports;
 pub mod profile;
 pub mod rebuild;
+pub mod resolve;
 pub mod settings;
 pub mod shell;
 pub mod source;

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
+
 use super::instances::{Ask, Decided, World, decide, new_lockfile, registry_entry};
 use super::project::Project;
 use super::{memo, stamp, trust};
@@ -49,7 +51,7 @@ pub enum Odd {
 pub struct Judged {
     /// What does not agree.
     pub odd: Vec<Odd>,
-    /// Whether settling would take nothing away: name, prefix, profile and every port that is still asked for stay.
+    /// Whether settling would take nothing away: name, prefix, profile and every port stay.
     pub harmless: bool,
 }
 
@@ -77,6 +79,7 @@ pub fn judge(
         installed: &|_| false,
         // Which port a new variable would get does not matter here.
         port_range: &EPHEMERAL,
+        own: &[],
         probe,
     };
     let decided = decide(dirs, project, config, &Ask { on_cd: true, ..Ask::default() }, &world, leases)?;
@@ -100,9 +103,9 @@ pub fn judge(
     Ok(Judged { odd, harmless })
 }
 
-/// Whether every port that is still asked for stays what it was.
-fn keeps(entry: &Instance, ports: &indexmap::IndexMap<String, u16>) -> bool {
-    ports.iter().all(|(name, port)| entry.ports.get(name).is_none_or(|now| now == port))
+/// Whether every port stays what it was; one that is no longer asked for would be let go of.
+fn keeps(entry: &Instance, ports: &IndexMap<String, u16>) -> bool {
+    ports.iter().all(|(name, port)| entry.ports.get(name) == Some(port))
 }
 
 fn missing_or_stale(own: &Instance, entry: &Instance, recorded: Option<&InstanceState>, decided: &Decided) -> Vec<Odd> {

@@ -115,7 +115,7 @@ fn sign(lock: &mut File) {
 }
 
 /// Who holds a lock, as in ", held by process 42"; empty when that is not known.
-pub fn held_by(path: &Path) -> String {
+fn held_by(path: &Path) -> String {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(20).read_to_string(&mut text));
     match (read, text.trim().parse::<u32>()) {

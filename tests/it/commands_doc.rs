@@ -32,6 +32,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         worktrees        Every git worktree of a project is an instance of its own
         editors          Recipes for prompts, terminals, editors and runners that shall know the instance
         fleet            All instances of a user are listed, asked and cleared up together
+        doctor           silo doctor compares what should be with what is, and says what mends it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         A user's own settings hold for every project
         install          How silo, which is one program, gets onto a machine, is upgraded and removed

@@ -42,6 +42,7 @@ fn the_overview_fits_one_screen_and_ends_with_examples() {
         All instances:
           list, ls      List every instance: state, ports, root and branch
           who           Say who holds a port: lease, process, container
+          doctor        Look for what is wrong, and say what mends it
           prune         Free the leases of projects whose folder is gone
         Shell:
           hook          Print the shell hook, or add it to the shell's start file

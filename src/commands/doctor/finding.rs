@@ -1,0 +1,170 @@
+//! One thing `silo doctor` found: what it is, where, why it matters, and what mends it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::core::columns::{Cell, Tone};
+use crate::failure::shown;
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    /// Something is wrong; the exit code is 1 while it stays.
+    Problem,
+    /// Good to know.
+    Note,
+}
+
+/// What `--fix` can do about it: nothing here takes anything away that is not kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fix {
+    /// Put the registry aside, and make it again.
+    Repair,
+    /// Write the registry anew as it is understood: a plain file, private, each entry with its own id.
+    Rewrite,
+    /// Let the user alone read and write a file.
+    Private(PathBuf),
+    /// Bring everything stored of a root into agreement.
+    Settle(PathBuf),
+    /// Put an unreadable lockfile of a root aside.
+    PutAside(PathBuf),
+    /// Let the lockfile of a root forget this Tilt.
+    ForgetTilt(PathBuf, u32),
+    /// Remove what a writer that was killed left.
+    Remove(PathBuf),
+    /// Add lines for these files to the `.gitignore` of a root.
+    Ignore(PathBuf, Vec<String>),
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nobody tried.
+    Open,
+    /// It was mended, as told.
+    Done(String),
+    /// It could not be.
+    Failed(String),
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// Its kind, for scripts and the documentation.
+    pub(super) id: &'static str,
+    /// How much it matters.
+    pub(super) severity: Severity,
+    /// What is the matter, with names and values.
+    pub(super) what: String,
+    /// The file, and the line in it.
+    pub(super) place: Option<String>,
+    /// What comes of it.
+    pub(super) why: &'static str,
+    /// A command to type, or what to write instead.
+    pub(super) mend: String,
+    /// What `--fix` does.
+    pub(super) fix: Option<Fix>,
+    /// What became of it.
+    pub(super) outcome: Outcome,
+}
+
+impl Finding {
+    /// Something that is wrong.
+    pub(super) fn problem(id: &'static str, what: impl Into<String>) -> Self {
+        let (place, fix, outcome) = (None, None, Outcome::Open);
+        Self { id, severity: Severity::Problem, what: what.into(), place, why: "", mend: String::new(), fix, outcome }
+    }
+
+    /// Something good to know.
+    pub(super) fn note(id: &'static str, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, ..Self::problem(id, what) }
+    }
+
+    /// The same, as a problem only where that holds.
+    pub(super) fn only_if(self, problem: bool) -> Self {
+        Self { severity: if problem { Severity::Problem } else { Severity::Note }, ..self }
+    }
+
+    /// In this file.
+    pub(super) fn at(self, path: &Path) -> Self {
+        Self { place: Some(shown(path)), ..self }
+    }
+
+    /// On this line of a file.
+    pub(super) fn at_line(self, path: &Path, line: usize) -> Self {
+        Self { place: Some(format!("{}:{line}", shown(path))), ..self }
+    }
+
+    /// What comes of it.
+    pub(super) fn why(self, why: &'static str) -> Self {
+        Self { why, ..self }
+    }
+
+    /// What mends it.
+    pub(super) fn mend(self, mend: impl Into<String>) -> Self {
+        Self { mend: mend.into(), ..self }
+    }
+
+    /// What `--fix` does.
+    pub(super) fn fix(self, fix: Fix) -> Self {
+        Self { fix: Some(fix), ..self }
+    }
+
+    /// Whether both are the same matter, whatever became of it.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (self.id, &self.what, &self.place) == (other.id, &other.what, &other.place)
+    }
+
+    /// Whether it was mended.
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self.outcome, Outcome::Done(_))
+    }
+
+    /// For programs.
+    pub(super) fn object(&self) -> Value {
+        let (done, failed) = match &self.outcome {
+            Outcome::Open => (None, None),
+            Outcome::Done(text) => (Some(text), None),
+            Outcome::Failed(text) => (None, Some(text)),
+        };
+        json!({
+            "id": self.id,
+            "severity": match self.severity { Severity::Problem => "problem", Severity::Note => "note" },
+            "what": self.what,
+            "place": self.place,
+            "why": self.why,
+            "mend": self.mend,
+            "fixable": self.fix.is_some(),
+            "fixed": self.is_fixed(),
+            "done": done,
+            "failed": failed,
+        })
+    }
+
+    /// For people.
+    pub(super) fn lines(&self) -> Vec<Vec<Cell>> {
+        let (word, tone) = match (self.severity, self.is_fixed()) {
+            (_, true) => ("Fixed", Tone::Good),
+            (Severity::Problem, _) => ("Problem", Tone::Bad),
+            (Severity::Note, _) => ("Note", Tone::Busy),
+        };
+        let what = Cell::plain(&format!(": {}", self.what));
+        let mut lines = vec![vec![Cell::new(word, tone), Cell::new(&format!(" [{}]", self.id), Tone::Faint), what]];
+        let mut line = |text: String| lines.push(vec![Cell::plain(&format!("  {text}"))]);
+        if let Some(place) = &self.place {
+            line(format!("--> {place}"));
+        }
+        if let Outcome::Done(done) = &self.outcome {
+            line(format!("Done: {done}"));
+            return lines;
+        }
+        line(format!("Why: {}", self.why));
+        if let Outcome::Failed(failed) = &self.outcome {
+            line(format!("Not fixed: {failed}"));
+        }
+        let fix = if self.fix.is_some() && self.outcome == Outcome::Open { "   (or: silo doctor --fix)" } else { "" };
+        line(format!("Mend: {}{fix}", self.mend));
+        lines
+    }
+}

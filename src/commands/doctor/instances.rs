@@ -1,0 +1,106 @@
+//! Every root silo knows, side by side, and what lies in silo's own folders beside them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::finding::Finding;
+use super::git;
+use super::root::{self, Root};
+use super::scene::{Here, Scene};
+use crate::core::digest;
+use crate::core::leases::Leases;
+use crate::failure::quoted;
+use crate::store::{memo, registry};
+use crate::sys::{files, together};
+
+/// How long the disks may take to answer.
+const DISKS: Duration = Duration::from_millis(2500);
+
+/// What is asked side by side: a dead disk costs its own answer alone.
+#[derive(Debug, Clone)]
+enum Job {
+    Root(Root),
+    Git,
+    LeftOver,
+}
+
+/// Everything about every root; the registry is read anew, for a fix may have changed it.
+pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
+    let leases = registry::peek(&scene.dirs);
+    let roots = leases.as_ref().map(|leases| roots(scene, leases)).unwrap_or_default();
+    let is_used = |root: &&Root| root.name.is_some() || root.is_here;
+    let used = || roots.iter().filter(is_used).filter_map(|root| root.path.to_str().map(str::to_owned)).collect();
+    let known: Option<Vec<String>> = leases.is_ok().then(used);
+    let jobs: Vec<Job> = roots.into_iter().map(Job::Root).chain([Job::Git, Job::LeftOver]).collect();
+    let scene = scene.clone();
+    let answers = together::ask(jobs.clone(), DISKS, move |job| match job {
+        Job::Root(root) => root::examine(&scene.dirs, root),
+        Job::Git => git::examine(&scene),
+        Job::LeftOver => left_over(&scene, known.as_deref()),
+    });
+    let told = |(job, answer): (&Job, Option<Vec<Finding>>)| match (answer, job) {
+        (Some(found), _) => found,
+        (None, Job::Root(root)) => vec![silent(&root.path)],
+        (None, _) => Vec::new(),
+    };
+    jobs.iter().zip(answers).flat_map(told).collect()
+}
+
+/// The roots of the registry, of the memos, and the one silo was called in.
+fn roots(scene: &Scene, leases: &Leases) -> Vec<Root> {
+    let mut roots: BTreeMap<PathBuf, Root> = BTreeMap::new();
+    let mut note = |path: &Path, name: Option<&String>, here: Option<&Here>| {
+        let root = Root { path: path.to_path_buf(), name: None, is_here: false, project: None };
+        let root = roots.entry(path.to_path_buf()).or_insert(root);
+        root.name = name.cloned().or(root.name.take());
+        root.is_here |= here.is_some();
+        root.project = here.and_then(|here| here.project.clone()).or(root.project.take());
+    };
+    for memo in memo::all(&scene.dirs) {
+        note(Path::new(&memo.root), None, None);
+    }
+    for instance in &leases.instances {
+        note(Path::new(&instance.root), Some(&instance.name), None);
+    }
+    if let Some(here) = &scene.here {
+        note(&here.root, None, Some(here));
+    }
+    roots.into_values().collect()
+}
+
+fn silent(root: &Path) -> Finding {
+    Finding::note("root-silent", "The disk of this folder did not answer in time")
+        .at(root)
+        .why("Nothing could be said of its instance; every command in it will hang too")
+        .mend(format!("ls -ld {}", quoted(root)))
+}
+
+/// What killed runs and instances of old left in silo's own folders; the latter only where it is known which roots live.
+fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
+    let dirs = &scene.dirs;
+    let trust = dirs.data.join("trust");
+    let mut folders = vec![dirs.state.clone()];
+    folders.extend(["allow", "deny", "last"].map(|kind| trust.join(kind)));
+    let instances = files::names_in(&dirs.instances());
+    folders.extend(instances.iter().flat_map(|folder| [folder.clone(), folder.join("gates")]));
+    let left = folders.iter().flat_map(|folder| files::leftovers(folder));
+    let mut found: Vec<Finding> = left.map(|(path, _)| root::temporary(&path)).collect();
+    let Some(known) = known else { return found };
+    let ids: Vec<String> = known.iter().map(|root| digest::root_id(root.as_bytes())).collect();
+    let memos: BTreeMap<String, String> =
+        memo::all(dirs).into_iter().map(|memo| (digest::root_id(memo.root.as_bytes()), memo.root)).collect();
+    for folder in instances {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let what = match memos.get(&name) {
+            _ if ids.contains(&name) => continue,
+            Some(root) if files::exists(Path::new(root)) => continue,
+            Some(root) if memo::unmounted(dirs, Path::new(root)).is_some() => continue,
+            Some(root) => format!("silo still has a folder for `{root}`, which is gone and has no lease"),
+            None => "silo has a folder for an instance nobody knows".to_owned(),
+        };
+        let finding = Finding::note("state-left-over", what).at(&folder);
+        found.push(finding.why("It holds a stamp and gates that nothing uses any more").mend("silo prune"));
+    }
+    found
+}

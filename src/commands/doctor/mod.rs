@@ -1,0 +1,132 @@
+//! `silo doctor`: what should be is stored, what is gets asked, and the two are compared (never mixed). It starts nothing,
+//! evaluates nothing of the project's, needs no trust, and takes five seconds at most; `--fix` does what loses nothing.
+
+mod compose;
+mod finding;
+mod fix;
+mod git;
+mod instances;
+mod machine;
+mod ports;
+mod registry;
+mod root;
+mod scene;
+mod shell;
+mod tools;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Context;
+use crate::core::columns::{Cell, Tone};
+use crate::core::source::counted;
+use crate::failure::{Failure, code};
+use crate::store::project::Project;
+use crate::sys::together;
+use finding::{Finding, Fix, Outcome, Severity};
+use scene::Scene;
+
+/// How long everything outside silo's own files may take.
+const AROUND: Duration = Duration::from_millis(4200);
+/// How often is looked again after something was mended: a lockfile that was put aside is then missing.
+const PASSES: u32 = 4;
+
+pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Failure> {
+    let before = Scene::of(context)?;
+    let here = before.here.as_ref().and_then(|here| here.project.clone());
+    let mut found = passes(context, here.as_ref(), fix, || registry::examine(&before.dirs));
+    // The registry may just have been made again.
+    let scene = Scene::of(context)?;
+    let around = scene.clone();
+    let around = std::thread::spawn(move || look_around(&around));
+    found.extend(passes(context, here.as_ref(), fix, || instances::examine(&scene)));
+    found.extend(around.join().unwrap_or_default());
+    if as_json {
+        let objects = found.iter().map(Finding::object).collect();
+        context.ui.answer(&format!("{:#}\n", Value::Array(objects)))?;
+    } else {
+        context.ui.lines(&report(&scene, &found))?;
+    }
+    let is_left = found.iter().any(|finding| finding.severity == Severity::Problem && !finding.is_fixed());
+    Ok(if is_left { code::FAILURE } else { 0 })
+}
+
+/// What nothing is mended of here: asked once, side by side.
+fn look_around(scene: &Scene) -> Vec<Finding> {
+    let checks: Vec<fn(&Scene) -> Vec<Finding>> =
+        vec![ports::examine, compose::examine, shell::examine, tools::examine, machine::examine];
+    let scene = scene.clone();
+    let answers = together::ask(checks, AROUND, move |check| check(&scene));
+    answers.into_iter().flatten().flatten().collect()
+}
+
+/// Looks, mends where that is asked for, and looks again, until nothing is left that can be mended: what is told of as
+/// fixed was looked for afterwards, and not found.
+fn passes(context: &Context, here: Option<&Project>, fix: bool, look: impl Fn() -> Vec<Finding>) -> Vec<Finding> {
+    let mut found = look();
+    let mut tried: Vec<Finding> = Vec::new();
+    for _ in 0..PASSES {
+        if !fix || !mend(context, here, &found, &mut tried) {
+            break;
+        }
+        found = look();
+    }
+    for finding in &mut found {
+        let before = tried.iter().find(|before| before.is(finding)).map(|before| before.outcome.clone());
+        finding.outcome = match before {
+            Some(Outcome::Done(_)) => Outcome::Failed("it came back".to_owned()),
+            Some(outcome) => outcome,
+            None => Outcome::Open,
+        };
+    }
+    tried.retain(|before| before.is_fixed() && !found.iter().any(|again| again.is(before)));
+    tried.append(&mut found);
+    tried
+}
+
+/// Does what was not tried yet, and takes note of it; true when anything was done.
+fn mend(context: &Context, here: Option<&Project>, found: &[Finding], tried: &mut Vec<Finding>) -> bool {
+    let mut acts: Vec<(Fix, Outcome)> = Vec::new();
+    let fresh: Vec<&Finding> = found.iter().filter(|one| !tried.iter().any(|before| before.is(one))).collect();
+    for finding in fresh {
+        let Some(wanted) = finding.fix.clone() else { continue };
+        // Several findings may have one cure.
+        let known = acts.iter().find(|(done, _)| *done == wanted).map(|(_, outcome)| outcome.clone());
+        let (outcome, is_busy) = match known.map_or_else(|| fix::apply(context, here, &wanted), Ok) {
+            Ok(outcome) => (outcome, false),
+            Err(failure) => (Outcome::Failed(failure.what), failure.transient),
+        };
+        acts.push((wanted, outcome.clone()));
+        tried.push(Finding { outcome, ..finding.clone() });
+        // The others would wait as long.
+        if is_busy {
+            break;
+        }
+    }
+    acts.iter().any(|(_, outcome)| matches!(outcome, Outcome::Done(_)))
+}
+
+fn report(scene: &Scene, found: &[Finding]) -> Vec<Vec<Cell>> {
+    let count =
+        |severity: Severity| found.iter().filter(|finding| finding.severity == severity && !finding.is_fixed()).count();
+    let (problems, notes) = (count(Severity::Problem), count(Severity::Note));
+    let fixed = found.len() - problems - notes;
+    let mut lines: Vec<Vec<Cell>> = Vec::new();
+    for finding in found {
+        lines.extend(finding.lines());
+        lines.push(Vec::new());
+    }
+    let mut parts = Vec::new();
+    parts.extend((fixed > 0).then(|| format!("{fixed} fixed")));
+    parts.extend((notes > 0).then(|| counted(notes, "note")));
+    let leases = scene.leases.instances.iter().map(|instance| instance.ports.len()).sum();
+    parts.push(counted(scene.leases.instances.len(), "instance"));
+    parts.push(counted(leases, "lease"));
+    let (word, tone) = match problems {
+        0 => ("No problems found".to_owned(), Tone::Good),
+        _ => (counted(problems, "problem"), Tone::Bad),
+    };
+    lines.push(vec![Cell::new(&word, tone), Cell::plain(&format!(" ({})", parts.join(", ")))]);
+    lines
+}

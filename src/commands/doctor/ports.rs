@@ -1,0 +1,54 @@
+//! Leases against listeners: a leased port may be held by its own instance, and by nobody else.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::holder::{Owner, foreign};
+use super::finding::Finding;
+use super::scene::Scene;
+use crate::core::name;
+use crate::core::ports::Probe;
+use crate::failure::quoted;
+use crate::sys::{files, listeners, net, together};
+
+/// How long process table and Docker may take.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// A leased port that somebody listens on.
+struct Busy {
+    root: String,
+    label: String,
+    instance: String,
+    variable: String,
+    port: u16,
+}
+
+/// Every leased port that somebody else holds.
+pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
+    let listening = listeners::ports();
+    let is_busy = |port: u16| match &listening {
+        Some(ports) => ports.contains(&port),
+        None => net::probe(port) == Probe::Busy,
+    };
+    let mut busy = Vec::new();
+    for instance in &scene.leases.instances {
+        for (variable, port) in instance.ports.iter().filter(|(_, port)| is_busy(**port)) {
+            let (root, label, name) = (instance.root.clone(), instance.qualified(), instance.name.clone());
+            busy.push(Busy { root, label, instance: name, variable: variable.clone(), port: *port });
+        }
+    }
+    let environment = scene.outside.clone();
+    let answers = together::ask(busy, LIMIT, move |busy| {
+        let root = Path::new(&busy.root);
+        let cluster = name::k3d(&busy.label);
+        let owner = Owner { root, compose: Some(&busy.label), cluster: Some(&cluster) };
+        let who = files::exists(root).then(|| foreign(&environment, &owner, busy.port)).flatten()?;
+        let Busy { instance, variable, port, .. } = busy;
+        let finding =
+            Finding::problem("port-taken", format!("Port {port} ({variable} of `{instance}`) is held by {who}"));
+        let finding =
+            finding.at(root).why("What this instance starts on it fails; `silo up` moves the lease, and says so");
+        Some(finding.mend(format!("silo up -C {}", quoted(root))))
+    });
+    answers.into_iter().flatten().flatten().collect()
+}

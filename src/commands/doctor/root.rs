@@ -1,0 +1,273 @@
+//! One root: whether it is there, whether all that is stored of its instance agrees, and whether the Tilt its lockfile names
+//! is one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::census::{self, State};
+use super::finding::{Finding, Fix};
+use crate::backend::tilt;
+use crate::core::config::{ConfigFile, DEFAULT_OUTPUT};
+use crate::core::lockfile::{FILE_NAME, Lockfile, LockfileError};
+use crate::core::trust::Trust;
+use crate::failure::{Failure, quoted, shown};
+use crate::store::agreement::{self, Judged, Odd};
+use crate::store::project::{CONFIG_NAME, Project};
+use crate::store::{memo, registry, trust};
+use crate::sys::dirs::Dirs;
+use crate::sys::{files, lock, net};
+
+/// Before a disagreement is believed: a run that was just writing is done by then.
+const MOMENT: Duration = Duration::from_millis(120);
+/// Largest lockfile that is read, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// A root to look at.
+#[derive(Debug, Clone)]
+pub(super) struct Root {
+    /// Its canonical path.
+    pub(super) path: PathBuf,
+    /// The name the registry has for its instance.
+    pub(super) name: Option<String>,
+    /// Whether silo was called in it.
+    pub(super) is_here: bool,
+    /// The config file, when it is not to be looked for in the root.
+    pub(super) project: Option<Project>,
+}
+
+/// Everything about one root.
+pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
+    let path = root.path.as_path();
+    // silo has let go of it. Only a lockfile there would tell of a lease that was lost.
+    if root.name.is_none() && !root.is_here && !files::is_file(&path.join(FILE_NAME)) {
+        return Vec::new();
+    }
+    if let Some(state) = census::missing(dirs, path) {
+        return vec![absent(dirs, root, state)];
+    }
+    let file = path.join(CONFIG_NAME);
+    let project = match root.project.clone().map_or_else(|| Project::read(&file), Ok) {
+        Ok(project) => project,
+        Err(_) if !files::exists(&file) => return vec![without_config(root)],
+        Err(failure) => return vec![unread(failure, path, &file)],
+    };
+    let mut found = Vec::new();
+    let trust = trust::judge(dirs, &project).unwrap_or(Trust::Unknown);
+    found.extend(untrusted(&project, trust));
+    let config = match project.config() {
+        Ok(config) => config,
+        Err(failure) => {
+            found.push(unread(failure, path, &project.file));
+            return found;
+        }
+    };
+    found.extend(left_over(path, &config));
+    if let Some(finding) = unreadable_lockfile(root) {
+        found.push(finding);
+        return found;
+    }
+    found.extend(disagreement(dirs, root, &project, &config, trust));
+    found.extend(stale_tilt(dirs, &project));
+    found.extend(root.is_here.then(|| strange_tilt(&project)).flatten());
+    found
+}
+
+fn absent(dirs: &Dirs, root: &Root, state: State) -> Finding {
+    let name = label(root);
+    match memo::unmounted(dirs, &root.path) {
+        Some(mount) if state == State::Unmounted => {
+            let what = format!("The folder of {name} is on a disk that is not mounted at `{}`", shown(&mount));
+            Finding::note("root-unmounted", what)
+                .at(&root.path)
+                .why("Its name and ports stay its own meanwhile")
+                .mend(format!("mount {}", quoted(&mount)))
+        }
+        _ => Finding::problem("root-gone", format!("The folder of {name} is gone"))
+            .at(&root.path)
+            .why("Its leases keep ports from others, and its containers or cluster may still run")
+            .mend("silo prune"),
+    }
+}
+
+fn without_config(root: &Root) -> Finding {
+    Finding::note("config-missing", format!("The folder of {} has no `{CONFIG_NAME}`", label(root)))
+        .at(&root.path)
+        .why("Its leases stay; with a config file of another name (`-c`) that is as it should be")
+        .mend(format!("silo init -C {}", quoted(&root.path)))
+}
+
+fn unread(failure: Failure, root: &Path, file: &Path) -> Finding {
+    let line = failure.place.as_deref().and_then(|place| place.rsplit(':').nth(1)?.parse().ok());
+    let finding = Finding::problem("config-invalid", failure.what)
+        .why("The instance cannot be settled until it is mended; what was exported before stays")
+        .mend(format!("silo env -C {}", quoted(root)));
+    match line {
+        Some(line) => finding.at_line(file, line),
+        None => finding.at(file),
+    }
+}
+
+fn untrusted(project: &Project, trust: Trust) -> Option<Finding> {
+    let what = match trust {
+        Trust::Allowed => return None,
+        Trust::Unknown => "is not trusted",
+        Trust::Changed => "has changed since it was allowed",
+        Trust::Denied => "is denied",
+    };
+    let finding = Finding::note("not-trusted", format!("`{}` {what}", project.shown_name()))
+        .at(&project.file)
+        .why("`cd` and gates do not act on it; typed commands such as `silo env` do")
+        .mend(format!("silo allow -C {}", quoted(&project.root)));
+    Some(finding)
+}
+
+/// What a killed writer left of the two files silo keeps in a project.
+fn left_over(root: &Path, config: &ConfigFile) -> Vec<Finding> {
+    let env_file = root.join(&config.output);
+    let wanted = [root.join(FILE_NAME), env_file.clone(), root.join(DEFAULT_OUTPUT)];
+    let mut folders = vec![root];
+    folders.extend(env_file.parent().filter(|folder| *folder != root));
+    let left = folders.into_iter().flat_map(files::leftovers);
+    left.filter(|(path, name)| wanted.contains(&path.with_file_name(name))).map(|(path, _)| temporary(&path)).collect()
+}
+
+/// A file that was never finished.
+pub(super) fn temporary(path: &Path) -> Finding {
+    Finding::note("temp-file", "A run that was killed left a file it had not finished")
+        .at(path)
+        .why("It does no harm; the next run that writes the same file removes it")
+        .mend(format!("rm {}", quoted(path)))
+        .fix(Fix::Remove(path.to_path_buf()))
+}
+
+fn unreadable_lockfile(root: &Root) -> Option<Finding> {
+    let path = root.path.join(FILE_NAME);
+    let (why, is_newer) = match files::read(&path, LIMIT) {
+        Ok(None) => return None,
+        Ok(Some(content)) => match Lockfile::parse(&content.bytes) {
+            Ok(_) => return None,
+            Err(error) => (error.to_string(), matches!(error, LockfileError::Version(_))),
+        },
+        Err(failure) => (failure.what, false),
+    };
+    let finding =
+        Finding::problem("lockfile-unreadable", format!("The lockfile of {} cannot be read: {why}", label(root)))
+            .at(&path)
+            .why("No command settles the instance until it is put aside; the registry remembers its name and ports")
+            .mend(format!("mv {0} {0}.broken && silo env -C {1}", quoted(&path), quoted(&root.path)));
+    // A newer silo's lockfile is that silo's to write; and what the registry does not know cannot be made again.
+    let can_fix = !is_newer && root.name.is_some();
+    Some(if can_fix { finding.fix(Fix::PutAside(root.path.clone())) } else { finding })
+}
+
+fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile, trust: Trust) -> Vec<Finding> {
+    let judge = || {
+        let leases = registry::peek(dirs).unwrap_or_default();
+        agreement::judge(dirs, project, config, &leases, &net::probe)
+    };
+    let mut judged = judge();
+    if judged.as_ref().is_ok_and(|judged| !judged.odd.is_empty()) {
+        std::thread::sleep(MOMENT);
+        judged = judge();
+    }
+    let Judged { odd, harmless } = match judged {
+        Ok(judged) => judged,
+        Err(failure) => {
+            let finding = Finding::problem("cannot-settle", failure.what)
+                .at(&root.path)
+                .why("Name, ports and files of this instance cannot be brought into agreement")
+                .mend(format!("silo env -C {}", quoted(&root.path)));
+            return vec![finding];
+        }
+    };
+    // Each root here has been settled before or is the one silo was called in: a typed command is consent.
+    let can_fix = harmless && trust != Trust::Denied;
+    let settle = match &root.name {
+        // Without it the lockfile's name would be taken, and containers and cluster go by another.
+        Some(name) if !harmless => format!("silo env -C {} {name}", quoted(&root.path)),
+        _ => format!("silo env -C {}", quoted(&root.path)),
+    };
+    let env_file = project.root.join(&config.output);
+    let tell = |odd: &Odd| {
+        let finding = told(odd, root, &env_file).mend(settle.as_str());
+        if can_fix { finding.fix(Fix::Settle(root.path.clone())) } else { finding }
+    };
+    odd.iter().map(tell).collect()
+}
+
+fn told(odd: &Odd, root: &Root, env_file: &Path) -> Finding {
+    let name = label(root);
+    let lockfile = root.path.join(FILE_NAME);
+    match odd {
+        Odd::Unregistered { name, copied_from, moved_from } => {
+            let what = match (copied_from, moved_from) {
+                (Some(origin), _) => {
+                    format!("The lockfile names `{name}`, which belongs to `{origin}`: this is a copy")
+                }
+                (_, Some(gone)) => format!("`{name}` was moved here from `{gone}`, which the registry still names"),
+                _ => format!("The lockfile names `{name}`, which the registry does not know"),
+            };
+            Finding::problem("not-registered", what)
+                .at(&lockfile)
+                .why("The ports in it are not this folder's: another instance holds them, or may be given them")
+        }
+        Odd::NoLockfile => Finding::problem("lockfile-missing", format!("The lockfile of {name} is missing"))
+            .at(&lockfile)
+            .why("It is the project's own memory: from it a lost registry is made again, and a moved folder known"),
+        Odd::NoEnvFile => Finding::problem("env-file-missing", format!("The env file of {name} is missing"))
+            .at(env_file)
+            .why("compose, Tilt and scripts that read it do not find the ports"),
+        Odd::Stale { records, difference } => {
+            let records = records.join(", ");
+            let what = match difference {
+                Some(difference) => format!("What is stored of {name} does not agree: {difference} ({records} stale)"),
+                None => format!("What is stored of {name} is not what `{CONFIG_NAME}` asks for ({records} stale)"),
+            };
+            Finding::problem("stale", what)
+                .at(&root.path)
+                .why("Programs that read one of the files and shells that have the vars use different values")
+        }
+        Odd::Stamp => {
+            Finding::problem("stamp-stale", format!("Shells are told older vars of {name} than its files hold"))
+                .at(&root.path)
+                .why("An active shell and the env file name different ports")
+        }
+        Odd::NoMemo => Finding::note("memo-missing", format!("silo has no memo of the root of {name}"))
+            .at(&root.path)
+            .why("If the registry were lost, this root would not be asked for its lockfile"),
+    }
+}
+
+fn stale_tilt(dirs: &Dirs, project: &Project) -> Option<Finding> {
+    let state = project.lockfile().ok()??.0.instance;
+    let pid = state.tilt_pid?;
+    if tilt::running(&state, &project.root).is_some() || lock::holder(&dirs.up_lock(&project.root)).is_some() {
+        return None;
+    }
+    let finding =
+        Finding::problem("tilt-pid-stale", format!("The lockfile names a Tilt (pid {pid}) that does not run"))
+            .at(&project.lockfile_path())
+            .why("It ended without silo, as by `kill -9` or a restart; older tools believe the number")
+            .mend(format!("silo down -C {}", quoted(&project.root)))
+            .fix(Fix::ForgetTilt(project.root.clone(), pid));
+    Some(finding)
+}
+
+/// A Tilt that silo did not start and that works here.
+fn strange_tilt(project: &Project) -> Option<Finding> {
+    let state = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
+    let known = state.and_then(|state| tilt::running(&state, &project.root));
+    let process = tilt::outside(known.as_ref(), &project.root)?;
+    let finding =
+        Finding::problem("tilt-outside", format!("A Tilt that silo did not start runs here (pid {})", process.pid));
+    let finding = finding.at(&project.root).why("`silo up` refuses beside it: both would act on the same resources");
+    Some(finding.mend(format!("kill {}", process.pid)))
+}
+
+/// The instance's name, or its root's last part where it has none yet.
+fn label(root: &Root) -> String {
+    match &root.name {
+        Some(name) => format!("`{name}`"),
+        None => format!("`{}`", shown(Path::new(root.path.file_name().unwrap_or_default()))),
+    }
+}

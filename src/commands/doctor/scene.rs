@@ -1,0 +1,90 @@
+//! What every check may look at, whichever thread it runs in: gathered once, so that all of them judge the same moment.
+
+use std::path::PathBuf;
+
+use super::super::Context;
+use crate::core::config::{API_PORT, ConfigFile, Settings};
+use crate::core::environment::Environment;
+use crate::core::leases::Leases;
+use crate::failure::Failure;
+use crate::store::project::{self, Project};
+use crate::store::{gates, registry};
+use crate::sys::dirs::Dirs;
+use crate::sys::files;
+
+/// The project of the folder, or of `-c`.
+#[derive(Debug, Clone)]
+pub(super) struct Here {
+    /// Its canonical root.
+    pub(super) root: PathBuf,
+    /// The project, when its config file can be read.
+    pub(super) project: Option<Project>,
+    /// Its config, when that is valid.
+    pub(super) config: Option<ConfigFile>,
+}
+
+/// The moment that is judged.
+#[derive(Debug, Clone)]
+pub(super) struct Scene {
+    pub(super) dirs: Dirs,
+    /// The shell's environment, as it is.
+    pub(super) shell: Environment,
+    /// The same without an instance and without gates, for programs that are asked.
+    pub(super) outside: Environment,
+    /// The registry; empty when it cannot be read.
+    pub(super) leases: Leases,
+    pub(super) here: Option<Here>,
+    /// silo's own path.
+    pub(super) silo: Option<PathBuf>,
+}
+
+impl Scene {
+    /// Looks around.
+    ///
+    /// # Errors
+    /// A [`Failure`] when a config file was named that cannot be read.
+    pub(super) fn of(context: &Context) -> Result<Self, Failure> {
+        let here = match &context.config {
+            Some(file) => {
+                Some(Project::read(&context.folder.join(file)).map(|project| (project.root.clone(), Some(project)))?)
+            }
+            None => project::find_upward(&context.folder).and_then(|file| {
+                let root = files::canonical(file.parent()?).ok()?;
+                // One that cannot be read is told of by the check of its root.
+                Some((root, Project::read(&file).ok()))
+            }),
+        };
+        let mut outside = context.outside();
+        let path = outside.get("PATH").map(std::env::split_paths).into_iter().flatten();
+        let path: Vec<PathBuf> = path.filter(|folder| !gates::is_gate_folder(&context.dirs, folder)).collect();
+        // Joining fails on no folder that splitting has given.
+        if let Ok(path) = std::env::join_paths(path) {
+            outside.set("PATH", path);
+        }
+        Ok(Self {
+            dirs: context.dirs.clone(),
+            shell: context.environment.clone(),
+            outside,
+            leases: registry::peek(&context.dirs).unwrap_or_default(),
+            here: here.map(|(root, project)| {
+                let config = project.as_ref().and_then(|project| project.config().ok());
+                Here { root, project, config }
+            }),
+            silo: super::super::hook::program(&context.environment, &context.program).ok(),
+        })
+    }
+
+    /// What the config here means under the profile its instance has.
+    pub(super) fn settings(&self) -> Option<Settings> {
+        let here = self.here.as_ref()?;
+        let profile = self.leases.at(here.root.to_str()?).and_then(|own| own.profile.clone());
+        let config = here.config.as_ref()?;
+        config.settings(profile.as_deref()).or_else(|| config.settings(None))
+    }
+
+    /// Whether a cluster is asked for here, or any instance has one.
+    pub(super) fn wants_cluster(&self) -> bool {
+        let has = self.leases.instances.iter().any(|instance| instance.ports.contains_key(API_PORT));
+        has || self.settings().is_some_and(|settings| settings.k3d.cluster)
+    }
+}

@@ -1,0 +1,110 @@
+//! `silo doctor` on what is: a recorded Tilt against processes, leases against listeners, and what killed runs left.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::fleet_doctor::{Clinic, Found};
+use crate::fleet_doctor_roots::folder_of;
+use crate::machine::assert_agreed;
+
+/// A process id nobody has: that of a program that has ended.
+fn dead_pid() -> u32 {
+    let mut child = Command::new("true").stdin(Stdio::null()).spawn().expect("it is everywhere");
+    child.wait().expect("it ends");
+    child.id()
+}
+
+#[test]
+fn a_tilt_that_is_gone_is_forgotten_and_one_that_runs_is_not() {
+    let clinic = Clinic::new();
+    let app = clinic.project("app");
+    let lockfile = app.join(".silo.lock");
+    let mut told = clinic.sandbox.lockfile(&app);
+    let pid = dead_pid();
+    told["instance"]["tiltPid"] = json!(pid);
+    told["instance"]["tiltStartedAt"] = json!("2024-01-15T10:30:00Z");
+    fs::write(&lockfile, format!("{told:#}\n")).expect("it is ours");
+    let what = format!("names a Tilt (pid {pid}) that does not run");
+    let mend = format!("silo down -C {}", app.display());
+    clinic.only_and_fixed("", "tilt-pid-stale").tells(&what, Some(&lockfile), &mend);
+    assert_eq!(clinic.sandbox.lockfile(&app)["instance"]["tiltPid"], Value::Null);
+    assert_agreed(&clinic.sandbox, &app);
+
+    fs::write(app.join("Tiltfile"), "").expect("the project is writable");
+    clinic.tools.set("tilt.up.listen", "");
+    clinic.sandbox.run(&app, ["up", "-d"]).success();
+    assert_eq!(clinic.ids(&app, &[]), [""; 0], "its own ports are held by its own Tilt");
+    // Without the lockfile's word it is a stranger.
+    let mut told = clinic.sandbox.lockfile(&app);
+    let pid = told["instance"]["tiltPid"].take();
+    fs::write(&lockfile, format!("{told:#}\n")).expect("it is ours");
+    let found = clinic.only(&app, "tilt-outside").cannot_be_fixed();
+    found.tells(&format!("(pid {pid})"), Some(&app), &format!("kill {pid}")).mend(&clinic);
+    let start = Instant::now();
+    while !clinic.ids(&app, &[]).is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it did not end");
+    }
+}
+
+#[test]
+fn what_killed_runs_left_is_swept_and_what_living_ones_write_is_not() {
+    let clinic = Clinic::new();
+    let app = clinic.project("app");
+    let (dead, living) = (dead_pid(), std::process::id());
+    let state = clinic.sandbox.path("state/silo");
+    let names = |pid: u32| {
+        [
+            app.join(format!(".silo.lock.{pid}-0.silo-tmp")),
+            app.join(format!(".localnet.env.{pid}-1.silo-tmp")),
+            state.join(format!("registry.toml.{pid}-0.silo-tmp")),
+            folder_of(&clinic, &app).join(format!("stamp.{pid}-3.silo-tmp")),
+        ]
+    };
+    let others = [app.join(format!("notes.{dead}-0.silo-tmp")), app.join("silo-tmp")];
+    for path in names(dead).iter().chain(&names(living)).chain(&others) {
+        fs::write(path, "half").expect("the sandbox is writable");
+    }
+    let found = clinic.found("", &[]);
+    assert_eq!(found.iter().map(Found::id).collect::<Vec<_>>(), ["temp-file"; 4]);
+    assert_eq!(clinic.ids("", &["--fix"]), ["temp-file"; 4]);
+    assert!(names(dead).iter().all(|path| !path.exists()));
+    assert!(names(living).iter().chain(&others).all(|path| path.exists()));
+    assert_eq!(clinic.ids("", &[]), [""; 0]);
+}
+
+#[test]
+fn folders_nobody_knows_are_for_prune() {
+    let clinic = Clinic::new();
+    clinic.project("app");
+    let stray = clinic.sandbox.path("state/silo/instances/0123456789abcdef");
+    fs::create_dir(&stray).expect("the sandbox is writable");
+    fs::write(stray.join("stamp"), "x").expect("the sandbox is writable");
+    clinic.only("", "state-left-over").counts_as_a_note().tells("an instance nobody knows", Some(&stray), "silo prune");
+}
+
+#[test]
+fn a_leased_port_held_by_a_stranger_is_told_with_the_holder_and_ones_own_is_not() {
+    let clinic = Clinic::new();
+    let app = clinic.project("app");
+    let port = clinic.sandbox.lockfile_ports(&app)["WEB_PORT"];
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("it was free");
+    let found = clinic.only("", "port-taken").cannot_be_fixed();
+    let what = format!("Port {port} (WEB_PORT of `app`) is held by `");
+    let pid = format!("(pid {})", std::process::id());
+    assert!(found.text("what").ends_with(&pid), "{}", found.text("what"));
+    found.tells(&what, Some(&app), &format!("silo up -C {}", app.display()));
+    // A container of this instance's compose project publishes it.
+    clinic.tools.container("db", &[("com.docker.compose.project", "localnet-app")], &[port]);
+    assert_eq!(clinic.ids("", &[]), [""; 0]);
+    clinic.tools.container("db", &[("com.docker.compose.project", "localnet-other")], &[port]);
+    clinic.only("", "port-taken").tells(
+        "is held by the container `db`",
+        Some(&app),
+        &format!("silo up -C {}", app.display()),
+    );
+    drop(listener);
+}
