@@ -56,6 +56,8 @@ pub(crate) fn pronounce(world: &World) {
         world.sandbox.run(root, ["env"]).success().stderr("");
         assert_agreed(&world.sandbox, root);
     }
+    let doctor = world.sandbox.run("", ["doctor"]).success();
+    assert!(doctor.stdout.contains("No problems found"), "{doctor:#?}");
 }
 
 /// Nothing half-written lies about whose writer has ended. Of a writer whose process id another program has now, nobody
