@@ -1,8 +1,8 @@
 //! The command line: declarations only. Arguments say what the shell can complete them with.
 
 mod completes;
-mod names;
 mod overview;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub use completes::Completes;
-pub use names::{CompletedShell, ExportFormat, ShellName};
 pub use overview::{GROUPS, command, parse};
+pub use words::{CompletedShell, ExportFormat, ShellName};
 
 /// What was typed.
 #[derive(Debug, Parser)]

@@ -1,6 +1,5 @@
-//! Whose a busy port is, asked of the process table and of Docker (design D3): an instance's own processes and containers
-//! may hold its leases, anybody else's are in the way. And which ports of a lockfile without a lease this very instance
-//! holds, so that taking it over moves nothing that runs.
+//! Whose a busy port is (design D3): this instance's own process or container, or somebody else's. And which ports of a
+//! lockfile without a lease this very instance holds, so that taking it over moves nothing that runs.
 
 use std::path::Path;
 
@@ -17,36 +16,17 @@ use crate::store::project::Project;
 use crate::store::registry;
 use crate::sys::{listeners, net, processes};
 
-/// By what an instance's own processes and containers are known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Owner<'a> {
-    /// The canonical root.
-    pub(super) root: &'a Path,
-    /// The compose project's name.
-    pub(super) compose: Option<&'a str>,
-    /// The cluster's name, where there is one.
-    pub(super) cluster: Option<&'a str>,
-}
-
-impl<'a> Owner<'a> {
-    /// The instance of a root, by its names.
-    pub(super) fn of(root: &'a Path, identity: &'a Identity) -> Self {
-        let cluster = identity.k3d_cluster_name.as_deref();
-        Self { root, compose: Some(&identity.compose_name), cluster }
-    }
-}
-
-/// Who holds a busy port, when it is not this instance: not one of its processes, nor a container of its cluster or of
-/// its compose project. Docker is called from `environment`, which must have no gate before it.
-pub(super) fn foreign(environment: &Environment, owner: &Owner<'_>, port: u16) -> Option<String> {
+/// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
+/// its compose project.
+pub(super) fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
     let holder = listeners::holder(port);
-    if holder.as_ref().is_some_and(|holder| processes::belongs_to(holder, owner.root)) {
+    if holder.as_ref().is_some_and(|holder| processes::belongs_to(holder, root)) {
         return None;
     }
-    let docker = Docker { environment, folder: owner.root };
-    if let Some(found) = docker.publisher(port) {
-        let ours = Some(found.compose.as_str()) == owner.compose || Some(found.cluster.as_str()) == owner.cluster;
-        return (!ours).then(|| format!("the container `{}`", found.container));
+    let docker = Docker { environment, folder: root };
+    if let Some(owner) = docker.publisher(port) {
+        let ours = owner.compose == own.compose_name || Some(&owner.cluster) == own.k3d_cluster_name.as_ref();
+        return (!ours).then(|| format!("the container `{}`", owner.container));
     }
     Some(holder.map_or_else(
         || "a program of another user".to_owned(),
@@ -86,5 +66,5 @@ fn is_own(
     }
     let parts = K3dParts { cluster: true, registry: true };
     let own = identity(&config.prefix, &state.name, parts, "");
-    foreign(&context.environment, &Owner::of(&project.root, &own), port).is_none()
+    foreign(&context.environment, &project.root, &own, port).is_none()
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use super::holder::{Owner, foreign};
+use super::holder::foreign;
 use super::{COMMAND_WAIT, Context, ci, cluster, exec};
 use crate::backend::hooks::{self, Point};
 use crate::backend::tilt;
@@ -189,10 +189,9 @@ fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask
     let settled = context.settle(project, config, &ask)?;
     context.ui.step(&format!("Instance: {}", settled.known.name));
     let busy = settled.known.ports.iter().filter(|(_, port)| net::probe(**port) == Probe::Busy);
-    let owner = Owner::of(&project.root, &settled.identity);
     let mut lost = Vec::new();
     for (name, port) in busy {
-        let Some(who) = foreign(&context.environment, &owner, *port) else {
+        let Some(who) = foreign(&context.environment, &project.root, &settled.identity, *port) else {
             context.ui.detail(&format!("Port {port} ({name}) is held by this instance itself"));
             continue;
         };

@@ -79,8 +79,8 @@ pub fn judge(
         installed: &|_| false,
         // Which port a new variable would get does not matter here.
         port_range: &EPHEMERAL,
-        own: &[],
         probe,
+        own: &[],
     };
     let decided = decide(dirs, project, config, &Ask { on_cd: true, ..Ask::default() }, &world, leases)?;
     let entry = registry_entry(project.root_text(), &decided.past, &decided.chosen, "");

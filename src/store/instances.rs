@@ -27,8 +27,8 @@ use crate::core::ports::{self, Given, Moved, Plan, Probe};
 use crate::core::vars::{self, Vars};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
-use crate::sys::files;
 use crate::sys::lock::Wait;
+use crate::sys::unfinished;
 
 /// Why a template can always be filled here.
 const CHECKED: &str = "`config::parse` has checked every template";
@@ -116,9 +116,9 @@ pub fn settle(
         let Decided { past, settings, mut chosen, env_file, moved } =
             decide(dirs, project, config, ask, world, &locked.leases)?;
         let moved = with_holders(moved, &locked.leases);
-        files::sweep(&env_file.path);
-        files::sweep(&project.lockfile_path());
-        files::sweep_folder(&dirs.instance(&project.root));
+        unfinished::sweep(&env_file.path);
+        unfinished::sweep(&project.lockfile_path());
+        unfinished::sweep_folder(&dirs.instance(&project.root));
         let tools: Vec<&str> =
             settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
         chosen.gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;

@@ -11,6 +11,7 @@ use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};
 use crate::sys::lock::{self, Wait};
+use crate::sys::unfinished;
 
 /// Largest registry that is read, in bytes; the whole port range leased fills less than a tenth of it.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -53,7 +54,7 @@ pub fn with_lock<T>(
         |holder| busy(dirs, &holder),
         || {
             let path = place(dirs);
-            files::sweep(&path);
+            unfinished::sweep(&path);
             let mut locked = match read(&path)? {
                 Some(leases) => Locked { leases, path },
                 None => Locked { leases: remade(dirs, &[]).leases, path },

@@ -14,6 +14,7 @@ use crate::core::trust::{self, Trust};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};
+use crate::sys::unfinished;
 
 /// Largest record that is read, in bytes: a path, or a whole config file.
 const LIMIT: u64 = 1024 * 1024;
@@ -156,7 +157,7 @@ fn record(dirs: &Dirs, kind: &str, name: &str, content: &[u8]) -> Result<(), Fai
 /// Removes what writers that were killed left: the name of a record is that of one content, and may never come again.
 fn sweep(dirs: &Dirs) {
     for kind in ["allow", "deny", "last"] {
-        files::sweep_folder(&dirs.data.join("trust").join(kind));
+        unfinished::sweep_folder(&dirs.data.join("trust").join(kind));
     }
 }
 

@@ -1,9 +1,7 @@
 //! Reading with limits, replacing whole files, and nothing else (style: never truncate, name the path in every error).
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,8 +9,9 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::process::{Pid, geteuid, test_kill_process};
+use rustix::process::geteuid;
 
+use super::unfinished;
 use crate::failure::{Failure, quoted, shown};
 
 /// A file's content and when it was last changed.
@@ -135,7 +134,7 @@ fn replace_with(
     finish: impl Fn(&File) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::file("write", path, &error);
-    sweep(path);
+    unfinished::sweep(path);
     let beside = beside(path);
     let written = write_new(&beside, bytes, writing, finish).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
@@ -163,38 +162,8 @@ fn sync(file: &File) -> std::io::Result<()> {
     }
 }
 
-/// Removes what writers of a file that were killed left beside it; those that still run are left alone.
-pub fn sweep(path: &Path) {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    remove_all(leftovers(folder).into_iter().filter(|(_, name)| Some(name.as_os_str()) == path.file_name()));
-}
-
-/// As [`sweep`], for every file in a folder that is silo's own.
-pub fn sweep_folder(folder: &Path) {
-    remove_all(leftovers(folder).into_iter());
-}
-
-fn remove_all(left: impl Iterator<Item = (PathBuf, OsString)>) {
-    for (path, _) in left {
-        // One that cannot be removed does no harm.
-        let _ = fs::remove_file(path);
-    }
-}
-
-/// What writers that were killed left in a folder, and the name of the file each was to become.
-pub fn leftovers(folder: &Path) -> Vec<(PathBuf, OsString)> {
-    let left = names_in(folder).into_iter().filter_map(|left| {
-        let found = left.file_name()?.as_bytes().strip_suffix(LEFT.as_bytes())?;
-        let at = found.iter().rposition(|byte| *byte == b'.')?;
-        let writer = std::str::from_utf8(&found[at + 1..]).ok()?.split_once('-')?.0.parse().ok()?;
-        let gone = test_kill_process(Pid::from_raw(writer)?) == Err(Errno::SRCH);
-        gone.then(|| (left.clone(), OsStr::from_bytes(&found[..at]).to_owned()))
-    });
-    left.collect()
-}
-
 /// The end of the name of a file that is not yet whole.
-const LEFT: &str = ".silo-tmp";
+pub(super) const LEFT: &str = ".silo-tmp";
 
 fn beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);

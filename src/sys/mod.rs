@@ -13,3 +13,4 @@ pub mod processes;
 pub mod random;
 pub mod signals;
 pub mod together;
+pub mod unfinished;

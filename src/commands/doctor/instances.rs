@@ -12,7 +12,7 @@ use crate::core::digest;
 use crate::core::leases::Leases;
 use crate::failure::quoted;
 use crate::store::{memo, registry};
-use crate::sys::{files, together};
+use crate::sys::{files, together, unfinished};
 
 /// How long the disks may take to answer.
 const DISKS: Duration = Duration::from_millis(2500);
@@ -84,7 +84,7 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
     folders.extend(["allow", "deny", "last"].map(|kind| trust.join(kind)));
     let instances = files::names_in(&dirs.instances());
     folders.extend(instances.iter().flat_map(|folder| [folder.clone(), folder.join("gates")]));
-    let left = folders.iter().flat_map(|folder| files::leftovers(folder));
+    let left = folders.iter().flat_map(|folder| unfinished::files_in(folder));
     let mut found: Vec<Finding> = left.map(|(path, _)| root::temporary(&path)).collect();
     let Some(known) = known else { return found };
     let ids: Vec<String> = known.iter().map(|root| digest::root_id(root.as_bytes())).collect();

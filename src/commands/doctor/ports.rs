@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::holder::{Owner, foreign};
+use super::super::holder::foreign;
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::name;
+use crate::core::identity::{K3dParts, identity};
 use crate::core::ports::Probe;
 use crate::failure::quoted;
 use crate::sys::{files, listeners, net, together};
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// A leased port that somebody listens on.
 struct Busy {
     root: String,
-    label: String,
+    prefix: String,
     instance: String,
     variable: String,
     port: u16,
@@ -33,16 +33,15 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let mut busy = Vec::new();
     for instance in &scene.leases.instances {
         for (variable, port) in instance.ports.iter().filter(|(_, port)| is_busy(**port)) {
-            let (root, label, name) = (instance.root.clone(), instance.qualified(), instance.name.clone());
-            busy.push(Busy { root, label, instance: name, variable: variable.clone(), port: *port });
+            let (root, prefix, name) = (instance.root.clone(), instance.prefix.clone(), instance.name.clone());
+            busy.push(Busy { root, prefix, instance: name, variable: variable.clone(), port: *port });
         }
     }
     let environment = scene.outside.clone();
     let answers = together::ask(busy, LIMIT, move |busy| {
         let root = Path::new(&busy.root);
-        let cluster = name::k3d(&busy.label);
-        let owner = Owner { root, compose: Some(&busy.label), cluster: Some(&cluster) };
-        let who = files::exists(root).then(|| foreign(&environment, &owner, busy.port)).flatten()?;
+        let own = identity(&busy.prefix, &busy.instance, K3dParts { cluster: true, registry: true }, "");
+        let who = files::exists(root).then(|| foreign(&environment, root, &own, busy.port)).flatten()?;
         let Busy { instance, variable, port, .. } = busy;
         let finding =
             Finding::problem("port-taken", format!("Port {port} ({variable} of `{instance}`) is held by {who}"));

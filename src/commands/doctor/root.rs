@@ -15,7 +15,7 @@ use crate::store::agreement::{self, Judged, Odd};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{memo, registry, trust};
 use crate::sys::dirs::Dirs;
-use crate::sys::{files, lock, net};
+use crate::sys::{files, lock, net, unfinished};
 
 /// Before a disagreement is believed: a run that was just writing is done by then.
 const MOMENT: Duration = Duration::from_millis(120);
@@ -127,7 +127,7 @@ fn left_over(root: &Path, config: &ConfigFile) -> Vec<Finding> {
     let wanted = [root.join(FILE_NAME), env_file.clone(), root.join(DEFAULT_OUTPUT)];
     let mut folders = vec![root];
     folders.extend(env_file.parent().filter(|folder| *folder != root));
-    let left = folders.into_iter().flat_map(files::leftovers);
+    let left = folders.into_iter().flat_map(unfinished::files_in);
     left.filter(|(path, name)| wanted.contains(&path.with_file_name(name))).map(|(path, _)| temporary(&path)).collect()
 }
 

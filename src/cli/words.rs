@@ -1,4 +1,4 @@
-//! The shells and formats that can be named on the command line.
+//! The words that some arguments are chosen from.
 
 use clap::ValueEnum;
 
