@@ -85,8 +85,8 @@ pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
     let mut instances = leases.instances;
     instances.sort_by(|one, other| (&one.name, &one.root).cmp(&(&other.name, &other.root)));
     let with_cluster = instances.iter().any(|instance| instance.ports.contains_key(API_PORT));
-    let environment = context.environment.clone();
-    // Asked while the disks are.
+    // Without gates: to look starts nothing. Asked while the disks are.
+    let environment = context.outside();
     let clusters = std::thread::spawn(move || {
         let asked = with_cluster && cmd::find("k3d", &environment).is_some();
         asked.then(|| K3d::new(&environment, Path::new("/")).within(CLUSTERS).clusters().ok()).flatten()

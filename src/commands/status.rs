@@ -125,12 +125,14 @@ fn found(context: &Context, project: &Project, recorded: &Recorded, names: Optio
         ..Found::default()
     };
     let Some(names) = names else { return found };
-    if cmd::find("k3d", &context.environment).is_none() {
+    // Without gates: to look starts nothing.
+    let outside = context.outside();
+    if cmd::find("k3d", &outside).is_none() {
         found.cluster = Some("k3d is not installed".to_owned());
         found.registry.clone_from(&found.cluster);
         return found;
     }
-    let k3d = K3d::new(&context.environment, &project.root).within(LIMIT);
+    let k3d = K3d::new(&outside, &project.root).within(LIMIT);
     let api = recorded.ports.get(API_PORT).copied();
     std::thread::scope(|scope| {
         let cluster = scope.spawn(|| k3d.cluster(&names.cluster).ok());

@@ -27,7 +27,9 @@ pub(super) fn run(context: &Context, port: u16, as_json: bool) -> Result<u8, Fai
     let leases = registry::peek(&context.dirs)?;
     let held = |instance: &'_ &Instance| instance.ports.values().any(|held| *held == port);
     let process = listeners::holder(port);
-    let docker = Docker { environment: &context.environment, folder: Path::new("/") };
+    // Without gates: to look starts nothing.
+    let outside = context.outside();
+    let docker = Docker { environment: &outside, folder: Path::new("/") };
     let holders = Holders {
         lease: leases.instances.iter().find(held).and_then(|instance| {
             let (variable, _) = instance.ports.iter().find(|(_, held)| **held == port)?;
