@@ -72,13 +72,26 @@ impl Ui {
         self.answer_bytes(painted(lines).as_bytes())
     }
 
-    /// As [`Ui::lines`], in place of the `before` lines that were printed last on this terminal.
+    /// As [`Ui::lines`], in place of what this terminal shows, from its top; what does not fit is counted in a last line.
     ///
     /// # Errors
     /// As [`Ui::answer_bytes`].
-    pub fn lines_again(self, lines: &[Vec<Cell>], before: usize) -> Result<(), Failure> {
-        let back = if before == 0 { String::new() } else { format!("\x1b[{before}A\x1b[J") };
-        self.answer_bytes(format!("{back}{}", painted(lines)).as_bytes())
+    pub fn screen(self, lines: &[Vec<Cell>]) -> Result<(), Failure> {
+        let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_row));
+        let room = if rows < 3 { lines.len() } else { rows - 1 };
+        let mut shown = lines[..lines.len().min(room)].to_vec();
+        if lines.len() > room {
+            let more = lines.len() - room + 1;
+            shown.truncate(room - 1);
+            shown.push(vec![Cell::new(&format!("… {more} more"), Tone::Faint)]);
+        }
+        self.answer_bytes(format!("\x1b[H\x1b[2J{}", painted(&shown)).as_bytes())
+    }
+
+    /// Whether answers go to a terminal on which the cursor can be moved.
+    pub fn can_move(self, environment: &Environment) -> bool {
+        let able = environment.text("TERM").is_some_and(|term| term != "dumb");
+        able && std::io::stdout().is_terminal()
     }
 
     /// Asks for a yes or a no; none where there is no terminal to ask on. Anything but yes is no.
@@ -191,7 +204,7 @@ fn painted(lines: &[Vec<Cell>]) -> String {
         Tone::Plain => cell.text.clone(),
         Tone::Head => cell.text.bold().to_string(),
         Tone::Good => cell.text.green().to_string(),
-        Tone::Busy => cell.text.yellow().to_string(),
+        Tone::Busy => cell.text.cyan().to_string(),
         Tone::Bad => cell.text.red().to_string(),
         Tone::Faint => cell.text.dimmed().to_string(),
     };

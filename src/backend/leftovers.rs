@@ -36,6 +36,17 @@ pub struct Inventory {
     volumes: Vec<Labelled>,
 }
 
+/// By what the things of one instance are known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Claim {
+    /// The ids it may have labelled things with, its own first.
+    pub ids: Vec<String>,
+    /// The qualified names it has had and that no other root that is there has or ever had.
+    pub names: Vec<String>,
+    /// Whether its own id is nobody else's: a cluster that bears it is then its own, whatever its name.
+    pub sole: bool,
+}
+
 /// What one instance left, in the order in which it is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Leftovers {
@@ -50,6 +61,17 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
+    /// The same, each kind by itself, in order.
+    pub fn kinds(&self) -> [Self; 4] {
+        let none = Self::default;
+        [
+            Self { clusters: self.clusters.clone(), ..none() },
+            Self { containers: self.containers.clone(), ..none() },
+            Self { networks: self.networks.clone(), ..none() },
+            Self { volumes: self.volumes.clone(), ..none() },
+        ]
+    }
+
     /// Whether there is none.
     pub fn is_none(&self) -> bool {
         self.lines().is_empty()
@@ -80,9 +102,10 @@ impl Leftovers {
 }
 
 impl Inventory {
-    /// What the instance of these ids left under these qualified names. A name that another instance bears now is not to
+    /// What an instance left, as far as this claim goes. A name that another instance bears now is not to
     /// be among them.
-    pub fn of(&self, ids: &[String], names: &[String]) -> Leftovers {
+    pub fn of(&self, claim: &Claim) -> Leftovers {
+        let Claim { ids, names, sole } = claim;
         let pick = |all: &[Labelled], is: &dyn Fn(&Labelled) -> bool| -> Vec<String> {
             let mut picked: Vec<String> = all.iter().filter(|one| is(one)).map(|(name, _)| name.clone()).collect();
             picked.sort();
@@ -90,13 +113,15 @@ impl Inventory {
             picked
         };
         let project = |one: &Labelled| names.contains(&one.1);
-        let clusters = pick(&self.clusters, &|(_, owner)| ids.contains(owner));
         // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
         let clusters_named: Vec<String> = names.iter().map(|name| name::k3d(name)).collect();
         let registry = |one: &Labelled| {
             clusters_named.iter().any(|cluster| one.1 == *cluster && one.0 == format!("{cluster}-registry.localhost"))
                 && !self.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && !ids.contains(owner))
         };
+        let clusters = pick(&self.clusters, &|(cluster, owner)| {
+            (*sole && ids.first() == Some(owner)) || (ids.contains(owner) && clusters_named.contains(cluster))
+        });
         let network = |one: &Labelled| project(one) || one.1.is_empty() && names.contains(&one.0);
         Leftovers {
             containers: [pick(&self.registries, &registry), pick(&self.containers, &project)].concat(),
@@ -219,8 +244,12 @@ mod tests {
             ]),
             volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
         };
-        let names = ["localnet-x".to_owned(), "localnet-old".to_owned()];
-        let left = inventory.of(&["id-x".to_owned()], &names);
+        let claim = |id: &str, names: &[&str], sole| Claim {
+            ids: vec![id.to_owned()],
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            sole,
+        };
+        let left = inventory.of(&claim("id-x", &["localnet-x", "localnet-old"], true));
         assert_eq!(
             left.lines(),
             [
@@ -231,6 +260,9 @@ mod tests {
             ]
         );
         // The cluster of that name is another root's now, and so is its registry.
-        assert_eq!(inventory.of(&["id-z".to_owned()], &["localnet-y".to_owned()]), Leftovers::default());
+        assert_eq!(inventory.of(&claim("id-z", &["localnet-y"], true)), Leftovers::default());
+        // Where an id is somebody else's too, the name must be the instance's own.
+        assert_eq!(inventory.of(&claim("id-x", &["localnet-y"], false)), Leftovers::default());
+        assert_eq!(inventory.of(&claim("id-x", &[], true)).lines(), ["cluster localnet-x"]);
     }
 }

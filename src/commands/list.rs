@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::census::{Seen, State, census};
-use crate::core::columns::{Cell, Tone, table};
+use crate::core::columns::{Cell, Tone, shortened, table};
 use crate::core::source::span;
 use crate::failure::Failure;
 use crate::sys::{clock, signals};
@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, F
 fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
     signals::watch();
     let mut before: Option<String> = None;
-    let mut height = 0;
+    let in_place = context.ui.can_move(&context.environment);
     loop {
         let seen = census(context)?;
         let width = context.ui.width(&context.environment);
@@ -52,11 +52,10 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             // The age alone is no change worth a second table in a file.
             let state = seen.iter().map(|seen| format!("{:?}", (&seen.instance, seen.state, seen.tilt, &seen.cluster)));
             let state = state.collect::<Vec<_>>().join("\n");
-            if width.is_some() {
-                context.ui.lines_again(&lines, height)?;
-                height = lines.len();
-            } else if before.as_ref() != Some(&state) {
-                context.ui.lines(&lines)?;
+            // In place the ages are kept true, and the width is that of now.
+            let state = if in_place { format!("{width:?}{lines:?}") } else { state };
+            if before.as_ref() != Some(&state) {
+                if in_place { context.ui.screen(&lines)? } else { context.ui.lines(&lines)? }
             }
             before = Some(state);
         }
@@ -74,11 +73,13 @@ fn lines(context: &Context, seen: &[Seen], width: Option<usize>) -> Vec<Vec<Cell
         return vec![vec![Cell::plain("No instance yet. Run `silo env` or `silo up` in a project to make one.")]];
     }
     let home = context.dirs.home.to_string_lossy().into_owned();
-    let rows: Vec<Vec<Cell>> = seen.iter().map(|seen| row(seen, &home)).collect();
+    // On a narrow terminal a long name would leave no room for anything else.
+    let longest = width.map_or(usize::MAX, |width| (width / 3).max(16));
+    let rows: Vec<Vec<Cell>> = seen.iter().map(|seen| row(seen, &home, longest)).collect();
     table(&HEADS, &rows, width)
 }
 
-fn row(seen: &Seen, home: &str) -> Vec<Cell> {
+fn row(seen: &Seen, home: &str, longest: usize) -> Vec<Cell> {
     let instance = &seen.instance;
     let tone = match seen.state {
         State::Running => Tone::Good,
@@ -99,7 +100,7 @@ fn row(seen: &Seen, home: &str) -> Vec<Cell> {
     let tilt = seen.tilt.and(seen.address.as_deref()).unwrap_or_default();
     vec![
         Cell::plain(if seen.current { "*" } else { "" }),
-        Cell::plain(&instance.name),
+        Cell::plain(&shortened(&instance.name, longest)),
         Cell::new(seen.state.word(), tone),
         Cell::plain(instance.profile.as_deref().unwrap_or_default()),
         Cell::plain(&age),

@@ -53,7 +53,8 @@ fn web_address<'a>(name: &str, value: &'a str) -> Result<&'a str, Failure> {
 /// A `silo.toml` may come from a stranger: nothing but the web is handed to the desktop, which would run other things.
 fn is_web_address(value: &str) -> bool {
     let rest = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !value.chars().any(|c| c.is_control() || c.is_whitespace()))
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "`'\"\\<>{}|^$();".contains(c);
+    rest.is_some_and(|rest| !rest.is_empty() && !value.contains(odd))
 }
 
 /// What opens an address: the first installed program of `$BROWSER`, else the desktop's own.
@@ -61,6 +62,11 @@ fn opener(environment: &Environment, url: &str) -> Option<(String, Vec<String>)>
     let named = environment.text("BROWSER").unwrap_or_default().split(':').filter_map(|command| {
         let mut words = shell_words::split(command).ok()?;
         let had_place = words.iter().any(|word| word.contains("%s"));
+        // Inside a word it may be read by a shell, to which even `&` says something.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@=%+,".contains(c);
+        if words.iter().any(|word| word.contains("%s") && word != "%s") && !url.chars().all(plain) {
+            return None;
+        }
         for word in &mut words {
             *word = word.replace("%s", url);
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::census::{self, State};
 use super::{COMMAND_WAIT, Context, instance};
-use crate::backend::leftovers::{Inventory, Leftovers, Yard};
+use crate::backend::leftovers::{Claim, Inventory, Leftovers, Yard};
 use crate::cli::PruneArgs;
 use crate::core::leases::{Instance, Leases};
 use crate::core::source::counted;
@@ -24,10 +24,10 @@ struct Doomed {
     root: PathBuf,
     /// Its entry in the registry; none when that was freed before and something stayed in Docker.
     entry: Option<Instance>,
-    /// Every name it may have left things under.
+    /// Every name its instance has had.
     names: Vec<String>,
-    /// Every id it may have labelled things with.
-    ids: Vec<String>,
+    /// By what its things are known.
+    claim: Claim,
     left: Leftovers,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let mut doomed = doomed(context, &leases, &arguments.names)?;
     let inventory = inventory(context, yard, arguments.clusters, doomed.is_empty())?;
     for one in &mut doomed {
-        one.left = inventory.as_ref().map_or_else(Leftovers::default, |all| all.of(&one.ids, &one.names));
+        one.left = inventory.as_ref().map_or_else(Leftovers::default, |all| all.of(&one.claim));
     }
     doomed.retain(|one| one.entry.is_some() || (arguments.clusters && !one.left.is_none()));
     if doomed.is_empty() {
@@ -56,7 +56,10 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
         let failure = Failure::new("Nothing was pruned: there is no terminal to ask on").code(code::USAGE);
         match context.ui.confirm("Go on?") {
             None => return Err(failure.hint("Run `silo prune --yes`; `silo prune --dry-run` only shows")),
-            Some(false) => return Ok(code::FAILURE),
+            Some(false) => {
+                context.ui.step("Nothing was pruned");
+                return Ok(code::FAILURE);
+            }
             Some(true) => {}
         }
     }
@@ -89,13 +92,10 @@ fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Do
             }
             Some(_) if asked.is_empty() || is_asked => {
                 let memo = memo::of(&context.dirs, &root);
-                doomed.push(Doomed {
-                    names: names_of(leases, memo.as_ref(), Some(entry)),
-                    entry: Some(entry.clone()),
-                    ids: memo::ids(&context.dirs, &root),
-                    root,
-                    left: Leftovers::default(),
-                });
+                let names = names_of(memo.as_ref(), Some(entry));
+                let claim = claim(context, leases, &root, &names);
+                let entry = Some(entry.clone());
+                doomed.push(Doomed { root, entry, names, claim, left: Leftovers::default() });
             }
             _ => {}
         }
@@ -109,23 +109,40 @@ fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Do
             // What an heir has taken over is the heir's.
             let inherited = known.iter().any(|heir| heir.heir_of.contains(&ids[0]));
             if !inherited && census::missing(&context.dirs, &root) == Some(State::Gone) {
-                let names = names_of(leases, Some(memo), None);
-                doomed.push(Doomed { root, entry: None, names, ids, left: Leftovers::default() });
+                let names = names_of(Some(memo), None);
+                let claim = claim(context, leases, &root, &names);
+                doomed.push(Doomed { root, entry: None, names, claim, left: Leftovers::default() });
             }
         }
     }
     Ok(doomed)
 }
 
-/// Every name an instance has had that no other instance bears now.
-fn names_of(leases: &Leases, memo: Option<&Memo>, entry: Option<&Instance>) -> Vec<String> {
-    let own = entry.map(Instance::qualified);
+/// Every name an instance has had.
+fn names_of(memo: Option<&Memo>, entry: Option<&Instance>) -> Vec<String> {
     let had = memo.map_or_else(Vec::new, |memo| memo.names.clone());
-    let mut names: Vec<String> = had.into_iter().chain(own.clone()).collect();
+    let mut names: Vec<String> = had.into_iter().chain(entry.map(Instance::qualified)).collect();
     names.sort();
     names.dedup();
-    names.retain(|name| own.as_ref() == Some(name) || leases.named(name).is_none());
     names
+}
+
+/// By what the things of a gone root are known now. A name that another root has, or had and is still there, proves
+/// nothing, for the things under it may be that root's; and an id that another has taken over proves nothing alone.
+fn claim(context: &Context, leases: &Leases, root: &Path, names: &[String]) -> Claim {
+    let text = root.to_string_lossy();
+    let memos = memo::all(&context.dirs);
+    let others = |memo: &&Memo| memo.root != text && memo::lives(&context.dirs, Path::new(&memo.root));
+    let others: Vec<&Memo> = memos.iter().filter(others).collect();
+    let is_free = |name: &String| {
+        leases.named(name).is_none_or(|holder| holder.root == text)
+            && !others.iter().any(|other| other.names.contains(name))
+    };
+    let mut ids = memo::ids(&context.dirs, root);
+    let sole = !memos.iter().any(|memo| memo.root != text && memo.heir_of.contains(&ids[0]));
+    let own = ids[0].clone();
+    ids.retain(|id| *id == own || !others.iter().any(|other| other.ids().contains(id)));
+    Claim { ids, names: names.iter().filter(|name| is_free(name)).cloned().collect(), sole }
 }
 
 /// What there is in Docker; none where it need not be asked, or cannot be and need not answer.
@@ -217,11 +234,15 @@ fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure
     if files::exists(&one.root) {
         return Ok(());
     }
-    let left = left_now(context, yard, one)?.and(&one.left);
-    for line in left.lines() {
-        context.ui.step(&format!("Removing {line}"));
+    let mut removed = Ok(());
+    // Kind by kind, for each takes its time, and another may take the name over meanwhile.
+    for kind in one.left.kinds().into_iter().filter(|kind| !kind.is_none()) {
+        let left = left_now(context, yard, one)?.and(&kind);
+        for line in left.lines() {
+            context.ui.step(&format!("Removing {line}"));
+        }
+        removed = removed.and(yard.clear(&left, &context.dirs.home));
     }
-    let removed = yard.clear(&left, &context.dirs.home);
     let still = left_now(context, yard, one)?;
     if still.is_none() {
         return Ok(());
@@ -235,8 +256,10 @@ fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure
 
 /// What there is in Docker of an instance now, under the names that no other bears now.
 fn left_now(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<Leftovers, Failure> {
+    let inventory = yard.inventory()?;
     let leases = registry::peek(&context.dirs)?;
-    let mut names = one.names.clone();
-    names.retain(|name| leases.named(name).is_none_or(|holder| Path::new(&holder.root) == one.root));
-    Ok(yard.inventory()?.of(&one.ids, &names))
+    if files::exists(&one.root) {
+        return Ok(Leftovers::default());
+    }
+    Ok(inventory.of(&claim(context, &leases, &one.root, &one.names)))
 }

@@ -30,6 +30,7 @@ impl File {
 }
 
 pub(super) fn run(context: &Context, file: File) -> Result<u8, Failure> {
+    context.dirs.require_own(&context.environment)?;
     let project = context.project()?;
     let trust = trust::judge(&context.dirs, &project)?;
     if let Some(state) = export::refusal(context, &project, trust) {

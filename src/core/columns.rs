@@ -94,6 +94,18 @@ pub fn cut(line: Vec<Cell>, width: Option<usize>) -> Vec<Cell> {
     kept
 }
 
+/// A text cut in its middle to a width in columns, so that its end, which often tells most, stays.
+pub fn shortened(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width || width < 3 {
+        return text.to_owned();
+    }
+    let (head, tail) = (width / 2, width - width / 2 - 1);
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{start}…{end}")
+}
+
 /// A line's text without its tones, and without spaces at its end.
 pub fn text(line: &[Cell]) -> String {
     let text: String = line.iter().map(|cell| cell.text.as_str()).collect();
@@ -116,6 +128,13 @@ mod tests {
             ["NAME     ROOT", "a        /x", "feature  /日本"]
         );
         assert_eq!(lines(&[&["a", "p", "/x"]], None)[1], "a     p        /x");
+    }
+
+    #[test]
+    fn a_long_name_keeps_both_its_ends() {
+        assert_eq!(shortened("app-feature-a-really-long-one", 11), "app-f…g-one");
+        assert_eq!(shortened("app", 3), "app");
+        assert_eq!(shortened("apps", 3), "a…s");
     }
 
     #[test]

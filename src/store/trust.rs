@@ -53,7 +53,8 @@ fn is_below_trusted(dirs: &Dirs, project: &Project) -> bool {
         let folder = folder.strip_prefix("~/").map_or_else(|| PathBuf::from(folder), |rest| dirs.home.join(rest));
         files::canonical(&folder).is_ok_and(|folder| project.root.starts_with(folder))
     });
-    below && files::owner(&project.file) == Some(rustix::process::geteuid().as_raw())
+    // Whoever owns what a link leads to may change it at any time.
+    below && !files::is_link(&project.file) && files::owner(&project.file) == Some(rustix::process::geteuid().as_raw())
 }
 
 /// Writes the stamp of a project, with the user's word as it was judged, and returns the generation. A word given since is

@@ -109,7 +109,7 @@ fn on_a_terminal(sandbox: &Sandbox, topic: &str, columns: u16, env: &[(&str, &st
 fn a_terminal_gets_colours_and_lines_that_fit() {
     let sandbox = Sandbox::new();
     let text = on_a_terminal(&sandbox, "gates", 70, &[]);
-    assert!(text.starts_with("\u{1b}[1;33mGates\u{1b}[0m\n\nA gate stands before a tool"), "{text:?}");
+    assert!(text.starts_with("\u{1b}[1;35mGates\u{1b}[0m\n\nA gate stands before a tool"), "{text:?}");
     assert!(text.contains("\u{1b}[36mkubectl\u{1b}[0m") && !text.contains("```"), "{text:?}");
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let text = on_a_terminal(&sandbox, "gates", 70, &[(name, value)]);

@@ -164,6 +164,48 @@ fn the_things_of_a_name_that_somebody_else_bears_now_are_left_alone() {
 }
 
 #[test]
+fn the_things_of_a_name_that_a_living_root_once_had_are_left_alone() {
+    let sandbox = Sandbox::new();
+    let tools = Tools::install(&sandbox, &["docker"]);
+    let [gone, lives] = ["gone", "lives"].map(|name| sandbox.project(name, RANDOM));
+    sandbox.run(&gone, ["env", "main"]).success();
+    sandbox.run(&gone, ["env", "old"]).success();
+    sandbox.run(&lives, ["env", "main"]).success();
+    tools.thing("volume", "localnet-main_data", &[("com.docker.compose.project", "localnet-main")]);
+    tools.thing("volume", "localnet-old_data", &[("com.docker.compose.project", "localnet-old")]);
+    sandbox.run(&lives, ["env", "other"]).success();
+    remove(&gone);
+    let ran = sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert!(ran.stdout.ends_with("  removes volume localnet-old_data\n"), "{ran:#?}");
+    assert_eq!(tools.names_of("volume"), ["localnet-main_data"]);
+}
+
+#[test]
+fn a_cluster_of_an_id_that_two_roots_had_goes_by_its_name_too() {
+    let mut stage = Stage::with_cluster("");
+    stage.tilt_ends("0");
+    let first = stage.sandbox.project("first", RANDOM);
+    let moved = stage.sandbox.dir("moved");
+    sandbox_move(&stage, &first, &moved);
+    // At the old place stands another clone now, with a cluster of its own.
+    let toml = fs::read_to_string(stage.app.join("silo.toml")).expect("it is there");
+    stage.app = stage.sandbox.project("first", &toml);
+    fs::write(stage.app.join("Tiltfile"), "").expect("the project is writable");
+    stage.run("up second").success();
+    remove(&moved);
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert!(!ran.stdout.contains("cluster"), "{ran:#?}");
+    assert!(stage.tools.names_of("container").contains(&"k3d-localnet-second-server-0".to_owned()));
+}
+
+/// Settles a folder, moves it, and settles it where it is now.
+fn sandbox_move(stage: &Stage, from: &PathBuf, to: &PathBuf) {
+    stage.sandbox.run(from, ["env", "first"]).success();
+    fs::rename(from, to).expect("it is there");
+    stage.sandbox.run(to, ["env"]).success();
+}
+
+#[test]
 fn what_got_another_owner_while_docker_was_asked_is_left_alone() {
     let stage = left_behind();
     let heir = stage.sandbox.project("heir", RANDOM);

@@ -93,7 +93,7 @@ fn an_address_is_handed_to_the_browser_and_only_the_web_is() {
     let sandbox = Sandbox::new();
     let [web] = free_ports();
     let urls = "[urls]\nDATABASE_URL = \"postgres://localhost\"\nWEB_URL = \"http://${APP_HOST}:${WEB_PORT}\"\n\
-                ODD_URL = \"javascript:alert(1)\"\nADMIN_URL = \"https://admin.example.com\"\n";
+                ODD_URL = \"javascript:alert(1)\"\nSHELL_URL = \"http://x/`id`\"\nAND_URL = \"http://x/?a&id\"\nADMIN_URL = \"https://admin.example.com\"\n";
     let app = sandbox.project("app", &(toml_with_ports(&[("WEB_PORT", web)]) + urls));
     sandbox.run(&app, ["env", "x"]).success();
     let opened = sandbox.path("home/opened");
@@ -107,10 +107,14 @@ fn an_address_is_handed_to_the_browser_and_only_the_web_is() {
     let expected = format!("--new\nhttp://x.localhost:{web}\n\n--new\nhttps://admin.example.com\n\n");
     assert_eq!(fs::read_to_string(&opened).expect("it was opened"), expected);
     open(&["open", "--print", "-i", "x", "ADMIN_URL"]).success().stdout("https://admin.example.com\n");
-    for odd in ["DATABASE_URL", "ODD_URL", "WEB_PORT"] {
+    for odd in ["DATABASE_URL", "ODD_URL", "SHELL_URL", "WEB_PORT"] {
         open(&["open", odd]).exit(1).stdout("").stderr_has("Only http:// and https:// are opened");
     }
     assert_eq!(fs::read_to_string(&opened).expect("it was opened"), expected);
+    // Inside a word, which a shell may read, not even `&` is handed over.
+    let bin = sandbox.path("bin");
+    let shell = [("BROWSER", "sh -c 'browser %s'"), ("PATH", bin.to_str().expect("it is UTF-8"))];
+    run_with(&sandbox, &app, &shell, ["open", "AND_URL"]).exit(1).stderr_has("No program to open a URL with was found");
     fs::write(&browser, "#!/bin/sh\nexit 3\n").expect("the sandbox is writable");
     open(&["open"]).exit(1).stderr_has("failed with exit code 3");
 }

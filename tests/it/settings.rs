@@ -47,6 +47,10 @@ fn a_trusted_folder_needs_no_allow_and_denying_still_counts() {
     set(&sandbox, &format!("trusted = [\"{}\", \"~/play\", \"/nowhere\"]\n", link.display()));
     assert!(export(&sandbox, &app).1 && export(&sandbox, &home).1);
     assert!(!export(&sandbox, &other).1, "a folder that only begins alike is another one");
+    let linked = sandbox.project("work/linked", RANDOM);
+    fs::rename(linked.join("silo.toml"), sandbox.path("home/elsewhere.toml")).expect("it is there");
+    std::os::unix::fs::symlink(sandbox.path("home/elsewhere.toml"), linked.join("silo.toml")).expect("it is gone");
+    assert!(!export(&sandbox, &linked).1, "what a link leads to may be anybody's");
     sandbox.run(&app, ["deny"]).success();
     assert!(!export(&sandbox, &app).1);
     sandbox.run(&app, ["allow"]).success();

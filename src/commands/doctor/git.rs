@@ -65,6 +65,9 @@ impl<'a> Git<'a> {
             environment.remove(variable);
         }
         environment.set("GIT_OPTIONAL_LOCKS", "0");
+        // A partial clone would fetch what it lacks, by a command that the repository's own settings name.
+        environment.set("GIT_NO_LAZY_FETCH", "1");
+        environment.set("GIT_ALLOW_PROTOCOL", "");
         Self { root, environment: cmd::find("git", &environment).map(|_| environment) }
     }
 

@@ -100,7 +100,7 @@ fn unread(failure: Failure, root: &Path, file: &Path) -> Finding {
     let line = failure.place.as_deref().and_then(|place| place.rsplit(':').nth(1)?.parse().ok());
     let finding = Finding::problem("config-invalid", failure.what)
         .why("The instance cannot be settled until it is mended; what was exported before stays")
-        .mend(format!("silo env -C {}", quoted(root)));
+        .mend(format!("Edit {}, then: silo allow -C {}", quoted(file), quoted(root)));
     match line {
         Some(line) => finding.at_line(file, line),
         None => finding.at(file),
@@ -180,8 +180,9 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
             return vec![finding];
         }
     };
-    // Each root here has been settled before or is the one silo was called in: a typed command is consent.
-    let can_fix = harmless && trust != Trust::Denied;
+    // A typed command is consent in the project it is typed in; elsewhere the user's word counts (design D6).
+    let consented = trust == Trust::Allowed || (root.is_here && trust != Trust::Denied);
+    let can_fix = harmless && consented;
     let settle = match &root.name {
         // Without it the lockfile's name would be taken, and containers and cluster go by another.
         Some(name) if !harmless => format!("silo env -C {} {name}", quoted(&root.path)),

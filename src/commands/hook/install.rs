@@ -59,7 +59,10 @@ pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u
         let failure = Failure::new("Nothing was changed: there is no terminal to ask on").code(code::USAGE);
         match context.ui.confirm("Go on?") {
             None => return Err(failure.hint(format!("Run `silo hook {name} --{word} --yes`"))),
-            Some(false) => return Ok(code::FAILURE),
+            Some(false) => {
+                context.ui.step("Nothing was changed");
+                return Ok(code::FAILURE);
+            }
             Some(true) => {}
         }
     }

@@ -22,7 +22,8 @@ impl Face {
     fn sequence(self) -> &'static str {
         match self {
             Self::Plain => "",
-            Self::Heading => "1;33",
+            // Readable on a dark ground and on a light one, which yellow is not.
+            Self::Heading => "1;35",
             Self::Bold => "1",
             Self::Code => "36",
             Self::Link => "4",

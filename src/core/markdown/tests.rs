@@ -56,7 +56,7 @@ fn without_colours_the_marks_of_headings_and_code_stay() {
 #[test]
 fn colours_stand_for_the_marks() {
     let text = shown(100, true);
-    assert!(text.starts_with("\u{1b}[1;33mTitle of it\u{1b}[0m\n\n"), "{text:?}");
+    assert!(text.starts_with("\u{1b}[1;35mTitle of it\u{1b}[0m\n\n"), "{text:?}");
     assert!(text.contains("\u{1b}[1mbold words\u{1b}[0m, \u{1b}[36msome code\u{1b}[0m and a \u{1b}[4mlink\u{1b}[0m,"));
     assert!(!text.contains('`') && !text.contains("**"), "{text}");
 }
