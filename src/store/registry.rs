@@ -47,26 +47,25 @@ pub fn with_lock<T>(
     wait: &Wait<'_>,
     act: impl FnOnce(&mut Locked) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    lock::hold(
-        &lock_path(dirs),
-        "the registry",
-        wait,
-        |holder| busy(dirs, &holder),
-        || {
-            let path = place(dirs);
-            unfinished::sweep(&path);
-            let mut locked = match read(&path)? {
-                Some(leases) => Locked { leases, path },
-                None => Locked { leases: remade(dirs, &[]).leases, path },
-            };
-            if !locked.leases.instances.is_empty() && !files::exists(&locked.path) {
-                locked.save()?;
-                let many = counted(locked.leases.instances.len(), "instance");
-                (wait.tell)(&format!("The registry was gone; made again from lockfiles: {many}"));
-            }
-            act(&mut locked)
-        },
-    )
+    hold(dirs, wait, || {
+        let path = place(dirs);
+        unfinished::sweep(&path);
+        let mut locked = match read(&path)? {
+            Some(leases) => Locked { leases, path },
+            None => Locked { leases: remade(dirs, &[]).leases, path },
+        };
+        if !locked.leases.instances.is_empty() && !files::exists(&locked.path) {
+            locked.save()?;
+            let many = counted(locked.leases.instances.len(), "instance");
+            (wait.tell)(&format!("The registry was gone; made again from lockfiles: {many}"));
+        }
+        act(&mut locked)
+    })
+}
+
+/// Runs `act` under the registry's lock, whatever the registry holds.
+fn hold<T>(dirs: &Dirs, wait: &Wait<'_>, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    lock::hold(&lock_path(dirs), "the registry", wait, |holder| busy(dirs, &holder), act)
 }
 
 /// Reads the registry without its lock: a whole file, for it is only ever replaced. Where it is gone, what it would be.
@@ -99,32 +98,26 @@ pub struct Repaired {
 /// # Errors
 /// A [`Failure`] when the lock cannot be had or a file not be moved or written; the damaged registry is never removed.
 pub fn repair(dirs: &Dirs, wait: &Wait<'_>) -> Result<Option<Repaired>, Failure> {
-    lock::hold(
-        &lock_path(dirs),
-        "the registry",
-        wait,
-        |holder| busy(dirs, &holder),
-        || {
-            let path = place(dirs);
-            if read(&path).is_ok() {
-                return Ok(None);
+    hold(dirs, wait, || {
+        let path = place(dirs);
+        if read(&path).is_ok() {
+            return Ok(None);
+        }
+        files::make_private(&path);
+        let bytes = files::read(&path, LIMIT).ok().flatten().map(|content| content.bytes).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let rebuilt = match Leases::parse(&text) {
+            // It was only not to be opened.
+            Ok(leases) => {
+                return Ok(Some(Repaired { rebuilt: Rebuilt { leases, disputed: Vec::new() }, aside: None }));
             }
-            files::make_private(&path);
-            let bytes = files::read(&path, LIMIT).ok().flatten().map(|content| content.bytes).unwrap_or_default();
-            let text = String::from_utf8_lossy(&bytes);
-            let rebuilt = match Leases::parse(&text) {
-                // It was only not to be opened.
-                Ok(leases) => {
-                    return Ok(Some(Repaired { rebuilt: Rebuilt { leases, disputed: Vec::new() }, aside: None }));
-                }
-                Err(LeasesError::Version(_)) => return read(&path).map(|_| None),
-                Err(_) => remade(dirs, &rebuild::salvage(&text)),
-            };
-            let aside = files::put_aside(&path)?;
-            Locked { leases: rebuilt.leases.clone(), path }.save()?;
-            Ok(Some(Repaired { rebuilt, aside }))
-        },
-    )
+            Err(LeasesError::Version(_)) => return read(&path).map(|_| None),
+            Err(_) => remade(dirs, &rebuild::salvage(&text)),
+        };
+        let aside = files::put_aside(&path)?;
+        Locked { leases: rebuilt.leases.clone(), path }.save()?;
+        Ok(Some(Repaired { rebuilt, aside }))
+    })
 }
 
 /// The registry as the lockfiles of all known roots and the salvaged entries tell it.
