@@ -9,7 +9,7 @@ set -g __silo_root '?'
 set -g __silo_stamp ''
 set -g __silo_gen ''
 set -g __silo_off ''
-# PATH as it was last seen, and the folder of gates of the instance that was left last.
+# PATH as it was last seen, and the stamp of the instance that was left last.
 set -g __silo_path ''
 set -g __silo_left ''
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
@@ -37,7 +37,7 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
         return
     else if test "$root" != "$__silo_root"
         if test -n "$__silo_stamp"
-            set -g __silo_left (__silo_gates)
+            set -g __silo_left $__silo_stamp
         end
         set -g __silo_stamp ''
         set -g __silo_gen ''
@@ -65,20 +65,20 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
     end
 end
 
-# The folder of gates beside the stamp.
-function __silo_gates
-    string replace --regex '[^/]*\z' gates -- "$__silo_stamp" | string collect
+# The folder of gates beside a stamp.
+function __silo_gates --argument-names stamp
+    string replace --regex '[^/]*\z' gates -- "$stamp" | string collect
 end
 
 # A program that puts back a PATH of its own (direnv, a venv) takes this instance's gates away, or brings those of one that
 # was left. Each PATH is looked at once.
 function __silo_strayed
     set -g __silo_path "$PATH"
-    set -l here (__silo_gates)
+    set -l here (__silo_gates "$__silo_stamp")
     if string match --quiet '*;+/*' -- "$__SILO_UNDO"; and not contains -- "$here" $PATH
         return 0
     end
-    test -n "$__silo_left" -a "$__silo_left" != "$here"; and contains -- "$__silo_left" $PATH
+    test -n "$__silo_left" -a "$__silo_left" != "$__silo_stamp"; and contains -- (__silo_gates "$__silo_left") $PATH
 end
 
 # The parents of the current folder, once for each `cd`: splitting costs more than looking. Each ends in a slash, so
