@@ -73,6 +73,12 @@ fn usable_ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ind
 /// A lockfile that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockfileError {
+    /// It ends too soon: damaged, or still being copied by somebody.
+    #[error("it ends in line {line}, before it is complete")]
+    Cut {
+        /// Line, from 1.
+        line: usize,
+    },
     /// Not JSON of the lockfile's shape.
     #[error("line {line}, column {column}: {message}")]
     Malformed {
@@ -99,10 +105,13 @@ impl Lockfile {
     /// # Errors
     /// [`LockfileError`] for anything that is not a lockfile of version 1.
     pub fn parse(bytes: &[u8]) -> Result<Self, LockfileError> {
-        let malformed = |error: serde_json::Error| LockfileError::Malformed {
-            line: error.line(),
-            column: error.column(),
-            message: error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+        let malformed = |error: serde_json::Error| match error.is_eof() {
+            true => LockfileError::Cut { line: error.line() },
+            false => LockfileError::Malformed {
+                line: error.line(),
+                column: error.column(),
+                message: error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+            },
         };
         let value: Value = serde_json::from_slice(bytes).map_err(malformed)?;
         match value.get("version").and_then(Value::as_u64) {
@@ -181,8 +190,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         assert_eq!(Lockfile::parse(br#"{"version":2}"#), Err(LockfileError::Version(2)));
-        let broken = Lockfile::parse(b"{\n  \"version\": 1,\n").expect_err("it is cut");
-        assert_eq!(broken.to_string(), "line 3, column 0: EOF while parsing a value");
+        let broken = Lockfile::parse(b"{\n  \"version\": 1,\n  instance").expect_err("a name without quotes");
+        assert_eq!(broken.to_string(), "line 3, column 3: key must be a string");
+        for (text, line) in [("", 1), ("{\n  \"version\": 1,\n", 3)] {
+            assert_eq!(Lockfile::parse(text.as_bytes()), Err(LockfileError::Cut { line }));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crate::core::config::{self, ConfigFile};
 use crate::core::digest;
 use crate::core::envfile;
-use crate::core::lockfile::{self, Lockfile};
+use crate::core::lockfile::{self, Lockfile, LockfileError};
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::files::{self, Writing};
 
@@ -45,12 +45,17 @@ fn lockfile_path(root: &Path) -> PathBuf {
 pub fn lockfile_of(root: &Path) -> Result<Option<(Lockfile, String)>, Failure> {
     let path = lockfile_path(root);
     let Some(content) = files::read(&path, LIMIT)? else { return Ok(None) };
-    match Lockfile::parse(&content.bytes) {
-        Ok(lockfile) => Ok(Some((lockfile, digest::of(&content.bytes)))),
-        Err(error) => Err(Failure::new(format!("Cannot read the lockfile `{}`: {error}", shown(&path)))
-            .hint("The registry remembers this instance's name and ports")
-            .hint(format!("Put it aside with `mv {0} {0}.broken`, then run `silo env`", quoted(&path)))),
+    let error = match Lockfile::parse(&content.bytes) {
+        Ok(lockfile) => return Ok(Some((lockfile, digest::of(&content.bytes)))),
+        Err(error) => error,
+    };
+    let mut failure = Failure::new(format!("Cannot read the lockfile `{}`: {error}", shown(&path)));
+    if matches!(error, LockfileError::Cut { .. }) {
+        failure = failure.hint("If the folder is just being copied, run this again when that is done");
     }
+    Err(failure
+        .hint("The registry remembers this instance's name and ports")
+        .hint(format!("Put it aside with `mv {0} {0}.broken`, then run `silo env`", quoted(&path))))
 }
 
 impl Project {

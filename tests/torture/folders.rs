@@ -36,7 +36,7 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         let target = to.join(entry.file_name());
         let copied = match entry.file_type()?.is_dir() {
             true => copy_tree(&entry.path(), &target),
-            false => fs::copy(entry.path(), &target).map(|_| ()),
+            false => copy_file(&entry.path(), &target),
         };
         match copied {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -44,6 +44,14 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A file appears whole. Of one that `cp` has only begun silo says that it cannot be read, which it may say of no other
+/// file here.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let beside = to.with_added_extension("begun");
+    fs::copy(from, &beside)?;
+    fs::rename(&beside, to)
 }
 
 /// Moves a folder to a place where none is.
