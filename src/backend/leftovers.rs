@@ -47,88 +47,94 @@ pub struct Claim {
     pub sole: bool,
 }
 
-/// What one instance left, in the order in which it is removed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Leftovers {
-    /// Its clusters.
-    pub clusters: Vec<String>,
-    /// Its image registries, and the containers of its compose project.
-    pub containers: Vec<String>,
-    /// Its networks.
-    pub networks: Vec<String>,
-    /// Its volumes, data included.
-    pub volumes: Vec<String>,
+/// The kinds of things that are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A k3d cluster.
+    Cluster,
+    /// A container: an image registry, or one of compose's.
+    Container,
+    /// A network.
+    Network,
+    /// A volume, data included.
+    Volume,
 }
 
-impl Leftovers {
-    /// The same, each kind by itself, in order.
-    pub fn kinds(&self) -> [Self; 4] {
-        let none = Self::default;
-        [
-            Self { clusters: self.clusters.clone(), ..none() },
-            Self { containers: self.containers.clone(), ..none() },
-            Self { networks: self.networks.clone(), ..none() },
-            Self { volumes: self.volumes.clone(), ..none() },
-        ]
-    }
+impl Kind {
+    /// All of them, in the order in which they are removed: each may hold those after it.
+    pub const ALL: [Self; 4] = [Self::Cluster, Self::Container, Self::Network, Self::Volume];
 
+    /// Its name in a sentence.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+        }
+    }
+}
+
+/// What one instance left.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leftovers(Vec<(Kind, String)>);
+
+impl Leftovers {
     /// Whether there is none.
     pub fn is_none(&self) -> bool {
-        self.lines().is_empty()
+        self.0.is_empty()
     }
 
-    /// What is among others too.
+    /// The names of one kind.
+    pub fn named(&self, kind: Kind) -> Vec<&str> {
+        self.0.iter().filter(|(other, _)| *other == kind).map(|(_, name)| name.as_str()).collect()
+    }
+
+    /// Those of one kind that are among others too.
     #[must_use]
-    pub fn and(mut self, others: &Self) -> Self {
-        self.clusters.retain(|name| others.clusters.contains(name));
-        self.containers.retain(|name| others.containers.contains(name));
-        self.networks.retain(|name| others.networks.contains(name));
-        self.volumes.retain(|name| others.volumes.contains(name));
-        self
+    pub fn only(&self, kind: Kind, among: &Self) -> Self {
+        Self(self.0.iter().filter(|one| one.0 == kind && among.0.contains(one)).cloned().collect())
     }
 
     /// Each kind that there is, with its names.
     pub fn lines(&self) -> Vec<String> {
-        let kinds = [
-            ("cluster", &self.clusters),
-            ("container", &self.containers),
-            ("network", &self.networks),
-            ("volume", &self.volumes),
-        ];
-        let some = kinds.into_iter().filter(|(_, names)| !names.is_empty());
-        some.map(|(kind, names)| format!("{kind}{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", ")))
-            .collect()
+        let line = |kind: Kind| match self.named(kind)[..] {
+            [] => None,
+            [name] => Some(format!("{} {name}", kind.word())),
+            ref names => Some(format!("{}s {}", kind.word(), names.join(", "))),
+        };
+        Kind::ALL.into_iter().filter_map(line).collect()
     }
 }
 
 impl Inventory {
-    /// What an instance left, as far as this claim goes. A name that another instance bears now is not to
-    /// be among them.
+    /// What an instance left, as far as its claim goes.
     pub fn of(&self, claim: &Claim) -> Leftovers {
         let Claim { ids, names, sole } = claim;
-        let pick = |all: &[Labelled], is: &dyn Fn(&Labelled) -> bool| -> Vec<String> {
-            let mut picked: Vec<String> = all.iter().filter(|one| is(one)).map(|(name, _)| name.clone()).collect();
-            picked.sort();
-            picked.dedup();
-            picked
-        };
         let project = |one: &Labelled| names.contains(&one.1);
-        // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
         let clusters_named: Vec<String> = names.iter().map(|name| name::k3d(name)).collect();
+        let cluster = |(cluster, owner): &Labelled| {
+            (*sole && ids.first() == Some(owner)) || (ids.contains(owner) && clusters_named.contains(cluster))
+        };
+        // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
         let registry = |one: &Labelled| {
             clusters_named.iter().any(|cluster| one.1 == *cluster && one.0 == format!("{cluster}-registry.localhost"))
                 && !self.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && !ids.contains(owner))
         };
-        let clusters = pick(&self.clusters, &|(cluster, owner)| {
-            (*sole && ids.first() == Some(owner)) || (ids.contains(owner) && clusters_named.contains(cluster))
-        });
         let network = |one: &Labelled| project(one) || one.1.is_empty() && names.contains(&one.0);
-        Leftovers {
-            containers: [pick(&self.registries, &registry), pick(&self.containers, &project)].concat(),
-            networks: pick(&self.networks, &network),
-            volumes: pick(&self.volumes, &project),
-            clusters,
-        }
+        let mut left = Vec::new();
+        let mut pick = |kind: Kind, all: &[Labelled], is: &dyn Fn(&Labelled) -> bool| {
+            let mut picked: Vec<&String> = all.iter().filter(|one| is(one)).map(|(name, _)| name).collect();
+            picked.sort();
+            picked.dedup();
+            left.extend(picked.into_iter().map(|name| (kind, name.clone())));
+        };
+        pick(Kind::Cluster, &self.clusters, &cluster);
+        pick(Kind::Container, &self.registries, &registry);
+        pick(Kind::Container, &self.containers, &project);
+        pick(Kind::Network, &self.networks, &network);
+        pick(Kind::Volume, &self.volumes, &project);
+        Leftovers(left)
     }
 }
 
@@ -169,25 +175,24 @@ impl<'a> Yard<'a> {
         })
     }
 
-    /// Removes everything an instance left; `home` is where `.kube` lies. What cannot be removed is told at the end, and
-    /// the rest is removed all the same.
+    /// Removes things of one kind; `home` is where `.kube` lies. What cannot be removed is told at the end, and the rest is
+    /// removed all the same.
     ///
     /// # Errors
     /// A [`Failure`] of the first thing that could not be removed.
-    pub fn clear(self, left: &Leftovers, home: &Path) -> Result<(), Failure> {
-        let clusters = left.clusters.iter().map(|cluster| self.delete_cluster(cluster, home));
-        let mut done: Vec<Result<(), Failure>> = clusters.collect();
-        let kinds: [(&[&str], &Vec<String>); 3] = [
-            (&["rm", "--force"], &left.containers),
-            (&["network", "rm"], &left.networks),
-            (&["volume", "rm"], &left.volumes),
-        ];
-        for (words, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
-            let words: Vec<&str> = words.iter().copied().chain(names.iter().map(String::as_str)).collect();
-            let cmd = self.docker(&words);
-            done.push(cmd.capture(REMOVE).and_then(|captured| captured.success(&cmd)).map(|_| ()));
-        }
-        done.into_iter().collect()
+    pub fn clear(self, kind: Kind, names: &[&str], home: &Path) -> Result<(), Failure> {
+        let words: &[&str] = match kind {
+            Kind::Cluster => {
+                let done: Vec<_> = names.iter().map(|cluster| self.delete_cluster(cluster, home)).collect();
+                return done.into_iter().collect();
+            }
+            _ if names.is_empty() => return Ok(()),
+            Kind::Container => &["rm", "--force"],
+            Kind::Network => &["network", "rm"],
+            Kind::Volume => &["volume", "rm"],
+        };
+        let cmd = self.docker(&[words, names].concat());
+        cmd.capture(REMOVE)?.success(&cmd).map(|_| ())
     }
 
     fn delete_cluster(self, cluster: &str, home: &Path) -> Result<(), Failure> {

@@ -4,17 +4,20 @@
 //! What an instance left goes before its entry does, and only what is proved its own at that moment: its name may have been
 //! taken over since it was shown. A root that is back, or is just being started, is left alone.
 
-use std::path::{Path, PathBuf};
+mod neighbours;
+
+use std::path::PathBuf;
+
+use neighbours::Neighbours;
 
 use super::census::{self, State};
 use super::{COMMAND_WAIT, Context, instance};
-use crate::backend::leftovers::{Claim, Inventory, Leftovers, Yard};
+use crate::backend::leftovers::{Inventory, Kind, Leftovers, Yard};
 use crate::cli::PruneArgs;
-use crate::core::leases::{Instance, Leases};
+use crate::core::leases::Instance;
 use crate::core::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
-use crate::store::memo::{self, Memo};
-use crate::store::registry;
+use crate::store::memo;
 use crate::store::release::{self, Fate};
 use crate::sys::lock::{self, Wait};
 use crate::sys::{files, signals};
@@ -22,34 +25,54 @@ use crate::sys::{files, signals};
 /// A root that is gone, and what there still is of its instance.
 struct Doomed {
     root: PathBuf,
-    /// Its entry in the registry; none when that was freed before and something stayed in Docker.
+    /// Its entry in the registry; none when that was freed before.
     entry: Option<Instance>,
     /// Every name its instance has had.
     names: Vec<String>,
-    /// By what its things are known.
-    claim: Claim,
     left: Leftovers,
 }
 
+/// What is done about the roots that are gone.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    context: &'a Context,
+    yard: Yard<'a>,
+    /// Whether what they left in Docker is removed.
+    clusters: bool,
+    /// Whether it is known what they left.
+    known: bool,
+}
+
+impl Job<'_> {
+    /// Whether nothing of an instance is left afterwards. Until then its memo stays: by that alone what may still lie in
+    /// Docker is known to be silo's.
+    fn forgets(self, one: &Doomed) -> bool {
+        self.known && (self.clusters || one.left.is_none())
+    }
+}
+
 pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failure> {
-    let leases = registry::peek(&context.dirs)?;
     let outside = context.outside();
     let yard = Yard { environment: &outside };
-    let mut doomed = doomed(context, &leases, &arguments.names)?;
+    let neighbours = Neighbours::gather(&context.dirs)?;
+    let mut doomed = doomed(context, &neighbours, &arguments.names)?;
     let inventory = inventory(context, yard, arguments.clusters, doomed.is_empty())?;
-    for one in &mut doomed {
-        one.left = inventory.as_ref().map_or_else(Leftovers::default, |all| all.of(&one.claim));
+    if let Some(inventory) = &inventory {
+        for one in &mut doomed {
+            one.left = inventory.of(&neighbours.claim(&one.root, &one.names));
+        }
     }
-    doomed.retain(|one| one.entry.is_some() || (arguments.clusters && !one.left.is_none()));
-    if doomed.is_empty() {
-        context.ui.answer("Nothing to prune\n")?;
-        return Ok(0);
+    let job = Job { context, yard, clusters: arguments.clusters, known: inventory.is_some() || !yard.is_there() };
+    let leave_things = !job.clusters && doomed.iter().any(|one| !one.left.is_none());
+    let all = doomed.len();
+    doomed.retain(|one| one.entry.is_some() || job.forgets(one));
+    context.ui.answer(&plan(job, &doomed))?;
+    if leave_things {
+        context.ui.step("Roots that are gone left things in Docker; `silo prune --clusters` removes these too");
+    } else if doomed.len() < all {
+        context.ui.step("Docker does not answer; when it does, `silo prune` forgets roots that left nothing there");
     }
-    context.ui.answer(&plan(&doomed, arguments.clusters))?;
-    if !arguments.clusters && doomed.iter().any(|one| !one.left.is_none()) {
-        context.ui.step("Some of them left things in Docker; `silo prune --clusters` removes these too");
-    }
-    if arguments.dry_run {
+    if arguments.dry_run || doomed.is_empty() {
         return Ok(0);
     }
     if !arguments.yes {
@@ -63,12 +86,12 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
             Some(true) => {}
         }
     }
-    let stock_taken = inventory.is_some();
-    carry_out(context, yard, &doomed, (arguments.clusters, stock_taken || !yard.is_there()))
+    carry_out(job, &doomed)
 }
 
 /// The roots that are gone. One on a disk that is not mounted is said and kept, unless it is named.
-fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Doomed>, Failure> {
+fn doomed(context: &Context, neighbours: &Neighbours, names: &[String]) -> Result<Vec<Doomed>, Failure> {
+    let leases = &neighbours.leases;
     let asked = names.iter().map(|name| instance::find(leases, name)).collect::<Result<Vec<_>, _>>()?;
     let mut doomed = Vec::new();
     for entry in &leases.instances {
@@ -90,59 +113,17 @@ fn doomed(context: &Context, leases: &Leases, names: &[String]) -> Result<Vec<Do
                     entry.qualified()
                 ));
             }
-            Some(_) if asked.is_empty() || is_asked => {
-                let memo = memo::of(&context.dirs, &root);
-                let names = names_of(memo.as_ref(), Some(entry));
-                let claim = claim(context, leases, &root, &names);
-                let entry = Some(entry.clone());
-                doomed.push(Doomed { root, entry, names, claim, left: Leftovers::default() });
-            }
+            Some(_) if asked.is_empty() || is_asked => doomed.push(neighbours.doomed(root, Some(entry))),
             _ => {}
         }
     }
     if names.is_empty() {
-        let memos = memo::all(&context.dirs);
-        let (known, orphans): (Vec<&Memo>, Vec<&Memo>) = memos.iter().partition(|memo| leases.at(&memo.root).is_some());
-        for memo in orphans {
-            let root = PathBuf::from(&memo.root);
-            let ids = memo.ids();
-            // What an heir has taken over is the heir's.
-            let inherited = known.iter().any(|heir| heir.heir_of.contains(&ids[0]));
-            if !inherited && census::missing(&context.dirs, &root) == Some(State::Gone) {
-                let names = names_of(Some(memo), None);
-                let claim = claim(context, leases, &root, &names);
-                doomed.push(Doomed { root, entry: None, names, claim, left: Leftovers::default() });
-            }
-        }
+        let orphans = neighbours.memos.iter().filter(|memo| leases.at(&memo.root).is_none());
+        let gone = |root: &PathBuf| census::missing(&context.dirs, root) == Some(State::Gone);
+        let roots = orphans.map(|memo| PathBuf::from(&memo.root)).filter(gone);
+        doomed.extend(roots.map(|root| neighbours.doomed(root, None)));
     }
     Ok(doomed)
-}
-
-/// Every name an instance has had.
-fn names_of(memo: Option<&Memo>, entry: Option<&Instance>) -> Vec<String> {
-    let had = memo.map_or_else(Vec::new, |memo| memo.names.clone());
-    let mut names: Vec<String> = had.into_iter().chain(entry.map(Instance::qualified)).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// By what the things of a gone root are known now. A name that another root has, or had and is still there, proves
-/// nothing, for the things under it may be that root's; and an id that another has taken over proves nothing alone.
-fn claim(context: &Context, leases: &Leases, root: &Path, names: &[String]) -> Claim {
-    let text = root.to_string_lossy();
-    let memos = memo::all(&context.dirs);
-    let others = |memo: &&Memo| memo.root != text && memo::lives(&context.dirs, Path::new(&memo.root));
-    let others: Vec<&Memo> = memos.iter().filter(others).collect();
-    let is_free = |name: &String| {
-        leases.named(name).is_none_or(|holder| holder.root == text)
-            && !others.iter().any(|other| other.names.contains(name))
-    };
-    let mut ids = memo::ids(&context.dirs, root);
-    let sole = !memos.iter().any(|memo| memo.root != text && memo.heir_of.contains(&ids[0]));
-    let own = ids[0].clone();
-    ids.retain(|id| *id == own || !others.iter().any(|other| other.ids().contains(id)));
-    Claim { ids, names: names.iter().filter(|name| is_free(name)).cloned().collect(), sole }
 }
 
 /// What there is in Docker; none where it need not be asked, or cannot be and need not answer.
@@ -166,49 +147,42 @@ fn inventory(context: &Context, yard: Yard<'_>, needed: bool, idle: bool) -> Res
     }
 }
 
-fn plan(doomed: &[Doomed], clusters: bool) -> String {
+fn plan(job: Job<'_>, doomed: &[Doomed]) -> String {
     let mut text = String::new();
     for one in doomed {
         let root = shown(&one.root);
-        match &one.entry {
-            Some(entry) => {
-                let ports: Vec<String> = entry.ports.values().map(u16::to_string).collect();
-                let ports = if ports.is_empty() { "no port".to_owned() } else { ports.join(" ") };
-                text.push_str(&format!("{}: {root} is gone; frees {ports}\n", entry.name));
-            }
-            None => {
-                text.push_str(&format!("{}: {root} is gone, and its leases are free already\n", one.names.join(", ")));
-            }
+        if let Some(entry) = &one.entry {
+            let ports: Vec<String> = entry.ports.values().map(u16::to_string).collect();
+            let ports = if ports.is_empty() { "no port".to_owned() } else { ports.join(" ") };
+            text.push_str(&format!("{}: {root} is gone; frees {ports}\n", entry.name));
+        } else {
+            let then = if one.left.is_none() { "; forgets it" } else { ", and its leases are free already" };
+            text.push_str(&format!("{}: {root} is gone{then}\n", one.names.join(", ")));
         }
-        if clusters {
+        if job.clusters {
             for line in one.left.lines() {
                 text.push_str(&format!("  removes {line}\n"));
             }
         }
     }
-    text
+    if doomed.is_empty() { "Nothing to prune\n".to_owned() } else { text }
 }
 
-fn carry_out(
-    context: &Context,
-    yard: Yard<'_>,
-    doomed: &[Doomed],
-    (clusters, known): (bool, bool),
-) -> Result<u8, Failure> {
+fn carry_out(job: Job<'_>, doomed: &[Doomed]) -> Result<u8, Failure> {
+    let Job { context, .. } = job;
     signals::watch();
     let (mut ready, mut failures) = (Vec::new(), Vec::new());
     for one in doomed {
         signals::check()?;
         let lock = context.dirs.up_lock(&one.root);
         let started = |holder| Failure::new(format!("`{}` is being started{holder}", shown(&one.root)));
-        let done = if clusters && !one.left.is_none() {
-            lock::hold(&lock, "its start", &lock::AT_ONCE, started, || remove(context, yard, one))
+        let done = if job.clusters && !one.left.is_none() {
+            lock::hold(&lock, "its start", &lock::AT_ONCE, started, || remove(job, one))
         } else {
             lock::holder(&lock).map_or(Ok(()), |holder| Err(started(holder)))
         };
         match done {
-            // What may still lie in Docker is known to be silo's by the memo alone.
-            Ok(()) => ready.push((one.root.as_path(), clusters || (known && one.left.is_none()))),
+            Ok(()) => ready.push((one.root.as_path(), job.forgets(one))),
             Err(failure) => failures.push(failure),
         }
     }
@@ -220,7 +194,10 @@ fn carry_out(
             Fate::Back => context.ui.step(&format!("Kept: `{}` is back", shown(root))),
         }
     }
-    context.ui.step(&format!("Freed {}", counted(freed, "port")));
+    context.ui.step(&match doomed.iter().any(|one| one.entry.is_some()) {
+        true => format!("Freed {}", counted(freed, "port")),
+        false => format!("Forgot {}", counted(ready.len(), "root")),
+    });
     let Some(last) = failures.pop() else { return Ok(0) };
     for failure in &failures {
         context.ui.warn(&failure.what);
@@ -230,20 +207,21 @@ fn carry_out(
 
 /// Removes what an instance left in Docker, and looks whether it is gone. What was shown may be another's by now: only
 /// what still is proved to be this instance's is removed.
-fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure> {
+fn remove(job: Job<'_>, one: &Doomed) -> Result<(), Failure> {
+    let Job { context, yard, .. } = job;
     if files::exists(&one.root) {
         return Ok(());
     }
     let mut removed = Ok(());
     // Kind by kind, for each takes its time, and another may take the name over meanwhile.
-    for kind in one.left.kinds().into_iter().filter(|kind| !kind.is_none()) {
-        let left = left_now(context, yard, one)?.and(&kind);
+    for kind in Kind::ALL.into_iter().filter(|kind| !one.left.named(*kind).is_empty()) {
+        let left = left_now(job, one)?.only(kind, &one.left);
         for line in left.lines() {
             context.ui.step(&format!("Removing {line}"));
         }
-        removed = removed.and(yard.clear(&left, &context.dirs.home));
+        removed = removed.and(yard.clear(kind, &left.named(kind), &context.dirs.home));
     }
-    let still = left_now(context, yard, one)?;
+    let still = left_now(job, one)?;
     if still.is_none() {
         return Ok(());
     }
@@ -255,11 +233,11 @@ fn remove(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<(), Failure
 }
 
 /// What there is in Docker of an instance now, under the names that no other bears now.
-fn left_now(context: &Context, yard: Yard<'_>, one: &Doomed) -> Result<Leftovers, Failure> {
-    let inventory = yard.inventory()?;
-    let leases = registry::peek(&context.dirs)?;
+fn left_now(job: Job<'_>, one: &Doomed) -> Result<Leftovers, Failure> {
+    let inventory = job.yard.inventory()?;
+    let neighbours = Neighbours::gather(&job.context.dirs)?;
     if files::exists(&one.root) {
         return Ok(Leftovers::default());
     }
-    Ok(inventory.of(&claim(context, &leases, &one.root, &one.names)))
+    Ok(inventory.of(&neighbours.claim(&one.root, &one.names)))
 }

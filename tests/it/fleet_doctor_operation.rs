@@ -77,13 +77,14 @@ fn what_killed_runs_left_is_swept_and_what_living_ones_write_is_not() {
 }
 
 #[test]
-fn folders_nobody_knows_are_for_prune() {
+fn folders_nobody_knows_may_be_removed() {
     let clinic = Clinic::new();
     clinic.project("app");
     let stray = clinic.sandbox.path("state/silo/instances/0123456789abcdef");
     fs::create_dir(&stray).expect("the sandbox is writable");
     fs::write(stray.join("stamp"), "x").expect("the sandbox is writable");
-    clinic.only("", "state-left-over").counts_as_a_note().tells("an instance nobody knows", Some(&stray), "silo prune");
+    let mend = format!("rm -r {}", stray.display());
+    clinic.only("", "state-left-over").counts_as_a_note().tells("an instance nobody knows", Some(&stray), &mend);
 }
 
 #[test]

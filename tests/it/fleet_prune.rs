@@ -142,7 +142,8 @@ fn what_stayed_in_docker_is_found_again_after_the_leases_are_free() {
     let ran = stage.sandbox.run("", ["prune", "--yes"]).success();
     assert!(ran.stderr.contains("`silo prune --clusters` removes these too"), "{ran:#?}");
     assert_eq!(names(&stage.sandbox), [""; 0]);
-    stage.sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n");
+    let ran = stage.sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n");
+    ran.stderr("Roots that are gone left things in Docker; `silo prune --clusters` removes these too\n");
     let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
     assert!(ran.stdout.starts_with("localnet-dev: ") && ran.stdout.contains("its leases are free already"), "{ran:#?}");
     assert_eq!(stage.tools.names_of("container"), ["localnet-dev-2-db-1"]);
@@ -295,4 +296,17 @@ fn without_docker_the_leases_are_freed_and_clusters_are_refused() {
     assert_eq!(names(&sandbox), ["gone"]);
     sandbox.run("", ["prune", "--yes"]).success();
     assert_eq!(names(&sandbox), [""; 0]);
+    // What silo knows of it is kept for as long as something of its may lie in Docker.
+    let state = sandbox.path("state/silo/instances");
+    let known = files_below(&state);
+    let ran = sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n");
+    ran.stderr("Docker does not answer; when it does, `silo prune` forgets roots that left nothing there\n");
+    assert!(known.iter().any(|file| file.ends_with("/memo")) && files_below(&state) == known, "{known:?}");
+    tools.unset("docker.down");
+    let plan = "localnet-gone: $SANDBOX/projects/gone is gone; forgets it\n";
+    sandbox.run("", ["prune", "--dry-run"]).success().stdout(plan).stderr("");
+    assert_eq!(files_below(&state), known);
+    sandbox.run("", ["prune", "--yes"]).success().stdout(plan).stderr("Forgot 1 root\n");
+    assert_eq!(files_below(&state), [""; 0]);
+    sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n").stderr("");
 }

@@ -92,15 +92,21 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
         memo::all(dirs).into_iter().map(|memo| (digest::root_id(memo.root.as_bytes()), memo.root)).collect();
     for folder in instances {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let what = match memos.get(&name) {
+        let (what, mend) = match memos.get(&name) {
             _ if ids.contains(&name) => continue,
             Some(root) if files::exists(Path::new(root)) => continue,
             Some(root) if memo::unmounted(dirs, Path::new(root)).is_some() => continue,
-            Some(root) => format!("silo still has a folder for `{root}`, which is gone and has no lease"),
-            None => "silo has a folder for an instance nobody knows".to_owned(),
+            Some(root) => {
+                let what = format!("silo still has a folder for `{root}`, which is gone and has no lease");
+                (what, "silo prune".to_owned())
+            }
+            None => {
+                let what = "silo has a folder for an instance nobody knows".to_owned();
+                (what, format!("rm -r {}", quoted(&folder)))
+            }
         };
         let finding = Finding::note("state-left-over", what).at(&folder);
-        found.push(finding.why("It holds a stamp and gates that nothing uses any more").mend("silo prune"));
+        found.push(finding.why("It holds a stamp and gates that nothing uses any more").mend(mend));
     }
     found
 }
