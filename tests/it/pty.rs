@@ -28,57 +28,35 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 nix::ioctl_write_int_bad!(tiocsctty, nix::libc::TIOCSCTTY);
 
-/// Makes one test for each shell from functions that take the shell.
-macro_rules! each_shell {
-    ($($name:ident),+ $(,)?) => { $(
+/// Makes tests that are named as their shells from functions that take the shell.
+macro_rules! in_shells {
+    ($shells:tt: $($name:ident)+) => { $(
         mod $name {
-            #[test]
-            fn bash() {
-                super::$name(crate::pty::Shell::Bash);
-            }
-            #[test]
-            fn zsh() {
-                super::$name(crate::pty::Shell::Zsh);
-            }
-            #[test]
-            fn fish() {
-                super::$name(crate::pty::Shell::Fish);
-            }
-            #[test]
-            fn nu() {
-                super::$name(crate::pty::Shell::Nu);
-            }
-            #[test]
-            fn elvish() {
-                super::$name(crate::pty::Shell::Elvish);
-            }
-            #[test]
-            fn tcsh() {
-                super::$name(crate::pty::Shell::Tcsh);
-            }
+            crate::pty::in_shells!(@ $name $shells);
         }
     )+ };
+    (@ $name:ident { $($test:ident = $shell:ident),+ }) => { $(
+        #[test]
+        fn $test() {
+            super::$name(crate::pty::Shell::$shell);
+        }
+    )+ };
+}
+pub(crate) use in_shells;
+
+/// Makes one test for each shell.
+macro_rules! each_shell {
+    ($($name:ident),+ $(,)?) => {
+        crate::pty::in_shells!({ bash = Bash, zsh = Zsh, fish = Fish, nu = Nu, elvish = Elvish, tcsh = Tcsh }: $($name)+);
+    };
 }
 pub(crate) use each_shell;
 
 /// The same for what only bash, zsh and fish can do.
 macro_rules! first_shells {
-    ($($name:ident),+ $(,)?) => { $(
-        mod $name {
-            #[test]
-            fn bash() {
-                super::$name(crate::pty::Shell::Bash);
-            }
-            #[test]
-            fn zsh() {
-                super::$name(crate::pty::Shell::Zsh);
-            }
-            #[test]
-            fn fish() {
-                super::$name(crate::pty::Shell::Fish);
-            }
-        }
-    )+ };
+    ($($name:ident),+ $(,)?) => {
+        crate::pty::in_shells!({ bash = Bash, zsh = Zsh, fish = Fish }: $($name)+);
+    };
 }
 pub(crate) use first_shells;
 
