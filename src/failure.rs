@@ -137,6 +137,15 @@ pub fn shown(path: &Path) -> String {
     source::one_line(&path.to_string_lossy())
 }
 
+/// A path for people who know where their home is: `~/` for that.
+pub fn shown_from(home: &Path, path: &Path) -> String {
+    match path.strip_prefix(home) {
+        Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Ok(rest) => format!("~/{}", shown(rest)),
+        Err(_) => shown(path),
+    }
+}
+
 /// A path as part of a command line that can be pasted.
 pub fn quoted(path: &Path) -> String {
     shell_words::quote(&shown(path)).into_owned()

@@ -1,7 +1,7 @@
 //! Step 12 of `silo up`: a cluster that runs, its image registry, its kubeconfig, and the word of where the registry is.
 //! What is there already is used; what is half there is mended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{COMMAND_WAIT, Context};
@@ -12,7 +12,7 @@ use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Settings};
 use crate::core::digest;
 use crate::core::environment::Environment;
 use crate::core::template;
-use crate::failure::Failure;
+use crate::failure::{Failure, shown_from};
 use crate::store::instances::{self, Ask, Settled};
 use crate::store::memo;
 use crate::store::project::Project;
@@ -77,7 +77,7 @@ pub(super) fn bring_up(
         (Some(registry), true) => with_real_port(context, project, config, settled, registry, &k3d)?,
         _ => settled,
     };
-    context.ui.step(&format!("Writing kubeconfig to {}", home(&names.kubeconfig, &context.dirs.home)));
+    context.ui.step(&format!("Writing kubeconfig to {}", shown_from(&context.dirs.home, &names.kubeconfig)));
     k3d.save_kubeconfig(&names.cluster, &names.kubeconfig)?;
     if let (Some(registry), true) = (&names.registry, settings.k3d_registry.advertise.unwrap_or(true)) {
         let port = settled.known.ports.get(REGISTRY_PORT.0).copied().unwrap_or(REGISTRY_PORT.1);
@@ -249,9 +249,4 @@ fn with_real_port(
     context.ui.step(&format!("The image registry listens on {port}; {} follows", REGISTRY_PORT.0));
     let found = [(REGISTRY_PORT.0.to_owned(), port)];
     context.settle(project, config, &Ask { up: true, found: &found, on_cd: true, ..Ask::default() })
-}
-
-fn home(path: &Path, home: &Path) -> String {
-    path.strip_prefix(home)
-        .map_or_else(|_| crate::failure::shown(path), |rest| format!("~/{}", crate::failure::shown(rest)))
 }

@@ -10,7 +10,6 @@ use crate::core::activation::{self, Given, UNDO};
 use crate::core::columns::{Cell, Tone};
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::ports::PortSpec;
-use crate::core::trust::Trust;
 use crate::failure::Failure;
 use crate::store::project::Project;
 use crate::store::stamp;
@@ -46,20 +45,10 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
         .collect();
     answer(context, &lines, as_json)?;
     let active = context.environment.text("SILO_ROOT") == Some(project.root_text());
-    let trust = trusted(trust::judge(&context.dirs, &project)?);
+    let trust = trust::judge(&context.dirs, &project)?.said();
     let state = if active { "active in this shell" } else { "not active in this shell" };
     context.ui.step(&format!("This instance is {state}; its `{}` {trust}", project.shown_name()));
     Ok(0)
-}
-
-/// What follows the file's name.
-pub(super) fn trusted(trust: Trust) -> &'static str {
-    match trust {
-        Trust::Allowed => "is trusted",
-        Trust::Unknown => "is not trusted yet: `silo allow`",
-        Trust::Changed => "has changed since it was trusted: `silo allow`",
-        Trust::Denied => "is denied: `silo allow` takes that back",
-    }
 }
 
 /// The vars of the instance as an active shell has them; none when there is no instance yet.

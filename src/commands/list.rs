@@ -1,5 +1,6 @@
 //! `silo list`: every instance of the user, and how it is.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use super::Context;
 use super::census::{Seen, State, census};
 use crate::core::columns::{Cell, Tone, shortened, table};
 use crate::core::source::span;
-use crate::failure::Failure;
+use crate::failure::{Failure, shown_from};
 use crate::sys::{clock, signals};
 
 /// How long between two looks of `--watch`.
@@ -49,15 +50,21 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             }
         } else {
             let lines = lines(context, &seen, width);
-            // The age alone is no change worth a second table in a file.
-            let state = seen.iter().map(|seen| format!("{:?}", (&seen.instance, seen.state, seen.tilt, &seen.cluster)));
-            let state = state.collect::<Vec<_>>().join("\n");
-            // In place the ages are kept true, and the width is that of now.
-            let state = if in_place { format!("{width:?}{lines:?}") } else { state };
-            if before.as_ref() != Some(&state) {
-                if in_place { context.ui.screen(&lines)? } else { context.ui.lines(&lines)? }
+            let state = |seen: &Seen| format!("{:?}\n", (&seen.instance, seen.state, seen.tilt, &seen.cluster));
+            let now = match in_place {
+                // Ages are kept true, and the width is that of now.
+                true => format!("{width:?}{lines:?}"),
+                // The age alone is no change worth a second table in a file.
+                false => seen.iter().map(state).collect(),
+            };
+            if before.as_ref() != Some(&now) {
+                if in_place {
+                    context.ui.screen(&lines)?;
+                } else {
+                    context.ui.lines(&lines)?;
+                }
+                before = Some(now);
             }
-            before = Some(state);
         }
         for _ in 0..STEPS {
             if let Some(asked) = signals::asked() {
@@ -72,14 +79,13 @@ fn lines(context: &Context, seen: &[Seen], width: Option<usize>) -> Vec<Vec<Cell
     if seen.is_empty() {
         return vec![vec![Cell::plain("No instance yet. Run `silo env` or `silo up` in a project to make one.")]];
     }
-    let home = context.dirs.home.to_string_lossy().into_owned();
     // On a narrow terminal a long name would leave no room for anything else.
     let longest = width.map_or(usize::MAX, |width| (width / 3).max(16));
-    let rows: Vec<Vec<Cell>> = seen.iter().map(|seen| row(seen, &home, longest)).collect();
+    let rows: Vec<Vec<Cell>> = seen.iter().map(|seen| row(seen, &context.dirs.home, longest)).collect();
     table(&HEADS, &rows, width)
 }
 
-fn row(seen: &Seen, home: &str, longest: usize) -> Vec<Cell> {
+fn row(seen: &Seen, home: &Path, longest: usize) -> Vec<Cell> {
     let instance = &seen.instance;
     let tone = match seen.state {
         State::Running => Tone::Good,
@@ -92,10 +98,7 @@ fn row(seen: &Seen, home: &str, longest: usize) -> Vec<Cell> {
         ports.push(format!("+{}", instance.ports.len() - PORTS));
     }
     let age = clock::since(&instance.created).map_or_else(String::new, |age| span(age.as_secs()));
-    let root = match instance.root.strip_prefix(home) {
-        Some(rest) if rest.starts_with('/') => format!("~{rest}"),
-        _ => instance.root.clone(),
-    };
+    let root = shown_from(home, Path::new(&instance.root));
     let branch = seen.branch.as_ref().map_or_else(String::new, |branch| format!(" ({branch})"));
     let tilt = seen.tilt.and(seen.address.as_deref()).unwrap_or_default();
     vec![

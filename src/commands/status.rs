@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::Context;
 use super::cluster::Names;
-use super::diff;
 use super::recorded::{Recorded, recorded, vars};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
@@ -50,7 +49,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             Trust::Allowed => "; the next prompt enters it where the shell hook is loaded (`silo hook --help`)",
             _ => "",
         };
-        context.ui.step(&format!("`{}` {}{enters}", project.shown_name(), diff::trusted(trust)));
+        context.ui.step(&format!("`{}` {}{enters}", project.shown_name(), trust.said()));
         return Ok(0);
     };
     let vars = vars(context, &config, &recorded);

@@ -40,6 +40,16 @@ impl Trust {
             Self::Denied => "denied",
         }
     }
+
+    /// What follows the file's name in a sentence, with what to type next.
+    pub fn said(self) -> &'static str {
+        match self {
+            Self::Allowed => "is trusted",
+            Self::Unknown => "is not trusted yet: `silo allow`",
+            Self::Changed => "has changed since it was trusted: `silo allow`",
+            Self::Denied => "is denied: `silo allow` takes that back",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::core::environment::Environment;
 use crate::core::leases::Leases;
 use crate::failure::Failure;
 use crate::store::project::{self, Project};
-use crate::store::{gates, registry};
+use crate::store::registry;
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
 
@@ -54,17 +54,10 @@ impl Scene {
                 Some((root, Project::read(&file).ok()))
             }),
         };
-        let mut outside = context.outside();
-        let path = outside.get("PATH").map(std::env::split_paths).into_iter().flatten();
-        let path: Vec<PathBuf> = path.filter(|folder| !gates::is_gate_folder(&context.dirs, folder)).collect();
-        // Joining fails on no folder that splitting has given.
-        if let Ok(path) = std::env::join_paths(path) {
-            outside.set("PATH", path);
-        }
         Ok(Self {
             dirs: context.dirs.clone(),
             shell: context.environment.clone(),
-            outside,
+            outside: context.outside(),
             leases: registry::peek(&context.dirs).unwrap_or_default(),
             here: here.map(|(root, project)| {
                 let config = project.as_ref().and_then(|project| project.config().ok());

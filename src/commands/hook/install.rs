@@ -12,7 +12,7 @@ use super::{of_name, program};
 use crate::cli::HookArgs;
 use crate::core::shell::Shell;
 use crate::core::startfile::{self, Unmarked};
-use crate::failure::{Failure, code, quoted, shown};
+use crate::failure::{Failure, code, quoted, shown, shown_from};
 use crate::sys::dotfiles::Dotfile;
 use crate::sys::files;
 
@@ -68,7 +68,7 @@ pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u
     }
     for Change { file, new } in &changes {
         file.replace(new)?;
-        context.ui.step(&format!("Changed `{}`", tilde(context, &file.path)));
+        context.ui.step(&format!("Changed `{}`", shown_from(&context.dirs.home, &file.path)));
     }
     context.ui.step(&match arguments.uninstall {
         false => format!("New shells load it, this one with `exec {name}`; undo: `silo hook {name} --uninstall`"),
@@ -114,12 +114,15 @@ fn additions(context: &Context, shell: Shell, login: &Login, wanted: Vec<Wanted>
         let mut loaded = own.into_iter().chain(others);
         if let Some((path, number)) = loaded.find_map(|(path, text)| Some((path, startfile::loaded_at(&text, shell)?)))
         {
-            context.ui.answer(&format!("Line {number} of `{}` loads the hook already\n", tilde(context, &path)))?;
+            context.ui.answer(&format!(
+                "Line {number} of `{}` loads the hook already\n",
+                shown_from(&context.dirs.home, &path)
+            ))?;
             continue;
         }
         let new = startfile::with_line(&old, &line, shell).map_err(|why| by_hand(unchanged(&file, why)))?;
         if new == old {
-            context.ui.answer(&format!("`{}` loads the hook already\n", tilde(context, &path)))?;
+            context.ui.answer(&format!("`{}` loads the hook already\n", shown_from(&context.dirs.home, &path)))?;
         } else {
             changes.push(Change { file, new });
         }
@@ -144,7 +147,7 @@ fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<
             let is_new = !changes.iter().any(|change| change.file.path == file.path);
             changes.extend(new.filter(|_| is_new).map(|new| Change { file, new }));
         } else if let Some(number) = startfile::loaded_at(&old, shell) {
-            let path = tilde(context, &path);
+            let path = shown_from(&context.dirs.home, &path);
             context
                 .ui
                 .step(&format!("Line {number} of `{path}` was written by hand and stays; an editor takes it out"));
@@ -196,7 +199,8 @@ fn of_bash(home: &Path, macos: bool, login: Option<(&str, Vec<u8>)>) -> Vec<Want
 }
 
 fn show(context: &Context, change: &Change) -> Result<(), Failure> {
-    let (named, path) = (tilde(context, &change.file.named), tilde(context, &change.file.path));
+    let (named, path) =
+        (shown_from(&context.dirs.home, &change.file.named), shown_from(&context.dirs.home, &change.file.path));
     if change.file.is_behind_link() {
         context.ui.step(&format!("`{named}` is a link: the file it leads to, `{path}`, is changed"));
     }
@@ -223,13 +227,6 @@ fn text(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// A path as people write it.
-fn tilde(context: &Context, path: &Path) -> String {
-    match path.strip_prefix(&context.dirs.home) {
-        Ok(rest) => format!("~/{}", shown(rest)),
-        Err(_) => shown(path),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
