@@ -7,6 +7,7 @@ use super::recorded::recorded;
 use crate::core::config::{self, ConfigFile};
 use crate::core::ports::PortSpec;
 use crate::core::source::printable;
+use crate::core::trust::Trust;
 use crate::failure::{Failure, shown};
 use crate::store::project::Project;
 use crate::store::trust;
@@ -21,13 +22,18 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         let unified = diff.unified_diff().context_radius(1).header("last allowed", "now").to_string();
         unified.lines().for_each(|line| context.ui.step(&printable(line)));
     }
+    let known = trust::judge(&context.dirs, &project)? == Trust::Allowed;
     let others = trust::allow(&context.dirs, &project)?;
     let also = match others {
         0 => String::new(),
         1 => " (and the same content in 1 other worktree)".to_owned(),
         many => format!(" (and the same content in {many} other worktrees)"),
     };
-    context.ui.step(&format!("Allowed `{}`{also}", shown(&project.file)));
+    context.ui.step(&format!(
+        "{} `{}`{also}",
+        if known { "Allowed already:" } else { "Allowed" },
+        shown(&project.file)
+    ));
     if let Some(last) = last {
         for (name, port) in kept(context, &project, &config, &last)? {
             context.ui.step(&format!("{name} keeps its lease {port}; `silo env --force` chooses all ports anew"));

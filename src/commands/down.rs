@@ -32,7 +32,8 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         cluster::require_own(context, &project, &cluster)?;
     }
     hooks::run(Point::PreDown, settings.hooks.pre_down.as_ref(), &environment, &project.root, context.ui)?;
-    if cmd::find("tilt", &context.environment).is_some() && files::is_file(&project.root.join("Tiltfile")) {
+    let has_tilt = cmd::find("tilt", &context.environment).is_some() && files::is_file(&project.root.join("Tiltfile"));
+    if has_tilt {
         let tilt =
             Cmd { program: "tilt", arguments: vec!["down".into()], environment: &environment, folder: &project.root };
         match tilt.run(|_| Ok(())) {
@@ -41,7 +42,11 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
             Err(failure) => context.ui.warn(&failure.what),
         }
     }
-    if let Some(process) = tilt::running(&lockfile.instance, &project.root) {
+    let process = tilt::running(&lockfile.instance, &project.root);
+    if !has_tilt && process.is_none() && doomed.is_none() && !clean {
+        context.ui.step(&format!("No Tilt runs here; `{}` keeps its leases", settled.known.name));
+    }
+    if let Some(process) = process {
         context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
         tilt::stop(&process)?;
     }

@@ -23,6 +23,8 @@ use crate::sys::{clock, files, net, processes, signals};
 
 /// How long a Tilt in the background may take until it listens.
 const READY: Duration = Duration::from_mins(1);
+/// How long after that it may take until it can be asked.
+const ASKABLE: Duration = Duration::from_secs(5);
 /// How long one try to reach it may take.
 const CONNECT: Duration = Duration::from_millis(200);
 /// How much of its log is looked at when it ended, in bytes.
@@ -133,13 +135,15 @@ fn tilt_of(
     })
 }
 
-/// Starts Tilt in the background and waits until it listens.
+/// Starts Tilt in the background and waits until it listens and can be asked. It listens a little before `tilt get` and
+/// `tilt logs` find it, and these are what comes next.
 fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<'_>) -> Result<u8, Failure> {
     let log = context.dirs.tilt_log(&project.root);
     let mut child = tilt.detach(&log)?;
     note(context, project, Some(child.pid()))?;
     let port = settled.known.ports.get(TILT_PORT.0).copied().unwrap_or(TILT_PORT.1);
     let start = Instant::now();
+    let mut listens: Option<Instant> = None;
     loop {
         if child.has_ended() {
             note(context, project, None)?;
@@ -150,14 +154,20 @@ fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<
             failure.excerpt = Some(lines[lines.len().saturating_sub(10)..].join("\n"));
             return Err(failure.hint(format!("Its whole log is `{}`", shown(&log))));
         }
-        if net::answers(port, CONNECT) {
+        if listens.is_none() && net::answers(port, CONNECT) {
+            listens = Some(Instant::now());
+        }
+        // Where it cannot be asked at all, it runs all the same.
+        let found =
+            |since: Instant| since.elapsed() > ASKABLE || tilt::resources(tilt.environment, tilt.folder).is_ok();
+        if listens.is_some_and(found) {
             context.ui.step(&format!(
                 "Tilt runs in the background (pid {}); see `silo logs -f`, stop with `silo down`",
                 child.pid()
             ));
             return Ok(0);
         }
-        if start.elapsed() > READY {
+        if listens.is_none() && start.elapsed() > READY {
             return Err(Failure::new(format!(
                 "Tilt (pid {}) does not listen on port {port} after {} s",
                 child.pid(),

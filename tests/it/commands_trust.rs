@@ -8,7 +8,7 @@ fn allow_shows_what_changed_since_the_last_time() {
     let app = sandbox.project("app", "version = 1\n[ports]\nA = 1001\nB = 1002\nC = 1003\n");
     let allowed = "Allowed `$SANDBOX/projects/app/silo.toml`\n";
     sandbox.run(&app, ["allow"]).success().stdout("").stderr(allowed);
-    sandbox.run(&app, ["trust"]).success().stdout("").stderr(allowed);
+    sandbox.run(&app, ["trust"]).success().stdout("").stderr("Allowed already: `$SANDBOX/projects/app/silo.toml`\n");
     sandbox.project("app", "version = 1\n[ports]\nA = 1001\nB = 2002\nC = 1003\nD = 0 # \u{1b}[2J\u{7}\n");
     sandbox.run(&app, ["allow"]).exit(1).stderr_has("silo.toml:6:9");
     sandbox.project("app", "version = 1\n[ports]\nA = 1001\nB = 2002\nC = 1003\nD = 0\n");
@@ -106,8 +106,10 @@ fn many_allows_and_exports_at_once_all_succeed() {
     let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
     std::thread::scope(|scope| {
         for _ in 0..16 {
-            scope
-                .spawn(|| sandbox.run(&app, ["allow"]).success().stderr("Allowed `$SANDBOX/projects/app/silo.toml`\n"));
+            scope.spawn(|| {
+                let ran = sandbox.run(&app, ["allow"]).success().stderr_has("`$SANDBOX/projects/app/silo.toml`\n");
+                assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
+            });
             scope.spawn(|| sandbox.run(&app, ["export", "bash"]).success());
         }
     });

@@ -126,10 +126,12 @@ fn the_level_in_the_file_decides() {
     let app = sandbox.trusted("app", "version = 1\n[ports]\nTILT_PORT = \"random\"\n[gates]\ndocker = \"tilt\"\n");
     fs::write(app.join("Tiltfile"), "").expect("the project is writable");
     sandbox.run(&app, ["exec", "docker", "version"]).success();
-    let calls = tools.calls();
-    assert_eq!(calls, ["tilt up", "docker version"]);
+    let mut calls = tools.calls();
+    let first = calls.len();
+    calls.dedup();
+    assert_eq!(calls, ["tilt up", "tilt get uiresources -o json", "docker version"]);
     sandbox.run(&app, ["exec", "docker", "version"]).success();
-    assert_eq!(tools.calls()[2..], ["docker version"], "Tilt runs already");
+    assert_eq!(tools.calls()[first..], ["docker version"], "Tilt runs already");
     sandbox.run(&app, ["down"]).success();
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::lifecycle_up::{HOOKS, Stage, wait_until};
 use crate::machine::{registry, run_with};
+use crate::sandbox::Sandbox;
 
 /// A Tilt that nobody but the test has started.
 struct ByHand(Child);
@@ -105,6 +106,15 @@ fn down_clean_removes_the_files_and_frees_the_leases() {
     assert_eq!(registry(&stage.sandbox).instances, []);
     stage.run("down").exit(1).stdout("").stderr("Error: No lockfile found. Nothing to stop.\n");
     stage.run("down --clean").exit(1).stderr("Error: No lockfile found. Nothing to stop.\n");
+}
+
+#[test]
+fn where_nothing_runs_down_says_so() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    sandbox.run(&app, ["env", "mine"]).success();
+    sandbox.run(&app, ["down"]).success().stdout("").stderr("No Tilt runs here; `mine` keeps its leases\n");
+    assert_eq!(registry(&sandbox).instances.len(), 1);
 }
 
 #[test]
