@@ -80,7 +80,8 @@ fn logs_are_tilts_own_while_it_runs_and_what_it_left_after() {
     let calls = stage.tools.calls();
     assert_eq!(calls[calls.len() - 2..], ["tilt logs", "tilt logs web"]);
     let follower = stage.beside("logs -f");
-    stage.tools.wait_for("tilt logs -f");
+    wait_until("line of the log", || follower.told().contains("hello"));
+    assert_eq!(stage.tools.calls().last().map(String::as_str), Some("tilt logs -f"));
     stage.run("down").success();
     assert_eq!(follower.end().0, Some(0));
     let ran = stage.run("logs").success();
@@ -116,6 +117,7 @@ fn wait_ends_when_every_resource_is_ready() {
 fn wait_does_not_go_on_when_tilt_has_gone() {
     let stage = detached();
     stage.tools.set("tilt.resources", "web pending pending\n");
+    stage.skip_story();
     let waiter = stage.beside("wait --timeout 20");
     stage.tools.wait_for("tilt get");
     stage.run("down").success();
