@@ -163,6 +163,35 @@ fn a_tracked_lockfile_is_told_and_git_is_not_made_to_run_anything() {
     assert!(app.join(".silo.lock").exists());
 }
 
+/// A partial clone lacks objects and fetches what is needed; here git needs one to list its own files, for the index names
+/// only their folder, and the repository says which program fetches.
+#[test]
+fn a_partial_clone_fetches_nothing_by_a_program_of_its_own_choice() {
+    let clinic = Clinic::new();
+    let app = in_git(&clinic);
+    let git = |words: &str| clinic.sandbox.git(&app, words.split(' '));
+    fs::write(app.join(".gitignore"), ".silo.lock\n.localnet.env\n").expect("the project is writable");
+    fs::create_dir(app.join("away")).expect("the project is writable");
+    fs::write(app.join("away/file"), "").expect("the project is writable");
+    git("add .");
+    git("commit --quiet -m one");
+    git("sparse-checkout set --cone --sparse-index");
+    let asked = clinic.sandbox.command("git", &app).args(["rev-parse", "HEAD:away"]).output().expect("git starts");
+    let tree = String::from_utf8(asked.stdout).expect("it is hexadecimal");
+    let (folder, file) = tree.trim().split_at(2);
+    fs::remove_file(app.join(".git/objects").join(folder).join(file)).expect("it was written");
+    git("config core.repositoryformatversion 1");
+    git("config extensions.partialClone origin");
+    git("config remote.origin.promisor true");
+    git("config remote.origin.url .");
+    clinic.sandbox.git(&app, ["config", "remote.origin.uploadpack", "touch ran;"]);
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+    assert!(!app.join("ran").exists());
+    let mut careless = clinic.sandbox.command("git", &app);
+    careless.args(["ls-files", "--error-unmatch", "--", ".silo.lock"]).output().expect("git starts");
+    assert!(app.join("ran").exists(), "this git would have run it");
+}
+
 #[test]
 fn tools_that_are_asked_for_must_be_there_new_and_awake() {
     let clinic = Clinic::new();
