@@ -35,7 +35,7 @@ fn everything(anna: &Anna) -> Vec<(String, u32, u32, String)> {
     all.into_iter().filter(|(name, ..)| !name.ends_with("registry.lock")).collect()
 }
 
-const WRITING: [&[&str]; 8] = [
+const WRITING: [&[&str]; 13] = [
     &["env"],
     &["env", "y", "--force"],
     &["allow"],
@@ -44,6 +44,11 @@ const WRITING: [&[&str]; 8] = [
     &["down", "--clean"],
     &["exec", "true"],
     &["init", "--tilt"],
+    &["export", "dotenv"],
+    &["export", "systemd"],
+    &["prune", "--yes"],
+    &["doctor", "--fix"],
+    &["hook", "bash", "--install", "--yes"],
 ];
 
 #[test]
