@@ -13,6 +13,7 @@ use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, code, shown};
 use crate::store::instances::Ask;
 use crate::store::project::{self, Project};
+use crate::store::release;
 use crate::store::stamp::{self, Known};
 use crate::store::trust;
 use crate::sys::files;
@@ -33,6 +34,8 @@ enum Fate {
     Stay,
     /// No instance holds here.
     Leave,
+    /// The instance was let go of while this shell is in its folder: it is not made anew under its user's hands.
+    LetGo,
 }
 
 /// What silo makes of the folder.
@@ -70,7 +73,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
             activation::enter(environment, undo.as_ref(), &known.given(root))
         }
         Fate::Stay => Vec::new(),
-        Fate::Leave => activation::leave(environment, undo.as_ref()),
+        Fate::Leave | Fate::LetGo => activation::leave(environment, undo.as_ref()),
     };
     if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
         announce(context, &visit.fate, undo.as_ref(), seen.is_some());
@@ -137,7 +140,13 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
         Fate::Leave if at_prompt => {
             context.ui.hook(&format!("left {}", name_in(undo)));
         }
-        Fate::Leave | Fate::Stay => {}
+        Fate::LetGo if at_prompt => {
+            let name = name_in(undo);
+            context.ui.hook(&format!(
+                "left {name}, whose leases are free; `silo env` or the next `cd` into it takes new ones"
+            ));
+        }
+        Fate::Leave | Fate::LetGo | Fate::Stay => {}
     }
 }
 
@@ -207,6 +216,9 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
     let path = context.dirs.stamp(&project.root);
     if let Some((known, generation)) = known(context, project, trust) {
         return Visit { fate: Fate::Enter(Box::new(known)), seen: Some((path, generation)), untrusted: false };
+    }
+    if ours && release::is_let_go(&context.dirs, project) {
+        return Visit { fate: Fate::LetGo, seen: Some(seen(context, project, trust)), untrusted: false };
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
+use super::project::Project;
 use super::{memo, registry, stamp};
+use crate::core::leases::Leases;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
@@ -20,6 +22,13 @@ pub fn own(dirs: &Dirs, root: &Path, project_files: &[&Path], wait: &Wait<'_>) -
         locked.save()?;
         project_files.iter().try_for_each(|file| files::remove(file))
     })
+}
+
+/// Whether nothing is held for a root that is there: its instance was let go of, or there never was one. A registry that
+/// cannot be read says nothing.
+pub fn is_let_go(dirs: &Dirs, project: &Project) -> bool {
+    let is_held = |leases: &Leases| leases.at(project.root_text()).is_some();
+    !files::exists(&project.lockfile_path()) && registry::peek(dirs).is_ok_and(|leases| !is_held(&leases))
 }
 
 /// What became of a root in [`gone`].

@@ -22,6 +22,7 @@ each_shell!(
     a_copied_folder_gets_its_own_name_and_ports,
     a_moved_folder_keeps_its_name_and_ports,
     one_allow_covers_genuine_worktrees_and_each_has_its_own_ports,
+    an_instance_that_was_let_go_of_comes_back_only_when_asked_for,
 );
 
 /// One line of silo's that has all these parts.
@@ -289,4 +290,35 @@ fn a_forged_worktree_is_a_stranger() {
 
 fn write_ignored(dir: &Path) {
     fs::write(dir.join(".gitignore"), ".silo.lock\n.localnet.env\n").expect("the project is writable");
+}
+
+fn an_instance_that_was_let_go_of_comes_back_only_when_asked_for(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    let (mut session, mut other) = (Session::start(&sandbox, shell, &app), Session::start(&sandbox, shell, &app));
+    session.run(":").assert_active(&sandbox, &app);
+    other.run(":").assert_active(&sandbox, &app);
+    let name = sandbox.instance(&app);
+    let gone = session.run(&shell.quiet("silo down --clean"));
+    gone.assert_inactive();
+    let told =
+        format!("silo: left {name}, whose leases are free; `silo env` or the next `cd` into it takes new ones\n");
+    assert_eq!(gone.told, told);
+    let also = other.run(":");
+    also.assert_inactive();
+    assert_eq!(also.told, told);
+    for session in [&mut session, &mut other] {
+        let quiet = session.run(":");
+        quiet.assert_inactive();
+        assert_eq!(quiet.told, "");
+    }
+    assert!(!app.join(".silo.lock").exists() && !app.join(".localnet.env").exists());
+    assert_eq!(crate::machine::registry(&sandbox).instances, []);
+    // Asked for again, by one of the two ways, it is there in both.
+    session.run("cd ..").assert_inactive();
+    session.run("cd app").assert_active(&sandbox, &app);
+    other.run(":").assert_active(&sandbox, &app);
+    other.run(&shell.quiet("silo down --clean")).assert_inactive();
+    other.run(&shell.quiet("silo env")).assert_active(&sandbox, &app);
 }
