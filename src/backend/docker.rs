@@ -32,31 +32,59 @@ pub struct Docker<'a> {
     pub folder: &'a Path,
 }
 
+/// The field of a listing that holds a label, empty without it.
+pub fn label(name: &str) -> String {
+    format!("(.Label \"{name}\")")
+}
+
 impl Docker<'_> {
     /// The running container that publishes a port; none when there is none or Docker cannot be asked in time.
     pub fn publisher(&self, port: u16) -> Option<Owner> {
         cmd::find("docker", self.environment)?;
         let filter = format!("publish={port}");
-        let format = "{{.Names}}\t{{.Label \"k3d.cluster\"}}\t{{.Label \"com.docker.compose.project\"}}";
-        let cmd = self.cmd(&["ps", "--filter", &filter, "--format", format]);
-        let answer = cmd.capture(ASK).ok()?.success(&cmd).ok()?;
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let mut fields = text.lines().next()?.split('\t').map(str::to_owned);
-        let mut next = || fields.next().unwrap_or_default();
-        Some(Owner { container: next(), cluster: next(), compose: next() })
+        let fields = [".Names".to_owned(), label("k3d.cluster"), label("com.docker.compose.project")];
+        let rows = self.rows(&["ps", "--filter", &filter], &fields).ok()?;
+        let [container, cluster, compose] = rows.into_iter().next()?;
+        Some(Owner { container, cluster, compose })
     }
 
-    /// The instance id in the label of a cluster's containers, running or not.
+    /// The instance id in the label of a cluster's first server, running or not. Of all containers that bear the cluster's
+    /// labels, which anybody may write, that one alone has a name that only the cluster itself can have.
     ///
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn cluster_owner(&self, cluster: &str) -> Result<Option<String>, Failure> {
         let filter = format!("label=k3d.cluster={cluster}");
-        let format = format!("{{{{.Label \"{}\"}}}}", super::k3d::LABEL);
-        let cmd = self.cmd(&["ps", "--all", "--filter", &filter, "--format", &format]);
+        let fields = [".Names".to_owned(), label(super::k3d::LABEL)];
+        let rows = self.rows(&["ps", "--all", "--filter", &filter], &fields)?;
+        let first = rows.into_iter().find(|[name, _]| super::k3d::cluster_of_server(name) == Some(cluster));
+        Ok(first.map(|[_, owner]| owner).filter(|owner| !owner.is_empty()))
+    }
+
+    /// What a listing says, field by field. Each field is asked for in JSON: a label may hold a newline, and would else forge
+    /// a row of its own.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn rows<const N: usize>(&self, words: &[&str], fields: &[String; N]) -> Result<Vec<[String; N]>, Failure> {
+        let format = fields.each_ref().map(|field| format!("{{{{json {field}}}}}")).join("\t");
+        let cmd = self.cmd(&[words, &["--format", &format]].concat());
         let answer = cmd.capture(ASK)?.success(&cmd)?;
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        Ok(text.lines().map(str::trim).find(|owner| !owner.is_empty()).map(str::to_owned))
+        let text = String::from_utf8_lossy(&answer);
+        let row = |line: &str| {
+            let fields: Result<Vec<String>, _> = line.split('\t').map(serde_json::from_str).collect();
+            fields.ok()?.try_into().ok()
+        };
+        Ok(text.lines().filter_map(row).collect())
+    }
+
+    /// Removes things, as these words say.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn remove(&self, words: &[&str]) -> Result<(), Failure> {
+        let cmd = self.cmd(words);
+        cmd.capture(RUN)?.success(&cmd).map(|_| ())
     }
 
     /// Starts a stopped container.

@@ -19,6 +19,11 @@ pub const INSTALL: &str = "Install k3d: https://k3d.io";
 /// The runtime label that proves a cluster to be silo's; its value is the instance's id. k3d hides labels that are not
 /// its own in its answers, so Docker is asked for it.
 pub const LABEL: &str = "silo.instance";
+
+/// The cluster whose first server a container is, by its name: Docker gives a name once.
+pub fn cluster_of_server(container: &str) -> Option<&str> {
+    container.strip_prefix("k3d-")?.strip_suffix("-server-0")
+}
 /// How long a question may take.
 const ASK: Duration = Duration::from_secs(15);
 /// How long k3d itself may wait for a cluster, in its own words; silo waits a little longer.

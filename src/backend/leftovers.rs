@@ -1,22 +1,18 @@
-//! What instances left in Docker, proved theirs by label or by exact name: clusters by `silo.instance`, containers,
+//! What instances left in Docker, proved theirs by label and by name: clusters by `silo.instance`, containers,
 //! networks and volumes by compose's project label (contracts 2.2 and 2.4), the plain network by the instance's own name.
 
 use std::path::Path;
-use std::time::Duration;
 
-use super::k3d::{K3d, LABEL};
+use super::docker::{self, Docker};
+use super::k3d::{self, K3d, LABEL};
 use crate::core::environment::Environment;
 use crate::core::name;
 use crate::failure::Failure;
-use crate::sys::cmd::{self, Cmd};
+use crate::sys::cmd;
 use crate::sys::files;
 
 /// compose's label on all it makes.
 const COMPOSE: &str = "com.docker.compose.project";
-/// How long a question may take.
-const ASK: Duration = Duration::from_secs(5);
-/// How long a removal may take.
-const REMOVE: Duration = Duration::from_mins(2);
 
 /// A thing with the owner its label names; empty without that label.
 type Labelled = (String, String);
@@ -41,9 +37,11 @@ pub struct Inventory {
 pub struct Claim {
     /// The ids it may have labelled things with, its own first.
     pub ids: Vec<String>,
-    /// The qualified names it has had and that no other root that is there has or ever had.
+    /// The qualified names it has had.
+    pub had: Vec<String>,
+    /// Those of them that no other root that is there has or ever had.
     pub names: Vec<String>,
-    /// Whether its own id is nobody else's: a cluster that bears it is then its own, whatever its name.
+    /// Whether its own id is nobody else's: a cluster that bears it is then its own, even under a name another has now.
     pub sole: bool,
 }
 
@@ -110,11 +108,14 @@ impl Leftovers {
 impl Inventory {
     /// What an instance left, as far as its claim goes.
     pub fn of(&self, claim: &Claim) -> Leftovers {
-        let Claim { ids, names, sole } = claim;
+        let Claim { ids, had, names, sole } = claim;
         let project = |one: &Labelled| names.contains(&one.1);
-        let clusters_named: Vec<String> = names.iter().map(|name| name::k3d(name)).collect();
+        let clusters = |names: &[String]| -> Vec<String> { names.iter().map(|name| name::k3d(name)).collect() };
+        let (clusters_had, clusters_named) = (clusters(had), clusters(names));
+        // A label alone proves nothing: anybody may run a container with it.
         let cluster = |(cluster, owner): &Labelled| {
-            (*sole && ids.first() == Some(owner)) || (ids.contains(owner) && clusters_named.contains(cluster))
+            (*sole && ids.first() == Some(owner) && clusters_had.contains(cluster))
+                || (ids.contains(owner) && clusters_named.contains(cluster))
         };
         // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
         let registry = |one: &Labelled| {
@@ -156,22 +157,15 @@ impl<'a> Yard<'a> {
     /// # Errors
     /// A [`Failure`] when Docker does not answer.
     pub fn inventory(self) -> Result<Inventory, Failure> {
-        let label = |label: &str| format!("{{{{.Label \"{label}\"}}}}");
         let compose = format!("label={COMPOSE}");
+        let clusters = self.list(&["ps", "--all", "--filter", &format!("label={LABEL}")], ".Names", LABEL)?;
+        let first_server = |(name, owner): Labelled| Some((k3d::cluster_of_server(&name)?.to_owned(), owner));
         Ok(Inventory {
-            clusters: self.list(
-                &["ps", "--all", "--filter", &format!("label={LABEL}")],
-                &label("k3d.cluster"),
-                &label(LABEL),
-            )?,
-            registries: self.list(
-                &["ps", "--all", "--filter", "label=k3d.role=registry"],
-                "{{.Names}}",
-                &label("k3d.cluster"),
-            )?,
-            containers: self.list(&["ps", "--all", "--filter", &compose], "{{.Names}}", &label(COMPOSE))?,
-            networks: self.list(&["network", "ls"], "{{.Name}}", &label(COMPOSE))?,
-            volumes: self.list(&["volume", "ls", "--filter", &compose], "{{.Name}}", &label(COMPOSE))?,
+            clusters: clusters.into_iter().filter_map(first_server).collect(),
+            registries: self.list(&["ps", "--all", "--filter", "label=k3d.role=registry"], ".Names", "k3d.cluster")?,
+            containers: self.list(&["ps", "--all", "--filter", &compose], ".Names", COMPOSE)?,
+            networks: self.list(&["network", "ls"], ".Name", COMPOSE)?,
+            volumes: self.list(&["volume", "ls", "--filter", &compose], ".Name", COMPOSE)?,
         })
     }
 
@@ -191,8 +185,7 @@ impl<'a> Yard<'a> {
             Kind::Network => &["network", "rm"],
             Kind::Volume => &["volume", "rm"],
         };
-        let cmd = self.docker(&[words, names].concat());
-        cmd.capture(REMOVE)?.success(&cmd).map(|_| ())
+        self.docker().remove(&[words, names].concat())
     }
 
     fn delete_cluster(self, cluster: &str, home: &Path) -> Result<(), Failure> {
@@ -205,20 +198,12 @@ impl<'a> Yard<'a> {
     }
 
     fn list(self, words: &[&str], name: &str, owner: &str) -> Result<Vec<Labelled>, Failure> {
-        let format = format!("{name}\t{owner}");
-        let cmd = self.docker(&[words, &["--format", &format]].concat());
-        let answer = cmd.capture(ASK)?.success(&cmd)?;
-        let text = String::from_utf8_lossy(&answer);
-        let pairs = text.lines().filter_map(|line| line.split_once('\t'));
-        Ok(pairs
-            .map(|(name, owner)| (name.to_owned(), owner.to_owned()))
-            .filter(|(name, _)| !name.is_empty())
-            .collect())
+        let rows = self.docker().rows(words, &[name.to_owned(), docker::label(owner)])?;
+        Ok(rows.into_iter().map(|[name, owner]| (name, owner)).filter(|(name, _)| !name.is_empty()).collect())
     }
 
-    fn docker(self, words: &[&str]) -> Cmd<'a> {
-        let arguments = words.iter().map(Into::into).collect();
-        Cmd { program: "docker", arguments, environment: self.environment, folder: Path::new("/") }
+    fn docker(self) -> Docker<'a> {
+        Docker { environment: self.environment, folder: Path::new("/") }
     }
 }
 
@@ -233,7 +218,13 @@ mod tests {
     #[test]
     fn only_what_a_label_or_the_exact_name_proves_is_an_instances() {
         let inventory = Inventory {
-            clusters: pairs(&[("localnet-x", "id-x"), ("localnet-x-2", "id-2"), ("localnet-y", "id-y")]),
+            clusters: pairs(&[
+                ("localnet-x", "id-x"),
+                ("localnet-x-2", "id-2"),
+                ("localnet-y", "id-y"),
+                // Somebody's container bears the id.
+                ("production", "id-x"),
+            ]),
             registries: pairs(&[
                 ("localnet-x-registry.localhost", "localnet-x"),
                 ("localnet-y-registry.localhost", "localnet-y"),
@@ -251,6 +242,7 @@ mod tests {
         };
         let claim = |id: &str, names: &[&str], sole| Claim {
             ids: vec![id.to_owned()],
+            had: ["localnet-x", "localnet-old"].map(str::to_owned).to_vec(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             sole,
         };

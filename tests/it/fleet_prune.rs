@@ -137,6 +137,33 @@ fn with_clusters_everything_that_is_proved_theirs_goes_and_nothing_else() {
 }
 
 #[test]
+fn a_label_that_anybody_could_write_proves_nothing() {
+    let stage = left_behind();
+    let id = digest::root_id(stage.app.to_str().expect("it is UTF-8").as_bytes());
+    let precious = stage.sandbox.path("home/precious");
+    fs::write(&precious, "").expect("HOME is writable");
+    for (name, cluster) in [("one", "production"), ("two", "../precious"), ("three", "--all"), ("four", "localnet-dev")]
+    {
+        stage.tools.container(name, &[("silo.instance", &id), ("k3d.cluster", cluster), ("app", "k3d")], &[]);
+    }
+    // A row of Docker's answer is not to be forged by a label with a line break.
+    stage.tools.container("five", &[("com.docker.compose.project", "x\nvictim\tlocalnet-dev")], &[]);
+    stage.tools.container("victim", &[], &[]);
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert!(
+        ran.stdout.contains("  removes cluster localnet-dev\n  removes containers localnet-dev-registry"),
+        "{ran:#?}"
+    );
+    assert_eq!(
+        stage.tools.names_of("container"),
+        ["five", "four", "localnet-dev-2-db-1", "one", "three", "two", "victim"]
+    );
+    let deleted: Vec<String> = stage.tools.calls().into_iter().filter(|call| call.contains("cluster delete")).collect();
+    assert_eq!(deleted, ["k3d cluster delete localnet-dev"]);
+    assert!(precious.exists());
+}
+
+#[test]
 fn what_stayed_in_docker_is_found_again_after_the_leases_are_free() {
     let stage = left_behind();
     let ran = stage.sandbox.run("", ["prune", "--yes"]).success();

@@ -77,7 +77,7 @@ fn down_delete_cluster_deletes_it_and_its_kubeconfig() {
     stage.run("down --delete-cluster").success().stderr_has("Deleting k3d cluster 'localnet-dev'...\n");
     stage.story(&expect![[r#"
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         hook pre-down
         tilt down
         k3d cluster delete localnet-dev
@@ -130,7 +130,7 @@ fn a_pre_down_hook_that_fails_stops_nothing() {
     );
     stage.story(&expect![[r#"
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
     "#]]);
     assert_eq!(stage.instance(), before);
     stage.run("up").exit(1).stderr("Error: Instance 'dev' already running. Use `silo down` first.\n");

@@ -39,7 +39,7 @@ fn a_stopped_cluster_is_started() {
     stage.run("up").success().stderr_has("Starting k3d cluster 'localnet-dev'...\n");
     stage.story(&expect![[r#"
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d cluster start localnet-dev --wait --timeout 180s
         k3d registry list -o json
         k3d registry list -o json
@@ -59,7 +59,7 @@ fn a_half_made_cluster_is_made_anew() {
     stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made anew\n");
     stage.story(&expect![[r#"
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d cluster delete localnet-dev
         k3d registry list -o json
         k3d cluster create localnet-dev --kubeconfig-update-default=false --kubeconfig-switch-context=false --api-port 127.0.0.1:$API --registry-create localnet-dev-registry.localhost:127.0.0.1:$REGISTRY --timeout 180s --runtime-label silo.instance=$ID@server:0 --agents=1 --port=0:80@loadbalancer
@@ -81,7 +81,7 @@ fn an_image_registry_that_is_gone_is_made_again() {
     stage.run("up").success().stderr_has(told);
     stage.story(&expect![[r#"
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d registry list -o json
         docker run --detach --name localnet-dev-registry.localhost --network k3d-localnet-dev --restart unless-stopped --publish 127.0.0.1:$REGISTRY:5000 --label app=k3d --label k3d.role=registry --label k3d.cluster=localnet-dev registry:2
         k3d registry list -o json
@@ -103,7 +103,7 @@ fn a_stopped_image_registry_is_started() {
     stage.run("up").success().stderr_has("Starting the image registry 'localnet-dev-registry.localhost'\n");
     stage.story(&expect![[r#"
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d registry list -o json
         docker start localnet-dev-registry.localhost
         k3d registry list -o json
@@ -135,7 +135,7 @@ fn a_cluster_of_somebody_else_is_refused_and_never_deleted() {
     );
     stage.story(&expect![[r#"
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
     "#]]);
     stage.assert_cleared();
     let _either = stage.run("down --delete-cluster");

@@ -284,7 +284,7 @@ fn a_cluster_is_made_between_the_hooks_and_used_again() {
     stage.story(&expect![[r#"
         hook pre-up
         k3d cluster list -o json
-        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{.Label "silo.instance"}}'
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d registry list -o json
         k3d registry list -o json
         k3d kubeconfig get localnet-dev

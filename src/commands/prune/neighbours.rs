@@ -57,7 +57,7 @@ impl Neighbours {
         let sole = !self.inherited.contains(&own);
         let mut ids = self.memo(root).map_or_else(|| vec![own.clone()], Memo::ids);
         ids.retain(|id| *id == own || !others().any(|other| other.ids().contains(id)));
-        Claim { ids, names: names.iter().filter(|name| is_free(name)).cloned().collect(), sole }
+        Claim { ids, had: names.to_vec(), names: names.iter().filter(|name| is_free(name)).cloned().collect(), sole }
     }
 
     fn memo(&self, root: &Path) -> Option<&Memo> {
