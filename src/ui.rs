@@ -3,12 +3,13 @@
 use std::io::{ErrorKind, IsTerminal as _, Write};
 
 use owo_colors::OwoColorize as _;
+use serde_json::Value;
 
 use crate::core::columns::{self, Cell, Tone};
 use crate::core::environment::Environment;
 use crate::core::markdown::{Look, render};
 use crate::core::settings::UserSettings;
-use crate::core::source::printable;
+use crate::core::source::{printable, printable_json};
 use crate::failure::{Failure, reason};
 
 /// How wide a terminal is taken to be that does not say it.
@@ -36,6 +37,22 @@ impl Ui {
     /// As [`Ui::answer_bytes`].
     pub fn answer(self, text: &str) -> Result<(), Failure> {
         self.answer_bytes(printable(text).as_bytes())
+    }
+
+    /// Prints an answer in JSON, laid out for people too; no character of it drives a terminal.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn answer_json(self, value: &Value) -> Result<(), Failure> {
+        self.answer_bytes(printable_json(&format!("{value:#}\n")).as_bytes())
+    }
+
+    /// The same in one line.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn answer_json_line(self, value: &Value) -> Result<(), Failure> {
+        self.answer_bytes(printable_json(&format!("{value}\n")).as_bytes())
     }
 
     /// Prints an answer for a program, byte for byte. A reader that went away is no error.

@@ -79,7 +79,7 @@ fn answer(context: &Context, lines: &[Line], as_json: bool) -> Result<(), Failur
     if as_json {
         let pair = |line: &Line| (line.name.clone(), json!({ "before": line.before, "after": line.after }));
         let object: serde_json::Map<_, _> = lines.iter().map(pair).collect();
-        return context.ui.answer(&format!("{:#}\n", serde_json::Value::Object(object)));
+        return context.ui.answer_json(&serde_json::Value::Object(object));
     }
     let shown: Vec<Vec<Cell>> = lines.iter().flat_map(cells).collect();
     context.ui.lines(&shown)

@@ -20,12 +20,12 @@ pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure
             let page = find(topic)?;
             let mut object = described(page);
             object.insert("markdown".to_owned(), page.markdown.into());
-            ui.answer(&format!("{:#}\n", Value::Object(object)))?;
+            ui.answer_json(&Value::Object(object))?;
         }
         (None, false) => ui.answer(&list())?,
         (None, true) => {
             let pages: Value = PAGES.iter().map(|page| Value::Object(described(page))).collect();
-            ui.answer(&format!("{pages:#}\n"))?;
+            ui.answer_json(&pages)?;
         }
     }
     Ok(0)

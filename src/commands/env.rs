@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
             "ports": known.ports,
             "vars": vars,
         });
-        context.ui.answer(&format!("{answer:#}\n"))?;
+        context.ui.answer_json(&answer)?;
         return Ok(0);
     }
     let mut text = format!("Instance: {}\n", known.name);

@@ -108,7 +108,7 @@ fn print(
         ExportFormat::Json => {
             let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
             let pairs = changes.iter().map(|change| (change.name.clone(), change.value.as_ref().map(text).into()));
-            return ui.answer(&format!("{:#}\n", serde_json::Value::Object(pairs.collect())));
+            return ui.answer_json(&serde_json::Value::Object(pairs.collect()));
         }
     };
     let (stamp, generation) = match seen {

@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, F
     }
     let seen = census(context)?;
     if as_json {
-        context.ui.answer(&format!("{:#}\n", Value::Array(seen.iter().map(object).collect())))?;
+        context.ui.answer_json(&Value::Array(seen.iter().map(object).collect()))?;
     } else {
         context.ui.lines(&lines(context, &seen, context.ui.width(&context.environment)))?;
     }
@@ -43,10 +43,11 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
         let seen = census(context)?;
         let width = context.ui.width(&context.environment);
         if as_json {
-            let line = Value::Array(seen.iter().map(object).collect()).to_string();
-            if before.as_ref() != Some(&line) {
-                context.ui.answer(&format!("{line}\n"))?;
-                before = Some(line);
+            let all = Value::Array(seen.iter().map(object).collect());
+            let now = all.to_string();
+            if before.as_ref() != Some(&now) {
+                context.ui.answer_json_line(&all)?;
+                before = Some(now);
             }
         } else {
             let lines = lines(context, &seen, width);

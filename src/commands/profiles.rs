@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let active = project.lockfile()?.and_then(|(lockfile, _)| lockfile.instance.profile);
     if json {
         let profiles: Vec<_> = config.profiles.keys().collect();
-        context.ui.answer(&format!("{:#}\n", json!({ "profiles": profiles, "active": active })))?;
+        context.ui.answer_json(&json!({ "profiles": profiles, "active": active }))?;
         return Ok(0);
     }
     if config.profiles.is_empty() {

@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
         let text = "No active instance. Run `silo up` to start.\n".to_owned();
         if json {
-            return context.ui.answer(&format!("{answer:#}\n")).map(|()| 0);
+            return context.ui.answer_json(&answer).map(|()| 0);
         }
         context.ui.answer(&text)?;
         // Why a shell has not entered it: nobody has allowed it, or nothing in the shell looks.
@@ -86,7 +86,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             "ports": recorded.ports,
             "urls": urls,
         });
-        context.ui.answer(&format!("{answer:#}\n"))?;
+        context.ui.answer_json(&answer)?;
         return Ok(0);
     }
     let mut lines = vec![format!("Instance: {}", recorded.name)];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::backend::docker::{Docker, Owner};
@@ -42,8 +42,10 @@ pub(super) fn run(context: &Context, port: u16, as_json: bool) -> Result<u8, Fai
         taken: process.is_some() || net::probe(port) == Probe::Busy,
         process,
     };
-    let answer = if as_json { object(port, &holders) } else { text(port, &holders) };
-    context.ui.answer(&answer)?;
+    match as_json {
+        true => context.ui.answer_json(&object(port, &holders))?,
+        false => context.ui.answer(&text(port, &holders))?,
+    }
     let nobody = holders.lease.is_none() && holders.container.is_none() && !holders.taken;
     Ok(if nobody { code::FAILURE } else { 0 })
 }
@@ -76,8 +78,8 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
-fn object(port: u16, holders: &Holders<'_>) -> String {
-    let answer = json!({
+fn object(port: u16, holders: &Holders<'_>) -> Value {
+    json!({
         "port": port,
         "taken": holders.taken,
         "lease": holders.lease.map(|(instance, variable)| json!({
@@ -92,6 +94,5 @@ fn object(port: u16, holders: &Holders<'_>) -> String {
             "cluster": Some(&owner.cluster).filter(|cluster| !cluster.is_empty()),
             "composeProject": Some(&owner.compose).filter(|compose| !compose.is_empty()),
         })),
-    });
-    format!("{answer:#}\n")
+    })
 }

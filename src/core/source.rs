@@ -37,8 +37,26 @@ pub fn locate(text: &str, span: &Range<usize>) -> Place {
 /// Replaces control characters but tab and newline, and those that turn the direction of writing, so that a hostile
 /// text cannot drive the terminal it is shown on.
 pub fn printable(text: &str) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if steers(c) && !matches!(c, '\t' | '\n') { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON text that says the same, with the characters [`printable`] replaces written as `\uXXXX`: in valid JSON they only
+/// stand inside strings.
+pub fn printable_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if steers(c) {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Whether a character drives a terminal; all of them have four hexadecimal digits.
+fn steers(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\t' | '\n')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// As [`printable`], and newlines too: for a name or path inside a line, which must not forge another one.
@@ -105,5 +123,13 @@ mod tests {
         let place = locate(&text, &(500..501));
         assert_eq!(place.column, 501);
         assert!(place.excerpt.lines().all(|line| line.chars().count() <= WIDTH + 8));
+    }
+
+    #[test]
+    fn json_says_the_same_and_drives_no_terminal() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}[31m\u{7f}\u{202e}\n\t é 😀" });
+        let text = printable_json(&format!("{value:#}"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON"), value);
+        assert_eq!(printable(&text), text);
     }
 }

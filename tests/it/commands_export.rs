@@ -125,3 +125,15 @@ fn a_character_that_systemd_refuses_is_an_error_there_alone() {
     let app = sandbox.trusted("app", &toml("\\uFFFD"));
     assert!(sandbox.run(&app, ["export", "systemd"]).success().bytes.ends_with("ODD='a\u{fffd}b'\n".as_bytes()));
 }
+
+#[test]
+fn json_holds_every_character_and_drives_no_terminal() {
+    let sandbox = Sandbox::new();
+    let toml = "version = 1\n[ports]\nA = 0\n[urls]\nODD = \"http://x/\\u009b31m\\u202e\"\n";
+    let app = sandbox.trusted("app", toml);
+    for args in [&["env", "--json"][..], &["export", "json", "--seen", ""]] {
+        let ran = sandbox.run(&app, args).success();
+        assert!(ran.stdout.contains("http://x/\\u009b31m\\u202e"), "{ran:#?}");
+        assert!(!ran.stdout.contains(['\u{9b}', '\u{202e}', '\u{fffd}']), "{ran:#?}");
+    }
+}

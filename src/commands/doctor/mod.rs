@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Fai
     found.extend(around.join().unwrap_or_default());
     if as_json {
         let objects = found.iter().map(Finding::object).collect();
-        context.ui.answer(&format!("{:#}\n", Value::Array(objects)))?;
+        context.ui.answer_json(&Value::Array(objects))?;
     } else {
         context.ui.lines(&report(&scene, &found))?;
     }
