@@ -106,7 +106,7 @@ fn doomed(context: &Context, neighbours: &Neighbours, names: &[String]) -> Resul
             Some(State::Unmounted) if asked.is_empty() => {
                 let mount = memo::unmounted(&context.dirs, &root).unwrap_or_default();
                 context.ui.step(&format!(
-                    "Kept: `{}` in `{}`, for nothing is mounted at `{}`. When that disk is gone for good: `silo prune {}`",
+                    "Kept: `{}` in `{}`, for its disk is not mounted at `{}`. When that disk is gone for good: `silo prune {}`",
                     entry.name,
                     shown(&root),
                     shown(&mount),

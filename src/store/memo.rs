@@ -25,6 +25,9 @@ pub struct Memo {
     /// The mount point of the disk the root is on.
     #[serde(default)]
     pub mount: Option<String>,
+    /// Which disk that is, where another one might be mounted there later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
     /// The ids of roots that are gone and whose places this one took: what bears them in Docker is its own now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heir_of: Vec<String>,
@@ -61,8 +64,10 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String]) -> Result
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| name != qualified && seen.insert(name.clone()));
     names.push(qualified.to_owned());
-    let mount = mounts::of(Path::new(root)).and_then(|mount| mount.to_str().map(str::to_owned));
-    let memo = Memo { root: root.to_owned(), names, mount, heir_of };
+    let mount = mounts::of(Path::new(root));
+    let disk = mount.as_deref().and_then(mounts::disk);
+    let mount = mount.and_then(|mount| mount.to_str().map(str::to_owned));
+    let memo = Memo { root: root.to_owned(), names, mount, disk, heir_of };
     if old.as_ref() == Some(&memo) {
         return Ok(());
     }
@@ -76,10 +81,12 @@ pub fn of(dirs: &Dirs, root: &Path) -> Option<Memo> {
     load(&dirs.memo(root))
 }
 
-/// The mount point of the disk a root was on, when nothing is mounted there now.
+/// The mount point of the disk a root was on, when that disk is not mounted there now.
 pub fn unmounted(dirs: &Dirs, root: &Path) -> Option<PathBuf> {
-    let mount = PathBuf::from(of(dirs, root)?.mount?);
-    (!mounts::is_mounted(&mount)).then_some(mount)
+    let memo = of(dirs, root)?;
+    let mount = PathBuf::from(memo.mount?);
+    let is_another = || memo.disk.is_some_and(|disk| mounts::disk(&mount).as_ref() != Some(&disk));
+    (!mounts::is_mounted(&mount) || is_another()).then_some(mount)
 }
 
 /// Whether a root is there, or on a disk that only is not mounted: its name and leases are nobody else's then.

@@ -85,12 +85,23 @@ fn a_root_on_an_unmounted_disk_is_said_and_kept_until_it_is_named() {
     fs::write(&memo, told.to_string()).expect("the sandbox is writable");
     remove(&away);
     sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n").stderr(
-        "Kept: `away` in `$SANDBOX/projects/away`, for nothing is mounted at `$SANDBOX/disk`. \
+        "Kept: `away` in `$SANDBOX/projects/away`, for its disk is not mounted at `$SANDBOX/disk`. \
          When that disk is gone for good: `silo prune localnet-away`\n",
     );
     assert_eq!(names(&sandbox), ["away", "stays"]);
     let refused = sandbox.run("", ["prune", "--yes", "away", "stays"]).exit(1);
     assert!(refused.stderr.contains("`stays` is not gone: its folder is `$SANDBOX/projects/stays`"), "{refused:#?}");
+    // Another disk at the same place is not the one it was on.
+    let system = if cfg!(target_os = "linux") { "/proc" } else { "/dev" };
+    for (disk, kept) in [(json!("another"), true), (Value::Null, false)] {
+        (told["mount"], told["disk"]) = (json!(system), disk);
+        fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+        let ran = sandbox.run("", ["prune", "--dry-run"]).success();
+        assert_eq!(ran.stderr.contains(&format!("its disk is not mounted at `{system}`")), kept, "{ran:#?}");
+        assert_eq!(ran.stdout.starts_with("away: "), !kept, "{ran:#?}");
+    }
+    (told["mount"], told["disk"]) = (json!(sandbox.path("disk")), Value::Null);
+    fs::write(&memo, told.to_string()).expect("the sandbox is writable");
     sandbox.run("", ["prune", "--yes", "localnet-away"]).success();
     assert_eq!(names(&sandbox), ["stays"]);
     assert_agreed(&sandbox, &stays);
