@@ -63,6 +63,9 @@ impl Failure {
             Kind::FileTooLarge => {
                 failure.hint("The limit of this shell is too low: `ulimit -f unlimited`; nothing was lost")
             }
+            Kind::NotFound if verb == "find" => {
+                failure.hint(format!("Look at the name; if it is right, make it: `mkdir -p {}`", quoted(path)))
+            }
             Kind::NotFound => {
                 failure.hint(format!("Make its folder first: `mkdir -p {}`", quoted(path.parent().unwrap_or(path))))
             }

@@ -39,6 +39,17 @@ impl Ui {
         self.answer_bytes(printable(text).as_bytes())
     }
 
+    /// Prints a value: byte for byte for a program, without what drives a terminal on one.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn answer_value(self, value: &str) -> Result<(), Failure> {
+        match std::io::stdout().is_terminal() {
+            true => self.answer(&format!("{value}\n")),
+            false => self.answer_bytes(format!("{value}\n").as_bytes()),
+        }
+    }
+
     /// Prints an answer in JSON, laid out for people too; no character of it drives a terminal.
     ///
     /// # Errors

@@ -3,13 +3,17 @@
 
 use super::Context;
 use crate::core::activation::UNDO;
+use crate::core::shell::MARK;
 use crate::failure::{Failure, code};
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     Err(if context.environment.get(UNDO).is_none() {
         Failure::new("No instance is active in this shell")
             .code(code::NOT_ACTIVE)
-            .hint("Show what is where: `silo status`")
+            .hint("Show what is where: `silo list`")
+    } else if context.environment.get(MARK).is_some() {
+        Failure::new("A program cannot switch the instance off; the shell's own `silo` can")
+            .hint("Type `silo deactivate`, with nothing before or behind it (bash, zsh and fish)")
     } else {
         Failure::new("Nothing in this shell can be switched off: only the hook of bash, zsh and fish can do that")
             .hint("Load it as `silo hook --help` says, and type `silo deactivate` without a path")

@@ -8,7 +8,7 @@ use crate::store::stamp::Known;
 
 pub(super) fn run(context: &Context, name: &str, of: Option<&str>) -> Result<u8, Failure> {
     let known = known(context, of)?;
-    context.ui.answer_bytes(format!("{}\n", value(&known, name)?).as_bytes())?;
+    context.ui.answer_value(value(&known, name)?)?;
     Ok(0)
 }
 
@@ -26,6 +26,6 @@ pub(super) fn value<'a>(known: &'a Known, name: &str) -> Result<&'a str, Failure
         let failure = Failure::new(format!("`{name}` is no variable of `{}`", known.name));
         let near = nearest(name, known.vars.iter().map(|(name, _)| name.as_str()));
         let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest is `{near}`")));
-        failure.hint("List them all: `silo env --json`")
+        failure.hint("List them all: `silo diff`")
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Context;
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::lockfile;
-use crate::failure::{Failure, shown};
+use crate::failure::{Failure, quoted, shown};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::trust;
 use crate::sys::files::{self, Writing};
@@ -41,7 +41,8 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
     let project = Project::read(&path)?;
     let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
     trust::allow(&context.dirs, &project).map_err(untrusted)?;
-    context.ui.step(&format!("Writing `{}`, trusted as it is (after an edit: `silo allow`)", shown(&path)));
+    let config = context.config.as_ref().map_or_else(String::new, |file| format!(" -c {}", quoted(file)));
+    context.ui.step(&format!("Writing `{}`, trusted as it is (after an edit: `silo allow{config}`)", shown(&path)));
     let by_hand = |failure: Failure| {
         let names = [lockfile::FILE_NAME, DEFAULT_OUTPUT].map(|name| format!("`{name}`")).join(" and ");
         failure.hint(format!("`silo.toml` is written and trusted; add {names} to `.gitignore` by hand"))

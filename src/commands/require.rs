@@ -4,7 +4,8 @@ use super::Context;
 use crate::failure::{Failure, code};
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project()?;
+    // Outside every project no instance is active either.
+    let project = context.project().map_err(|failure| failure.code(code::NOT_ACTIVE))?;
     let active = context.environment.text("SILO_ACTIVE") == Some("1");
     let here = context.environment.text("SILO_ROOT") == Some(project.root_text());
     match (active, here) {

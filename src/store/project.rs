@@ -80,7 +80,8 @@ impl Project {
     /// A [`Failure`] when it is not there, cannot be read, or its path is not UTF-8 (the registry is text).
     pub fn read(file: &Path) -> Result<Self, Failure> {
         let content = files::read(file, LIMIT)?.ok_or_else(|| {
-            Failure::new(format!("No config file at `{}`", shown(file))).hint("Run `silo init` to make one")
+            Failure::new(format!("No config file at `{}`", shown(file)))
+                .hint(format!("Run `silo init -c {}` to make one", quoted(file)))
         })?;
         // The folder is where the file is named, even when the file itself is a link.
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -120,8 +121,9 @@ impl Project {
     pub fn config(&self) -> Result<ConfigFile, Failure> {
         let text = std::str::from_utf8(&self.content).map_err(|error| {
             let line = self.content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-            Failure::new(format!("`{}` is not UTF-8 text (line {line})", self.shown_name()))
-                .hint("Save it as UTF-8 in the editor")
+            let name = self.shown_name();
+            let failure = Failure::new(format!("`{name}` is not UTF-8 text (line {line})"));
+            Failure { place: Some(format!("{name}:{line}")), ..failure }.hint("Save it as UTF-8 in the editor")
         })?;
         config::parse(text).map_err(|error| Failure::config(&error, &self.shown_name(), text))
     }

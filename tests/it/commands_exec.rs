@@ -109,6 +109,7 @@ fn exec_leaves_another_instance_before_it_enters() {
 fn require_succeeds_only_inside_this_projects_instance() {
     let sandbox = Sandbox::new();
     let (one, _two) = (settled(&sandbox, "one", 0), settled(&sandbox, "two", 0));
+    sandbox.run("", ["require"]).exit(4).stdout("").stderr_has("No `silo.toml` in");
     sandbox.run(&one, ["require"]).exit(4).stdout("").stderr(
         "Error: Not inside an active instance\n\
          Hint: Run `silo exec -- COMMAND`, or `silo shell`, or load the shell hook: `silo hook --help`\n",

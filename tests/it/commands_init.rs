@@ -95,7 +95,10 @@ fn init_ignores_silos_own_files_once_in_a_git_tree() {
     sandbox.run(&app, ["init"]).success().stderr(&told);
     let ignored = || fs::read_to_string(app.join(".gitignore")).expect("it is there");
     assert_eq!(ignored(), "target\n.silo.lock\n.localnet.env\n");
-    sandbox.run(&app, ["init", "-c", "other.toml"]).success().stderr(&writing("app/other.toml"));
+    sandbox
+        .run(&app, ["init", "-c", "other.toml"])
+        .success()
+        .stderr(&writing("app/other.toml").replace("`silo allow`", "`silo allow -c other.toml`"));
     assert_eq!(ignored(), "target\n.silo.lock\n.localnet.env\n");
     sandbox.run(app.join("deep"), ["init"]).success();
     let deep = fs::read_to_string(app.join("deep/.gitignore")).expect("it is beside the new silo.toml");

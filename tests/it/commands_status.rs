@@ -93,7 +93,8 @@ fn without_a_project_every_command_names_init() {
     for command in
         ["env", "status", "profiles", "allow", "deny", "require", "shell", "up", "ci", "logs", "wait", "down"]
     {
-        let ran = sandbox.run("", [command]).exit(1).stdout("");
+        let code = if command == "require" { 4 } else { 1 };
+        let ran = sandbox.run("", [command]).exit(code).stdout("");
         assert_eq!(ran.stderr.replace("projects`", "projects/`"), told, "{command}");
     }
     sandbox.run("", ["exec", "true"]).exit(1);
@@ -128,7 +129,7 @@ fn another_folder_and_another_config_file_can_be_named() {
     sandbox.run("", ["-C", "nowhere", "status"]).exit(1).stdout("").stderr_has("nowhere");
     sandbox.run("", ["-c", "nowhere.toml", "status"]).exit(1).stdout("").stderr(
         "Error: No config file at `$SANDBOX/projects/nowhere.toml`\n\
-         Hint: Run `silo init` to make one\n",
+         Hint: Run `silo init -c $SANDBOX/projects/nowhere.toml` to make one\n",
     );
 }
 

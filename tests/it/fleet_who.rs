@@ -78,7 +78,7 @@ fn a_value_is_printed_bare_and_the_story_goes_elsewhere() {
     let wrong = sandbox.run(&app, ["get", "WEB_PROT"]).exit(1).stdout("");
     assert_eq!(
         wrong.stderr,
-        "Error: `WEB_PROT` is no variable of `x`\nHint: The nearest is `WEB_PORT`\nHint: List them all: `silo env --json`\n"
+        "Error: `WEB_PROT` is no variable of `x`\nHint: The nearest is `WEB_PORT`\nHint: List them all: `silo diff`\n"
     );
     sandbox.run("", ["get", "WEB_PORT", "-i", "x"]).success().stdout(&format!("{web}\n"));
     sandbox.run("", ["get", "WEB_PORT", "-i", "localnet-x"]).success().stdout(&format!("{web}\n"));

@@ -111,11 +111,17 @@ impl std::fmt::Display for Problem {
     }
 }
 
+/// Where other tools keep variables.
+const FREE: [&str; 5] = ["env", "environment", "vars", "variables", "exports"];
+
 impl Problem {
     /// What is allowed, and the nearest known name: one sentence a line, may be empty.
     pub fn hints(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
         match self {
+            Self::Syntax(message) if message.contains("duplicate key") => {
+                one("Each table and name stands once: put what is below both into the first")
+            }
             Self::Syntax(_) => one("TOML writes `NAME = value`, and texts in double quotes: https://toml.io"),
             Self::WrongType { key, expected, .. } => vec![format!("Write {expected} behind `{key} =`")],
             Self::UnknownKey { key, allowed, .. } => {
@@ -123,6 +129,9 @@ impl Problem {
                     .map(|near| format!("The nearest known name is `{near}`"))
                     .into_iter()
                     .collect();
+                if FREE.contains(&key.as_str()) {
+                    hints.push("Variables of any text go below `[urls]`, numbers of ports below `[ports]`".to_owned());
+                }
                 hints.push(format!("Allowed here: {}", ticked(allowed)));
                 hints
             }

@@ -148,6 +148,16 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
 fn toml_itself_is_checked_with_a_place() {
     assert!(wrong("version = 1\n[ports\n").starts_with("2:"));
     assert!(wrong("version = 1\n[ports]\nA = 1\nA = 2\n").starts_with("4:1 Not valid TOML: "));
+    let twice = wrong("version = 1\n[urls]\nA = \"a\"\n[ports]\nB = 1\n[urls]\nC = \"c\"\n");
+    let hint = "Each table and name stands once: put what is below both into the first";
+    assert_eq!(twice, format!("6:2 Not valid TOML: duplicate key\n{hint}"));
+}
+
+#[test]
+fn whoever_comes_from_another_tool_is_told_where_variables_go() {
+    let told = wrong("version = 1\n[env]\nA = 1\n");
+    let hint = "Variables of any text go below `[urls]`, numbers of ports below `[ports]`";
+    assert!(told.starts_with(&format!("2:2 Unknown key `env`\n{hint}\n")), "{told}");
 }
 
 proptest! {
