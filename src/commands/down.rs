@@ -1,25 +1,31 @@
 //! `silo down`: the steps of the spec, in that order.
 
+use std::path::{Path, PathBuf};
+
 use super::cluster::Names;
 use super::{COMMAND_WAIT, Context, cluster, exec};
 use crate::backend::hooks::{self, Point};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
+use crate::core::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::store::instances::{self, Ask};
 use crate::store::past;
+use crate::store::project;
 use crate::store::release;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::lock::Wait;
 use crate::sys::{files, signals};
 
 pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = context.project().map_err(|failure| with_tilt(failure, nearest_record(context)))?;
     let Some((lockfile, _)) = project.lockfile()? else {
         return Err(Failure::new("No lockfile found. Nothing to stop."));
     };
     signals::watch();
-    let config = project.config()?;
+    let config = project
+        .config()
+        .map_err(|failure| with_tilt(failure, Some((project.root.clone(), lockfile.instance.clone()))))?;
     // What is being stopped is the instance as it is: a profile asked for by a variable does not matter.
     let ask = Ask { on_cd: true, ..Ask::default() };
     let (settings, _) = past::preview(&context.dirs, &project, &config, &ask)?;
@@ -27,6 +33,12 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     let environment = exec::behind_gates(context, &project, &settled);
     let k3d = K3d::new(&environment, &project.root);
     let doomed = Names::of(&settled.known.vars).filter(|_| delete_cluster);
+    // Without k3d there may never have been a cluster; where there was one, it takes k3d to delete it.
+    let doomed = match cmd::find("k3d", &environment) {
+        None if !lockfile.instance.k3d_cluster_created => None,
+        None => doomed.map(|names| cluster::require(&environment).map(|()| names)).transpose()?,
+        Some(_) => doomed,
+    };
     // Before anything is stopped: a cluster of somebody else's is not this instance's to delete.
     if let Some(cluster) = doomed.as_ref().map(|names| k3d.cluster(&names.cluster)).transpose()?.flatten() {
         cluster::require_own(context, &project, &cluster)?;
@@ -75,4 +87,21 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         context.ui.step("Removed env file and lockfile; the leases are free");
     }
     Ok(signals::asked().map_or(0, signals::Asked::code))
+}
+
+/// A `silo.toml` that cannot be read keeps its hooks from running, so nothing is stopped; what to type is said all the same.
+fn with_tilt(failure: Failure, record: Option<(PathBuf, InstanceState)>) -> Failure {
+    match record.and_then(|(root, state)| tilt::running(&state, &root)) {
+        Some(tilt) => failure.hint(format!("Tilt runs here; without hooks, `kill {}` stops it", tilt.pid)),
+        None => failure,
+    }
+}
+
+/// The nearest lockfile upward, where the `silo.toml` beside it is gone: another branch may have none.
+fn nearest_record(context: &Context) -> Option<(PathBuf, InstanceState)> {
+    let record = |root: &Path| {
+        let (lockfile, _) = project::lockfile_of(root).ok()??;
+        Some((files::canonical(root).ok()?, lockfile.instance))
+    };
+    context.folder.ancestors().find_map(record)
 }

@@ -109,6 +109,39 @@ fn down_clean_removes_the_files_and_frees_the_leases() {
 }
 
 #[test]
+fn where_silo_toml_cannot_be_read_down_says_how_to_stop_tilt() {
+    let stage = Stage::new("");
+    stage.tools.set("tilt.up.listen", "");
+    stage.run("up -d dev").success();
+    let hint = format!("Hint: Tilt runs here; without hooks, `kill {}` stops it\n", stage.instance()["tiltPid"]);
+    let toml = stage.app.join("silo.toml");
+    let text = fs::read_to_string(&toml).expect("it is there");
+    fs::write(&toml, format!("{text}x = = 1\n")).expect("the project is writable");
+    stage.run("down").exit(1).stderr_has("Not valid TOML").stderr_has(&hint);
+    fs::remove_file(&toml).expect("it is there");
+    stage.run("down").exit(1).stderr_has("No `silo.toml` in").stderr_has(&hint);
+    fs::write(&toml, text).expect("the project is writable");
+    stage.run("down").success().stderr_has("Stopping Tilt");
+}
+
+#[test]
+fn without_k3d_only_a_cluster_that_was_made_is_missed() {
+    let stage = Stage::with_cluster("");
+    let only = stage.sandbox.path("only");
+    fs::create_dir(&only).expect("the sandbox is writable");
+    let path = only.to_str().expect("it is UTF-8").to_owned();
+    let clean = || run_with(&stage.sandbox, &stage.app, &[("PATH", &path)], ["down", "--delete-cluster", "--clean"]);
+    stage.run("env dev").success();
+    clean().success().stderr_has("Removed env file and lockfile");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    clean()
+        .exit(1)
+        .stderr_has("Error: `k3d` and `docker` and `kubectl` are not installed\nHint: Install k3d: https://k3d.io\n");
+    stage.run("down --delete-cluster --clean").success();
+}
+
+#[test]
 fn where_nothing_runs_down_says_so() {
     let sandbox = Sandbox::new();
     let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
