@@ -2,7 +2,8 @@
 #
 # tcsh has no functions, and its aliases no loops: `silo hook tcsh` writes this file into silo's state folder, and the
 # aliases `precmd` and `cwdcmd` source it. A prompt or `cd` where nothing changed runs builtins only (design D7). tcsh
-# cannot read a line without a program: instead of the generation, it compares when and where the stamp was written.
+# cannot read a line without a program: instead of the generation, it compares when and where the stamp was written, and
+# how long it is, for a place may be used again within a second.
 
 if ( $?__silo_load ) then
   unset __silo_load
@@ -47,12 +48,12 @@ else
       set __silo_root = ''
     endif
   else if ( "$__silo_stamp:q" != '' ) then
-    if ( "$__silo_gen:q" == again || -I "$__silo_stamp:q" != $__silo_was[1] || -C "$__silo_stamp:q" != $__silo_was[2] || -I "$__silo_file:q" != $__silo_was[3] || -M "$__silo_file:q" != $__silo_was[4] || -Z "$__silo_file:q" != $__silo_was[5] ) set __silo_do = 1
+    if ( "$__silo_gen:q" == again || -I "$__silo_stamp:q" != $__silo_was[1] || -C "$__silo_stamp:q" != $__silo_was[2] || -Z "$__silo_stamp:q" != $__silo_was[6] || -I "$__silo_file:q" != $__silo_was[3] || -M "$__silo_file:q" != $__silo_was[4] || -Z "$__silo_file:q" != $__silo_was[5] ) set __silo_do = 1
   endif
   # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The
   # root is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
   if ( $__silo_do && -x "$__silo_bin:q" ) then
-    set __silo_was = ( 0 0 0 0 0 )
+    set __silo_was = ( 0 0 0 0 0 0 )
     @ __silo_was[3] = -I "$__silo_file:q"
     @ __silo_was[4] = -M "$__silo_file:q"
     @ __silo_was[5] = -Z "$__silo_file:q"
@@ -62,6 +63,7 @@ else
       eval $__silo_text:q
       @ __silo_was[1] = -I "$__silo_stamp:q"
       @ __silo_was[2] = -C "$__silo_stamp:q"
+      @ __silo_was[6] = -Z "$__silo_stamp:q"
     endif
   endif
 endif

@@ -122,7 +122,7 @@ pub fn deny(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
 /// Lets the shells in this project and in every worktree of its repository ask anew.
 fn invalidate(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Result<usize, Failure> {
     stamp::invalidate(dirs, &project.root)?;
-    let others = membership.map(worktree::siblings).unwrap_or_default();
+    let others = membership.map(|membership| worktree::siblings(membership, user())).unwrap_or_default();
     let others: Vec<_> = others.iter().filter(|root| **root != project.root).collect();
     others.iter().try_for_each(|root| stamp::invalidate(dirs, root))?;
     let name = project.file.file_name().unwrap_or_default();
@@ -131,7 +131,11 @@ fn invalidate(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -
 }
 
 fn membership(project: &Project) -> Option<Membership> {
-    worktree::membership(&project.root, rustix::process::geteuid().as_raw())
+    worktree::membership(&project.root, user())
+}
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 fn own_record(project: &Project) -> String {

@@ -89,14 +89,17 @@ fn genuine_worktree(link: &Path, uid: u32) -> Option<(PathBuf, PathBuf)> {
     genuine.then_some((common_dir, admin))
 }
 
-/// The same place in every worktree of the repository, the main one included; they may not exist.
-pub fn siblings(membership: &Membership) -> Vec<PathBuf> {
+/// The same place in every worktree of the repository, the main one included, as far as each names the repository as its
+/// own: a copied repository still names the worktrees of the one it was copied from.
+pub fn siblings(membership: &Membership, uid: u32) -> Vec<PathBuf> {
     let admins = files::names_in(&membership.common_dir.join("worktrees"));
     let linked =
         admins.iter().filter_map(|admin| Some(admin.join(text(&admin.join("gitdir"))?).parent()?.to_path_buf()));
     let main = membership.common_dir.file_name().filter(|name| *name == ".git").and(membership.common_dir.parent());
     let tops = linked.chain(main.map(Path::to_path_buf));
-    tops.filter_map(|top| files::canonical(&top.join(&membership.place)).ok()).collect()
+    let genuine =
+        |folder: &PathBuf| self::membership(folder, uid).is_some_and(|found| found.common_dir == membership.common_dir);
+    tops.filter_map(|top| files::canonical(&top.join(&membership.place)).ok()).filter(genuine).collect()
 }
 
 fn text(path: &Path) -> Option<String> {

@@ -52,6 +52,18 @@ fn one_allow_covers_every_worktree_with_the_same_content() {
 }
 
 #[test]
+fn a_copied_repository_covers_none_of_the_worktrees_it_still_names() {
+    let sandbox = Sandbox::new();
+    let main = repository(&sandbox, "main", RANDOM);
+    let feature = worktree(&sandbox, &main, "feature");
+    let copy = sandbox.path("projects/copy");
+    let copied = sandbox.command("cp", "").arg("-R").args([&main, &copy]).status().expect("cp starts");
+    assert!(copied.success());
+    sandbox.run(&copy, ["allow"]).success().stderr("Allowed `$SANDBOX/projects/copy/silo.toml`\n");
+    assert_eq!([trust(&sandbox, &feature), trust(&sandbox, &main)], ["unknown", "unknown"]);
+}
+
+#[test]
 fn an_allow_in_a_worktree_covers_the_main_one_too() {
     let sandbox = Sandbox::new();
     let main = repository(&sandbox, "main", RANDOM);
