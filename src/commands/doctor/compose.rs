@@ -1,14 +1,15 @@
 //! What the project's Tiltfile and compose files fix for every instance: read, never run.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::compose::{self, Fixed, Kind};
+use crate::core::compose::{self, Fixed, HostPort, Kind, Scan};
+use crate::core::config::{API_PORT, REGISTRY_PORT, TILT_PORT};
 use crate::core::ports::PortSpec;
 use crate::core::tiltfile;
-use crate::failure::shown;
+use crate::failure::{Failure, quoted};
 use crate::sys::files;
 
 /// The names compose looks for.
@@ -19,16 +20,32 @@ const OVERRIDES: [&str; 4] =
 /// Largest file that is read, in bytes, and the most files.
 const LIMITS: (u64, usize) = (1024 * 1024, 64);
 
+/// What comes of a file that cannot be understood.
+const UNREAD: &str = "What it fixes for every instance could not be looked for";
+
 /// Everything about the files of the project here.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let Some(here) = &scene.here else { return Vec::new() };
     let (mut found, named) = tiltfiles(&here.root.join("Tiltfile"));
-    let usual = NAMES.iter().chain(&OVERRIDES).map(|name| here.root.join(name)).filter(|path| files::is_file(path));
-    let mut seen = BTreeSet::new();
-    let known = known_ports(scene);
+    let usual = NAMES.iter().chain(&OVERRIDES).map(|name| here.root.join(name)).filter(|path| files::exists(path));
+    let (mut seen, mut used) = (BTreeSet::new(), BTreeSet::new());
+    let mut scanned = Vec::new();
     for path in usual.chain(named).take(LIMITS.1) {
         if seen.insert(files::canonical(&path).unwrap_or_else(|_| path.clone())) {
-            found.extend(compose_file(&path, &known));
+            let scan = scan(&path).map(|scan| {
+                used.extend(scan.used);
+                scan.fixed
+            });
+            scanned.push((path, scan));
+        }
+    }
+    // The ports of all files together: one variable is one port.
+    let mut fixed: Vec<&mut Fixed> = scanned.iter_mut().flat_map(|(_, scan)| scan.iter_mut().flatten()).collect();
+    compose::name_all(&mut fixed, &declared(scene), &used);
+    for (path, scan) in scanned {
+        match scan {
+            Ok(fixed) => found.extend(fixed.iter().map(|fixed| told(&path, fixed))),
+            Err(finding) => found.push(*finding),
         }
     }
     found
@@ -47,8 +64,13 @@ fn tiltfiles(first: &Path) -> (Vec<Finding>, Vec<PathBuf>) {
             break;
         }
         seen.insert(canonical);
-        let Some(text) = text(&path) else { continue };
-        let scan = tiltfile::scan(&text);
+        let scan = match text(&path) {
+            Ok(text) => tiltfile::scan(&text),
+            Err(failure) => {
+                found.push(unread("tiltfile-unreadable", failure, &path));
+                continue;
+            }
+        };
         let folder = path.parent().unwrap_or(Path::new("/"));
         found.extend(scan.bare.iter().map(|line| {
             Finding::problem("compose-bare", "`docker_compose()` does not get this instance's project name")
@@ -64,37 +86,45 @@ fn tiltfiles(first: &Path) -> (Vec<Finding>, Vec<PathBuf>) {
     (found, named)
 }
 
-fn text(path: &Path) -> Option<String> {
-    let content = files::read(path, LIMITS.0).ok()??;
-    Some(String::from_utf8_lossy(&content.bytes).into_owned())
+/// What a file holds; nothing where there is none.
+fn text(path: &Path) -> Result<String, Failure> {
+    let bytes = files::read(path, LIMITS.0)?.map(|content| content.bytes).unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The ports of `silo.toml` with a default, by which a fixed one is known.
-fn known_ports(scene: &Scene) -> Vec<(String, u16)> {
-    let ports = scene.settings().map(|settings| settings.ports).unwrap_or_default();
-    let default = |(name, spec)| match spec {
-        PortSpec::Default(port) => Some((name, port)),
-        PortSpec::Random => None,
-    };
-    ports.into_iter().filter_map(default).collect()
+/// A file that is there and cannot be looked into.
+fn unread(id: &'static str, failure: Failure, path: &Path) -> Finding {
+    Finding::note(id, failure.what).at(path).why(UNREAD).mend(format!("ls -lLd {}", quoted(path)))
 }
 
-fn compose_file(path: &Path, known: &[(String, u16)]) -> Vec<Finding> {
-    let Some(text) = text(path) else { return Vec::new() };
-    match compose::scan(&text, known) {
-        Ok(fixed) => fixed.iter().map(|fixed| told(path, fixed, known)).collect(),
-        Err(unreadable) => {
-            let finding =
-                Finding::note("compose-unreadable", format!("The compose file is not YAML: {}", unreadable.why))
-                    .at_line(path, unreadable.line)
-                    .why("What it fixes for every instance could not be looked for")
-                    .mend(format!("docker compose -f {} config --quiet", shell_words::quote(&shown(path))));
-            vec![finding]
-        }
+/// The names of `silo.toml`, with the defaults of its ports; what silo leases for itself has none that a file may have.
+fn declared(scene: &Scene) -> BTreeMap<String, Option<u16>> {
+    let own = [REGISTRY_PORT.0, TILT_PORT.0, API_PORT];
+    let mut names: BTreeMap<String, Option<u16>> = own.map(|name| (name.to_owned(), None)).into();
+    let Some(settings) = scene.settings() else { return names };
+    names.extend(settings.hosts.into_keys().chain(settings.urls.into_keys()).map(|name| (name, None)));
+    for (name, spec) in settings.ports {
+        let default = match spec {
+            PortSpec::Default(port) => Some(port).filter(|_| !own.contains(&name.as_str())),
+            PortSpec::Random => None,
+        };
+        names.insert(name, default);
     }
+    names
 }
 
-fn told(path: &Path, fixed: &Fixed, known: &[(String, u16)]) -> Finding {
+fn scan(path: &Path) -> Result<Scan, Box<Finding>> {
+    let text = text(path).map_err(|failure| unread("compose-unreadable", failure, path))?;
+    compose::scan(&text).map_err(|unreadable| {
+        Finding::note("compose-unreadable", format!("The compose file is not YAML: {}", unreadable.why))
+            .at_line(path, unreadable.line)
+            .why(UNREAD)
+            .mend(format!("docker compose -f {} config --quiet", quoted(path)))
+            .into()
+    })
+}
+
+fn told(path: &Path, fixed: &Fixed) -> Finding {
     let Fixed { kind, owner, value, instead, .. } = fixed;
     let finding = match kind {
         Kind::ContainerName => Finding::problem(
@@ -104,12 +134,18 @@ fn told(path: &Path, fixed: &Fixed, known: &[(String, u16)]) -> Finding {
         .why("A second instance cannot start the service: the name is taken on the whole machine")
         .mend(format!("Leave the line out, or write: container_name: {instead}")),
         Kind::HostPort => {
-            let (variable, port) = fixed.port.clone().unwrap_or_default();
-            let is_known = known.iter().any(|(name, _)| *name == variable);
-            let declare = if is_known { String::new() } else { format!("   ({variable} = {port} below [ports] in silo.toml)") };
-            Finding::problem("compose-port", format!("The host port in `{value}` of the service `{owner}` is fixed"))
+            let HostPort { first, many, variable: (variable, is_new), .. } =
+                fixed.port.as_ref().expect("each host port is told with its parts");
+            let declare = if *is_new { format!("   ({variable} = {first} below [ports] in silo.toml)") } else { String::new() };
+            let noun = if *many == 1 { "port in" } else { "ports in" };
+            let is = if *many == 1 { "is" } else { "are" };
+            let mend = match many {
+                1 => format!("Write: {instead}{declare}"),
+                _ => format!("Give each of the {many} ports a line and a variable of its own, the first: {instead}{declare}"),
+            };
+            Finding::problem("compose-port", format!("The host {noun} `{value}` of the service `{owner}` {is} fixed"))
                 .why("A second instance cannot start the service, or its programs talk to the first one's")
-                .mend(format!("Write: {instead}{declare}"))
+                .mend(mend)
         }
         Kind::VolumeName | Kind::NetworkName => {
             let noun = if *kind == Kind::VolumeName { "volume" } else { "network" };

@@ -3,8 +3,10 @@ use proptest::prelude::*;
 
 /// `LINE KIND OWNER: VALUE -> INSTEAD` of everything that is fixed.
 fn fixed(text: &str) -> Vec<String> {
-    let known = [("POSTGRES_PORT".to_owned(), 5432)];
-    let found = scan(text, &known).expect("it is YAML");
+    let declared = [("POSTGRES_PORT", Some(5432)), ("CACHE_PORT", Some(6379)), ("RANDOM_PORT", None)];
+    let declared = declared.map(|(name, port)| (name.to_owned(), port)).into_iter().collect();
+    let Scan { fixed: mut found, used } = scan(text).expect("it is YAML");
+    name_all(&mut found.iter_mut().collect::<Vec<_>>(), &declared, &used);
     let line = |one: Fixed| format!("{} {:?} {}: {} -> {}", one.line, one.kind, one.owner, one.value, one.instead);
     found.into_iter().map(line).collect()
 }
@@ -36,9 +38,9 @@ networks:
             "2 ProjectName : shop -> ${COMPOSE_PROJECT_NAME}",
             "6 ContainerName db: db -> ${CONTAINER_PREFIX}db",
             "8 HostPort db: 5432:5432 -> \"${POSTGRES_PORT}:5432\"",
-            "9 HostPort db: 127.0.0.1:8080:80/tcp -> \"127.0.0.1:${DB_PORT}:80/tcp\"",
-            "11 HostPort db: 9000 -> \"${DB_PORT}\"",
-            "13 HostPort db: 9001 -> \"${DB_PORT}\"",
+            "9 HostPort db: 127.0.0.1:8080:80/tcp -> \"127.0.0.1:${DB_8080_PORT}:80/tcp\"",
+            "11 HostPort db: 9000 -> published: \"${DB_9000_PORT}\"",
+            "13 HostPort db: 9001 -> published: \"${DB_9001_PORT}\"",
             "16 VolumeName data: shop-data -> ${VOLUME_PREFIX}-data",
             "18 NetworkName default: shop -> ${DOCKER_NETWORK}-default",
         ]
@@ -85,11 +87,51 @@ networks: {}
 fn odd_spellings_of_a_host_port_are_seen() {
     let port = |written: &str| fixed(&format!("services:\n  a-b:\n    ports:\n      - {written}\n"));
     assert_eq!(port("3000:3000"), ["4 HostPort a-b: 3000:3000 -> \"${A_B_PORT}:3000\""]);
-    assert_eq!(port("'3000-3005:3000-3005'")[0], "4 HostPort a-b: 3000-3005:3000-3005 -> \"${A_B_PORT}:3000-3005\"");
+    assert_eq!(port("'3000-3005:3000-3005'")[0], "4 HostPort a-b: 3000-3005:3000-3005 -> \"${A_B_3000_PORT}:3000\"");
     assert_eq!(port("\"[::1]:80:80\"")[0], "4 HostPort a-b: [::1]:80:80 -> \"[::1]:${A_B_PORT}:80\"");
     assert_eq!(port("\"80:${INNER}\"")[0], "4 HostPort a-b: 80:${INNER} -> \"${A_B_PORT}:${INNER}\"");
     assert_eq!(fixed("services: {9a: {ports: ['80:80'], container_name: 'cost$$5'}}").len(), 2);
     assert_eq!(fixed("services:\n  a:\n    ports: !override\n      - 80:80\n").len(), 1);
+}
+
+#[test]
+fn one_variable_is_one_port_whichever_service_it_is_in() {
+    let ports = |services: &[(&str, &[&str])]| -> Vec<String> {
+        let service = |(name, ports): &(&str, &[&str])| format!("  {name}: {{ports: [{}]}}\n", ports.join(", "));
+        let text = services.iter().map(service).collect::<String>();
+        let found = fixed(&format!("services:\n{text}"));
+        found.iter().map(|one| one.split_once(": ").expect("it has an owner").1.to_owned()).collect()
+    };
+    // Its default is the host's port, or else the container's; the second such port is another one.
+    let known = ["\"5432:1\"", "\"5433:5432\"", "\"6380:6379\"", "\"6381:6379\"", "\"127.0.0.1:6380:6379\""];
+    assert_eq!(
+        ports(&[("db", &known)]),
+        [
+            "5432:1 -> \"${POSTGRES_PORT}:1\"",
+            "5433:5432 -> \"${DB_5433_PORT}:5432\"",
+            "6380:6379 -> \"${CACHE_PORT}:6379\"",
+            "6381:6379 -> \"${DB_6381_PORT}:6379\"",
+            "127.0.0.1:6380:6379 -> \"127.0.0.1:${CACHE_PORT}:6379\"",
+        ]
+    );
+    // What the file uses already stands for that port.
+    assert_eq!(ports(&[("a", &["\"${CACHE_PORT}:6379\"", "\"1:6379\""])]), ["1:6379 -> \"${A_PORT}:6379\""]);
+    // Names that are written alike, declared without a default, or not to be had.
+    assert_eq!(
+        ports(&[("a-b", &["1:1"]), ("a_b", &["2:2"]), ("random", &["3:3"]), ("git", &["4:4"]), ("a.b", &["1:9/udp"])]),
+        [
+            "1:1 -> \"${A_B_1_PORT}:1\"",
+            "2:2 -> \"${A_B_2_PORT}:2\"",
+            "3:3 -> \"${RANDOM_3_PORT}:3\"",
+            "4:4 -> \"${HOST_PORT_4}:4\"",
+            "1:9/udp -> \"${A_B_1_PORT}:9/udp\"",
+        ]
+    );
+    // Of a range for one port of the container any will do; else each is another one.
+    assert_eq!(
+        ports(&[("w", &["3000-3005:80/tcp", "4000-4001:40-41/udp"])]),
+        ["3000-3005:80/tcp -> \"${W_3000_PORT}:80/tcp\"", "4000-4001:40-41/udp -> \"${W_4000_PORT}:40/udp\"",]
+    );
 }
 
 #[test]
@@ -107,7 +149,7 @@ fn what_an_alias_or_a_merge_brings_in_is_one_place() {
 
 #[test]
 fn what_is_no_yaml_is_told_with_its_line_and_odd_shapes_are_nothing() {
-    assert_eq!(scan("services:\n  a: [\n", &[]).expect_err("it is not closed").line, 3);
+    assert_eq!(scan("services:\n  a: [\n").expect_err("it is not closed").line, 3);
     for odd in ["", "# only\n", "- a\n- b\n", "text", "services: x", "services: [1]", "services: {a: {ports: {b: c}}}"]
     {
         assert_eq!(fixed(odd), [""; 0], "{odd}");
@@ -127,8 +169,8 @@ proptest! {
         text in "\\PC{0,200}",
         yaml in "(services:|  db:|    ports:|      - |\"80:80\"|container_name: |volumes:|name: |[\n\t &*<!|>{}\\[\\],:?'\"#%$é-]){0,40}",
     ) {
-        let _ = scan(&text, &[]);
-        let _ = scan(&yaml, &[]);
-        let _ = scan(&format!("services:\n  db:\n    {yaml}"), &[]);
+        let _ = scan(&text);
+        let _ = scan(&yaml);
+        let _ = scan(&format!("services:\n  db:\n    {yaml}"));
     }
 }

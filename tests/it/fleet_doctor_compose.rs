@@ -1,0 +1,131 @@
+//! `silo doctor` on compose files and Tiltfiles: what it says to write works when it is written, and a file it cannot look
+//! into is told.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::fleet_doctor::{Clinic, Found};
+
+/// The line of each finding and what mends it.
+fn mends(found: &[Found]) -> Vec<String> {
+    let line = |one: &Found| one.text("place").rsplit(':').next().unwrap_or_default().to_owned();
+    found.iter().map(|one| format!("{} {}", line(one), one.text("mend"))).collect()
+}
+
+/// Puts something at a path.
+type Make<'a> = &'a dyn Fn(&Path);
+
+/// What stands between two texts.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    Some(text.split_once(before)?.1.split_once(after)?.0)
+}
+
+#[test]
+fn host_ports_get_a_variable_each_and_the_file_works_once_that_is_written() {
+    let clinic = Clinic::new();
+    let toml = "version = 1\n[ports]\nDB_PORT = 5432\n";
+    let app = clinic.sandbox.trusted("app", toml);
+    clinic.sandbox.run(&app, ["env", "x"]).success();
+    let written = "services:
+  db:
+    ports:
+      - \"5432:5432\"
+      - 8080:80
+      - \"127.0.0.1:9090:90\"
+      - target: 7000
+        published: 7001
+  web:
+    ports: [\"3000:3000\"]
+";
+    fs::write(app.join("compose.yaml"), written).expect("the project is writable");
+    // Another file has a service of the same name: no name is given twice.
+    let more = "services:\n  web:\n    ports:\n      - \"3001-3002:3001-3002\"\n";
+    fs::write(app.join("compose.override.yaml"), more).expect("the project is writable");
+    let found = clinic.found(&app, &[]);
+    assert_eq!(
+        mends(&found),
+        [
+            "4 Write: \"${DB_PORT}:5432\"",
+            "5 Write: \"${DB_8080_PORT}:80\"   (DB_8080_PORT = 8080 below [ports] in silo.toml)",
+            "6 Write: \"127.0.0.1:${DB_9090_PORT}:90\"   (DB_9090_PORT = 9090 below [ports] in silo.toml)",
+            "8 Write: published: \"${DB_7001_PORT}\"   (DB_7001_PORT = 7001 below [ports] in silo.toml)",
+            "10 Write: \"${WEB_3000_PORT}:3000\"   (WEB_3000_PORT = 3000 below [ports] in silo.toml)",
+            "4 Give each of the 2 ports a line and a variable of its own, the first: \"${WEB_3001_PORT}:3001\"   \
+             (WEB_3001_PORT = 3001 below [ports] in silo.toml)",
+        ]
+    );
+    assert!(found[5].text("what").starts_with("The host ports in `3001-3002:3001-3002` of the service `web` are"));
+    // As somebody would who does what it says.
+    let mut lines: Vec<String> = written.lines().map(str::to_owned).collect();
+    let mut toml = toml.to_owned();
+    for (one, told) in found[..5].iter().zip(mends(&found)) {
+        let at = told.split_once(' ').and_then(|(line, _)| line.parse::<usize>().ok()).expect("it has a line") - 1;
+        let instead = told.split_once("Write: ").expect("it says so").1.split("   (").next().expect("it is there");
+        let value = between(&one.text("what"), "`", "`").expect("it is named").to_owned();
+        let old = [format!("published: {value}"), format!("\"{value}\""), value]
+            .into_iter()
+            .find(|old| lines[at].contains(old.as_str()))
+            .expect("it is in that line");
+        lines[at] = lines[at].replace(&old, instead);
+        toml += &between(&told, "   (", " below").map(|line| format!("{line}\n")).unwrap_or_default();
+    }
+    fs::write(app.join("compose.yaml"), lines.join("\n")).expect("it is ours");
+    let more = more.replace("3001-3002:3001-3002", "${WEB_3001_PORT}:3001\"\n      - \"${WEB_3002_PORT}:3002");
+    fs::write(app.join("compose.override.yaml"), more).expect("it is ours");
+    clinic.sandbox.trusted("app", &(toml + "WEB_3001_PORT = 3001\nWEB_3002_PORT = 3002\n"));
+    clinic.sandbox.run(&app, ["env"]).success();
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+    let vars = fs::read_to_string(app.join(".localnet.env")).expect("it was written");
+    for name in ["DB_PORT", "DB_8080_PORT", "DB_9090_PORT", "DB_7001_PORT", "WEB_3000_PORT", "WEB_3002_PORT"] {
+        assert!(vars.contains(&format!("{name}=")), "no {name} in {vars}");
+    }
+}
+
+#[test]
+fn a_port_silo_leases_for_itself_and_a_name_that_is_taken_are_not_told() {
+    let clinic = Clinic::new();
+    let toml =
+        "version = 1\n[ports]\nTILT_PORT = 10350\nWEB_PORT = 0\n[k3d]\nenabled = true\n[urls]\nDB_PORT = \"x\"\n";
+    let app = clinic.sandbox.trusted("app", toml);
+    let ports = |name: &str, port: &str| format!("  {name}:\n    ports: [\"{port}\"]\n");
+    let services =
+        [("tilt", "10350:80"), ("k3d-registry", "5000:5000"), ("web", "80:80"), ("db", "5432:5432"), ("api", "81:81")];
+    let text: String = services.iter().map(|(name, port)| ports(name, port)).collect();
+    fs::write(app.join("compose.yaml"), format!("services:\n{text}")).expect("the project is writable");
+    let mut found = clinic.found(&app, &[]);
+    found.retain(|one| one.id() == "compose-port");
+    let told: Vec<String> =
+        found.iter().map(|one| between(&one.text("mend"), "   (", " =").expect("it is new").to_owned()).collect();
+    assert_eq!(told, ["TILT_10350_PORT", "K3D_REGISTRY_5000_PORT", "WEB_80_PORT", "DB_5432_PORT", "API_PORT"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_looked_into_is_told() {
+    let clinic = Clinic::new();
+    let app = clinic.project("app");
+    let make: [(&str, Make<'_>); 4] = [
+        ("it is not a plain file", &|path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).expect("made")),
+        ("it is not a plain file", &|path| symlink("/dev/zero", path).expect("made")),
+        ("it is larger than 1024 KiB", &|path| fs::write(path, vec![b'#'; 2 * 1024 * 1024]).expect("made")),
+        ("Too many levels of symbolic links", &|path| symlink("compose.yaml", path).expect("made")),
+    ];
+    for (why, make) in make {
+        let path = app.join("compose.yaml");
+        make(&path);
+        let mend = format!("ls -lLd {}", path.display());
+        clinic.only(&app, "compose-unreadable").counts_as_a_note().cannot_be_fixed().tells(why, Some(&path), &mend);
+        fs::remove_file(&path).expect("it was made");
+        let path = app.join("Tiltfile");
+        if !why.contains("links") {
+            make(&path);
+            let mend = format!("ls -lLd {}", path.display());
+            clinic.only(&app, "tiltfile-unreadable").counts_as_a_note().tells(why, Some(&path), &mend);
+            fs::remove_file(&path).expect("it was made");
+        }
+    }
+    // One that is named and is not there is not silo's to miss, nor is a link to nothing.
+    fs::write(app.join("Tiltfile"), "load('./none', 'x')\n").expect("it is ours");
+    symlink("nowhere", app.join("compose.yaml")).expect("made");
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+}
