@@ -244,6 +244,19 @@ pub fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
+/// Whether the user is kept from reading a file that is there.
+pub fn is_unreadable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::READ_OK) == Err(Errno::ACCESS)
+}
+
+/// The folder on the way to a path, or the path itself, that the user may not enter.
+pub fn closed_folder(path: &Path) -> Option<&Path> {
+    // From the top: below one that is closed nothing can be asked.
+    let folders: Vec<&Path> = path.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
+    let is_closed = |folder: &&Path| rustix::fs::access(*folder, rustix::fs::Access::EXEC_OK) == Err(Errno::ACCESS);
+    folders.into_iter().rev().find(is_closed).filter(|folder| is_folder(folder))
+}
+
 /// Lets the user alone read and write a file of theirs; where that cannot be, whoever opens it next will say why.
 pub fn make_private(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;

@@ -212,6 +212,11 @@ fn findings_are_told_in_words_and_what_was_done_too() {
          \n\
          No problems found (1 fixed, 1 instance, 1 lease)\n"
     );
+    // What `--fix` alone mends is told once.
+    fs::write(crate::machine::registry_path(&clinic.sandbox), "[").expect("the sandbox is writable");
+    let told = told(clinic.doctor(&app, &[]).exit(1));
+    let mends: Vec<&str> = told.lines().filter(|line| line.contains("Mend: ")).collect();
+    assert_eq!(mends, ["  Mend: silo doctor --fix"]);
 }
 
 #[test]

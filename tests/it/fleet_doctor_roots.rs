@@ -136,7 +136,8 @@ fn a_lockfile_of_a_newer_silo_stays_as_it_is() {
     let app = clinic.project("app");
     fs::write(app.join(".silo.lock"), "{\"version\":2}").expect("it is ours");
     clinic.found(&app, &["--fix"]);
-    clinic.only(&app, "lockfile-unreadable").cannot_be_fixed();
+    let found = clinic.only(&app, "lockfile-unreadable").cannot_be_fixed();
+    found.tells("version is 2", Some(&app.join(".silo.lock")), "Install the newer silo again");
     assert_eq!(fs::read(app.join(".silo.lock")).expect("it is there"), b"{\"version\":2}");
 }
 

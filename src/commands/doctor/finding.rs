@@ -163,7 +163,8 @@ impl Finding {
         if let Outcome::Failed(failed) = &self.outcome {
             line(format!("Not fixed: {failed}"));
         }
-        let fix = if self.fix.is_some() && self.outcome == Outcome::Open { "   (or: silo doctor --fix)" } else { "" };
+        let is_open = self.fix.is_some() && self.outcome == Outcome::Open && self.mend != "silo doctor --fix";
+        let fix = if is_open { "   (or: silo doctor --fix)" } else { "" };
         line(format!("Mend: {}{fix}", self.mend));
         lines
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::{Context, init};
 use super::finding::{Fix, Outcome};
+use super::root;
 use crate::backend::tilt;
 use crate::core::digest;
 use crate::core::lockfile::FILE_NAME;
@@ -46,10 +47,14 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
         }
         Fix::Settle(root) => settle(context, &project(root)?, &wait)?,
         Fix::PutAside(root) => registry::with_lock(&context.dirs, &wait, |_| {
+            let lockfile = root.join(FILE_NAME);
             if project::lockfile_of(root).is_ok() {
                 return Ok("it can be read again".to_owned());
             }
-            let aside = files::put_aside(&root.join(FILE_NAME))?;
+            if !root::is_damaged(&lockfile) {
+                return Err(Failure::new("it cannot be looked into any more"));
+            }
+            let aside = files::put_aside(&lockfile)?;
             Ok(aside.map_or_else(|| "it is gone".to_owned(), |aside| format!("moved it to `{}`", shown(&aside))))
         })?,
         Fix::ForgetTilt(root, pid) => {

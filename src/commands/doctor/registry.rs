@@ -36,8 +36,9 @@ pub(super) fn examine(dirs: &Dirs) -> Vec<Finding> {
             }));
             found.extend(content(&path, &leases));
         }
-        // Its permissions are told of already.
+        // Its permissions or its owner are told of already; what may not be read is not to be moved.
         Err(_) if found.iter().any(|finding| finding.id == "registry-mode" && !may_read(&path)) => {}
+        Err(_) if found.iter().any(|finding| finding.id == "registry-owner") && files::is_unreadable(&path) => {}
         Err(failure) if registry::is_newer(dirs) => found.push(
             Finding::problem("registry-newer", failure.what)
                 .at(&path)

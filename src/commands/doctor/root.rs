@@ -49,7 +49,7 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
     let project = match root.project.clone().map_or_else(|| Project::read(&file), Ok) {
         Ok(project) => project,
         Err(_) if !files::exists(&file) => return vec![without_config(root)],
-        Err(failure) => return vec![unread(failure, path, &file)],
+        Err(failure) => return vec![closed(root).unwrap_or_else(|| unread(failure, path, &file))],
     };
     let mut found = Vec::new();
     let trust = trust::judge(dirs, &project).unwrap_or(Trust::Unknown);
@@ -96,11 +96,30 @@ fn without_config(root: &Root) -> Finding {
         .mend(format!("silo init -C {}", quoted(&root.path)))
 }
 
+/// A folder on the way that the user may not enter.
+fn closed(root: &Root) -> Option<Finding> {
+    let folder = files::closed_folder(&root.path)?;
+    let what = format!("The folder of {} is out of reach: `{}` may not be entered", label(root), shown(folder));
+    let finding = Finding::problem("root-closed", what)
+        .at(&root.path)
+        .why("No command can act in it, and nothing could be said of its instance; its leases stay");
+    Some(finding.mend(format!("ls -ld {}", quoted(folder))))
+}
+
+/// What lets the user read a file again: it is theirs, or its owner's to say.
+fn reading(file: &Path) -> String {
+    let is_own = files::owner(file) == Some(rustix::process::geteuid().as_raw());
+    format!("{} {}", if is_own { "chmod u+r" } else { "ls -ld" }, quoted(file))
+}
+
 fn unread(failure: Failure, root: &Path, file: &Path) -> Finding {
     let line = failure.place.as_deref().and_then(|place| place.rsplit(':').nth(1)?.parse().ok());
     let finding = Finding::problem("config-invalid", failure.what)
         .why("The instance cannot be settled until it is mended; what was exported before stays")
-        .mend(format!("Edit {}, then: silo allow -C {}", quoted(file), quoted(root)));
+        .mend(match files::is_unreadable(file) {
+            true => reading(file),
+            false => format!("Edit {}, then: silo allow -C {}", quoted(file), quoted(root)),
+        });
     match line {
         Some(line) => finding.at_line(file, line),
         None => finding.at(file),
@@ -140,23 +159,57 @@ pub(super) fn temporary(path: &Path) -> Finding {
         .fix(Fix::Remove(path.to_path_buf()))
 }
 
+/// Why a lockfile is of no use.
+enum Unread {
+    /// A newer silo has written it.
+    Newer,
+    /// The user may not read it.
+    Denied,
+    /// It is no file, or holds no lockfile.
+    Damaged,
+    /// The disk failed, or it is too large: whatever it holds is not seen.
+    Unseen,
+}
+
+fn judge_lockfile(path: &Path) -> Option<(String, Unread)> {
+    match files::read(path, LIMIT) {
+        Ok(None) => None,
+        Ok(Some(content)) => match Lockfile::parse(&content.bytes) {
+            Ok(_) => None,
+            Err(error @ LockfileError::Version(_)) => Some((error.to_string(), Unread::Newer)),
+            Err(error) => Some((error.to_string(), Unread::Damaged)),
+        },
+        Err(failure) if files::is_unreadable(path) => Some((failure.what, Unread::Denied)),
+        Err(failure) if files::is_file(path) => Some((failure.what, Unread::Unseen)),
+        Err(failure) => Some((failure.what, Unread::Damaged)),
+    }
+}
+
+/// Whether the lockfile at a path is damaged, and not only out of reach.
+pub(super) fn is_damaged(lockfile: &Path) -> bool {
+    matches!(judge_lockfile(lockfile), Some((_, Unread::Damaged)))
+}
+
 fn unreadable_lockfile(root: &Root) -> Option<Finding> {
     let path = root.path.join(FILE_NAME);
-    let (why, is_newer) = match files::read(&path, LIMIT) {
-        Ok(None) => return None,
-        Ok(Some(content)) => match Lockfile::parse(&content.bytes) {
-            Ok(_) => return None,
-            Err(error) => (error.to_string(), matches!(error, LockfileError::Version(_))),
-        },
-        Err(failure) => (failure.what, false),
-    };
+    let (why, unread) = judge_lockfile(&path)?;
     let finding =
         Finding::problem("lockfile-unreadable", format!("The lockfile of {} cannot be read: {why}", label(root)))
-            .at(&path)
-            .why("No command settles the instance until it is put aside; the registry remembers its name and ports")
-            .mend(format!("mv {0} {0}.broken && silo env -C {1}", quoted(&path), quoted(&root.path)));
-    // A newer silo's lockfile is that silo's to write; and what the registry does not know cannot be made again.
-    let can_fix = !is_newer && root.name.is_some();
+            .at(&path);
+    let left = match unread {
+        Unread::Denied => Some(reading(&path)),
+        Unread::Newer => Some("Install the newer silo again".to_owned()),
+        Unread::Damaged | Unread::Unseen => None,
+    };
+    if let Some(mend) = left {
+        let why = "No command settles the instance until this silo can read it; what it holds is not lost";
+        return Some(finding.why(why).mend(mend));
+    }
+    let finding = finding
+        .why("No command settles the instance until it is put aside; the registry remembers its name and ports")
+        .mend(format!("mv {0} {0}.broken && silo env -C {1}", quoted(&path), quoted(&root.path)));
+    // What the registry does not know cannot be made again.
+    let can_fix = matches!(unread, Unread::Damaged) && root.name.is_some();
     Some(if can_fix { finding.fix(Fix::PutAside(root.path.clone())) } else { finding })
 }
 
