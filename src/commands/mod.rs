@@ -81,6 +81,28 @@ struct Context {
     program: OsString,
 }
 
+/// What becomes of settings that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mistakes {
+    /// The command fails.
+    Stop,
+    /// They are told of, and the defaults hold.
+    Tell,
+    /// The defaults hold; the command tells of them itself.
+    Leave,
+}
+
+impl Mistakes {
+    /// What runs by itself does its best; what was typed says so and stops, but for what is typed to learn what is wrong.
+    fn of(command: &Command) -> Self {
+        match command {
+            Command::Export { .. } => Self::Tell,
+            Command::Doctor { .. } => Self::Leave,
+            _ => Self::Stop,
+        }
+    }
+}
+
 /// Runs a command and returns the exit code; failures are printed.
 pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8 {
     let hook_silent = environment.text("SILO_LOG") == Some("off");
@@ -94,11 +116,7 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         Command::Doc { topic, json, .. } => doc::run(ui, topic.as_deref(), json),
         Command::Completions { shell } => completions::run(ui, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
-        // What runs by itself does its best with settings that cannot be read; what was typed says so and stops.
-        command => match (
-            context(cli.global, environment.clone(), program, ui, matches!(command, Command::Export { .. })),
-            command,
-        ) {
+        command => match (context(cli.global, environment.clone(), program, ui, Mistakes::of(&command)), command) {
             (Ok(context), command) => dispatch(command, &context),
             (Err(failure), Command::Export { format, .. }) => export::leave(ui, environment, format, failure),
             (Err(failure), _) => Err(failure),
@@ -123,7 +141,7 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
     let ui = Ui::default();
     // The link stands for silo itself, wherever that is.
     let silo = std::env::current_exe().map_or_else(|_| "silo".into(), OsString::from);
-    let done = context(Global::default(), environment.clone(), silo, ui, true)
+    let done = context(Global::default(), environment.clone(), silo, ui, Mistakes::Tell)
         .and_then(|context| gate::run(&context, tool, arguments));
     Some(done.unwrap_or_else(|failure| {
         ui.fail(&failure);
@@ -207,7 +225,7 @@ fn context(
     environment: Environment,
     program: OsString,
     ui: Ui,
-    lenient: bool,
+    mistakes: Mistakes,
 ) -> Result<Context, Failure> {
     signals::outlive_file_limit();
     let mut folder = dirs::working_folder(&environment)?;
@@ -216,10 +234,11 @@ fn context(
     }
     let dirs = Dirs::find(&environment)?;
     let settings = match settings::load(&dirs) {
-        Err(failure) if lenient => {
+        Err(failure) if mistakes == Mistakes::Tell => {
             ui.hook_failure(&failure, "the defaults hold until that is mended");
             UserSettings::default()
         }
+        Err(_) if mistakes == Mistakes::Leave => UserSettings::default(),
         loaded => loaded?,
     };
     let ui = ui.set(&settings);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::fleet_doctor::Clinic;
 use crate::machine::{assert_agreed, run_with};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
@@ -97,4 +98,31 @@ fn settings_that_cannot_be_read_stop_what_is_typed_and_never_the_prompt() {
     let config = sandbox.path("config");
     let elsewhere = [("XDG_CONFIG_HOME", "relative"), ("HOME", config.to_str().expect("it is UTF-8"))];
     run_with(&sandbox, &app, &elsewhere, ["env"]).success();
+}
+
+#[test]
+fn doctor_goes_on_without_settings_it_cannot_read_and_tells_of_them() {
+    let clinic = Clinic::new();
+    let app = clinic.project("app");
+    let path = clinic.sandbox.path("config/silo/config.toml");
+    let tells = |place: &str, what: &str, mend: &str| {
+        let place = format!("{}{place}", path.display());
+        let found = clinic.only(&app, "settings-invalid").cannot_be_fixed();
+        found.tells(what, Some(Path::new(&place)), &mend.replace("PATH", path.to_str().expect("it is UTF-8")));
+        let ran = clinic.doctor(&app, &["--fix"]).exit(1).stderr("");
+        assert!(ran.stdout.contains("Problem [settings-invalid]: "), "{ran:#?}");
+    };
+    set(&clinic.sandbox, "quiet = true\nport_range = \"80-90\"\n");
+    tells(
+        ":2",
+        "`port_range` has an invalid value: `80-90`",
+        "Edit PATH: Write two ports of 1024-65535, such as `49152-65535`",
+    );
+    fs::write(&path, b"\xff").expect("the sandbox is writable");
+    tells("", "is not UTF-8 text", "Edit PATH: Save it as UTF-8 in the editor");
+    fs::remove_file(&path).expect("it is ours");
+    fs::create_dir(&path).expect("it is gone");
+    tells("", "it is not a plain file", "Look at it: `ls -ld PATH`");
+    fs::remove_dir(&path).expect("it is ours");
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
 }

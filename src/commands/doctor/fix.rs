@@ -46,17 +46,17 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
             "only its owner can read and write it now".to_owned()
         }
         Fix::Settle(root) => settle(context, &project(root)?, &wait)?,
-        Fix::PutAside(root) => registry::with_lock(&context.dirs, &wait, |_| {
+        Fix::PutAside(root) => {
             let lockfile = root.join(FILE_NAME);
-            if project::lockfile_of(root).is_ok() {
-                return Ok("it can be read again".to_owned());
+            let moved = registry::with_lock(&context.dirs, &wait, |_| {
+                root::is_damaged(&lockfile).then(|| files::put_aside(&lockfile)).transpose()
+            })?;
+            match moved.flatten() {
+                Some(aside) => format!("moved it to `{}`", shown(&aside)),
+                None if project::lockfile_of(root).is_ok() => "it can be read again, or is gone".to_owned(),
+                None => return Ok(Outcome::Failed("it is out of reach now, and stays where it is".to_owned())),
             }
-            if !root::is_damaged(&lockfile) {
-                return Err(Failure::new("it cannot be looked into any more"));
-            }
-            let aside = files::put_aside(&lockfile)?;
-            Ok(aside.map_or_else(|| "it is gone".to_owned(), |aside| format!("moved it to `{}`", shown(&aside))))
-        })?,
+        }
         Fix::ForgetTilt(root, pid) => {
             instances::note(&context.dirs, &project(root)?, &wait, |state| {
                 if state.tilt_pid == Some(*pid) && tilt::running(state, root).is_none() {

@@ -1,0 +1,23 @@
+//! The user's settings: whether they can be read. Everything else is looked at with the defaults where they cannot.
+
+use super::finding::Finding;
+use crate::failure::quoted;
+use crate::store::settings;
+use crate::sys::dirs::Dirs;
+use crate::sys::files;
+
+/// What is wrong with the settings file.
+pub(super) fn examine(dirs: &Dirs) -> Option<Finding> {
+    let failure = settings::load(dirs).err()?;
+    let path = settings::place(dirs);
+    let line = failure.place.as_deref().and_then(|place| place.rsplit(':').nth(1)?.parse().ok());
+    let hint = failure.hints.into_iter().next().unwrap_or_default();
+    let is_text = files::is_file(&path) && !files::is_unreadable(&path);
+    let finding = Finding::problem("settings-invalid", failure.what)
+        .why("Typed commands stop at it; the shell hook goes on with the defaults, so that no folder is trusted by it")
+        .mend(if is_text { format!("Edit {}: {hint}", quoted(&path)) } else { hint });
+    Some(match line {
+        Some(line) => finding.at_line(&path, line),
+        None => finding.at(&path),
+    })
+}
