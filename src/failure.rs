@@ -149,9 +149,20 @@ pub fn shown_from(home: &Path, path: &Path) -> String {
     }
 }
 
-/// A path as part of a command line that can be pasted.
+/// A path as part of a command line that can be pasted; what a terminal does not show as it is becomes bash's and zsh's
+/// `$'…'`.
 pub fn quoted(path: &Path) -> String {
-    shell_words::quote(&shown(path)).into_owned()
+    let bytes = path.as_os_str().as_encoded_bytes();
+    // A tab that is typed asks for completions.
+    if shown(path).as_bytes() == bytes && !bytes.contains(&b'\t') {
+        return shell_words::quote(&shown(path)).into_owned();
+    }
+    let escaped = bytes.iter().map(|byte| match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        _ => format!("\\{byte:03o}"),
+    });
+    format!("$'{}'", escaped.collect::<Vec<_>>().concat())
 }
 
 /// The system's words for an error, without Rust's "(os error N)".

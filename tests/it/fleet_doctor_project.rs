@@ -250,7 +250,8 @@ fn tools_that_are_asked_for_must_be_there_new_and_awake() {
     let mut found = clinic.found_with("", &[], &path);
     found.retain(|one| one.id() != "localhost-names");
     let what = "Not installed, and not asked for so far: `tilt`, `k3d`, `docker`, `kubectl`";
-    let mend = "Install Tilt: https://docs.tilt.dev/install.html";
+    let mend = "Install Tilt: https://docs.tilt.dev/install.html; Install k3d: https://k3d.io; Install Docker: \
+                https://docs.docker.com/get-docker; Install kubectl: https://kubernetes.io/docs/tasks/tools";
     found.remove(0).counts_as_a_note().tells(what, None, mend);
 }
 

@@ -1,10 +1,15 @@
 //! One folder under many names: `HOME`, the XDG folders and projects behind links, with dots and slashes; and folders that
 //! cannot be folders.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use silo::failure::quoted;
+
+use crate::fleet_doctor::Clinic;
 use crate::machine::{assert_agreed, env_file, files_below, registry, run_with};
 use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
@@ -141,4 +146,29 @@ fn a_project_behind_a_link_is_one_instance(shell: Shell) {
     // A word on the link is a word on the project.
     sandbox.run("link", ["deny"]).success();
     session.run(":").assert_inactive();
+}
+
+#[test]
+fn a_path_that_cannot_be_shown_is_told_so_that_it_can_be_pasted() {
+    let clinic = Clinic::new();
+    let typed = |shell: &str, line: &str| {
+        let mut shell = clinic.sandbox.command(shell, "");
+        shell.args(["-c", line]);
+        clinic.sandbox.finish(shell).success().bytes
+    };
+    let odd: [&[u8]; 6] =
+        [b"a\nb", b"a\tb'c", b"\x1b[31m1\\n$HOME`x`!", "\u{202e}\u{e9}".as_bytes(), b"a\xffb", b"a b'c"];
+    for bytes in odd {
+        let word = quoted(Path::new(OsStr::from_bytes(bytes)));
+        assert!(!word.contains(|c: char| c.is_control() || c == '\u{fffd}' || c == '\u{202e}'), "{word:?}");
+        for shell in ["bash", "zsh"] {
+            assert_eq!(typed(shell, &format!("printf %s {word}")), bytes, "{shell} {word}");
+        }
+    }
+    assert_eq!(quoted(Path::new("/a/b")), "/a/b");
+    let app = clinic.project("we\nird\u{1b}");
+    fs::remove_file(app.join(".localnet.env")).expect("it was written");
+    let mend = clinic.only(&app, "env-file-missing").text("mend");
+    typed("bash", &mend);
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
 }

@@ -86,12 +86,12 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             Answer::Said(text) => found.extend(Version::find(&text).and_then(|version| old(tool, version, needed))),
         }
     }
-    if let [first, ..] = spare[..] {
+    if !spare.is_empty() {
         let names: Vec<String> = spare.iter().map(|tool| format!("`{}`", tool.name)).collect();
         found.push(
             Finding::note("tools-missing", format!("Not installed, and not asked for so far: {}", names.join(", ")))
                 .why("`silo up` needs Tilt, and with `[k3d]` the others")
-                .mend(first.install),
+                .mend(spare.iter().map(|tool| tool.install).collect::<Vec<_>>().join("; ")),
         );
     }
     found
