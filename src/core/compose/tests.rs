@@ -127,6 +127,10 @@ fn one_variable_is_one_port_whichever_service_it_is_in() {
             "1:9/udp -> \"${A_B_1_PORT}:9/udp\"",
         ]
     );
+    // The name of one service may be that of another with its port.
+    let both = [("db", &["9090:1", "9091:2"][..]), ("db-9090", &["80:80"])];
+    assert_eq!(ports(&both)[0], "9090:1 -> \"${DB_9090_PORT}:1\"");
+    assert_eq!(ports(&both)[2], "80:80 -> \"${DB_9090_80_PORT}:80\"");
     // Of a range for one port of the container any will do; else each is another one.
     assert_eq!(
         ports(&[("w", &["3000-3005:80/tcp", "4000-4001:40-41/udp"])]),
