@@ -1,8 +1,11 @@
 //! The only place that prints (design D11): stdout is the answer, stderr is the story.
 
 use std::io::{ErrorKind, IsTerminal as _, Write};
+use std::time::Duration;
 
 use owo_colors::OwoColorize as _;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::core::columns::{self, Cell, Tone};
@@ -100,20 +103,31 @@ impl Ui {
         self.answer_bytes(painted(lines).as_bytes())
     }
 
-    /// As [`Ui::lines`], in place of what this terminal shows, from its top; what does not fit is counted in a last line.
+    /// A second screen of this terminal, as pagers use it: what the first one shows comes back when this is dropped.
     ///
     /// # Errors
     /// As [`Ui::answer_bytes`].
-    pub fn screen(self, lines: &[Vec<Cell>]) -> Result<(), Failure> {
-        let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_row));
-        let room = if rows < 3 { lines.len() } else { rows - 1 };
-        let mut shown = lines[..lines.len().min(room)].to_vec();
-        if lines.len() > room {
-            let more = lines.len() - room + 1;
-            shown.truncate(room - 1);
-            shown.push(vec![Cell::new(&format!("… {more} more"), Tone::Faint)]);
+    pub fn screen(self) -> Result<Screen, Failure> {
+        // Made first: where only half was written, the rest is put right all the same.
+        let screen = Screen(self);
+        self.answer_bytes(b"\x1b[?1049h").map(|()| screen)
+    }
+
+    /// Waits so long, and says whether the reader of the answers went away meanwhile; a signal ends the wait early.
+    pub fn loses_reader(self, within: Duration) -> bool {
+        let (out, gone) = (std::io::stdout(), PollFlags::ERR | PollFlags::HUP);
+        // Linux tells of an end whatever is asked for, macOS only who waits to read.
+        let mut waiting = [PollFd::new(&out, PollFlags::RDBAND)];
+        let limit = Timespec::try_from(within).ok();
+        match poll(&mut waiting, limit.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => false,
+            Ok(_) if waiting[0].revents().intersects(gone) => true,
+            // Not everything can be waited for.
+            _ => {
+                std::thread::sleep(within);
+                false
+            }
         }
-        self.answer_bytes(format!("\x1b[H\x1b[2J{}", painted(&shown)).as_bytes())
     }
 
     /// Whether answers go to a terminal on which the cursor can be moved.
@@ -160,7 +174,7 @@ impl Ui {
         let style =
             indicatif::ProgressStyle::with_template("{spinner} {elapsed}").expect("the template is well-formed");
         let spinner = indicatif::ProgressBar::new_spinner().with_style(style);
-        spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+        spinner.enable_steady_tick(Duration::from_millis(100));
         Spinner(spinner)
     }
 
@@ -216,6 +230,35 @@ pub struct Spinner(indicatif::ProgressBar);
 impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A screen of its own on a terminal, until it is dropped.
+#[derive(Debug)]
+pub struct Screen(Ui);
+
+impl Screen {
+    /// Shows these lines in place of the last ones; what does not fit is counted in a last line.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`].
+    pub fn show(&self, lines: &[Vec<Cell>]) -> Result<(), Failure> {
+        let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_row));
+        let room = if rows < 3 { lines.len() } else { rows - 1 };
+        let mut shown = lines[..lines.len().min(room)].to_vec();
+        if lines.len() > room {
+            let more = lines.len() - room + 1;
+            shown.truncate(room - 1);
+            shown.push(vec![Cell::new(&format!("… {more} more"), Tone::Faint)]);
+        }
+        self.0.answer_bytes(format!("\x1b[H\x1b[2J{}", painted(&shown)).as_bytes())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // A terminal that is gone has nothing to get back.
+        let _ = self.0.answer_bytes(b"\x1b[?1049l");
     }
 }
 

@@ -33,12 +33,12 @@ pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, F
     Ok(0)
 }
 
-/// Prints again whenever something has changed: in place on a terminal, one below the other elsewhere, and one JSON
-/// text a line. Ends with Ctrl-C, which is its usual end and no failure.
+/// Prints again whenever something has changed: on a screen of its own on a terminal, one below the other elsewhere, and
+/// one JSON text a line. Ends with Ctrl-C or when its reader has gone, which are its usual ends and no failure.
 fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
     signals::watch();
     let mut before: Option<String> = None;
-    let in_place = context.ui.can_move(&context.environment);
+    let screen = (!as_json && context.ui.can_move(&context.environment)).then(|| context.ui.screen()).transpose()?;
     loop {
         let seen = census(context)?;
         let width = context.ui.width(&context.environment);
@@ -52,17 +52,16 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
         } else {
             let lines = lines(context, &seen, width);
             let state = |seen: &Seen| format!("{:?}\n", (&seen.instance, seen.state, seen.tilt, &seen.cluster));
-            let now = match in_place {
+            let now = match screen {
                 // Ages are kept true, and the width is that of now.
-                true => format!("{width:?}{lines:?}"),
+                Some(_) => format!("{width:?}{lines:?}"),
                 // The age alone is no change worth a second table in a file.
-                false => seen.iter().map(state).collect(),
+                None => seen.iter().map(state).collect(),
             };
             if before.as_ref() != Some(&now) {
-                if in_place {
-                    context.ui.screen(&lines)?;
-                } else {
-                    context.ui.lines(&lines)?;
+                match &screen {
+                    Some(screen) => screen.show(&lines)?,
+                    None => context.ui.lines(&lines)?,
                 }
                 before = Some(now);
             }
@@ -71,7 +70,9 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             if let Some(asked) = signals::asked() {
                 return Ok(if asked.sent { asked.code() } else { 0 });
             }
-            std::thread::sleep(PAUSE / STEPS);
+            if context.ui.loses_reader(PAUSE / STEPS) {
+                return Ok(0);
+            }
         }
     }
 }

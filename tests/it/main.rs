@@ -54,6 +54,7 @@ mod lifecycle_signals;
 mod lifecycle_two;
 mod lifecycle_up;
 mod lifecycle_wait;
+mod list_watch;
 mod machine;
 mod man;
 mod newcomer;
