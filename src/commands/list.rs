@@ -112,7 +112,7 @@ fn row(seen: &Seen, home: &Path, longest: usize) -> Vec<Cell> {
         Cell::plain(&ports.join(" ")),
         Cell::plain(seen.cluster.as_ref().map_or("", |(_, standing)| standing)),
         Cell::plain(tilt),
-        Cell::plain(&format!("{root}{branch}")),
+        Cell::tail(&format!("{root}{branch}")),
     ]
 }
 

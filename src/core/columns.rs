@@ -32,17 +32,24 @@ pub struct Cell {
     pub text: String,
     /// What it is about.
     pub tone: Tone,
+    /// Whether its end tells most, as a path's: what does not fit then goes from its beginning.
+    pub tail: bool,
 }
 
 impl Cell {
     /// A cell with a tone; what would steer a terminal is replaced.
     pub fn new(text: &str, tone: Tone) -> Self {
-        Self { text: one_line(text), tone }
+        Self { text: one_line(text), tone, tail: false }
     }
 
     /// A cell of no special tone.
     pub fn plain(text: &str) -> Self {
         Self::new(text, Tone::Plain)
+    }
+
+    /// A cell whose end tells most; it has to be the last of its row.
+    pub fn tail(text: &str) -> Self {
+        Self { tail: true, ..Self::plain(text) }
     }
 }
 
@@ -64,9 +71,16 @@ pub fn table(heads: &[&str], rows: &[Vec<Cell>], width: Option<usize>) -> Vec<Ve
             let last = at + 1 == said.len();
             let pad = if last { 0 } else { width.saturating_sub(cell.text.width()) };
             let gap = if last { "" } else { GAP };
-            Cell { text: format!("{}{}{gap}", cell.text, " ".repeat(pad)), tone: cell.tone }
+            Cell { text: format!("{}{}{gap}", cell.text, " ".repeat(pad)), ..cell }
         });
-        cut(cells.collect(), width)
+        let mut cells: Vec<Cell> = cells.collect();
+        if let (Some(width), Some((last, others))) = (width, cells.split_last_mut()) {
+            let others: usize = others.iter().map(|cell| cell.text.width()).sum();
+            if last.tail && width > others {
+                last.text = tail(&last.text, width - others);
+            }
+        }
+        cut(cells, width)
     };
     all.iter().map(line).collect()
 }
@@ -92,6 +106,22 @@ pub fn cut(line: Vec<Cell>, width: Option<usize>) -> Vec<Cell> {
         kept.push(Cell { text, ..cell });
     }
     kept
+}
+
+/// The end of a text that fits a width in columns, with `…` in place of what is before it.
+fn tail(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let wide = c.width().unwrap_or(0);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    };
+    let kept: Vec<char> = text.chars().rev().take_while(fits).collect();
+    std::iter::once('…').chain(kept.into_iter().rev()).collect()
 }
 
 /// A text cut in its middle to a width in columns, so that its end, which often tells most, stays.
@@ -135,6 +165,19 @@ mod tests {
         assert_eq!(shortened("app-feature-a-really-long-one", 11), "app-f…g-one");
         assert_eq!(shortened("app", 3), "app");
         assert_eq!(shortened("apps", 3), "a…s");
+    }
+
+    #[test]
+    fn what_does_not_fit_of_a_path_goes_from_its_beginning() {
+        let table = |root: &str, width| {
+            let rows = [vec![Cell::plain("a"), Cell::tail(root)]];
+            text(&table(&["name", "root"], &rows, Some(width))[1])
+        };
+        assert_eq!(table("/src/app (main)", 21), "a     /src/app (main)");
+        assert_eq!(table("/src/app (main)", 18), "a     …/app (main)");
+        assert_eq!(table("/日本語 (x)", 13), "a     …語 (x)", "no half of a wide letter");
+        assert_eq!(table("/src/app (main)", 7), "a     …");
+        assert_eq!(table("/src/app (main)", 6), "a    …", "there is no room for it at all");
     }
 
     #[test]
