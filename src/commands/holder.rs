@@ -11,6 +11,7 @@ use crate::core::environment::Environment;
 use crate::core::identity::{Identity, K3dParts, identity};
 use crate::core::lockfile::InstanceState;
 use crate::core::ports::Probe;
+use crate::core::source::one_line;
 use crate::store::instances::Ask;
 use crate::store::project::Project;
 use crate::store::registry;
@@ -30,7 +31,7 @@ pub(super) fn foreign(environment: &Environment, root: &Path, own: &Identity, po
     }
     Some(holder.map_or_else(
         || "a program of another user".to_owned(),
-        |holder| format!("`{}` (pid {})", holder.name, holder.pid),
+        |holder| format!("`{}` (pid {})", one_line(&holder.name), holder.pid),
     ))
 }
 

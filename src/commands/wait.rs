@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Context, running};
 use crate::backend::tilt;
+use crate::core::source::one_line;
 use crate::failure::Failure;
 use crate::sys::signals;
 
@@ -37,7 +38,8 @@ pub(super) fn run(context: &Context, timeout: u64) -> Result<u8, Failure> {
             return Ok(0);
         }
         if start.elapsed() > Duration::from_secs(timeout) {
-            let names: Vec<String> = waiting.iter().map(|one| format!("{} ({})", one.name, one.words())).collect();
+            let names: Vec<String> =
+                waiting.iter().map(|one| one_line(&format!("{} ({})", one.name, one.words()))).collect();
             return Err(Failure::new(format!("Not ready after {timeout} s: {}", names.join(", ")))
                 .hint("Look why: `silo logs NAME`"));
         }

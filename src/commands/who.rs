@@ -8,6 +8,7 @@ use super::Context;
 use crate::backend::docker::{Docker, Owner};
 use crate::core::leases::Instance;
 use crate::core::ports::Probe;
+use crate::core::source::one_line;
 use crate::failure::{Failure, code, shown};
 use crate::store::registry;
 use crate::sys::processes::Process;
@@ -66,7 +67,7 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
     if let Some(process) = &holders.process {
         let folder = process.folder.as_ref().map_or_else(String::new, |folder| format!(" in {}", shown(folder)));
         let of = holders.instance.map_or_else(String::new, |instance| format!(", started in {}", instance.name));
-        lines.push(format!("Held by {} (pid {}{of}){folder}", process.name, process.pid));
+        lines.push(format!("Held by {} (pid {}{of}){folder}", one_line(&process.name), process.pid));
     } else if holders.taken && holders.container.is_none() {
         lines.push("Held by a program of another user".to_owned());
     } else if holders.lease.is_some() && holders.container.is_none() {

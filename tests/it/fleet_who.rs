@@ -65,6 +65,30 @@ fn a_process_is_known_by_the_instance_it_was_started_in() {
     assert_eq!(told["process"]["folder"], json!("/"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_cannot_forge_a_line_by_its_name() {
+    let sandbox = Sandbox::new();
+    let [port] = free_ports();
+    let serve = format!(
+        "import socket, sys; s = socket.create_server(('127.0.0.1', {port})); \
+         open('/proc/self/comm', 'w').write('a\\nLeased\\x1b[m'); print('ready', flush=True); sys.stdin.read()"
+    );
+    let mut command = sandbox.command("/usr/bin/python3", "");
+    command.args(["-c", &serve]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut server = command.spawn().expect("it is there");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(server.stdout.as_mut().expect("it is piped"), &mut ready).expect("it starts");
+    let told = sandbox.run("", ["who", &port.to_string()]);
+    let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", port)]));
+    let moved = sandbox.run(&app, ["env", "app"]);
+    drop(server.stdin.take());
+    server.wait().expect("it ends with its input");
+    let (told, moved) = (told.success().stdout, moved.success().stderr);
+    assert!(told.starts_with("Held by a\u{fffd}Leased\u{fffd}[m (pid ") && told.lines().count() == 1, "{told:?}");
+    assert!(!moved.contains("\nLeased"), "{moved:?}");
+}
+
 #[test]
 fn a_value_is_printed_bare_and_the_story_goes_elsewhere() {
     let sandbox = Sandbox::new();
