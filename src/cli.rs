@@ -19,7 +19,7 @@ pub use words::{CompletedShell, ExportFormat, ShellName};
     name = "silo",
     version,
     about = "Isolated development environments: `cd` in, and ports, hosts and URLs are there",
-    after_help = "Examples:\n  eval \"$(silo hook zsh)\"    # In ~/.zshrc; other shells: silo hook --help\n  silo init && silo status   # A silo.toml, and what follows from it",
+    after_help = "Examples:\n  eval \"$(silo hook zsh)\"    # In ~/.zshrc; other shells: silo hook --help",
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -52,7 +52,7 @@ pub struct Global {
 pub enum Command {
     /// Make a silo.toml here and trust it
     #[command(
-        after_help = "Examples:\n  silo init\n  silo init --tilt           # Also the Tilt extension, below tilt-extensions/silo\n  silo init -c other.toml"
+        after_help = "Examples:\n  silo init\n  silo init --tilt           # Also the Tilt extension, in tilt-extensions/silo\n  silo init -c other.toml"
     )]
     Init {
         /// Write the Tilt extension too; an existing silo.toml stays as it is
@@ -128,7 +128,7 @@ pub enum Command {
     },
     /// Look for what is wrong, and say what mends it
     #[command(
-        after_help = "Examples:\n  silo doctor                  # Exit code 1 while a problem remains\n  silo doctor --fix            # Also mend what can be mended without losing anything\n  silo doctor --json | jq -r '.[] | select(.severity == \"problem\") | .mend'"
+        after_help = "Examples:\n  silo doctor         # Exit code 1 while a problem remains\n  silo doctor --fix   # Also mend what can be mended without losing anything\n  silo doctor --json | jq -r '.[] | select(.severity == \"problem\") | .mend'"
     )]
     Doctor {
         /// Mend what can be mended without losing anything, and say what was done
@@ -140,7 +140,7 @@ pub enum Command {
     },
     /// Free the leases of projects whose folder is gone
     #[command(
-        after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --clusters --yes   # Also their clusters, containers, networks and volumes"
+        after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --clusters --yes   # Clusters, containers, networks, volumes too"
     )]
     Prune(PruneArgs),
     /// Show what activation changes in this shell
@@ -166,7 +166,7 @@ pub enum Command {
     Deny,
     /// Print the shell hook, or add it to the shell's start file
     #[command(
-        after_help = "Examples:\n  eval \"$(silo hook bash)\"           # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"            # ~/.zshrc\n  silo hook fish | source            # ~/.config/fish/config.fish\n  eval (silo hook elvish | slurp)    # ~/.config/elvish/rc.elv\n  eval \"`silo hook tcsh`\"            # ~/.tcshrc\n  silo hook nu | save -f silo.nu     # In an autoload folder of nushell\n  silo hook --install                # Add the line for $SHELL: shows the change, then asks\n  silo hook --uninstall              # Take it out again"
+        after_help = "Examples:\n  eval \"$(silo hook bash)\"           # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"            # ~/.zshrc\n  silo hook fish | source            # ~/.config/fish/config.fish\n  eval (silo hook elvish | slurp)    # ~/.config/elvish/rc.elv\n  eval \"`silo hook tcsh`\"            # ~/.tcshrc\n  silo hook nu | save -f silo.nu     # In an autoload folder of nushell\n  silo hook --install                # Add the line for $SHELL; asks first\n  silo hook --uninstall              # Take it out again"
     )]
     Hook(HookArgs),
     /// Print the completions for a shell
@@ -207,7 +207,7 @@ pub enum Command {
     },
     /// Wait until every resource of Tilt is ready
     #[command(
-        after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 300   # Exit code 1 and the names of those that are not ready"
+        after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 300   # Exit code 1 and names of those not ready"
     )]
     Wait {
         /// Longest wait, in seconds

@@ -15,8 +15,10 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down"]),
     ("All instances", &["list", "who", "doctor", "prune"]),
-    ("Shell", &["hook", "completions", "diff", "deactivate", "deny", "require", "export"]),
-    ("silo itself", &["doc", "version"]),
+    (
+        "Shell, and silo itself",
+        &["hook", "completions", "diff", "deactivate", "deny", "require", "export", "doc", "version"],
+    ),
 ];
 
 /// The command line, with the overview as its help.
@@ -45,15 +47,17 @@ fn template(command: &clap::Command) -> StyledStr {
     let (header, literal) = (*command.get_styles().get_header(), *command.get_styles().get_literal());
     let mut text = StyledStr::new();
     let mut put = |words: std::fmt::Arguments<'_>| text.write_fmt(words).expect("a text takes every line");
-    put(format_args!("{{about}}\n\n{{usage-heading}} {{usage}}\n{header}Options:{header:#}"));
-    for option in command.get_arguments().filter(|argument| !argument.is_positional()) {
-        let short = option.get_short().expect("every option of all commands has a short form");
-        put(format_args!(" {literal}-{short}{literal:#}"));
-        if let (Some([value]), true) = (option.get_value_names(), option.get_action().takes_values()) {
-            put(format_args!(" <{value}>"));
-        }
+    put(format_args!("{{about}}\n{{usage-heading}} {literal}silo{literal:#}"));
+    let options = command.get_arguments().filter(|argument| !argument.is_positional());
+    let (valued, flags): (Vec<_>, Vec<_>) = options.partition(|option| option.get_action().takes_values());
+    let short = |option: &clap::Arg| option.get_short().expect("every option of all commands has a short form");
+    let flags: String = ['h', 'V'].into_iter().chain(flags.into_iter().map(short)).collect();
+    put(format_args!(" [{literal}-{flags}{literal:#}]"));
+    for option in valued {
+        let value = option.get_value_names().and_then(<[_]>::first).expect("it has a value");
+        put(format_args!(" [{literal}-{}{literal:#} <{value}>]", short(option)));
     }
-    put(format_args!(" {literal}-h{literal:#} {literal}-V{literal:#}   (more: silo help COMMAND)\n"));
+    put(format_args!(" <COMMAND>   (more: silo help COMMAND)\n"));
     for (title, names) in GROUPS {
         put(format_args!("\n{header}{title}:{header:#}"));
         for name in *names {
