@@ -75,13 +75,16 @@ impl Ui {
     /// A [`Failure`] when it cannot be written.
     pub fn answer_bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Failure::new(format!("Cannot write the answer to standard output: {}", reason(&error)))
-                    .hint("Only the answer is missing; what the command does is done"))
-            }
-            _ => Ok(()),
-        }
+        answered(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
+    /// Prints the help that was asked for as an answer, and a mistake on the command line as a part of the story.
+    ///
+    /// # Errors
+    /// As [`Ui::answer_bytes`]; a mistake that nobody can be told of is none.
+    pub fn explain(self, help: &clap::Error) -> Result<(), Failure> {
+        let printed = help.print().and_then(|()| std::io::stdout().flush());
+        if help.use_stderr() { Ok(()) } else { answered(printed) }
     }
 
     /// The width in columns at which answers are cut: the terminal's, or what `COLUMNS` says of it; none when the
@@ -259,6 +262,17 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // A terminal that is gone has nothing to get back.
         let _ = self.0.answer_bytes(b"\x1b[?1049l");
+    }
+}
+
+/// How writing an answer ended; a reader that went away is no error.
+fn answered(written: std::io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("Cannot write the answer to standard output: {}", reason(&error)))
+                .hint("Only the answer is missing; what the command does is done"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use serde_json::{Map, Value};
 
+use crate::core::columns::hanging;
 use crate::core::config;
+use crate::core::environment::Environment;
 use crate::core::pages::{PAGES, Page, page};
 use crate::core::settings;
 use crate::core::suggest::nearest;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
-pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure> {
+pub(super) fn run(ui: Ui, environment: &Environment, topic: Option<&str>, json: bool) -> Result<u8, Failure> {
     // No page, but what an editor is told; it is JSON already.
     if let Some((.., schema)) = SCHEMAS.iter().find(|(name, ..)| topic == Some(*name)) {
         return ui.answer(schema).map(|()| 0);
@@ -22,7 +24,7 @@ pub(super) fn run(ui: Ui, topic: Option<&str>, json: bool) -> Result<u8, Failure
             object.insert("markdown".to_owned(), page.markdown.into());
             ui.answer_json(&Value::Object(object))?;
         }
-        (None, false) => ui.answer(&list())?,
+        (None, false) => ui.answer(&list(ui.width(environment)))?,
         (None, true) => {
             let pages: Value = PAGES.iter().map(|page| Value::Object(described(page))).collect();
             ui.answer_json(&pages)?;
@@ -46,13 +48,13 @@ fn find(topic: &str) -> Result<&'static Page, Failure> {
     })
 }
 
-/// A line for each page.
-fn list() -> String {
+/// A line for each page, and more where a terminal is narrower.
+fn list(columns: Option<usize>) -> String {
     let pages = PAGES.iter().map(|page| (page.topic, page.summary()));
     let all = pages.chain(SCHEMAS.iter().map(|(name, what, _)| (*name, (*what).to_owned())));
     let all: Vec<_> = all.collect();
     let width = all.iter().map(|(topic, _)| topic.len()).max().unwrap_or(0);
-    all.iter().map(|(topic, summary)| format!("{topic:width$}  {summary}\n")).collect::<Vec<_>>().concat()
+    all.iter().map(|(topic, summary)| hanging(&format!("{topic:width$}  "), summary, columns)).collect()
 }
 
 fn described(page: &Page) -> Map<String, Value> {

@@ -113,7 +113,7 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         Command::Hook(HookArgs { shell: Some(shell), install: false, uninstall: false, .. }) => {
             hook::run(ui, environment, &program, shell)
         }
-        Command::Doc { topic, json, .. } => doc::run(ui, topic.as_deref(), json),
+        Command::Doc { topic, json, .. } => doc::run(ui, environment, topic.as_deref(), json),
         Command::Completions { shell } => completions::run(ui, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
         command => match (context(cli.global, environment.clone(), program, ui, Mistakes::of(&command)), command) {
@@ -172,8 +172,11 @@ pub fn hook_call(environment: &Environment, program: Option<&OsString>, argument
 
 /// Prints a mistake on the command line, or the help that was asked for.
 pub fn usage(error: &clap::Error) -> u8 {
-    // A closed pipe ends quietly.
-    let _ = error.print();
+    let ui = Ui::default();
+    if let Err(failure) = ui.explain(error) {
+        ui.fail(&failure);
+        return failure.code;
+    }
     u8::try_from(error.exit_code()).unwrap_or(crate::failure::code::USAGE)
 }
 

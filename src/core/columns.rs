@@ -136,6 +136,25 @@ pub fn shortened(text: &str, width: usize) -> String {
     format!("{start}…{end}")
 }
 
+/// A text behind its head; with a width, what does not fit goes on below it, broken at spaces.
+pub fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
+    let indent = head.width();
+    let mut lines = vec![head.to_owned()];
+    let mut at = indent;
+    for word in text.split(' ') {
+        let fits = width.is_none_or(|width| at + word.width() <= width) || at == indent;
+        if !fits {
+            lines.push(" ".repeat(indent));
+            at = indent;
+        }
+        let line = lines.last_mut().expect("there is a first one");
+        line.push_str(word);
+        line.push(' ');
+        at += word.width() + 1;
+    }
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
 /// A line's text without its tones, and without spaces at its end.
 pub fn text(line: &[Cell]) -> String {
     let text: String = line.iter().map(|cell| cell.text.as_str()).collect();
@@ -165,6 +184,14 @@ mod tests {
         assert_eq!(shortened("app-feature-a-really-long-one", 11), "app-f…g-one");
         assert_eq!(shortened("app", 3), "app");
         assert_eq!(shortened("apps", 3), "a…s");
+    }
+
+    #[test]
+    fn a_text_hangs_behind_its_head() {
+        assert_eq!(hanging("one  ", "a few words", None), "one  a few words\n");
+        assert_eq!(hanging("one  ", "a few words", Some(16)), "one  a few words\n");
+        assert_eq!(hanging("one  ", "a few words", Some(15)), "one  a few\n     words\n");
+        assert_eq!(hanging("one  ", "extraordinary words", Some(9)), "one  extraordinary\n     words\n");
     }
 
     #[test]

@@ -123,6 +123,15 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
 }
 
 #[test]
+fn the_topics_fit_a_terminal_and_hang_below_their_beginning() {
+    let sandbox = Sandbox::new();
+    let text = on_a_terminal(&sandbox, "--list", 60, &[("COLUMNS", "")]);
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    let hanging = "ports            Every instance leases ports of its own and\n                 keeps them, so that no two collide\n";
+    assert!(text.contains(hanging), "{text}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let sandbox = Sandbox::new();
     let mut shell = sandbox.command("sh", "");

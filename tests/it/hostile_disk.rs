@@ -148,7 +148,8 @@ fn an_answer_that_cannot_be_written_is_a_failure() {
     let sandbox = Sandbox::new();
     let app = project(&sandbox, "app");
     sandbox.run(&app, ["env"]).success();
-    for args in [["env"], ["status"], ["profiles"], ["version"]] {
+    let help = [&["--help"][..], &["help", "list"], &["list", "-h"], &["--version"]];
+    for args in [&["env"][..], &["status"], &["profiles"], &["version"]].into_iter().chain(help) {
         let mut sh = sandbox.command("sh", &app);
         sh.arg("-c").arg("exec \"$0\" \"$@\" >/dev/full").arg(SILO).args(args);
         let ran = sandbox.finish(sh).exit(1);
