@@ -13,10 +13,17 @@ const BEGIN_JOINED: &str = "# >>> silo hook >>> (the line above had no end)";
 const END: &str = "# <<< silo hook <<<";
 
 /// How a start file loads the hook of a shell: what stands before silo's name, and what after it.
-const LINES: [(Shell, &str, &str); 3] = [
+const LINES: [(Shell, &str, &str); 6] = [
     (Shell::Bash, "eval \"$(", " hook bash)\""),
     (Shell::Zsh, "eval \"$(", " hook zsh)\""),
     (Shell::Fish, "", " hook fish | source"),
+    (
+        Shell::Nu,
+        "mkdir ($nu.data-dir | path join vendor/autoload); ",
+        " hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)",
+    ),
+    (Shell::Elvish, "eval (", " hook elvish | slurp)"),
+    (Shell::Tcsh, "eval \"`", " hook tcsh`\""),
 ];
 
 /// Why marked lines cannot be changed.
@@ -30,10 +37,15 @@ pub enum Unmarked {
     Foreign(usize),
 }
 
-/// The line that loads a shell's hook; `silo` is a word of that shell. None for a shell whose start file silo does not know.
-pub fn load_line(shell: Shell, silo: &[u8]) -> Option<Vec<u8>> {
-    let (_, before, after) = LINES.iter().find(|(known, ..)| *known == shell)?;
-    Some([before.as_bytes(), silo, after.as_bytes()].concat())
+/// The line that loads a shell's hook; `silo` is a word of that shell.
+pub fn load_line(shell: Shell, silo: &[u8]) -> Vec<u8> {
+    let (_, before, after) = LINES.iter().find(|(known, ..)| *known == shell).expect("every shell has its line");
+    if shell == Shell::Tcsh && silo.contains(&b'\\') {
+        // Within backquotes only an alias keeps its quotes; the hook has both names for the same.
+        let before: &[u8] = b"set __silo_bin = ";
+        return [before, silo, b"; alias __silo_ask '\"$__silo_bin:q\" hook tcsh'; eval \"`__silo_ask`\""].concat();
+    }
+    [before.as_bytes(), silo, after.as_bytes()].concat()
 }
 
 /// A start file's text with the line in it, between marks and at the end; a text that has it is returned as it is.
@@ -227,9 +239,11 @@ mod tests {
 
     #[test]
     fn the_line_is_the_one_of_the_documentation() {
-        let line = |shell| load_line(shell, b"silo").map(|line| String::from_utf8(line).expect("it is text"));
-        assert_eq!(line(Shell::Bash).as_deref(), Some("eval \"$(silo hook bash)\""));
-        assert_eq!(line(Shell::Zsh).as_deref(), Some("eval \"$(silo hook zsh)\""));
-        assert_eq!(line(Shell::Fish).as_deref(), Some("silo hook fish | source"));
+        let page = include_str!("../../docs/shell.md").replace("\\|", "|");
+        for shell in Shell::ALL.into_iter().filter(|shell| *shell != Shell::Tcsh) {
+            let line = String::from_utf8(load_line(shell, b"silo")).expect("it is text");
+            assert!(page.contains(&format!("`{line}` |")), "{line}");
+        }
+        assert_eq!(load_line(Shell::Tcsh, b"silo"), b"eval \"`silo hook tcsh`\"", "of `silo help hook`");
     }
 }

@@ -126,17 +126,22 @@ impl Session {
         let own = tempfile::Builder::new().prefix("session-").tempdir_in(sandbox.path("home"));
         let own = own.expect("HOME is writable").keep();
         let mut words = shell.configure(sandbox, setup, &own);
-        let told = words.iter().position(|word| word == "--rcfile" || word == "-C").filter(|_| setup.own_start_file);
+        let named = ["--rcfile", "-C", "-rc"].map(OsStr::new);
+        let told = words.iter().position(|word| named.contains(&word.as_os_str())).filter(|_| setup.own_start_file);
         if let Some(told) = told {
             words.truncate(told);
             words.push("-i".into());
+        } else if setup.own_start_file && shell == Shell::Tcsh {
+            words = vec![shell.program().into(), "-i".into()];
         }
         let line: Vec<&OsStr> = setup.wrapper.iter().copied().chain(words.iter().map(OsString::as_os_str)).collect();
         let mut command = sandbox.command(line[0], dir);
         let session = own.join(match shell {
             Shell::Bash => "bashrc",
             Shell::Zsh => ".zshrc",
-            _ => "config.fish",
+            Shell::Elvish => "rc.elv",
+            Shell::Tcsh => ".tcshrc",
+            Shell::Fish | Shell::Nu => "config.fish",
         });
         let (name, value) = if setup.own_start_file { ("SESSION", &session) } else { ("ZDOTDIR", &own) };
         command.args(&line[1..]).env(name, value);

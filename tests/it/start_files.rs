@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::machine::written;
-use crate::pty::{Session, Setup, Shell, first_shells};
+use crate::pty::{Session, Setup, Shell, first_shells, in_shells};
 use crate::sandbox::{Ran, SILO, Sandbox, free_ports, toml_with_ports};
 
-first_shells!(
-    a_new_shell_is_active_on_cd_until_the_line_is_taken_out,
-    silo_is_called_by_name_where_a_login_shell_finds_it,
-    a_silo_in_any_folder_is_called_as_it_is,
-    a_line_written_by_hand_is_left_as_it_is,
+first_shells!(silo_is_called_by_name_where_a_login_shell_finds_it, a_line_written_by_hand_is_left_as_it_is);
+
+in_shells!({ bash = Bash, zsh = Zsh, fish = Fish, elvish = Elvish, tcsh = Tcsh }:
+    a_new_shell_is_active_on_cd_until_the_line_is_taken_out
+    a_silo_in_any_folder_is_called_as_it_is
 );
 
 /// The file a shell without further settings starts with.
@@ -21,15 +21,31 @@ pub(crate) fn start_file(sandbox: &Sandbox, shell: Shell) -> PathBuf {
         Shell::Bash => "home/.bashrc",
         Shell::Zsh => "home/.zshrc",
         Shell::Fish => "config/fish/config.fish",
-        Shell::Nu | Shell::Elvish | Shell::Tcsh => unreachable!("silo knows no start file of theirs"),
+        Shell::Elvish => "config/elvish/rc.elv",
+        Shell::Tcsh => "home/.tcshrc",
+        Shell::Nu => unreachable!("its line is added by hand"),
     })
+}
+
+/// What reads the session's own configuration.
+fn first(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Elvish => {
+            "if (has-env SESSION) {
+               var add = {|names| keys $names | each {|name| edit:add-var $name $names[$name] } }
+               eval &on-end=$add (slurp <$E:SESSION)
+             }"
+        }
+        Shell::Tcsh => "if ($?SESSION) source \"$SESSION\"",
+        _ => "[ -z \"$SESSION\" ] || . \"$SESSION\"",
+    }
 }
 
 /// Writes a start file, which reads the session's own configuration first.
 fn write_start_file(sandbox: &Sandbox, shell: Shell, text: &str) -> PathBuf {
     let file = start_file(sandbox, shell);
     fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the sandbox is writable");
-    fs::write(&file, format!("[ -z \"$SESSION\" ] || . \"$SESSION\"\n{text}")).expect("the sandbox is writable");
+    fs::write(&file, format!("{}\n{text}", first(shell))).expect("the sandbox is writable");
     file
 }
 
@@ -59,6 +75,15 @@ fn line(shell: Shell, silo: &str) -> String {
     shell.load().replacen("silo", silo, 1)
 }
 
+/// The word that stands for silo's own path.
+fn quoted_silo(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Elvish => "\"$SILO\"",
+        Shell::Tcsh => "$SILO",
+        _ => "'$SILO'",
+    }
+}
+
 fn a_new_shell_is_active_on_cd_until_the_line_is_taken_out(shell: Shell) {
     let sandbox = Sandbox::new();
     let port = project(&sandbox);
@@ -68,7 +93,7 @@ fn a_new_shell_is_active_on_cd_until_the_line_is_taken_out(shell: Shell) {
 
     let ran = hook(&sandbox, shell, &["--install", "--yes"]).success();
     let added: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("+")).collect();
-    assert_eq!(added[3], line(shell, "'$SILO'"), "{}", ran.stdout);
+    assert_eq!(added[3], line(shell, quoted_silo(shell)), "{}", ran.stdout);
     ran.stderr_has(&format!("undo: `silo hook {} --uninstall`", shell.name()));
     assert_eq!(web_port(&sandbox, shell).as_ref(), Some(&port));
 
@@ -93,7 +118,7 @@ fn silo_is_called_by_name_where_a_login_shell_finds_it(shell: Shell) {
         Shell::Fish => {
             (sandbox.path("config/fish/conf.d/path.fish"), format!("set -gx PATH {} $PATH\n", bin.display()))
         }
-        Shell::Nu | Shell::Elvish | Shell::Tcsh => unreachable!("silo knows no start file of theirs"),
+        Shell::Nu | Shell::Elvish | Shell::Tcsh => unreachable!("they are not asked"),
     };
     fs::create_dir_all(login.parent().expect("it lies in a folder")).expect("the sandbox is writable");
     fs::write(login, text).expect("the sandbox is writable");
@@ -199,6 +224,32 @@ fn zsh_itself_says_where_its_start_file_lies() {
     let mut silo = sandbox.command(SILO, "");
     silo.args(["hook", "zsh", "--install"]).env("ZDOTDIR", "relative");
     sandbox.finish(silo).exit(1).stderr_has("ZDOTDIR is not an absolute path: `relative`\nHint: ");
+}
+
+#[test]
+fn older_names_count_where_only_they_are_there() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("home/.elvish")).expect("the sandbox is writable");
+    for (shell, name, line) in [
+        (Shell::Elvish, ".elvish/rc.elv", "eval (\"$SILO\" hook elvish | slurp)"),
+        (Shell::Tcsh, ".cshrc", "if ($?tcsh) eval \"`$SILO hook tcsh`\""),
+    ] {
+        let text = first(shell);
+        fs::write(sandbox.path("home").join(name), format!("{text}\n")).expect("the sandbox is writable");
+        let ran = hook(&sandbox, shell, &["--install", "--yes"]).success();
+        assert!(ran.stdout.contains(&format!("+++ ~/{name}\n")) && ran.stdout.contains(line), "{}", ran.stdout);
+    }
+    let port = project(&sandbox);
+    assert_eq!(web_port(&sandbox, Shell::Tcsh).as_ref(), Some(&port));
+}
+
+#[test]
+fn for_nushell_the_steps_are_told() {
+    let sandbox = Sandbox::new();
+    for word in ["--install", "--uninstall"] {
+        let ran = hook(&sandbox, Shell::Nu, &[word]).exit(1).stdout("");
+        ran.stderr_has(&Shell::Nu.load()).stderr_has("`$nu.config-path`").stderr_has("`rm ($nu.data-dir");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::pty::Shell;
 use crate::sandbox::{SILO, Sandbox};
 use crate::start_files::{hook, start_file};
 
-const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
+const SHELLS: [Shell; 5] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::Tcsh];
 
 /// A home whose `.bashrc` is to be changed.
 fn home(text: &[u8]) -> Sandbox {

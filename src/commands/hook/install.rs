@@ -95,14 +95,18 @@ fn shell(context: &Context, arguments: &HookArgs) -> Result<Shell, Failure> {
 fn additions(context: &Context, shell: Shell, login: &Login, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
     let silo = program(&context.environment, &context.program)?;
     let word = if login.finds(&silo) { b"silo".to_vec() } else { shell.quote(silo.as_os_str().as_bytes()) };
-    let line = startfile::load_line(shell, &word).ok_or_else(|| unknown(shell))?;
+    let line = startfile::load_line(shell, &word);
     if line.contains(&b'\n') {
         return Err(Failure::new(format!("The path of silo itself has a line end in it: `{}`", shown(&silo)))
             .hint("Move it to a folder of PATH, such as `~/.local/bin`"));
     }
     let mut changes = Vec::new();
     for Wanted { path, shared, reads } in wanted {
-        let guard: &[u8] = if shared { b"[ -z \"${BASH_VERSION-}\" ] || " } else { b"" };
+        let guard: &[u8] = match shell {
+            Shell::Tcsh if shared => b"if ($?tcsh) ",
+            _ if shared => b"[ -z \"${BASH_VERSION-}\" ] || ",
+            _ => b"",
+        };
         let line = [guard, &line].concat();
         let by_hand =
             |failure: Failure| failure.hint(format!("Or add this line by hand: {}", String::from_utf8_lossy(&line)));
@@ -163,6 +167,10 @@ fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<
 fn wanted(context: &Context, shell: Shell, login: &Login) -> Result<Vec<Wanted>, Failure> {
     let home = &context.dirs.home;
     let folder = |name: &str| context.environment.get(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let config = || {
+        let folder = folder("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
+        folder.unwrap_or_else(|| home.join(".config"))
+    };
     let (path, reads) = if shell == Shell::Bash {
         let read = LOGIN_FILES.iter().find_map(|name| Some((*name, text(&home.join(name))?)));
         return Ok(of_bash(home, cfg!(target_os = "macos"), read));
@@ -173,15 +181,22 @@ fn wanted(context: &Context, shell: Shell, login: &Login) -> Result<Vec<Wanted>,
                 .hint("Run `export ZDOTDIR=~/.zsh` first, or where it really is"));
         }
         (folder.join(".zshrc"), Vec::new())
+    } else if shell == Shell::Tcsh {
+        // csh reads the second one too.
+        let shared = !files::exists(&home.join(".tcshrc")) && files::exists(&home.join(".cshrc"));
+        let path = home.join(if shared { ".cshrc" } else { ".tcshrc" });
+        return Ok(vec![Wanted { path, shared, reads: Vec::new() }]);
+    } else if shell == Shell::Elvish {
+        let (path, old) = (config().join("elvish/rc.elv"), home.join(".elvish/rc.elv"));
+        (if !files::exists(&path) && files::exists(&old) { old } else { path }, Vec::new())
     } else if shell == Shell::Fish {
-        let folder = folder("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
-        let folder = folder.unwrap_or_else(|| home.join(".config")).join("fish");
+        let folder = config().join("fish");
         let mut snippets = files::names_in(&folder.join("conf.d"));
         snippets.retain(|path| path.extension().is_some_and(|extension| extension == "fish"));
         snippets.sort();
         (folder.join("config.fish"), snippets)
     } else {
-        return Err(unknown(shell));
+        return Err(of_nushell());
     };
     Ok(vec![Wanted { path, shared: false, reads }])
 }
@@ -211,9 +226,12 @@ fn show(context: &Context, change: &Change) -> Result<(), Failure> {
     context.ui.answer(&diff.unified_diff().context_radius(1).header(before, &path).to_string())
 }
 
-fn unknown(shell: Shell) -> Failure {
-    Failure::new(format!("The start file of {} is not known", shell.name()))
-        .hint("An example of `silo hook --help` is its line; add it by hand")
+/// nushell's line writes a second file, which it goes on reading: taking the line out would not be the whole undo.
+fn of_nushell() -> Failure {
+    let line = String::from_utf8_lossy(&startfile::load_line(Shell::Nu, b"silo")).into_owned();
+    Failure::new("In nushell the hook is added and taken out by hand")
+        .hint(format!("To add it, put this at the end of the file `$nu.config-path`: `{line}`"))
+        .hint("To take it out, remove that line, and run `rm ($nu.data-dir | path join vendor/autoload/silo.nu)`")
 }
 
 fn unchanged(file: &Dotfile, why: Unmarked) -> Failure {

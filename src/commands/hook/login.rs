@@ -30,6 +30,10 @@ pub(super) struct Login {
 impl Login {
     /// Asks a login shell; one that is missing or does not answer knows nothing.
     pub(super) fn ask(shell: Shell, outside: &Environment) -> Self {
+        if !matches!(shell, Shell::Bash | Shell::Zsh | Shell::Fish) {
+            // These cannot be asked as login shells.
+            return Self::default();
+        }
         let pairs = GIVEN.iter().filter_map(|name| Some((*name, outside.get(name)?)));
         let mut environment: Environment = pairs.collect();
         environment.set("PATH", PATH);
