@@ -9,6 +9,8 @@ use super::shell::Shell;
 const BEGIN: &str = "# >>> silo hook >>>";
 /// The same, where the text before had no line end: taking the lines out takes the added line end out too.
 const BEGIN_JOINED: &str = "# >>> silo hook >>> (the line above had no end)";
+/// The same, where there was no file before: taking the lines out takes the file away when nothing else is in it by then.
+const BEGIN_MADE: &str = "# >>> silo hook >>> (there was no file before)";
 /// The line below what silo added.
 const END: &str = "# <<< silo hook <<<";
 
@@ -48,14 +50,20 @@ pub fn load_line(shell: Shell, silo: &[u8]) -> Vec<u8> {
     [before.as_bytes(), silo, after.as_bytes()].concat()
 }
 
-/// A start file's text with the line in it, between marks and at the end; a text that has it is returned as it is.
+/// A start file's text with the line in it, between marks and at the end; a text that has it is returned as it is. There
+/// may be no file yet.
 ///
 /// # Errors
 /// [`Unmarked`] where marks are there that silo did not write so.
-pub fn with_line(text: &[u8], line: &[u8], shell: Shell) -> Result<Vec<u8>, Unmarked> {
+pub fn with_line(file: Option<&[u8]>, line: &[u8], shell: Shell) -> Result<Vec<u8>, Unmarked> {
+    let text = file.unwrap_or_default();
     let Some(marked) = marked(text)? else {
         let joined = !text.is_empty() && !text.ends_with(b"\n");
-        let (before, begin) = if joined { ("\n", BEGIN_JOINED) } else { ("", BEGIN) };
+        let (before, begin) = match file {
+            None => ("", BEGIN_MADE),
+            Some(_) if joined => ("\n", BEGIN_JOINED),
+            Some(_) => ("", BEGIN),
+        };
         let lines = [before.as_bytes(), begin.as_bytes(), b"\n", line, b"\n", END.as_bytes(), b"\n"].concat();
         return Ok([text, &lines].concat());
     };
@@ -79,6 +87,12 @@ pub fn without_line(text: &[u8]) -> Result<Option<Vec<u8>>, Unmarked> {
         whole.start -= 1;
     }
     Ok(Some([&text[..whole.start], &text[whole.end..]].concat()))
+}
+
+/// Whether silo made this file and nothing but its lines is in it.
+pub fn is_own(text: &[u8]) -> bool {
+    text.starts_with([BEGIN_MADE, "\n"].concat().as_bytes())
+        && without_line(text).is_ok_and(|rest| rest.is_some_and(|rest| rest.is_empty()))
 }
 
 /// Whether the text has marked lines.
@@ -123,7 +137,7 @@ fn marked(text: &[u8]) -> Result<Option<Marked>, Unmarked> {
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let range = at..at + line.len();
         at = range.end;
-        let known = [BEGIN, BEGIN_JOINED, END].into_iter().find(|mark| mark.as_bytes() == bare(line));
+        let known = [BEGIN, BEGIN_JOINED, BEGIN_MADE, END].into_iter().find(|mark| mark.as_bytes() == bare(line));
         marks.extend(known.map(|mark| (mark, range)));
     }
     match &marks[..] {
@@ -155,7 +169,7 @@ mod tests {
     const LINE: &[u8] = b"eval \"$(silo hook bash)\"";
 
     fn added(text: &[u8]) -> Vec<u8> {
-        with_line(text, LINE, Shell::Bash).expect("nothing is marked")
+        with_line(Some(text), LINE, Shell::Bash).expect("nothing is marked")
     }
 
     #[test]
@@ -184,11 +198,21 @@ mod tests {
 
     #[test]
     fn another_silo_takes_the_place_of_the_one_between_the_marks() {
-        let other = with_line(b"a\n", b"eval \"$('/old/silo' hook bash)\"", Shell::Bash).expect("nothing is marked");
+        let other =
+            with_line(Some(b"a\n"), b"eval \"$('/old/silo' hook bash)\"", Shell::Bash).expect("nothing is marked");
         assert_eq!(added(&[&other[..], b"b\n"].concat()), [added(b"a\n"), b"b\n".to_vec()].concat());
         let text = String::from_utf8(added(b"")).expect("it is text");
         let crlf = text.replace('\n', "\r\n");
         assert_eq!(added(crlf.as_bytes()), crlf.as_bytes(), "an editor changed the line ends");
+    }
+
+    #[test]
+    fn a_file_that_silo_made_is_known_while_nothing_else_is_in_it() {
+        let made = with_line(None, LINE, Shell::Bash).expect("nothing is marked");
+        assert!(is_own(&made) && is_own(&added(&made)));
+        assert_eq!(without_line(&made), Ok(Some(Vec::new())));
+        assert!(!is_own(&[&made[..], b"a\n"].concat()) && !is_own(&[b"\n", &made[..]].concat()));
+        assert!(!is_own(&added(b"")), "an empty file was there before");
     }
 
     #[test]
@@ -203,7 +227,7 @@ mod tests {
             (format!("{BEGIN}\n{END}\n"), Unmarked::Foreign(2)),
             (format!("a\n{BEGIN}\nx\ny\n{END}\n"), Unmarked::Foreign(3)),
         ] {
-            assert_eq!(with_line(text.as_bytes(), LINE, Shell::Bash), Err(why), "{text}");
+            assert_eq!(with_line(Some(text.as_bytes()), LINE, Shell::Bash), Err(why), "{text}");
         }
         assert_eq!(without_line(format!("a\n{BEGIN}\n").as_bytes()), Err(Unmarked::Torn(2)));
     }

@@ -53,14 +53,28 @@ impl Dotfile {
         files::is_link(&self.named)
     }
 
+    /// Removes it, unless somebody has changed it since it was looked at.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the path; the file is then still there.
+    pub fn remove(&self) -> Result<(), Failure> {
+        self.unchanged()?;
+        files::remove(&self.path)
+    }
+
+    fn unchanged(&self) -> Result<(), Failure> {
+        match Self::look(&self.named)? == *self {
+            true => Ok(()),
+            false => Err(refused(&self.named, "it was changed in this very moment", &self.path)),
+        }
+    }
+
     /// Replaces its content, unless somebody has changed it since it was looked at.
     ///
     /// # Errors
     /// A [`Failure`] that names the path; the old content is then still there.
     pub fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
-        if Self::look(&self.named)? != *self {
-            return Err(refused(&self.named, "it was changed in this very moment", &self.path));
-        }
+        self.unchanged()?;
         if self.bytes.is_some() {
             return files::replace_alike(&self.path, bytes);
         }

@@ -178,7 +178,9 @@ fn the_shell_is_that_of_the_user_where_none_is_named() {
     as_user(Some("/bin/dash"), &["--install"])
         .exit(2)
         .stderr("Error: No hook for `/bin/dash`\nHint: Name the shell, as in `silo hook bash --install`\n");
-    as_user(None, &["--uninstall"]).exit(2).stderr_has("SHELL is not set");
+    as_user(None, &["--uninstall"])
+        .exit(2)
+        .stderr("Error: SHELL is not set\nHint: Name the shell, as in `silo hook bash --uninstall`\n");
     as_user(None, &[]).exit(2).stderr_has("<SHELL>");
     as_user(None, &["--yes", "bash"]).exit(2).stderr_has("--install|--uninstall");
 }
@@ -190,7 +192,7 @@ fn without_a_terminal_the_change_is_only_shown() {
         "Error: Nothing was changed: there is no terminal to ask on\nHint: Run `silo hook bash --install --yes`\n",
     );
     ran.stdout(
-        "--- /dev/null\n+++ ~/.bashrc\n@@ -0,0 +1,3 @@\n+# >>> silo hook >>>\n+eval \"$('$SILO' hook bash)\"\n+# <<< silo hook <<<\n",
+        "--- /dev/null\n+++ ~/.bashrc\n@@ -0,0 +1,3 @@\n+# >>> silo hook >>> (there was no file before)\n+eval \"$('$SILO' hook bash)\"\n+# <<< silo hook <<<\n",
     );
     assert!(!sandbox.path("home/.bashrc").exists());
 }
@@ -201,7 +203,7 @@ fn on_a_terminal_it_asks_first() {
     let mut session = Session::start(&sandbox, Shell::Bash, "");
     for (answer, status, is_there) in [("n", "1", false), ("", "1", false), ("y", "0", true)] {
         let seen = session.run(&format!("silo hook bash --install\n{answer}"));
-        assert!(seen.told.contains("+# >>> silo hook >>>\n") && seen.told.contains("Go on? [y/N] "), "{}", seen.told);
+        assert!(seen.told.contains("+# >>> silo hook >>>") && seen.told.contains("Go on? [y/N] "), "{}", seen.told);
         assert_eq!((seen.status.as_str(), sandbox.path("home/.bashrc").is_file()), (status, is_there), "{answer:?}");
     }
 }

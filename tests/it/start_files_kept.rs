@@ -50,6 +50,48 @@ fn what_was_written_behind_the_lines_stays() {
 }
 
 #[test]
+fn a_file_that_silo_made_goes_again_unless_something_else_is_in_it() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("home/.bashrc");
+    let install = || hook(&sandbox, Shell::Bash, &["--install", "--yes"]).success();
+    let uninstall = || hook(&sandbox, Shell::Bash, &["--uninstall", "--yes"]).success();
+    install();
+    let ran = uninstall().stderr_has("Removed `~/.bashrc`, which held nothing else\n");
+    assert!(ran.stdout.starts_with("--- ~/.bashrc\n+++ /dev/null\n"), "{}", ran.stdout);
+    assert_eq!(files_below(&sandbox.path("home")), [""; 0]);
+
+    install();
+    fs::write(&file, fs::read_to_string(&file).expect("it is text") + "A=1\n").expect("the sandbox is writable");
+    uninstall();
+    assert_eq!(fs::read_to_string(&file).expect("it is text"), "A=1\n");
+
+    // In a folder of dotfiles it has been moved to, it is somebody's.
+    fs::remove_file(&file).expect("it is there");
+    install();
+    fs::rename(&file, sandbox.path("home/dotfile")).expect("the sandbox is writable");
+    symlink("dotfile", &file).expect("the sandbox is writable");
+    uninstall();
+    assert_eq!(fs::read(&file).expect("it is there"), b"");
+}
+
+#[test]
+fn what_keeps_the_hook_loaded_is_told_when_the_lines_are_taken_out() {
+    let sandbox = home(b"a\n");
+    hook(&sandbox, Shell::Bash, &["--install", "--yes"]).success();
+    let file = sandbox.path("home/.bashrc");
+    let text = fs::read_to_string(&file).expect("it is text") + "eval \"$(silo hook bash)\"\n";
+    fs::write(&file, text).expect("the sandbox is writable");
+    let ran = hook(&sandbox, Shell::Bash, &["--uninstall", "--yes"]).success();
+    let ran = ran.stderr_has("Line 2 of `~/.bashrc` was written by hand and stays; an editor takes it out\n");
+    ran.stderr_has("until they end, or `exec bash`\n");
+
+    hook(&sandbox, Shell::Zsh, &["--install", "--yes"]).success();
+    let mut silo = sandbox.command(SILO, "");
+    silo.args(["hook", "zsh", "--uninstall", "--yes"]).env("__SILO_UNDO", "{}");
+    sandbox.finish(silo).success().stderr_has("or `exec zsh`; leave the project first\n");
+}
+
+#[test]
 fn mode_and_group_stay() {
     for mode in [0o600, 0o640, 0o666, 0o755, 0o4700] {
         let sandbox = home(b"a\n");

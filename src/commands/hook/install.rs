@@ -10,6 +10,7 @@ use super::super::Context;
 use super::login::Login;
 use super::{of_name, program};
 use crate::cli::HookArgs;
+use crate::core::activation::UNDO;
 use crate::core::shell::Shell;
 use crate::core::startfile::{self, Unmarked};
 use crate::failure::{Failure, code, quoted, shown, shown_from};
@@ -21,10 +22,10 @@ const LOGIN_FILES: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 /// Largest neighbour of a start file that is looked through, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// A file that is to be changed, and what it will hold.
+/// A file that is to be changed, and what it will hold; none where it goes away.
 struct Change {
     file: Dotfile,
-    new: Vec<u8>,
+    new: Option<Vec<u8>>,
 }
 
 /// A start file that needs the line.
@@ -67,12 +68,20 @@ pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u
         }
     }
     for Change { file, new } in &changes {
-        file.replace(new)?;
-        context.ui.step(&format!("Changed `{}`", shown_from(&context.dirs.home, &file.path)));
+        let path = shown_from(&context.dirs.home, &file.path);
+        if let Some(new) = new {
+            file.replace(new)?;
+            context.ui.step(&format!("Changed `{path}`"));
+        } else {
+            file.remove()?;
+            context.ui.step(&format!("Removed `{path}`, which held nothing else"));
+        }
     }
+    // A new shell takes over the variables of this one, and could not give them back.
+    let active = if context.environment.get(UNDO).is_some() { "; leave the project first" } else { "" };
     context.ui.step(&match arguments.uninstall {
         false => format!("New shells load it, this one with `exec {name}`; undo: `silo hook {name} --uninstall`"),
-        true => format!("Shells that run keep the hook until they end, or `exec {name}`"),
+        true => format!("Shells that run keep the hook until they end, or `exec {name}`{active}"),
     });
     Ok(0)
 }
@@ -87,7 +96,8 @@ fn shell(context: &Context, arguments: &HookArgs) -> Result<Shell, Failure> {
             "" => Failure::new("SHELL is not set"),
             program => Failure::new(format!("No hook for `{program}`")),
         };
-        failure.hint("Name the shell, as in `silo hook bash --install`").code(code::USAGE)
+        let word = if arguments.uninstall { "uninstall" } else { "install" };
+        failure.hint(format!("Name the shell, as in `silo hook bash --{word}`")).code(code::USAGE)
     })
 }
 
@@ -124,17 +134,18 @@ fn additions(context: &Context, shell: Shell, login: &Login, wanted: Vec<Wanted>
             ))?;
             continue;
         }
-        let new = startfile::with_line(&old, &line, shell).map_err(|why| by_hand(unchanged(&file, why)))?;
+        let new = startfile::with_line(file.bytes.as_deref(), &line, shell);
+        let new = new.map_err(|why| by_hand(unchanged(&file, why)))?;
         if new == old {
             context.ui.answer(&format!("`{}` loads the hook already\n", shown_from(&context.dirs.home, &path)))?;
         } else {
-            changes.push(Change { file, new });
+            changes.push(Change { file, new: Some(new) });
         }
     }
     Ok(changes)
 }
 
-/// What takes the marked lines out; a line that was written by hand is told and left.
+/// What takes the marked lines out, and a file that silo made for them; a line that was written by hand is told and left.
 fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
     let mut paths: Vec<PathBuf> =
         wanted.into_iter().flat_map(|wanted| std::iter::once(wanted.path).chain(wanted.reads)).collect();
@@ -144,13 +155,17 @@ fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<
     let mut changes: Vec<Change> = Vec::new();
     for path in paths {
         let Some(old) = text(&path) else { continue };
+        let mut rest = old.clone();
         if startfile::is_marked(&old) {
             let by_hand = |failure: Failure| failure.hint("Or take the lines out by hand, marks included");
             let file = Dotfile::look(&path).map_err(by_hand)?;
-            let new = startfile::without_line(&old).map_err(|why| unchanged(&file, why))?;
-            let is_new = !changes.iter().any(|change| change.file.path == file.path);
-            changes.extend(new.filter(|_| is_new).map(|new| Change { file, new }));
-        } else if let Some(number) = startfile::loaded_at(&old, shell) {
+            rest = startfile::without_line(&old).map_err(|why| unchanged(&file, why))?.unwrap_or_default();
+            if !changes.iter().any(|change| change.file.path == file.path) {
+                let goes = startfile::is_own(&old) && !file.is_behind_link();
+                changes.push(Change { new: (!goes).then(|| rest.clone()), file });
+            }
+        }
+        if let Some(number) = startfile::loaded_at(&rest, shell) {
             let path = shown_from(&context.dirs.home, &path);
             context
                 .ui
@@ -220,10 +235,12 @@ fn show(context: &Context, change: &Change) -> Result<(), Failure> {
         context.ui.step(&format!("`{named}` is a link: the file it leads to, `{path}`, is changed"));
     }
     let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n");
-    let (old, new) = (told(change.file.bytes.as_deref().unwrap_or_default()), told(&change.new));
-    let before = if change.file.bytes.is_some() { path.as_str() } else { "/dev/null" };
+    let name = |bytes: Option<&[u8]>| if bytes.is_some() { path.as_str() } else { "/dev/null" };
+    let (old, new) = (change.file.bytes.as_deref(), change.new.as_deref());
+    let (before, after) = (name(old), name(new));
+    let (old, new) = (told(old.unwrap_or_default()), told(new.unwrap_or_default()));
     let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-    context.ui.answer(&diff.unified_diff().context_radius(1).header(before, &path).to_string())
+    context.ui.answer(&diff.unified_diff().context_radius(1).header(before, after).to_string())
 }
 
 /// nushell's line writes a second file, which it goes on reading: taking the line out would not be the whole undo.
