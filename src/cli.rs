@@ -345,7 +345,7 @@ pub struct CiArgs {
 #[derive(Debug, Args)]
 pub struct PruneArgs {
     /// Only these instances, even on a disk that is not mounted
-    #[arg(value_name = "NAME", add = Completes::Instance)]
+    #[arg(value_name = "NAME", add = Completes::Gone)]
     pub names: Vec<String>,
     /// Only show what would be done
     #[arg(short = 'n', long)]

@@ -54,7 +54,8 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     let undo = Undo::of(&context.environment);
     if seen == Some(OFF) {
         context.ui.hook(&format!("{} is off in this shell until its folder is left", name_in(undo.as_ref())));
-        return print(context.ui, format, None, &activation::leave(&context.environment, undo.as_ref())).map(|()| 0);
+        let changes = activation::leave(&context.environment, undo.as_ref());
+        return print(context.ui, format, true, None, &changes).map(|()| 0);
     }
     let visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
@@ -78,22 +79,28 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
         announce(context, &visit.fate, undo.as_ref(), seen.is_some());
     }
-    print(context.ui, format, visit.seen.as_ref(), &changes)?;
+    print(context.ui, format, seen.is_some(), visit.seen.as_ref(), &changes)?;
     Ok(if visit.untrusted && format == ExportFormat::Json { code::NOT_TRUSTED } else { 0 })
 }
 
 /// Without a home nothing can be looked up, but what an activation set can still be taken back.
-pub(super) fn leave(ui: Ui, environment: &Environment, format: ExportFormat, why: Failure) -> Result<u8, Failure> {
+pub(super) fn leave(
+    ui: Ui,
+    environment: &Environment,
+    (format, at_prompt): (ExportFormat, bool),
+    why: Failure,
+) -> Result<u8, Failure> {
     if values::File::of(format).is_some() {
         return Err(why);
     }
     ui.hook_failure(&why, "no instance is active here");
-    print(ui, format, None, &activation::leave(environment, Undo::of(environment).as_ref())).map(|()| 0)
+    print(ui, format, at_prompt, None, &activation::leave(environment, Undo::of(environment).as_ref())).map(|()| 0)
 }
 
 fn print(
     ui: Ui,
     format: ExportFormat,
+    at_prompt: bool,
     seen: Option<&(std::path::PathBuf, String)>,
     changes: &[Change],
 ) -> Result<(), Failure> {
@@ -116,7 +123,9 @@ fn print(
         None => (b"".as_slice(), b"".as_slice()),
     };
     let own = [("__silo_stamp", stamp), ("__silo_gen", generation)];
-    ui.answer_bytes(&hook::of_name(shell).commands(&own, changes))
+    // What is put for Elvish's hook would be shown to everybody else.
+    let own = if shell == ShellName::Elvish && !at_prompt { &[][..] } else { &own };
+    ui.answer_bytes(&hook::of_name(shell).commands(own, changes))
 }
 
 /// One line on a change, for somebody at a prompt: a script that evaluates this has an output of its own. And a second

@@ -118,7 +118,9 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
         command => match (context(cli.global, environment.clone(), program, ui, Mistakes::of(&command)), command) {
             (Ok(context), command) => dispatch(command, &context),
-            (Err(failure), Command::Export { format, .. }) => export::leave(ui, environment, format, failure),
+            (Err(failure), Command::Export { format, seen }) => {
+                export::leave(ui, environment, (format, seen.is_some()), failure)
+            }
             (Err(failure), _) => Err(failure),
         },
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::machine::run_with;
-use crate::sandbox::{Sandbox, free_ports};
+use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
 /// What systemd makes of an `EnvironmentFile`, by the rules of systemd.exec(5).
 pub(crate) fn read_by_systemd(text: &str) -> BTreeMap<String, String> {
@@ -136,4 +136,18 @@ fn json_holds_every_character_and_drives_no_terminal() {
         assert!(ran.stdout.contains("http://x/\\u009b31m\\u202e"), "{ran:#?}");
         assert!(!ran.stdout.contains(['\u{9b}', '\u{202e}', '\u{fffd}']), "{ran:#?}");
     }
+}
+
+#[test]
+fn what_elvish_evaluates_in_a_script_shows_nothing() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    let mut elvish = sandbox.command("elvish", &app);
+    elvish.args([
+        "-norc",
+        "-c",
+        "eval (silo export elvish | slurp); echo $E:WEB_PORT; eval (silo export elvish | slurp)",
+    ]);
+    sandbox.finish(elvish).success().stdout(&format!("{web}\n"));
 }

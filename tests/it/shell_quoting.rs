@@ -130,7 +130,7 @@ fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
                 (Shell::Zsh.program(), vec!["-f", "-c", "eval \"$(silo export zsh)\"; exec env -0"]),
                 (Shell::Fish.program(), vec!["-c", "silo export fish | source; exec env -0"]),
                 (Shell::Nu.program(), vec!["-n", "-c", "load-env (silo export nu | from json).set; ^env -0"]),
-                (Shell::Elvish.program(), vec!["-norc", "-c", "nop (eval (silo export elvish | slurp)); exec env -0"]),
+                (Shell::Elvish.program(), vec!["-norc", "-c", "eval (silo export elvish | slurp); exec env -0"]),
                 (Shell::Tcsh.program(), vec!["-f", "-c", "eval \"`silo export tcsh`\"; exec env -0"]),
                 ("/bin/sh".into(), vec!["-c", sh]),
                 (Shell::Bash.program(), vec!["--norc", "-c", sh]),

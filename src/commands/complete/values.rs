@@ -47,6 +47,7 @@ impl Place {
         let found = match what {
             Completes::Name => self.names(),
             Completes::Instance => self.leases().map(|leases| instances(&leases)),
+            Completes::Gone => self.leases().map(|leases| gone(&leases)),
             Completes::Profile => self.profiles(),
             Completes::Variable => self.variables().map(|variables| named(variables.into_iter().map(|(name, _)| name))),
             Completes::Url => self.variables().map(|variables| {
@@ -73,9 +74,7 @@ impl Place {
     fn names(&self) -> Option<Vec<CompletionCandidate>> {
         let (project, leases) = (self.project()?, self.leases()?);
         let own = leases.at(project.root_text()).map(|own| candidate(&own.name, "this project's instance"));
-        let gone = leases.instances.iter().filter(|instance| !files::exists(Path::new(&instance.root)));
-        let gone = gone.map(|instance| candidate(&instance.name, &format!("{} is gone", root(instance))));
-        Some(own.into_iter().chain(gone).collect())
+        Some(own.into_iter().chain(gone(&leases)).collect())
     }
 
     fn profiles(&self) -> Option<Vec<CompletionCandidate>> {
@@ -102,6 +101,11 @@ impl Place {
 
 fn instances(leases: &Leases) -> Vec<CompletionCandidate> {
     leases.instances.iter().map(|instance| candidate(&instance.name, &root(instance))).collect()
+}
+
+fn gone(leases: &Leases) -> Vec<CompletionCandidate> {
+    let gone = leases.instances.iter().filter(|instance| !files::exists(Path::new(&instance.root)));
+    gone.map(|instance| candidate(&instance.name, &format!("{} is gone", root(instance)))).collect()
 }
 
 fn ports(leases: &Leases) -> Vec<CompletionCandidate> {
@@ -211,6 +215,8 @@ DATABASE_URL = "postgres://localhost"
         assert_eq!(offered(&place, Completes::Port), ["3001 WEB_PORT of b", "3000 WEB_PORT of a"]);
         let home = home.path().display();
         assert_eq!(offered(&place, Completes::Instance), [format!("b {home}/b"), format!("a {home}/a")]);
+        files::make_folder(&place.folder.join("b")).expect("it is writable");
+        assert_eq!(offered(&place, Completes::Gone), [format!("a {home}/a is gone")], "what lives is not pruned");
     }
 
     #[test]

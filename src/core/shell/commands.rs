@@ -76,7 +76,8 @@ fn nu(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
 /// What is evaluated has variables of its own in Elvish: the values of the hook's are put, and the hook takes them.
 fn elvish(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
     let own: Vec<_> = own.iter().map(|(_, value)| Shell::Elvish.quote(value)).collect();
-    let mut text = [b"put ".as_slice(), &own.join(&b' '), b"\n"].concat();
+    let put = [b"put ".as_slice(), &own.join(&b' '), b"\n"].concat();
+    let mut text = if own.is_empty() { Vec::new() } else { put };
     for (name, value) in set {
         text.extend([b"set-env ", name.as_bytes(), b" ", &Shell::Elvish.quote(value), b"\n"].concat());
     }
