@@ -152,7 +152,7 @@ pub fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
         line.push(' ');
         at += word.width() + 1;
     }
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    lines.iter().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 /// A line's text without its tones, and without spaces at its end.
