@@ -226,13 +226,10 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
     if let Some((known, generation)) = known(context, project, trust) {
         return Visit { fate: Fate::Enter(Box::new(known)), seen: Some((path, generation)), untrusted: false };
     }
-    if ours && release::is_let_go(&context.dirs, project) {
-        return Visit { fate: Fate::LetGo, seen: Some(seen(context, project, trust)), untrusted: false };
-    }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
     let settled = project.config().and_then(|config| {
-        let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), on_cd: true, ..Ask::default() };
+        let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), on_cd: true, held: ours, ..Ask::default() };
         context.settle_with(project, &config, &ask, &wait)
     });
     match settled {
@@ -241,6 +238,10 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
             seen: Some((path, settled.generation)),
             untrusted: false,
         },
+        // Asked only now: it may have been let go of while its turn was waited for.
+        Err(_) if ours && release::is_let_go(&context.dirs, project) => {
+            Visit { fate: Fate::LetGo, seen: Some(seen(context, project, trust)), untrusted: false }
+        }
         Err(failure) => {
             match (failure.transient, again) {
                 (true, true) => {}

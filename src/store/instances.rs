@@ -15,6 +15,7 @@ use super::memo;
 use super::past::{Past, choose_name, choose_profile, past, settings};
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
+use super::release;
 use super::stamp::{self, Known};
 use super::trust;
 use crate::core::config::{ConfigFile, Settings};
@@ -47,6 +48,8 @@ pub struct Ask<'a> {
     /// A `cd` and not a typed command: `SILO_PROFILE` then decides only for a new instance, and only when the file
     /// has that profile, for nobody asked for a switch.
     pub on_cd: bool,
+    /// Only an instance that is still held: a shell is in it, and where it was let go of, none is made under its hands.
+    pub held: bool,
     /// Tilt, and a cluster where there is one, are about to start: they need ports of their own even where `silo.toml`
     /// declares none.
     pub up: bool,
@@ -103,7 +106,7 @@ pub struct Settled {
 ///
 /// # Errors
 /// A [`Failure`] when the profile, name or ports cannot be had, or a file cannot be read or written; leases that were
-/// held before are held after.
+/// held before are held after. A transient one when nothing is held and [`Ask::held`] is set.
 pub fn settle(
     dirs: &Dirs,
     project: &Project,
@@ -113,6 +116,9 @@ pub fn settle(
     wait: &Wait<'_>,
 ) -> Result<Settled, Failure> {
     registry::with_lock(dirs, wait, |locked| {
+        if ask.held && !release::is_held(&locked.leases, project) {
+            return Err(Failure { transient: true, ..Failure::new("The instance was let go of meanwhile") });
+        }
         let Decided { past, settings, mut chosen, env_file, moved } =
             decide(dirs, project, config, ask, world, &locked.leases)?;
         let moved = with_holders(moved, &locked.leases);

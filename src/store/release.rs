@@ -27,8 +27,12 @@ pub fn own(dirs: &Dirs, root: &Path, project_files: &[&Path], wait: &Wait<'_>) -
 /// Whether nothing is held for a root that is there: its instance was let go of, or there never was one. A registry that
 /// cannot be read says nothing.
 pub fn is_let_go(dirs: &Dirs, project: &Project) -> bool {
-    let is_held = |leases: &Leases| leases.at(project.root_text()).is_some();
-    !files::exists(&project.lockfile_path()) && registry::peek(dirs).is_ok_and(|leases| !is_held(&leases))
+    registry::peek(dirs).is_ok_and(|leases| !is_held(&leases, project))
+}
+
+/// Whether these leases or a lockfile tell of an instance of this root.
+pub(super) fn is_held(leases: &Leases, project: &Project) -> bool {
+    leases.at(project.root_text()).is_some() || files::exists(&project.lockfile_path())
 }
 
 /// What became of a root in [`gone`].

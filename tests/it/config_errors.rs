@@ -88,7 +88,7 @@ fn a_key_that_stands_twice() {
               --> silo.toml:4:1
             4 | A = 2
               | ^
-            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+            Hint: Each table and name stands once: put what is below both into the first
         "#]],
     );
 }
@@ -253,6 +253,7 @@ fn a_file_that_is_not_utf8() {
         b"version = 1\n[ports]\nA = \"\xff\"\n",
         &expect![[r"
         Error: `silo.toml` is not UTF-8 text (line 3)
+          --> silo.toml:3
         Hint: Save it as UTF-8 in the editor
     "]],
     );
