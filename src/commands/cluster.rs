@@ -13,7 +13,7 @@ use crate::core::digest;
 use crate::core::environment::Environment;
 use crate::core::template;
 use crate::failure::{Failure, shown_from};
-use crate::store::instances::{self, Ask, Settled};
+use crate::store::instances::{self, Ask, Occasion, Settled};
 use crate::store::memo;
 use crate::store::project::Project;
 use crate::sys::cmd;
@@ -248,5 +248,5 @@ fn with_real_port(
     }
     context.ui.step(&format!("The image registry listens on {port}; {} follows", REGISTRY_PORT.0));
     let found = [(REGISTRY_PORT.0.to_owned(), port)];
-    context.settle(project, config, &Ask { up: true, found: &found, on_cd: true, ..Ask::default() })
+    context.settle(project, config, &Ask { up: true, found: &found, occasion: Occasion::Cd, ..Ask::default() })
 }

@@ -9,7 +9,7 @@ use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::lockfile::InstanceState;
 use crate::failure::Failure;
-use crate::store::instances::{self, Ask};
+use crate::store::instances::{self, Ask, Occasion};
 use crate::store::past;
 use crate::store::project;
 use crate::store::release;
@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         .config()
         .map_err(|failure| with_tilt(failure, Some((project.root.clone(), lockfile.instance.clone()))))?;
     // What is being stopped is the instance as it is: a profile asked for by a variable does not matter.
-    let ask = Ask { on_cd: true, ..Ask::default() };
+    let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
     let (settings, _) = past::preview(&context.dirs, &project, &config, &ask)?;
     let settled = context.settle(&project, &config, &ask)?;
     let environment = exec::behind_gates(context, &project, &settled);

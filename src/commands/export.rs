@@ -11,7 +11,7 @@ use crate::core::activation::{self, Change, UNDO, Undo};
 use crate::core::environment::Environment;
 use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, code, shown};
-use crate::store::instances::Ask;
+use crate::store::instances::{Ask, Occasion};
 use crate::store::project::{self, Project};
 use crate::store::release;
 use crate::store::stamp::{self, Known};
@@ -228,8 +228,9 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
+    let occasion = if ours { Occasion::Inside } else { Occasion::Cd };
     let settled = project.config().and_then(|config| {
-        let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), on_cd: true, held: ours, ..Ask::default() };
+        let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), occasion, ..Ask::default() };
         context.settle_with(project, &config, &ask, &wait)
     });
     match settled {

@@ -13,7 +13,7 @@ use crate::core::environment::Environment;
 use crate::core::gate::needs_nothing;
 use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, shown};
-use crate::store::instances::Ask;
+use crate::store::instances::{Ask, Occasion};
 use crate::store::project::Project;
 use crate::store::{gates, past, trust};
 use crate::sys::{cmd, dirs::Dirs, files, net, signals};
@@ -82,7 +82,7 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
         return Ok(None);
     }
     let config = project.config()?;
-    let ask = Ask { on_cd: true, up: true, ..Ask::default() };
+    let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     let (settings, lockfile) = past::preview(&context.dirs, &project, &config, &ask)?;
     let needs = tool.to_str().and_then(|tool| settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
     let tilt_runs =

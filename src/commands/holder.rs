@@ -12,7 +12,7 @@ use crate::core::identity::{Identity, K3dParts, identity};
 use crate::core::lockfile::InstanceState;
 use crate::core::ports::Probe;
 use crate::core::source::one_line;
-use crate::store::instances::Ask;
+use crate::store::instances::{Ask, Occasion};
 use crate::store::project::Project;
 use crate::store::registry;
 use crate::sys::{listeners, net, processes};
@@ -47,7 +47,7 @@ pub(super) fn own_ports(context: &Context, project: &Project, config: &ConfigFil
         return Vec::new();
     }
     if tilt::running(&state, &project.root).is_none() {
-        busy.retain(|port| is_own(context, project, config, &state, (*port, ask.on_cd)));
+        busy.retain(|port| is_own(context, project, config, &state, (*port, ask.occasion != Occasion::Typed)));
     }
     busy
 }

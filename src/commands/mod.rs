@@ -52,7 +52,7 @@ use crate::core::ports::Reason;
 use crate::core::settings::UserSettings;
 use crate::failure::{Failure, shown};
 use crate::store::gates;
-use crate::store::instances::{self, Ask, Settled, World};
+use crate::store::instances::{self, Ask, Occasion, Settled, World};
 use crate::store::project::Project;
 use crate::store::settings;
 use crate::sys::dirs::{self, Dirs};
@@ -342,7 +342,7 @@ fn running(context: &Context, project: &Project) -> Result<Option<(Environment, 
     let Some(process) = tilt::running(&lockfile.instance, &project.root) else { return Ok(None) };
     let config = project.config()?;
     context.dirs.require_own(&context.environment)?;
-    let settled = context.settle(project, &config, &Ask { on_cd: true, ..Ask::default() })?;
+    let settled = context.settle(project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
     Ok(Some((exec::behind_gates(context, project, &settled), process)))
 }
 

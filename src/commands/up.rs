@@ -14,7 +14,7 @@ use crate::core::lockfile::Lockfile;
 use crate::core::ports::Probe;
 use crate::core::source::one_line;
 use crate::failure::{Failure, shown};
-use crate::store::instances::{self, Ask, Settled};
+use crate::store::instances::{self, Ask, Occasion, Settled};
 use crate::store::past;
 use crate::store::project::Project;
 use crate::sys::cmd::{Cmd, Ended};
@@ -70,7 +70,7 @@ pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
 
 /// For a gate that needs Tilt: everything up, Tilt in the background, and the environment that goes with it.
 pub(super) fn in_background(context: &Context, project: &Project, config: &ConfigFile) -> Result<Environment, Failure> {
-    let ask = Ask { on_cd: true, up: true, ..Ask::default() };
+    let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     start(context, ask, &Run::Detached(&[]))?;
     Ok(exec::inside(context, project, &context.settle(project, config, &ask)?))
 }

@@ -5,7 +5,7 @@ use super::{Context, export};
 use crate::cli::ExportFormat;
 use crate::core::{envfile, github};
 use crate::failure::{Failure, code, shown};
-use crate::store::instances::Ask;
+use crate::store::instances::{Ask, Occasion};
 use crate::store::trust;
 use crate::sys::random;
 
@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, file: File) -> Result<u8, Failure> {
         return Err(failure.code(code::NOT_TRUSTED));
     }
     let config = project.config()?;
-    let settled = context.settle(&project, &config, &Ask { on_cd: true, ..Ask::default() })?;
+    let settled = context.settle(&project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
     let vars = &settled.known.vars;
     let pairs = || vars.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let text = match file {

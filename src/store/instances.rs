@@ -34,6 +34,19 @@ use crate::sys::unfinished;
 /// Why a template can always be filled here.
 const CHECKED: &str = "`config::parse` has checked every template";
 
+/// What brings silo to an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Occasion {
+    /// A typed command.
+    #[default]
+    Typed,
+    /// A `cd`, or a program that acts as if: `SILO_PROFILE` then decides only for a new instance, and only when the file
+    /// has that profile, for nobody asked for a switch.
+    Cd,
+    /// The same in a shell that is in the instance: where it was let go of, none is made under its hands.
+    Inside,
+}
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ask<'a> {
@@ -45,11 +58,8 @@ pub struct Ask<'a> {
     pub profile_variable: Option<&'a str>,
     /// `--force`: plan the ports anew, and allow another profile.
     pub force: bool,
-    /// A `cd` and not a typed command: `SILO_PROFILE` then decides only for a new instance, and only when the file
-    /// has that profile, for nobody asked for a switch.
-    pub on_cd: bool,
-    /// Only an instance that is still held: a shell is in it, and where it was let go of, none is made under its hands.
-    pub held: bool,
+    /// What brings silo here.
+    pub occasion: Occasion,
     /// Tilt, and a cluster where there is one, are about to start: they need ports of their own even where `silo.toml`
     /// declares none.
     pub up: bool,
@@ -106,7 +116,7 @@ pub struct Settled {
 ///
 /// # Errors
 /// A [`Failure`] when the profile, name or ports cannot be had, or a file cannot be read or written; leases that were
-/// held before are held after. A transient one when nothing is held and [`Ask::held`] is set.
+/// held before are held after. A transient one when nothing is held any more for [`Occasion::Inside`].
 pub fn settle(
     dirs: &Dirs,
     project: &Project,
@@ -116,7 +126,7 @@ pub fn settle(
     wait: &Wait<'_>,
 ) -> Result<Settled, Failure> {
     registry::with_lock(dirs, wait, |locked| {
-        if ask.held && !release::is_held(&locked.leases, project) {
+        if ask.occasion == Occasion::Inside && !release::is_held(&locked.leases, project) {
             return Err(Failure { transient: true, ..Failure::new("The instance was let go of meanwhile") });
         }
         let Decided { past, settings, mut chosen, env_file, moved } =

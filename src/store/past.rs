@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::instances::{Ask, World};
+use super::instances::{Ask, Occasion, World};
 use super::memo;
 use super::project::Project;
 use super::{registry, worktree};
@@ -58,7 +58,8 @@ pub(super) fn choose_profile<'a>(
         (Some(lockfile), _) => Some(lockfile.instance.profile.as_deref()),
         (None, entry) => entry.as_ref().map(|entry| entry.profile.as_deref()),
     };
-    let binds = |name: &&str| !ask.on_cd || (lockfile.is_none() && config.profiles.contains_key(*name));
+    let binds =
+        |name: &&str| ask.occasion == Occasion::Typed || (lockfile.is_none() && config.profiles.contains_key(*name));
     let variable = ask.profile_variable.filter(binds);
     let request = profile::Request { flag: ask.profile, variable, lockfile, force: ask.force };
     profile::choose(config, &request).map_err(|error| Failure::profile(&error))

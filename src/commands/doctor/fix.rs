@@ -12,7 +12,7 @@ use crate::core::digest;
 use crate::core::lockfile::FILE_NAME;
 use crate::core::source::counted;
 use crate::failure::{Failure, shown};
-use crate::store::instances::{self, Ask};
+use crate::store::instances::{self, Ask, Occasion};
 use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::store::registry;
 use crate::sys::files;
@@ -80,7 +80,7 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
 }
 
 fn settle(context: &Context, project: &Project, wait: &Wait<'_>) -> Result<String, Failure> {
-    let ask = Ask { on_cd: true, ..Ask::default() };
+    let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
     let settled = context.settle_with(project, &project.config()?, &ask, wait)?;
     let name = |path: &PathBuf| format!("`{}`", shown(path.strip_prefix(&project.root).unwrap_or(path)));
     let written: Vec<String> = settled.written.iter().map(name).collect();
