@@ -7,7 +7,7 @@ use std::path::Path;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 use crate::pty::Shell;
-use crate::sandbox::{Ran, SILO, Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{Ran, SILO, Sandbox, free_ports, program, toml_with_ports};
 
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -71,9 +71,7 @@ impl<'a> Runner<'a> {
             printf '%s\n' "$(pwd)" "$@" >"$HOME/cargo"
             while [ "$1" != --root ]; do shift; done
             mkdir -p "$2/bin" && ln -sf "$SILO_BUILT" "$2/bin/silo""#;
-        fs::write(sandbox.path("bin/cargo"), cargo).expect("the sandbox is writable");
-        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(sandbox.path("bin/cargo"), executable).expect("it is ours");
+        program(&sandbox.path("bin/cargo"), cargo);
         let _ = fs::remove_file(sandbox.path("bin/silo"));
         for folder in ["temp", "action"] {
             fs::create_dir_all(sandbox.path(folder)).expect("the sandbox is writable");

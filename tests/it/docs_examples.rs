@@ -2,7 +2,6 @@
 //! in a project with the stand-ins of [`crate::tools`]. `console` is for what a test cannot run.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use silo::core::config;
@@ -12,7 +11,7 @@ use silo::core::settings;
 use toml::{Table, Value};
 
 use crate::docs::{documents, read};
-use crate::sandbox::{Ran, Sandbox, free_ports};
+use crate::sandbox::{Ran, Sandbox, free_ports, program};
 use crate::tools::{ALL, Tools};
 
 /// What a part of a `silo.toml` is laid over, and what a block runs in where its page shows none before it.
@@ -132,8 +131,7 @@ fn with_free_ports(mut table: Table) -> Table {
 /// A program that does nothing.
 fn idle(path: &Path) {
     fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("the sandbox is writable");
-    fs::write(path, "#!/bin/sh\n").expect("the sandbox is writable");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it was just written");
+    program(path, "#!/bin/sh\n");
 }
 
 /// Runs a block in a trusted project of its own, a git repository with a Tiltfile and the scripts its hooks name.

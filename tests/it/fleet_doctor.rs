@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::machine::{files_below, registry, written};
-use crate::sandbox::{Ran, SILO, Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{Ran, SILO, Sandbox, free_ports, program, toml_with_ports};
 use crate::tools::{ALL, Tools};
 
 /// A machine on which all is as it should be, but for the kernel's limits, which are what they are.
@@ -33,9 +32,7 @@ impl Clinic {
 
     /// A program on `PATH`, before any real one.
     pub(crate) fn program(&self, name: &str, script: &str) {
-        let path = self.sandbox.path("bin").join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the sandbox is writable");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        program(&self.sandbox.path("bin").join(name), &format!("#!/bin/sh\n{script}\n"));
     }
 
     /// A trusted project with one port, settled under a name.

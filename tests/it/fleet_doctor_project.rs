@@ -1,8 +1,8 @@
 //! `silo doctor` on the project's own files (what they fix for every instance, and what git would carry on), and on the
 //! tools, the machine and the shell around it.
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::fleet_doctor::{Clinic, Found};
 use crate::pty::{Session, Setup, Shell, each_shell};
-use crate::sandbox::SILO;
+use crate::sandbox::{SILO, program_from};
 
 each_shell!(a_hook_is_proved_in_its_own_shell_and_not_in_one_below);
 
@@ -298,8 +298,7 @@ fn a_missing_hook_is_told_with_the_line_for_the_start_file() {
 fn a_hook_of_another_silo_is_told() {
     let clinic = Clinic::new();
     let other = clinic.sandbox.path("home/silo");
-    fs::copy("/bin/true", &other).expect("HOME is writable");
-    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    program_from(&other, File::open("/bin/true").expect("every machine has it"));
     let pid = std::process::id();
     let version = env!("CARGO_PKG_VERSION");
     let asked = |mark: String| clinic.found_with("", &[], &[("__SILO_HOOK", &mark)]).remove(0).counts_as_a_note();

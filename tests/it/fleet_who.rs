@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
 use crate::machine::run_with;
-use crate::sandbox::{Ran, Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{Ran, Sandbox, free_ports, program, toml_with_ports};
 use crate::tools::Tools;
 
 fn object(ran: Ran) -> Value {
@@ -123,8 +122,7 @@ fn an_address_is_handed_to_the_browser_and_only_the_web_is() {
     let opened = sandbox.path("home/opened");
     let browser = sandbox.path("bin/browser");
     let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" \"${{SILO_ACTIVE-}}\" >>'{}'\n", opened.display());
-    fs::write(&browser, script).expect("the sandbox is writable");
-    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    program(&browser, &script);
     let open = |args: &[&str]| run_with(&sandbox, &app, &[("BROWSER", "no-such-browser:browser --new %s")], args);
     open(&["open"]).success().stdout(&format!("http://x.localhost:{web}\n"));
     open(&["open", "ADMIN_URL"]).success();

@@ -1,11 +1,11 @@
 //! Programs that put back a `PATH` of their own, as direnv and virtual environments do: gates of an instance that was left
 //! come back with it, and those of the present one go.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::pty::{Session, Shell, first_shells};
-use crate::sandbox::{Sandbox, free_ports};
+use crate::sandbox::{SILO, Sandbox, free_ports, program_from};
 use crate::tools::{ALL, Tools};
 
 first_shells!(gates_that_come_back_or_go_are_put_right_at_the_next_prompt, a_path_that_cannot_be_changed_is_tried_once);
@@ -105,7 +105,7 @@ fn a_gate_that_was_left_is_the_tool_at_once() {
 #[test]
 fn silo_under_another_name_is_no_gate() {
     let sandbox = Sandbox::new();
-    fs::copy(crate::sandbox::SILO, sandbox.path("bin/silo-next")).expect("the sandbox is writable");
+    program_from(&sandbox.path("bin/silo-next"), File::open(SILO).expect("it was built"));
     let mut called = sandbox.command("silo-next", "");
     called.arg("version");
     sandbox.finish(called).success();

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::machine::{assert_agreed, files_below};
 use crate::pty::{Session, Setup, Shell, each_shell};
-use crate::sandbox::{Ran, SILO, free_ports, toml_with_ports};
+use crate::sandbox::{Ran, SILO, free_ports, program, toml_with_ports};
 use crate::tools::Tools;
 use crate::users::{ANNA, Anna, give, is_root, owned};
 
@@ -97,8 +97,7 @@ fn a_gate_of_another_users_runs_the_tool_and_brings_up_nothing() {
     let anna = Anna::new();
     let tools = Tools::install(&anna.sandbox, &["tilt"]);
     let app = anna.project("app", RANDOM);
-    fs::write(anna.sandbox.path("bin/psql"), "#!/bin/sh\necho the tool\n").expect("the sandbox is writable");
-    crate::users::mode(&anna.sandbox.path("bin/psql"), 0o755);
+    program(&anna.sandbox.path("bin/psql"), "#!/bin/sh\necho the tool\n");
     anna.run(&app, ["allow"]).success();
     anna.run(&app, ["env", "x"]).success();
     let instances = anna.sandbox.path("state/silo/instances");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::sandbox::{Ran, Sandbox};
+use crate::sandbox::{Ran, Sandbox, program};
 
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -23,10 +23,10 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// A program that stands in for a built silo.
 fn built(sandbox: &Sandbox) -> PathBuf {
-    let program = sandbox.path("bin/built");
-    fs::write(&program, "#!/bin/sh\necho it runs\n").expect("the sandbox is writable");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("it is ours");
-    program
+    let built = sandbox.path("bin/built");
+    program(&built, "#!/bin/sh\necho it runs\n");
+    fs::set_permissions(&built, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    built
 }
 
 /// Runs a line of shell in a folder of the sandbox.
@@ -114,8 +114,7 @@ fn a_target_the_toolchain_does_not_have_is_refused_and_nothing_is_installed() {
         "#!/bin/sh\ncase $1 in -vV) echo 'host: x86_64-unknown-linux-gnu' ;; *) echo /no/such/sysroot ;; esac\n";
     let tool = "#!/bin/sh\necho \"$0 $*\" >>\"$HOME/called\"\n";
     for (name, text) in [("rustc", rustc), ("cargo", tool), ("rustup", tool)] {
-        fs::write(sandbox.path("bin").join(name), text).expect("the sandbox is writable");
-        fs::set_permissions(sandbox.path("bin").join(name), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        program(&sandbox.path("bin").join(name), text);
     }
     let build = |target: &str| {
         let mut build = release(&sandbox, "build");

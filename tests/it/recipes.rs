@@ -1,13 +1,12 @@
 //! The recipes of `docs/worktrees.md`, run as they stand there: in a home with a clone `~/app`, by the shells they name.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::machine::{files_below, registry, written};
-use crate::sandbox::{Ran, SILO, Sandbox, free_ports};
+use crate::sandbox::{Ran, SILO, Sandbox, free_ports, program};
 
 /// The code blocks of a language below a heading, in their order.
 fn blocks(heading: &str, language: &str) -> Vec<String> {
@@ -155,8 +154,7 @@ fn with_bash_env_the_folder_decides_in_every_bash_and_nothing_is_told() {
         home.run("login", &env, words).success().stdout(&login_line).stderr("");
     }
     let script = home.path("show.sh");
-    fs::write(&script, format!("#!/usr/bin/env bash\n{show}\n")).expect("HOME is writable");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    program(&script, &format!("#!/usr/bin/env bash\n{show}\n"));
     let line = format!("bash -c '{show}'; ~/show.sh; sh -c '{show}'; cd ../app; ~/show.sh; cd ..; ~/show.sh; {show}");
     let app = home.run("app", &env, ["bash", "-c", show]).success().stderr("").stdout;
     let nested = home.run("login", &env, ["bash", "-c", &line]).success().stderr("");
@@ -201,8 +199,7 @@ fn a_silo_that_is_a_bash_script_does_not_ask_itself() {
     let text = format!(
         "#!/usr/bin/env bash\necho call >>~/calls\n[ \"$(wc -l <~/calls)\" -le 20 ] || exit 1\nexec {SILO} \"$@\"\n"
     );
-    fs::write(&wrapper, text).expect("HOME is writable");
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    program(&wrapper, &text);
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", home.path("bin").display());
     let env = [("BASH_ENV", file.as_str()), ("PATH", &path)];
     home.run("login", &env, ["bash", "-c", "echo $SILO_WORKSPACE"]).success().stdout("app-feature-login\n").stderr("");

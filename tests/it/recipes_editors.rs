@@ -2,7 +2,6 @@
 //! editors read. The other programs' files must at least be files of their kind.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use crate::docs::read;
 use crate::docs_examples::fences;
 use crate::pty::{Session, Setup, Shell};
-use crate::sandbox::{Ran, Sandbox, free_ports};
+use crate::sandbox::{Ran, Sandbox, free_ports, program};
 
 /// The only block of a language that holds a word.
 #[track_caller]
@@ -86,8 +85,7 @@ fn tasks_run_inside_and_the_debugger_finds_the_env_file_they_write() {
     let app = project(&sandbox);
     fs::remove_file(app.join(".localnet.env")).expect("it was written");
     let npm = sandbox.path("bin/npm");
-    fs::write(&npm, "#!/bin/sh\necho \"npm $* on $WEB_PORT\"\n").expect("the sandbox is writable");
-    fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).expect("it was just written");
+    program(&npm, "#!/bin/sh\necho \"npm $* on $WEB_PORT\"\n");
     let json = |word: &str| serde_json::from_str::<Value>(&block("json", word)).expect("it is JSON");
     let tasks = json("\"tasks\"");
     let run = |label: &str| -> Ran {

@@ -249,6 +249,25 @@ pub(crate) fn is_free(port: u16) -> bool {
     !busy(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))) && !busy(TcpListener::bind((Ipv6Addr::LOCALHOST, port)))
 }
 
+/// Makes a program of `text`.
+///
+/// Another process writes it: the kernel runs no file that somebody has open for writing (`ETXTBSY`), and what this
+/// process has open is open in each child that another test's thread has forked and that has yet to exec
+/// (<https://github.com/golang/go/issues/22315>).
+pub(crate) fn program(path: &Path, text: &str) {
+    let mut input = tempfile::tempfile().expect("the temporary folder has room");
+    input.write_all(text.as_bytes()).expect("the temporary folder has room");
+    input.rewind().expect("a file can be rewound");
+    program_from(path, input);
+}
+
+/// Makes a program of what `input` has, as [`program`] does.
+pub(crate) fn program_from(path: &Path, input: File) {
+    let mut sh = Command::new("/bin/sh");
+    sh.args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"]).arg(path).stdin(input);
+    assert!(sh.status().expect("sh is there").success(), "{} cannot be made", path.display());
+}
+
 fn redact_times(text: &str) -> String {
     const SHAPE: &[u8] = b"0000-00-00T00:00:00";
     let bytes = text.as_bytes();

@@ -2,10 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use crate::pty::{Session, Setup, Shell, each_shell};
-use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{SILO, Sandbox, free_ports, program, toml_with_ports};
 
 each_shell!(
     the_users_own_prompt_functions_run_and_see_the_variables,
@@ -209,8 +208,7 @@ fn a_silo_that_is_killed_is_tried_again_at_the_next_prompt(shell: Shell) {
     let script =
         format!("#!/bin/sh\n[ ! -e '{}' ] || kill -KILL $$\nexec '{}' \"$@\"\n", dying.display(), real.display());
     let fresh = sandbox.path("bin/fresh");
-    fs::write(&fresh, script).expect("the sandbox is writable");
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    program(&fresh, &script);
     fs::rename(&fresh, &silo).expect("the sandbox is writable");
     session.run("cd ../other");
     fs::remove_file(&dying).expect("it is there");

@@ -1,12 +1,12 @@
 //! `silo hook --install` in real shells: what it writes is what a new shell loads.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::machine::written;
 use crate::pty::{Session, Setup, Shell, first_shells, in_shells};
-use crate::sandbox::{Ran, SILO, Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{Ran, SILO, Sandbox, free_ports, program_from, toml_with_ports};
 
 first_shells!(silo_is_called_by_name_where_a_login_shell_finds_it, a_line_written_by_hand_is_left_as_it_is);
 
@@ -129,7 +129,7 @@ fn silo_is_called_by_name_where_a_login_shell_finds_it(shell: Shell) {
 
     // Another program of that name does not count.
     fs::remove_file(bin.join("silo")).expect("it is there");
-    fs::copy("/bin/true", bin.join("silo")).expect("the sandbox is writable");
+    program_from(&bin.join("silo"), File::open("/bin/true").expect("every machine has it"));
     let ran = hook(&sandbox, shell, &["--install", "--yes"]).success();
     assert!(ran.stdout.contains(&format!("-{}\n+{}\n", line(shell, "silo"), line(shell, "'$SILO'"))), "{}", ran.stdout);
     assert_eq!(web_port(&sandbox, shell).as_ref(), Some(&port));

@@ -1,8 +1,6 @@
 //! What all actors share: the sandbox, the folders they fight over, those nobody may disturb, and what was seen.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -12,7 +10,7 @@ use fastrand::Rng;
 use silo::core::leases::Instance;
 
 use crate::machine::registry;
-use crate::sandbox::{Sandbox, free_ports};
+use crate::sandbox::{Sandbox, free_ports, program};
 
 /// Folders that are changed, copied, moved, removed and made again.
 const SLOTS: usize = 56;
@@ -58,8 +56,7 @@ impl World {
         let sandbox = Sandbox::new();
         // Docker of this machine is none of the test's business: this one has nothing, and says so.
         let docker = sandbox.path("bin/docker");
-        fs::write(&docker, "#!/bin/sh\n").expect("the sandbox is writable");
-        fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).expect("it was just written");
+        program(&docker, "#!/bin/sh\n");
 
         let slots = (0..SLOTS).map(|n| Slot { dir: sandbox.dir(format!("slot-{n:02}")), hands: Mutex::default() });
         let mut world = Self {
