@@ -12,8 +12,9 @@ var silo = @SILO@
 var root stamp gen = '?' '' ''
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 set-env __SILO_HOOK $pid' @VERSION@ '$silo
-# This folder and its parents, nearest first; where silo.toml was found among them; what it and the stamp said.
-var up found said = [] [] []
+# This folder and its parents, nearest first; where silo.toml was found among them, with which PATH; what it and the stamp
+# said. And the folder of the instance that was left last.
+var up found said left = [] [] [] ''
 
 # A plain file, links followed: a pipe would hold the prompt. The builtin moved from `path:` to `os:` in Elvish 0.20.
 var is-file~ = (try {
@@ -46,12 +47,24 @@ fn ask {|dir|
   set root = $dir
   set stamp gen = (eval $answer)
   set said = [$gen $before]
-  set found = [$pwd (find)]
+  set found = [$pwd $E:PATH (find)]
+}
+
+# Whether PATH has what it should not, or lacks what it should have: a program that puts back one of its own (direnv, a venv)
+# takes this instance's gates away, or brings those of one that was left.
+fn strayed {
+  var here list = (path:dir $stamp) ':'$E:PATH':'
+  or (and (str:contains $E:__SILO_UNDO ';+/') (not (str:contains $list :$here'/gates:'))) ^
+    (and (not (has-value ['' $here] $left)) (str:contains $list :$left'/gates:'))
+}
+
+fn compare {
+  if (and (not-eq $stamp '') (not-eq $said [(read)])) { ask $root }
 }
 
 # `cd` says where to. Each `( )` costs Elvish a pipe, so that everything is compared at once.
 var hook = {|@_| # __silo_hook
-  if (not-eq $found [$pwd (find)]) {
+  if (not-eq $found [$pwd $E:PATH (find)]) {
     set up = [(climb $pwd)]
     var dir = ''
     for one $up {
@@ -61,18 +74,32 @@ var hook = {|@_| # __silo_hook
       }
     }
     if (eq $dir $root) {
-      set found = [$pwd (find)]
+      set found = [$pwd $E:PATH (find)]
+      if (strayed) { ask $root } else { compare }
     } else {
+      if (not-eq $stamp '') { set left = (path:dir $stamp) }
       set stamp gen = '' ''
       if (or (not-eq $dir '') (has-env __SILO_UNDO)) {
         ask $dir
       } else {
-        set root found = '' [$pwd (find)]
+        set root found = '' [$pwd $E:PATH (find)]
       }
     }
-  } elif (and (not-eq $stamp '') (not-eq $said [(read)])) {
-    ask $root
+  } else {
+    compare
   }
+}
+
+# `silo deactivate` changes this very shell, which no program can: without a stamp to compare, it is off until the folder is
+# left.
+fn of-shell {|@args|
+  if (or (not-eq $args [deactivate]) (not (has-env __SILO_UNDO))) {
+    e:silo $@args
+    return
+  }
+  var answer = ((external $silo) export elvish --seen off | slurp)
+  set stamp gen left = '' '' ''
+  nop (eval $answer)
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. after-chdir makes `cd x; cmd` work.
@@ -83,6 +110,8 @@ fn with-hook {|others|
 }
 # Without its line editor, as in a script, Elvish has no `edit:`.
 try {
-  eval &ns=(ns [&with-hook~=$with-hook~]) 'set edit:before-readline = (with-hook $edit:before-readline)'
+  eval &ns=(ns [&with-hook~=$with-hook~ &of-shell~=$of-shell~]) '
+    set edit:before-readline = (with-hook $edit:before-readline)
+    edit:add-var silo~ $of-shell~'
 } catch _ { }
 set after-chdir = (with-hook [(each {|other| put $other } $after-chdir)])

@@ -6,7 +6,8 @@
 # it compares that. Only a difference runs `silo export nu`.
 
 # What this shell last acted on; a record is not exported, so that a shell inside a shell looks for itself.
-$env.__silo = {bin: @SILO@, root: '?', stamp: '', gen: '', text: ''}
+# Of PATH what was last seen is kept, and the folder of the instance that was left last.
+$env.__silo = {bin: @SILO@, root: '?', stamp: '', gen: '', text: '', path: [], left: ''}
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 $env.__SILO_HOOK = $'($nu.pid) @VERSION@ ($env.__silo.bin)'
 
@@ -35,18 +36,37 @@ def --env __silo_hook [] {
         $dir = ($dir | path dirname)
     }
     if $dir != $now.root {
-        $env.__silo = ($now | merge {stamp: '', gen: ''})
+        let left = if $now.stamp == '' { $now.left } else { $now.stamp | path dirname }
+        $env.__silo = ($now | merge {stamp: '', gen: '', left: $left})
         if $dir != '' or '__SILO_UNDO' in $env {
             __silo_run $dir
         } else {
             $env.__silo.root = ''
         }
-    } else if $now.stamp != '' {
+        return
+    }
+    if $env.PATH? != $now.path {
+        $env.__silo.path = $env.PATH?
+        if (__silo_strayed $now) {
+            __silo_run $dir
+            return
+        }
+    }
+    if $now.stamp != '' {
         let line = if (__silo_is_file $now.stamp) { try { open --raw $now.stamp | lines | first } catch { '' } } else { '' }
         if $line != $now.gen or (__silo_text $'($dir)/silo.toml') != $now.text {
             __silo_run $dir
         }
     }
+}
+
+# A program that puts back a PATH of its own (direnv, a venv) takes this instance's gates away, or brings those of one that
+# was left. Each PATH is looked at once.
+def __silo_strayed [now: record]: nothing -> bool {
+    let dirs = $env.PATH? | default []
+    let here = if $now.stamp == '' { '' } else { $now.stamp | path dirname }
+    let lost = ($env.__SILO_UNDO? | default '' | str contains ';+/') and $'($here)/gates' not-in $dirs
+    $lost or ($now.left != '' and $now.left != $here and $'($now.left)/gates' in $dirs)
 }
 
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
@@ -61,9 +81,24 @@ def --env __silo_run [dir: string] {
     if $code != null { $env.LAST_EXIT_CODE = $code }
     if $answer == null { return }
     $env.__silo = ($now | merge {root: $dir, stamp: $answer.stamp, gen: $answer.gen, text: $text})
+    __silo_take $answer
+}
+
+def --env __silo_take [answer: record] {
     load-env $answer.set
     hide-env --ignore-errors ...$answer.unset
     if 'PATH' in $answer.set { $env.PATH = ($answer.set.PATH | split row (char esep)) }
+    $env.__silo.path = $env.PATH?
+}
+
+# `silo deactivate` changes this very shell, which no program can: without a stamp to compare, it is off until the folder is
+# left. Every other call of silo is a program's; to this one a word behind it, too.
+def --env --wrapped "silo deactivate" [...rest: string] {
+    let now = $env.__silo
+    if '__SILO_UNDO' not-in $env or ($rest | is-not-empty) { return (^silo deactivate ...$rest) }
+    let answer = ^$now.bin export nu --seen off | from json
+    $env.__silo = ($now | merge {stamp: '', gen: '', left: ''})
+    __silo_take $answer
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. At a prompt after `cd`, nushell runs

@@ -55,7 +55,11 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     if seen == Some(OFF) {
         context.ui.hook(&format!("{} is off in this shell until its folder is left", name_in(undo.as_ref())));
         let changes = activation::leave(&context.environment, undo.as_ref());
-        return print(context.ui, format, true, None, &changes).map(|()| 0);
+        print(context.ui, format, true, None, &changes)?;
+        if format == ExportFormat::Tcsh {
+            hook::tcsh::take_word(&context.dirs, &context.environment)?;
+        }
+        return Ok(0);
     }
     let visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, seen: None, untrusted: false },

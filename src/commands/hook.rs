@@ -2,6 +2,7 @@
 
 pub(super) mod install;
 mod login;
+pub(super) mod tcsh;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,34 +10,18 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::ShellName;
 use crate::core::environment::Environment;
-use crate::core::shell::{self, Shell};
+use crate::core::shell::Shell;
 use crate::failure::Failure;
 use crate::sys::cmd;
-use crate::sys::dirs::{self, Dirs};
-use crate::sys::files::{self, Writing};
+use crate::sys::{dirs, files};
 use crate::ui::Ui;
 
 pub(super) fn run(ui: Ui, environment: &Environment, called: &OsStr, shell: ShellName) -> Result<u8, Failure> {
     let program = program(environment, called)?;
     let shell = of_name(shell);
-    let script = if shell == Shell::Tcsh { tcsh_script(environment)? } else { PathBuf::new() };
+    let script = if shell == Shell::Tcsh { tcsh::script(environment)? } else { PathBuf::new() };
     ui.answer_bytes(&shell.hook(program.as_os_str().as_bytes(), script.as_os_str().as_bytes()))?;
     Ok(0)
-}
-
-/// The file tcsh reads the hook from, written where it does not yet say this.
-fn tcsh_script(environment: &Environment) -> Result<PathBuf, Failure> {
-    let dirs = Dirs::find(environment)?;
-    let folder = dirs.state.join("shell").join(Shell::Tcsh.name());
-    let file = folder.join("hook.tcsh");
-    let script = shell::tcsh_script();
-    let there = files::read(&file, 1024 * 1024)?;
-    if there.is_none_or(|there| there.bytes != script.as_bytes()) {
-        dirs.require_own(environment)?;
-        files::make_folder(&folder)?;
-        files::replace(&file, script.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
-    }
-    Ok(file)
 }
 
 /// The shell a name stands for.

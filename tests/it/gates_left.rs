@@ -4,11 +4,13 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::pty::{Session, Shell, first_shells};
+use crate::pty::{Session, Shell, each_shell, in_shells};
 use crate::sandbox::{SILO, Sandbox, free_ports, program_from};
 use crate::tools::{ALL, Tools};
 
-first_shells!(gates_that_come_back_or_go_are_put_right_at_the_next_prompt, a_path_that_cannot_be_changed_is_tried_once);
+each_shell!(gates_that_come_back_or_go_are_put_right_at_the_next_prompt);
+// The others have no readonly variables of the user's that are exported.
+in_shells!({ bash = Bash, zsh = Zsh }: a_path_that_cannot_be_changed_is_tried_once);
 
 /// A trusted project whose `docker` has a gate that brings up nothing.
 fn project(sandbox: &Sandbox, name: &str) -> PathBuf {
@@ -16,9 +18,28 @@ fn project(sandbox: &Sandbox, name: &str) -> PathBuf {
     sandbox.trusted(name, &format!("version = 1\n[ports]\nWEB_PORT = {web}\n[gates]\ndocker = \"env\"\n"))
 }
 
-/// A command that sets `PATH` from a variable it was saved in.
-fn path_from(shell: Shell, saved: &str) -> String {
-    if shell == Shell::Fish { format!("set -gx PATH ${saved}") } else { format!("PATH=${saved}") }
+/// A command that keeps `PATH` in a variable of the shell.
+fn save(shell: Shell, name: &str) -> String {
+    match shell {
+        Shell::Bash | Shell::Zsh => format!("{name}=$PATH"),
+        Shell::Fish => format!("set -g {name} $PATH"),
+        Shell::Nu => format!("let {name} = $env.PATH"),
+        Shell::Elvish => format!("var {name} = $paths"),
+        Shell::Tcsh => format!("set {name} = ( $path:q )"),
+    }
+}
+
+/// A command that sets `PATH` from a variable it was kept in, with more in front.
+fn path_from(shell: Shell, more: Option<&str>, saved: &str) -> String {
+    let more = more.unwrap_or_default();
+    match shell {
+        Shell::Bash | Shell::Zsh if more.is_empty() => format!("PATH=${saved}"),
+        Shell::Bash | Shell::Zsh => format!("PATH={more}:${saved}"),
+        Shell::Fish => format!("set -gx PATH {more} ${saved}"),
+        Shell::Nu => format!("$env.PATH = ([{more}] ++ ${saved})"),
+        Shell::Elvish => format!("set paths = [{more} $@{saved}]"),
+        Shell::Tcsh => format!("set path = ( {more} ${saved}:q )"),
+    }
 }
 
 fn gates_that_come_back_or_go_are_put_right_at_the_next_prompt(shell: Shell) {
@@ -27,41 +48,34 @@ fn gates_that_come_back_or_go_are_put_right_at_the_next_prompt(shell: Shell) {
     project(&sandbox, "one");
     project(&sandbox, "two");
     let mut session = Session::start(&sandbox, shell, "");
-    let save = |name: &str| {
-        if shell == Shell::Fish { format!("set -g {name} $PATH") } else { format!("{name}=$PATH") }
-    };
-    let before = session.run(&save("outside")).var("PATH").expect("there is a PATH").to_owned();
+    let before = session.run(&save(shell, "outside")).var("PATH").expect("there is a PATH").to_owned();
     let one = session.run("cd one").var("PATH").expect("there is a PATH").to_owned();
-    session.run(&save("inside"));
+    session.run(&save(shell, "inside"));
 
     // Taken away, inside.
-    session.run(&path_from(shell, "outside"));
+    session.run(&path_from(shell, None, "outside"));
     let seen = session.run(":");
     assert_eq!((seen.var("PATH"), seen.told.as_str()), (Some(one.as_str()), ""));
     // Brought along to another instance.
     let two = session.run("cd ../two").var("PATH").expect("there is a PATH").to_owned();
-    session.run(&path_from(shell, "inside"));
+    session.run(&path_from(shell, None, "inside"));
     let seen = session.run(":");
     assert_eq!((seen.var("PATH"), seen.told.as_str()), (Some(two.as_str()), ""));
     // Brought along, outside.
     session.run("cd ../one");
     session.run("cd ..");
-    session.run(&path_from(shell, "inside"));
+    session.run(&path_from(shell, None, "inside"));
     let seen = session.run(":");
     assert_eq!((seen.var("PATH"), seen.told.as_str()), (Some(before.as_str()), ""));
     // What the user adds stays.
     session.run("cd one");
-    session.run(if shell == Shell::Fish { "set -gx PATH /mine $outside" } else { "PATH=/mine:$outside" });
+    session.run(&path_from(shell, Some("/mine"), "outside"));
     let gates = one.strip_suffix(&before).expect("they stand in front");
     assert_eq!(session.run(":").var("PATH"), Some(format!("{gates}/mine:{before}").as_str()));
     assert_eq!(session.run("cd ..").var("PATH"), Some(format!("/mine:{before}").as_str()));
 }
 
 fn a_path_that_cannot_be_changed_is_tried_once(shell: Shell) {
-    // fish has no readonly variables of the user's.
-    if shell == Shell::Fish {
-        return;
-    }
     let sandbox = Sandbox::new();
     let _tools = Tools::install(&sandbox, ALL);
     project(&sandbox, "one");

@@ -78,6 +78,11 @@ impl Shell {
         }
     }
 
+    /// What sends a command's output into a file, behind it.
+    pub(crate) fn into_file(self) -> &'static str {
+        if self == Self::Nu { "out>" } else { ">" }
+    }
+
     /// A command that looks for a file and starts no program.
     pub(crate) fn look_for(self, path: &str) -> String {
         match self {
