@@ -1,100 +1,24 @@
 # silo shell hook for tcsh 6.24 and newer. Load it with: eval "`silo hook tcsh`"
 #
 # tcsh has no functions, and its aliases no loops: `silo hook tcsh` writes this file into silo's state folder, and the
-# aliases `precmd` and `cwdcmd` source it. A prompt or `cd` where nothing changed runs builtins only (design D7). tcsh
-# cannot read a line without a program: instead of the generation, it compares when and where the stamp was written, and
-# how long it is, for a place may be used again within a second.
+# aliases `precmd` and `cwdcmd` source it. A prompt or `cd` where nothing changed runs builtins only (design D7), and no more
+# lines than these, for tcsh reads each of them anew: what a change needs is in the file beside this one. tcsh cannot read a
+# line without a program: instead of the generation, it compares when and where the stamp was written, and how long it is,
+# for a place may be used again within a second.
 
-if ( $?__silo_load ) then
-  unset __silo_load
-  # What this shell last acted on; shell variables are not exported, so that a shell inside a shell looks for itself.
-  set __silo_root = none
-  set __silo_stamp = ''
-  set __silo_gen = ''
-  # In single quotes tcsh takes no newline; what silo prints names this one.
-  set __silo_nl = '\
-'
-  # Within backquotes only an alias keeps its quotes.
-  alias __silo_ask '"$__silo_bin:q" export tcsh --seen "$__silo_gen:q"'
-  # Once, and first: what comes behind may build the prompt from the variables. Scripts read .tcshrc too: not in them.
-  if ( $?prompt ) then
-    # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
-    setenv __SILO_HOOK "$$ @VERSION@ $__silo_bin:q"
-    foreach __silo_event ( precmd cwdcmd )
-      set __silo_old = "`alias $__silo_event`"
-      if ( "$__silo_old:q" !~ *__silo_hook* ) then
-        if ( "$__silo_old:q" != '' ) set __silo_old = "; $__silo_old:q"
-        set __silo_new = 'set __silo_status = $status; if ( -r "$__silo_hook:q" ) source "$__silo_hook:q"'
-        alias $__silo_event "$__silo_new:q"'; set status = $__silo_status'"$__silo_old:q"
-      endif
-    end
-    unset __silo_event __silo_old __silo_new
-  endif
-else
-  # Where `silo deactivate` leaves word for this shell, which no program can change. A shell that was there before this
-  # file was written anew lacks it; and PATH as it was last seen, and the folder of the instance that was left last.
-  if ( ! $?__silo_word ) set __silo_word = "$__silo_hook:h:q/off.$$"
-  if ( ! $?__silo_path ) set __silo_path = ''
-  if ( ! $?__silo_left ) set __silo_left = ''
-  set __silo_dir = "$cwd:q"
-  if ( "$__silo_dir:q" =~ / ) set __silo_dir = ''
-  while ( "$__silo_dir:q" != '' && ! -f "$__silo_dir:q/silo.toml" )
-    set __silo_dir = "$__silo_dir:h:q"
-  end
-  set __silo_file = "$__silo_dir:q/silo.toml"
-  if ( -f "$__silo_file:q" ) set __silo_dir = "$__silo_dir:q/"
-  set __silo_do = 0
-  # Off until the folder is left: without a stamp there is nothing to compare.
-  if ( $?__SILO_UNDO && -e "$__silo_word:q" && -x "$__silo_bin:q" ) then
-    set __silo_gen = off
-    set __silo_text = "`__silo_ask`"
-    if ( $status < 126 ) eval $__silo_text:q
-    set __silo_left = ''
-  endif
-  # A program that puts back a PATH of its own (direnv, a venv) takes this instance's gates away, or brings those of one that
-  # was left. Each PATH is looked at once.
-  if ( "$path:q" != "$__silo_path:q" ) then
-    set __silo_path = "$path:q"
-    set __silo_here = "$__silo_stamp:h:q/gates"
-    if ( $?__SILO_UNDO ) then
-      if ( "$__SILO_UNDO:q" =~ '*;+/*' ) set __silo_do = 1
-    endif
-    foreach __silo_one ( $path:q )
-      if ( "$__silo_one:q" == "$__silo_here:q" ) set __silo_do = 0
-    end
-    if ( "$__silo_left:q" != '' && "$__silo_left:q" != "$__silo_here:q" ) then
-      foreach __silo_one ( $path:q )
-        if ( "$__silo_one:q" == "$__silo_left:q" ) set __silo_do = 1
-      end
-    endif
-  endif
-  if ( "$__silo_dir:q" != "$__silo_root:q" ) then
-    if ( "$__silo_stamp:q" != '' ) set __silo_left = "$__silo_stamp:h:q/gates"
-    set __silo_stamp = ''
-    set __silo_gen = ''
-    if ( "$__silo_dir:q" != '' || $?__SILO_UNDO ) then
-      set __silo_do = 1
-    else
-      set __silo_root = ''
-    endif
-  else if ( "$__silo_stamp:q" != '' ) then
-    if ( "$__silo_gen:q" == again || -I "$__silo_stamp:q" != $__silo_was[1] || -C "$__silo_stamp:q" != $__silo_was[2] || -Z "$__silo_stamp:q" != $__silo_was[6] || -I "$__silo_file:q" != $__silo_was[3] || -M "$__silo_file:q" != $__silo_was[4] || -Z "$__silo_file:q" != $__silo_was[5] ) set __silo_do = 1
-  endif
-  # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The
-  # root is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
-  if ( $__silo_do && -x "$__silo_bin:q" ) then
-    set __silo_was = ( 0 0 0 0 0 0 )
-    @ __silo_was[3] = -I "$__silo_file:q"
-    @ __silo_was[4] = -M "$__silo_file:q"
-    @ __silo_was[5] = -Z "$__silo_file:q"
-    set __silo_text = "`__silo_ask`"
-    if ( $status < 126 ) then
-      set __silo_root = "$__silo_dir:q"
-      eval $__silo_text:q
-      set __silo_path = "$path:q"
-      @ __silo_was[1] = -I "$__silo_stamp:q"
-      @ __silo_was[2] = -C "$__silo_stamp:q"
-      @ __silo_was[6] = -Z "$__silo_stamp:q"
-    endif
-  endif
+# A shell that was there before these files were written anew lacks what they need.
+if ( ! $?__silo_word && -r "$__silo_hook:h:q/change.tcsh" ) source "$__silo_hook:h:q/change.tcsh"
+set __silo_dir = "$cwd:q"
+if ( "$__silo_dir:q" =~ / ) set __silo_dir = ''
+while ( "$__silo_dir:q" != '' && ! -f "$__silo_dir:q/silo.toml" )
+  set __silo_dir = "$__silo_dir:h:q"
+end
+set __silo_file = "$__silo_dir:q/silo.toml"
+if ( -f "$__silo_file:q" ) set __silo_dir = "$__silo_dir:q/"
+set __silo_do = ''
+if ( "$__silo_dir:q" != "$__silo_root:q" ) then
+  set __silo_do = cd
+else if ( "$__silo_stamp:q" != '' ) then
+  if ( "$__silo_gen:q" == again || -I "$__silo_stamp:q" != $__silo_was[1] || -C "$__silo_stamp:q" != $__silo_was[2] || -Z "$__silo_stamp:q" != $__silo_was[6] || -I "$__silo_file:q" != $__silo_was[3] || -M "$__silo_file:q" != $__silo_was[4] || -Z "$__silo_file:q" != $__silo_was[5] ) set __silo_do = ask
 endif
+if ( ( "$__silo_do$path:q" != "$__silo_path:q" || $?__SILO_UNDO && -e "$__silo_word:q" ) && -r "$__silo_hook:h:q/change.tcsh" ) source "$__silo_hook:h:q/change.tcsh"

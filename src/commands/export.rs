@@ -126,7 +126,10 @@ fn print(
         Some((path, generation)) => (path.as_os_str().as_bytes(), generation.as_bytes()),
         None => (b"".as_slice(), b"".as_slice()),
     };
-    let own = [("__silo_stamp", stamp), ("__silo_gen", generation)];
+    let mut own = vec![("__silo_stamp", stamp), ("__silo_gen", generation)];
+    let place = seen.filter(|_| shell == ShellName::Tcsh).and_then(|(path, generation)| stamp::place(path, generation));
+    let place = place.map(|place| place.map(|number| number.to_string()).join(" "));
+    own.extend(place.iter().map(|place| ("__silo_at", place.as_bytes())));
     // What is put for Elvish's hook would be shown to everybody else.
     let own = if shell == ShellName::Elvish && !at_prompt { &[][..] } else { &own };
     ui.answer_bytes(&hook::of_name(shell).commands(own, changes))

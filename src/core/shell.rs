@@ -46,9 +46,15 @@ pub enum Shell {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const VERSION_MARK: &str = "@VERSION@";
 
-/// What tcsh reads at each prompt, from a file: it has no functions, and evaluates no more than one line at a time.
-pub fn tcsh_script() -> String {
-    include_str!("../../shell/silo.tcsh").replace(VERSION_MARK, VERSION)
+/// The file that tcsh reads at each prompt: it has no functions, and evaluates no more than one line at a time.
+pub const TCSH_SCRIPT: &str = include_str!("../../shell/silo.tcsh");
+
+/// The name of the file beside it, which it reads where something has changed.
+pub const TCSH_CHANGE: &str = "change.tcsh";
+
+/// What that one holds.
+pub fn tcsh_change() -> String {
+    include_str!("../../shell/change.tcsh").replace(VERSION_MARK, VERSION)
 }
 
 impl Shell {
@@ -73,7 +79,7 @@ impl Shell {
         Self::ALL.into_iter().find(|shell| shell.name() == program)
     }
 
-    /// The shell hook, with `silo` as the program it runs; tcsh reads [`tcsh_script`] from the file `script`.
+    /// The shell hook, with `silo` as the program it runs; tcsh reads [`TCSH_SCRIPT`] from the file `script`.
     pub fn hook(self, silo: &[u8], script: &[u8]) -> Vec<u8> {
         let silo = self.quote(silo);
         let text = match self {
@@ -85,7 +91,7 @@ impl Shell {
             Self::Tcsh => {
                 let set =
                     [b"set __silo_bin = ".as_slice(), &silo, b"; set __silo_hook = ", &self.quote(script)].concat();
-                return [set.as_slice(), b"; set __silo_load; source \"$__silo_hook:q\"\n"].concat();
+                return [set.as_slice(), b"; set __silo_load; source \"$__silo_hook:h:q/change.tcsh\"\n"].concat();
             }
         };
         let (before, after) = text.split_once("@SILO@").expect("each hook names silo once");
@@ -122,7 +128,7 @@ mod tests {
     fn tcsh_gets_one_line_that_names_silo_and_its_script() {
         assert_eq!(
             String::from_utf8(Shell::Tcsh.hook(b"/b/silo", b"/s/it's")).expect("it is text"),
-            "set __silo_bin = /b/silo; set __silo_hook = /s/it\\'s; set __silo_load; source \"$__silo_hook:q\"\n"
+            "set __silo_bin = /b/silo; set __silo_hook = /s/it\\'s; set __silo_load; source \"$__silo_hook:h:q/change.tcsh\"\n"
         );
     }
 }

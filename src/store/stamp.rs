@@ -5,6 +5,7 @@
 //! shells chase each other. The file's modification time is set to `silo.toml`'s. It is a cache: whoever changes what it
 //! tells of removes it first, and a missing or damaged one is made anew from the registry.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -110,6 +111,17 @@ pub fn sync(dirs: &Dirs, root: &Path, config_modified: SystemTime) -> Result<(),
         Some(modified) if modified == config_modified => Ok(()),
         _ => files::set_modified(&path, config_modified),
     }
+}
+
+/// What tells the stamp of this generation from any other to a shell that cannot read it: inode, when it was changed, and
+/// length; -1 each where there is none and none is known. None when the stamp is another by now.
+pub fn place(path: &Path, generation: &str) -> Option<[i64; 3]> {
+    let Ok(found) = path.metadata() else { return generation.is_empty().then_some([-1; 3]) };
+    // Read only now: had it been replaced in between, it would be the later one that is read and the earlier that is told.
+    let text = files::read(path, LIMIT).ok()??.bytes;
+    let same = generation.is_empty() || text.split(|byte| *byte == b'\n').next() == Some(generation.as_bytes());
+    let number = |number: u64| i64::try_from(number).unwrap_or(-1);
+    same.then(|| [number(found.ino()), found.ctime(), number(found.len())])
 }
 
 /// Tells a stamp that the lockfile it goes with was rewritten without a change to the vars.

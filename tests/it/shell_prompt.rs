@@ -13,6 +13,7 @@ each_shell!(
     a_busy_registry_is_told_once_and_tried_again,
     a_silo_that_is_killed_is_tried_again_at_the_next_prompt,
     a_silo_at_an_odd_path_acts_and_its_loss_is_borne,
+    an_answer_that_is_outdated_when_it_arrives_is_asked_for_again,
 );
 
 fn app(sandbox: &Sandbox) -> std::path::PathBuf {
@@ -233,6 +234,29 @@ fn a_silo_at_an_odd_path_acts_and_its_loss_is_borne(shell: Shell) {
     assert_eq!(session.run(":").told, "");
 }
 
+fn an_answer_that_is_outdated_when_it_arrives_is_asked_for_again(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    sandbox.run(&app, ["env"]).success();
+    let mut session = Session::start(&sandbox, shell, "");
+    session.run(":");
+    // Between silo's answer and the hook's next look, the user says no in another shell.
+    let (silo, flag) = (sandbox.path("bin/silo"), sandbox.path("flag"));
+    let script = format!(
+        "#!/bin/sh\n{SILO} \"$@\"\nif [ -e {flag} ]; then rm {flag}; {SILO} deny -C {} >/dev/null 2>&1; fi\n",
+        app.display(),
+        flag = flag.display(),
+    );
+    fs::remove_file(&silo).expect("it is a link");
+    fs::write(&silo, script).expect("the sandbox is writable");
+    fs::set_permissions(&silo, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::write(&flag, "").expect("the sandbox is writable");
+    session.run("cd app");
+    let seen = session.run(":");
+    assert!(!flag.exists());
+    seen.assert_inactive();
+}
+
 #[test]
 fn the_loss_of_the_script_tcsh_reads_is_borne() {
     let sandbox = Sandbox::new();
@@ -242,6 +266,17 @@ fn the_loss_of_the_script_tcsh_reads_is_borne() {
     fs::remove_dir_all(sandbox.path("state/silo/shell")).expect("it is there");
     assert_eq!(session.run("cd ..").told, "");
     session.run(&Shell::Tcsh.load()).assert_inactive();
+}
+
+#[test]
+fn a_tcsh_whose_scripts_were_written_anew_by_a_later_silo_goes_on() {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let mut session = Session::start(&sandbox, Shell::Tcsh, "");
+    session.run("unset __silo_word __silo_path __silo_left __silo_do");
+    let inside = session.run("cd app");
+    inside.assert_active(&sandbox, &app);
+    assert_eq!(inside.told.lines().count(), 1, "{inside:?}");
 }
 
 /// All but bash and nushell act at `cd` itself, not only at the prompt.

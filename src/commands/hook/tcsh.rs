@@ -1,5 +1,4 @@
-//! The files of tcsh's hook: the script it reads at each prompt, and beside it the word that `silo deactivate` leaves for one
-//! shell. tcsh has no functions, and an alias could not hand every other call on as it is.
+//! The files of tcsh's hook: the scripts it reads, and beside them the word that `silo deactivate` leaves for one shell. tcsh has no functions, and an alias could not hand every other call on as it is.
 
 use std::path::{Path, PathBuf};
 
@@ -15,17 +14,20 @@ const LIMIT: u64 = 1024 * 1024;
 /// What a word's name begins with; the rest is the shell's process id.
 const OFF: &str = "off.";
 
-/// The file tcsh reads the hook from, written where it does not yet say this.
+/// The file tcsh reads the hook from, and the one beside it, written where they do not yet say this.
 pub(super) fn script(environment: &Environment) -> Result<PathBuf, Failure> {
     let dirs = Dirs::find(environment)?;
     let folder = folder(&dirs);
     let file = folder.join("hook.tcsh");
-    let script = shell::tcsh_script();
-    let there = files::read(&file, LIMIT)?;
-    if there.is_none_or(|there| there.bytes != script.as_bytes()) {
-        dirs.require_own(environment)?;
-        files::make_folder(&folder)?;
-        files::replace(&file, script.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
+    // In this order: shells that run may read the second at any moment.
+    let scripts = [(folder.join(shell::TCSH_CHANGE), shell::tcsh_change()), (file.clone(), shell::TCSH_SCRIPT.into())];
+    for (file, script) in scripts {
+        let there = files::read(&file, LIMIT)?;
+        if there.is_none_or(|there| there.bytes != script.as_bytes()) {
+            dirs.require_own(environment)?;
+            files::make_folder(&folder)?;
+            files::replace(&file, script.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
+        }
     }
     forget_the_dead(&folder);
     Ok(file)
