@@ -65,6 +65,12 @@ pub fn above() -> Vec<Process> {
     chain.take(64).collect()
 }
 
+/// Whether a process is in this one's process group, and so gets the terminal's signals together with it.
+pub fn is_in_our_group(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::getpgid(Some(pid)) == Ok(rustix::process::getpgrp()))
+}
+
 /// Whether a process was started inside the instance of a root: its environment says so, or else its folder.
 pub fn belongs_to(process: &Process, root: &Path) -> bool {
     imp::variable(process.pid, "SILO_ROOT")

@@ -1,6 +1,7 @@
 //! `silo doctor` on the project's own files (what they fix for every instance, and what git would carry on), and on the
 //! tools, the machine and the shell around it.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::fleet_doctor::{Clinic, Found};
 use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{SILO, program_from};
 
-each_shell!(a_hook_is_proved_in_its_own_shell_and_not_in_one_below);
+each_shell!(a_hook_is_proved_in_its_own_shell_and_not_in_one_below, the_shell_that_runs_is_the_one_to_be_mended);
 
 /// Kind and line of each finding in a file of the project.
 fn places(clinic: &Clinic, app: &Path) -> Vec<String> {
@@ -283,14 +284,20 @@ fn a_missing_hook_is_told_with_the_line_for_the_start_file() {
     asked("/usr/bin/fish").tells("No start file of fish", Some(&fish), "silo hook fish --install");
     asked("/bin/bash").tells("of bash is not loaded", Some(&home.join(".bashrc")), "exec bash");
     let rc = clinic.sandbox.path("config/elvish/rc.elv");
-    let mend = format!("echo 'eval (silo hook elvish | slurp)' >> {}", rc.display());
-    asked("/usr/bin/elvish").tells("No start file of elvish", Some(&rc), &mend);
+    asked("/usr/bin/elvish").tells("No start file of elvish", Some(&rc), "silo hook elvish --install");
     let tcshrc = home.join(".tcshrc");
-    let mend = format!("echo 'eval \"`silo hook tcsh`\"' >> {}", tcshrc.display());
-    asked("/usr/bin/tcsh").tells("No start file of tcsh", Some(&tcshrc), &mend).mend(&clinic);
+    asked("/usr/bin/tcsh").tells("No start file of tcsh", Some(&tcshrc), "silo hook tcsh --install");
+    clinic.sandbox.run("", ["hook", "tcsh", "--install", "--yes"]).success();
     asked("/usr/bin/tcsh").tells("of tcsh is not loaded", Some(&tcshrc), "exec tcsh");
     let nu = clinic.sandbox.path("config/nushell/config.nu");
-    assert_eq!(asked("/usr/bin/nu").text("place"), nu.display().to_string());
+    let mend = format!("\"\\n{}\\n\" | save --append $nu.config-path", Shell::Nu.load());
+    asked("/usr/bin/nu").tells("No start file of nu", Some(&nu), &mend);
+    fs::create_dir_all(nu.parent().expect("it lies in a folder")).expect("the sandbox is writable");
+    fs::write(&nu, "$env.A = 1").expect("the sandbox is writable");
+    let mut typed = clinic.sandbox.command(Shell::Nu.program(), "");
+    typed.args(["-c", &mend]);
+    clinic.sandbox.finish(typed).success();
+    asked("/usr/bin/nu").tells("of nu is not loaded", Some(&nu), "exec nu");
     asked("/bin/dash").tells("There is no shell hook for `/bin/dash`", None, "silo exec -- COMMAND");
 }
 
@@ -316,6 +323,27 @@ fn a_hook_of_another_silo_is_told() {
         Some(&clinic.sandbox.path("home/.bashrc")),
         "exec bash",
     );
+}
+
+fn the_shell_that_runs_is_the_one_to_be_mended(shell: Shell) {
+    let clinic = Clinic::new();
+    let login = if shell == Shell::Zsh { "/bin/bash" } else { "/bin/zsh" };
+    let env = [("SHELL", OsStr::new(login))];
+    let setup = Setup { env: &env, unhooked: true, ..Setup::default() };
+    let mut session = Session::with(&clinic.sandbox, shell, "", &setup);
+    let out = clinic.sandbox.dir("out");
+    let mut told = |line: &str| {
+        session.run(&format!("{} {} '{}'", shell.call(line), shell.into_file(), out.display()));
+        let all: Vec<Value> = serde_json::from_slice(&fs::read(&out).expect("it was written")).expect("it is JSON");
+        let hook = all.iter().find(|one| one["id"].as_str().is_some_and(|id| id.starts_with("hook"))).cloned();
+        hook.expect("there is none")["what"].as_str().expect("it is text").to_owned()
+    };
+    let what = told("silo doctor --json");
+    assert!(what.contains(&format!(" of {} ", shell.name())), "{what}");
+    // A script is none to be mended.
+    let script = told("bash -c 'silo doctor --json; :'");
+    let login = login.trim_start_matches("/bin/");
+    assert!(script.contains(&format!(" of {login} ")), "{script}");
 }
 
 fn a_hook_is_proved_in_its_own_shell_and_not_in_one_below(shell: Shell) {

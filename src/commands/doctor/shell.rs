@@ -6,7 +6,6 @@ use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::shell::{MARK, Mark, Shell};
 use crate::core::startfile;
-use crate::failure::quoted;
 use crate::sys::files;
 use crate::sys::processes::{self, Process};
 
@@ -19,10 +18,10 @@ const SHELLS: [&str; 10] = ["bash", "zsh", "fish", "nu", "elvish", "tcsh", "csh"
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let above = processes::above();
     if let Some(mark) = scene.shell.text(MARK).and_then(Mark::parse).filter(|mark| is_of_this_shell(mark, &above)) {
-        return other_hook(scene, &mark).into_iter().collect();
+        return other_hook(scene, &mark, &above).into_iter().collect();
     }
-    let login = scene.shell.text("SHELL").map(str::to_owned);
-    let Some(program) = login.or_else(|| nearest_shell(&above).map(str::to_owned)) else { return Vec::new() };
+    let program = typed_in(&above).or_else(|| scene.shell.text("SHELL")).or_else(|| nearest_shell(&above));
+    let Some(program) = program.map(str::to_owned) else { return Vec::new() };
     let Some(shell) = Shell::of_program(&program) else {
         let finding = Finding::note("hook-missing", format!("There is no shell hook for `{program}`"));
         return vec![finding.why("`cd` changes nothing in it").mend("silo exec -- COMMAND")];
@@ -37,7 +36,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         let finding = Finding::note("hook-missing", format!("No start file of {name} loads the shell hook"))
             .at(&files[0])
             .why("`cd` into a project changes nothing; `silo exec` and `silo shell` work without it")
-            .mend(loading(shell, &files[0]));
+            .mend(loading(shell));
         return vec![finding];
     };
     let finding = Finding::note("hook-not-loaded", format!("The shell hook of {name} is not loaded in this shell"))
@@ -47,17 +46,15 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     vec![finding]
 }
 
-/// What loads the hook in new shells.
-fn loading(shell: Shell, file: &Path) -> String {
-    let line = match shell {
-        Shell::Bash | Shell::Zsh | Shell::Fish => return format!("silo hook {} --install", shell.name()),
+/// What loads the hook in new shells. nushell's line is added by hand, which is a command of its own there.
+fn loading(shell: Shell) -> String {
+    match shell {
         Shell::Nu => {
-            "mkdir ($nu.data-dir | path join vendor/autoload); silo hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)"
+            let line = startfile::load_line(Shell::Nu, b"silo");
+            format!("\"\\n{}\\n\" | save --append $nu.config-path", String::from_utf8_lossy(&line))
         }
-        Shell::Elvish => "eval (silo hook elvish | slurp)",
-        Shell::Tcsh => r#"eval "`silo hook tcsh`""#,
-    };
-    format!("echo {} >> {}", shell_words::quote(line), quoted(file))
+        _ => format!("silo hook {} --install", shell.name()),
+    }
 }
 
 /// Whether the mark is that of the shell silo was typed in, and not one that a shell further out left in the environment:
@@ -66,6 +63,14 @@ fn is_of_this_shell(mark: &Mark<'_>, above: &[Process]) -> bool {
     let Some(at) = above.iter().position(|process| process.pid == mark.pid) else { return false };
     let marked = plain(&above[at]);
     above[..at].iter().all(|process| !SHELLS.contains(&plain(process)) || plain(process) == marked)
+}
+
+/// The shell whose prompt silo was typed at, which may be another than `$SHELL`: its parent, when it has a hook and gives its
+/// jobs process groups of their own, as no script does. Elvish never does.
+fn typed_in(above: &[Process]) -> Option<&str> {
+    let parent = above.first()?;
+    let shell = Shell::of_program(plain(parent))?;
+    (shell == Shell::Elvish || !processes::is_in_our_group(parent.pid)).then(|| shell.name())
 }
 
 fn nearest_shell(above: &[Process]) -> Option<&str> {
@@ -78,7 +83,7 @@ fn plain(process: &Process) -> &str {
 }
 
 /// The hook in this shell calls a silo that is gone, or that is another one than this.
-fn other_hook(scene: &Scene, mark: &Mark<'_>) -> Option<Finding> {
+fn other_hook(scene: &Scene, mark: &Mark<'_>, above: &[Process]) -> Option<Finding> {
     let silo = Path::new(mark.silo);
     let what = if !files::is_executable(silo) {
         format!("The hook in this shell calls `{}`, which is gone", mark.silo)
@@ -89,7 +94,8 @@ fn other_hook(scene: &Scene, mark: &Mark<'_>) -> Option<Finding> {
     } else {
         return None;
     };
-    let shell = scene.shell.text("SHELL").and_then(Shell::of_program).map_or("$SHELL", Shell::name);
+    let marked = above.iter().find(|process| process.pid == mark.pid).and_then(|shell| Shell::of_program(plain(shell)));
+    let shell = marked.or_else(|| scene.shell.text("SHELL").and_then(Shell::of_program)).map_or("$SHELL", Shell::name);
     Some(
         Finding::note("hook-other", what)
             .why("What is typed and what `cd` does come from two silos; a new shell loads the hook anew")
