@@ -139,6 +139,12 @@ impl Ui {
         able && std::io::stdout().is_terminal()
     }
 
+    /// Whether the terminal that answers go to is another job's just now, as it is for one in the background.
+    pub fn is_behind(self) -> bool {
+        let front = rustix::termios::tcgetpgrp(std::io::stdout());
+        front.is_ok_and(|front| front != rustix::process::getpgrp())
+    }
+
     /// Asks for a yes or a no; none where there is no terminal to ask on. Anything but yes is no.
     pub fn confirm(self, question: &str) -> Option<bool> {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {

@@ -38,8 +38,24 @@ pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, F
 fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
     signals::watch();
     let mut before: Option<String> = None;
-    let screen = (!as_json && context.ui.can_move(&context.environment)).then(|| context.ui.screen()).transpose()?;
+    let on_screen = !as_json && context.ui.can_move(&context.environment);
+    if on_screen {
+        signals::watch_pause();
+    }
+    let mut screen = None;
     loop {
+        if on_screen && screen.is_none() {
+            // In the background the terminal is the shell's.
+            if context.ui.is_behind() {
+                signals::pause();
+                match end(context) {
+                    Some(code) => return Ok(code),
+                    None => continue,
+                }
+            }
+            screen = Some(context.ui.screen()?);
+            before = None;
+        }
         let seen = census(context)?;
         let width = context.ui.width(&context.environment);
         if as_json {
@@ -52,7 +68,7 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
         } else {
             let lines = lines(context, &seen, width);
             let state = |seen: &Seen| format!("{:?}\n", (&seen.instance, seen.state, seen.tilt, &seen.cluster));
-            let now = match screen {
+            let now = match &screen {
                 // Ages are kept true, and the width is that of now.
                 Some(_) => format!("{width:?}{lines:?}"),
                 // The age alone is no change worth a second table in a file.
@@ -67,14 +83,25 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             }
         }
         for _ in 0..STEPS {
-            if let Some(asked) = signals::asked() {
-                return Ok(if asked.sent { asked.code() } else { 0 });
+            if let Some(code) = end(context) {
+                return Ok(code);
             }
-            if context.ui.loses_reader(PAUSE / STEPS) {
-                return Ok(0);
+            if on_screen && signals::pause_asked() {
+                // The shell gets the first screen back as it was.
+                drop(screen.take());
+                signals::pause();
+                break;
             }
         }
     }
+}
+
+/// Waits one step, and says how to end when that was asked for or nobody reads any more.
+fn end(context: &Context) -> Option<u8> {
+    if let Some(asked) = signals::asked() {
+        return Some(if asked.sent { asked.code() } else { 0 });
+    }
+    context.ui.loses_reader(PAUSE / STEPS).then_some(0)
 }
 
 fn lines(context: &Context, seen: &[Seen], width: Option<usize>) -> Vec<Vec<Cell>> {

@@ -4,12 +4,13 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::libc::{c_int, c_void, siginfo_t};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
 use crate::failure::Failure;
 
 static LAST: AtomicI32 = AtomicI32::new(0);
 static SENT: AtomicBool = AtomicBool::new(false);
+static PAUSE: AtomicBool = AtomicBool::new(false);
 
 /// A signal that asks silo to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,36 @@ pub fn outlive_file_limit() {
     #[allow(unsafe_code)]
     let set = unsafe { sigaction(Signal::SIGXFSZ, &action) };
     debug_assert!(set.is_ok(), "this signal can always be handled");
+}
+
+/// Remembers Ctrl-Z from now on instead of stopping by it, for who must put the terminal right first.
+pub fn watch_pause() {
+    on_pause(SigHandler::Handler(remember_pause));
+}
+
+/// Whether Ctrl-Z came since the last time this was asked.
+pub fn pause_asked() -> bool {
+    PAUSE.swap(false, Ordering::AcqRel)
+}
+
+/// Stops this process as Ctrl-Z does by itself, until it is let go on; returns at once where no shell could do that.
+pub fn pause() {
+    on_pause(SigHandler::SigDfl);
+    // It cannot fail: the signal is one there is.
+    let _ = raise(Signal::SIGTSTP);
+    watch_pause();
+}
+
+fn on_pause(handler: SigHandler) {
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler only stores to an atomic, which is safe at any moment.
+    #[allow(unsafe_code)]
+    let set = unsafe { sigaction(Signal::SIGTSTP, &action) };
+    debug_assert!(set.is_ok(), "this signal can always be handled");
+}
+
+extern "C" fn remember_pause(_: c_int) {
+    PAUSE.store(true, Ordering::Release);
 }
 
 extern "C" fn nothing(_: c_int) {}

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::pty::Shell;
+use crate::pty::{Session, Shell, in_shells};
 use crate::sandbox::{SILO, Sandbox, toml_with_ports};
 use crate::terminal::{collect, terminal};
+
+in_shells!({ bash = Bash, zsh = Zsh, tcsh = Tcsh }: while_it_is_stopped_the_terminal_is_the_shells_own);
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -83,4 +85,42 @@ fn on_a_terminal_it_shows_a_screen_of_its_own_and_gives_the_first_one_back() {
         assert_eq!(ended(child).code(), Some(128 + signal as i32));
         wait_for(&|text| text.ends_with(end));
     }
+}
+
+/// How often the second screen was taken, and how often it was left.
+fn turns(shown: &str) -> (usize, usize) {
+    let count = |what| shown.matches(what).count();
+    (count("\x1b[?1049h"), count("\x1b[?1049l"))
+}
+
+fn while_it_is_stopped_the_terminal_is_the_shells_own(shell: Shell) {
+    const CTRL_Z: &str = "\x1a";
+    let sandbox = Sandbox::new();
+    let mut session = Session::start(&sandbox, shell, "");
+    session.run(":");
+    let shows = |shown: &str, times: usize| turns(shown) == (times, times - 1) && shown.ends_with("make one.\n");
+    session.press("env TERM=xterm silo list --watch\n");
+    session.wait_for(|shown| shows(shown, 1));
+    session.press(CTRL_Z);
+    session.wait_for(|shown| turns(shown) == (1, 1));
+    // The shell runs other commands, and the job takes its screen up again, drawn anew.
+    session.run(":");
+    session.press("fg\n");
+    session.wait_for(|shown| shows(shown, 2));
+    session.press(CTRL_Z);
+    session.wait_for(|shown| turns(shown) == (2, 2));
+    // In the background it has no screen to take, and stops again.
+    session.run("bg");
+    let jobs = |session: &mut Session| session.run("jobs").told;
+    let start = Instant::now();
+    while !["stopped", "suspended"].iter().any(|word| jobs(&mut session).to_lowercase().contains(word)) {
+        assert!(start.elapsed() < DEADLINE, "it is not stopped");
+    }
+    session.wait_for(|shown| turns(shown) == (2, 2));
+    session.press("fg\n");
+    session.wait_for(|shown| shows(shown, 3));
+    session.press("\x03");
+    session.wait_for(|shown| turns(shown) == (3, 3));
+    assert_eq!(session.run(":").var("TERM"), Some("dumb"));
+    assert_eq!(jobs(&mut session), "");
 }

@@ -230,6 +230,26 @@ impl Session {
         Seen::parse(&fs::read(&file).expect("it was just moved there"), told)
     }
 
+    /// Presses keys, whatever runs in the foreground.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("the terminal is open");
+    }
+
+    /// Waits until the whole of what the terminal has been shown so far is as wanted.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        loop {
+            let shown = self.screen.lock().map(|shown| String::from_utf8_lossy(&shown).into_owned());
+            let shown = shown.expect("the reader does not panic");
+            if wanted(&shown) {
+                return;
+            }
+            assert!(start.elapsed() < DEADLINE, "{} shows {shown:?}", self.shell.name());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn type_ahead(&mut self, lines: &str) {
         let typed = self.shell.typed(lines);
         self.keyboard.write_all(typed.as_bytes()).expect("the terminal is open");
