@@ -65,16 +65,37 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Whether it has nothing left to do: both states are done or do not apply.
-    pub fn is_ready(&self) -> bool {
-        let done = |state: &str| matches!(state, "ok" | "not_applicable" | "none" | "");
-        done(&self.runtime) && done(&self.update) && (self.runtime == "ok" || self.update == "ok")
-            || (self.runtime == "not_applicable" && self.update == "not_applicable")
+    /// Whether it has nothing left to do. `none` is said of what nobody has triggered yet (`auto_init=False`) and of what is
+    /// disabled, such as all that `tilt up NAME` leaves out; nothing at all while Tilt has not looked yet.
+    /// (<https://github.com/tilt-dev/tilt/blob/master/pkg/apis/core/v1alpha1/updatestatus_types.go>)
+    fn is_ready(&self) -> bool {
+        let done = |state: &str| matches!(state, "ok" | "not_applicable" | "none");
+        done(&self.runtime) && done(&self.update)
     }
 
-    /// Both states, for people.
-    pub fn words(&self) -> String {
-        format!("runtime {}, update {}", self.runtime, self.update)
+    /// Whether something has been done for it. Tilt's own, that tells of the Tiltfile, is done before any other begins.
+    fn has_run(&self) -> bool {
+        !self.name.starts_with('(') && (self.runtime == "ok" || self.update == "ok")
+    }
+
+    /// Its name and both states, for people.
+    fn words(&self) -> String {
+        format!("{} (runtime {}, update {})", self.name, self.runtime, self.update)
+    }
+}
+
+/// What there is still to wait for; none when all is ready.
+///
+/// Tilt lists what a Tiltfile declares a moment after it has read it, one by one in any order. Where nothing has run yet,
+/// there may be more to come, so that is believed only when it was the same `before`.
+/// (<https://github.com/tilt-dev/tilt/blob/master/internal/engine/uiresource/subscriber.go>)
+pub fn unready(resources: &[Resource], before: &[Resource]) -> Option<String> {
+    let waiting: Vec<String> = resources.iter().filter(|one| !one.is_ready()).map(Resource::words).collect();
+    match waiting[..] {
+        [] if resources.is_empty() => Some("Tilt has not read the Tiltfile yet".to_owned()),
+        [] if resources != before && !resources.iter().any(Resource::has_run) => Some("nothing has run yet".to_owned()),
+        [] => None,
+        _ => Some(waiting.join(", ")),
     }
 }
 
@@ -114,4 +135,28 @@ pub fn stop(process: &Process) -> Result<(), Failure> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, runtime: &str, update: &str) -> Resource {
+        Resource { name: name.into(), runtime: runtime.into(), update: update.into() }
+    }
+
+    #[test]
+    fn what_may_be_the_beginning_of_a_list_is_believed_when_it_stays() {
+        let reads = [one("(Tiltfile)", "not_applicable", "in_progress")];
+        let alone = [one("(Tiltfile)", "not_applicable", "ok")];
+        assert!(unready(&[], &[]).is_some());
+        assert!(unready(&reads, &[]).is_some_and(|waiting| waiting.starts_with("(Tiltfile) (runtime")));
+        assert_eq!(unready(&alone, &reads).as_deref(), Some("nothing has run yet"));
+        assert_eq!(unready(&alone, &alone), None);
+        let [tiltfile] = alone;
+        let manual = [tiltfile.clone(), one("seed", "none", "none")];
+        assert!(unready(&manual, std::slice::from_ref(&tiltfile)).is_some());
+        assert_eq!(unready(&[tiltfile, one("seed", "none", "none"), one("web", "ok", "ok")], &manual), None);
+        assert!(unready(&[one("web", "ok", "ok"), one("new", "", "")], &[]).is_some());
+    }
 }

@@ -19,9 +19,14 @@ pub(super) fn run(context: &Context, timeout: u64) -> Result<u8, Failure> {
     signals::watch();
     let start = Instant::now();
     let _spinner = context.ui.spin("Waiting for every resource to be ready");
+    let mut before = Vec::new();
     loop {
         let waiting = match tilt::resources(&environment, &project.root) {
-            Ok(resources) => resources.into_iter().filter(|resource| !resource.is_ready()).collect::<Vec<_>>(),
+            Ok(resources) => {
+                let waiting = tilt::unready(&resources, &before);
+                before = resources;
+                waiting
+            }
             // Just started, it may not answer yet.
             Err(failure) if start.elapsed() > Duration::from_secs(timeout) => return Err(failure),
             Err(_) => {
@@ -34,13 +39,9 @@ pub(super) fn run(context: &Context, timeout: u64) -> Result<u8, Failure> {
                 continue;
             }
         };
-        if waiting.is_empty() {
-            return Ok(0);
-        }
+        let Some(waiting) = waiting else { return Ok(0) };
         if start.elapsed() > Duration::from_secs(timeout) {
-            let names: Vec<String> =
-                waiting.iter().map(|one| one_line(&format!("{} ({})", one.name, one.words()))).collect();
-            return Err(Failure::new(format!("Not ready after {timeout} s: {}", names.join(", ")))
+            return Err(Failure::new(format!("Not ready after {timeout} s: {}", one_line(&waiting)))
                 .hint("Look why: `silo logs NAME`"));
         }
         pause()?;

@@ -114,6 +114,32 @@ fn wait_ends_when_every_resource_is_ready() {
 }
 
 #[test]
+fn wait_does_not_wait_for_what_is_disabled_or_for_somebody_to_trigger() {
+    let stage = detached();
+    // `tilt up web` disables all others; `auto_init=False` leaves a resource to be triggered by hand.
+    let (disabled, by_hand) = ("db none none", "seed not_applicable none");
+    stage.tools.set("tilt.resources", &format!("(Tiltfile) not_applicable ok\nweb ok ok\n{disabled}\n{by_hand}\n"));
+    stage.run("wait --timeout 1").success();
+}
+
+#[test]
+fn wait_goes_on_until_tilt_has_read_the_tiltfile() {
+    let stage = detached();
+    stage.tools.set("tilt.resources", "");
+    let ran = stage.run("wait --timeout 0").exit(1).stdout("");
+    assert!(ran.stderr.contains("Error: Not ready after 0 s: Tilt has not read the Tiltfile yet"), "{ran:#?}");
+    // What a Tiltfile declares is listed a moment after it: one look at it alone is not enough.
+    stage.tools.set("tilt.resources", "(Tiltfile) not_applicable ok\n");
+    stage.skip_story();
+    stage.run("wait --timeout 20").success();
+    assert_eq!(stage.tools.calls(), ["tilt get uiresources -o json"; 2]);
+    stage.tools.set("tilt.resources", "(Tiltfile) not_applicable ok\nweb ok ok\n");
+    stage.skip_story();
+    stage.run("wait --timeout 20").success();
+    assert_eq!(stage.tools.calls(), ["tilt get uiresources -o json"]);
+}
+
+#[test]
 fn wait_does_not_go_on_when_tilt_has_gone() {
     let stage = detached();
     stage.tools.set("tilt.resources", "web pending pending\n");
