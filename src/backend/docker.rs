@@ -87,6 +87,32 @@ impl Docker<'_> {
         cmd.capture(RUN)?.success(&cmd).map(|_| ())
     }
 
+    /// Removes what k3d leaves of a cluster whose making was cut off before its first server, as it is in the first minute
+    /// of the first start, when images come over the network: the image registry, whose own network k3d then takes for one
+    /// elsewhere, and the network, which a cluster made in it later would not delete. A registry that somebody connected
+    /// elsewhere stays. (`ClusterDelete`, `ClusterPrepNetwork`: <https://github.com/k3d-io/k3d/blob/main/pkg/client/cluster.go>)
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn sweep(&self, cluster: &str, registry: Option<&str>) -> Result<(), Failure> {
+        let network = format!("k3d-{cluster}");
+        if let Some(registry) = registry {
+            let filter = format!("label=k3d.cluster={cluster}");
+            let fields = [".Names".to_owned(), label("k3d.role"), ".Networks".to_owned()];
+            let rows = self.rows(&["ps", "--all", "--filter", &filter], &fields)?;
+            let own = |networks: &str| networks.split(',').all(|one| ["", "bridge", &network].contains(&one));
+            if rows.iter().any(|[name, role, networks]| name == registry && role == "registry" && own(networks)) {
+                self.remove(&["rm", "--force", "--volumes", registry])?;
+            }
+        }
+        let networks = self.rows(&["network", "ls", "--filter", "label=app=k3d"], &[".Name".to_owned()])?;
+        if networks.iter().any(|[name]| *name == network) {
+            // Where somebody's container is in it, it stays, and k3d makes the cluster in it.
+            let _ = self.remove(&["network", "rm", &network]);
+        }
+        Ok(())
+    }
+
     /// Starts a stopped container.
     ///
     /// # Errors

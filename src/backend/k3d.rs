@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::docker::Docker;
 use crate::core::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd::Cmd;
@@ -50,9 +51,9 @@ pub struct Node {
     /// Whether it runs.
     #[serde(default, rename = "State")]
     pub state: State,
-    /// Published ports: `"5000/tcp"` to host addresses.
+    /// Published ports: `"5000/tcp"` to host addresses; Docker's word for none may be `null`.
     #[serde(default, rename = "portMappings")]
-    pub ports: HashMap<String, Vec<HostPort>>,
+    pub ports: HashMap<String, Option<Vec<HostPort>>>,
 }
 
 /// Whether a container runs.
@@ -153,6 +154,11 @@ impl<'a> K3d<'a> {
         environment.set("LOG_LEVEL", "error");
         environment.set("LOG_COLORS", "0");
         Self { environment, folder, limit: ASK }
+    }
+
+    /// Docker in the same environment, for what k3d does not tell.
+    pub fn docker(&self) -> Docker<'_> {
+        Docker { environment: &self.environment, folder: self.folder }
     }
 
     /// Every cluster on this machine, whoever made it.
@@ -280,6 +286,8 @@ mod tests {
 
     #[test]
     fn log_lines_before_the_answer_are_passed_over() {
+        let answer = br#"[{"name":"x","nodes":[{"name":"n","portMappings":{"80/tcp":null}}]}]"#;
+        assert!(json::<Vec<Cluster>>(answer).is_some_and(|all| all[0].nodes[0].ports["80/tcp"].is_none()));
         let answer = b"\x1b[36mINFO\x1b[0m[0000] hello\n[{\"name\":\"x\",\"nodes\":[]}]\n";
         assert_eq!(json::<Vec<Cluster>>(answer), Some(vec![cluster(&[])]));
         assert_eq!(json::<Vec<Cluster>>(b"garbage [ \xff"), None);

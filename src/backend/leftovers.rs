@@ -122,7 +122,13 @@ impl Inventory {
             clusters_named.iter().any(|cluster| one.1 == *cluster && one.0 == format!("{cluster}-registry.localhost"))
                 && !self.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && !ids.contains(owner))
         };
-        let network = |one: &Labelled| project(one) || one.1.is_empty() && names.contains(&one.0);
+        // k3d's own goes with its cluster, unless that never came as far as a server.
+        let k3ds = |network: &str| {
+            let cluster =
+                network.strip_prefix("k3d-").filter(|cluster| clusters_named.iter().any(|one| one == cluster));
+            cluster.is_some_and(|cluster| !self.clusters.iter().any(|(other, _)| other == cluster))
+        };
+        let network = |one: &Labelled| project(one) || one.1.is_empty() && (names.contains(&one.0) || k3ds(&one.0));
         let mut left = Vec::new();
         let mut pick = |kind: Kind, all: &[Labelled], is: &dyn Fn(&Labelled) -> bool| {
             let mut picked: Vec<&String> = all.iter().filter(|one| is(one)).map(|(name, _)| name).collect();
@@ -181,7 +187,8 @@ impl<'a> Yard<'a> {
                 return done.into_iter().collect();
             }
             _ if names.is_empty() => return Ok(()),
-            Kind::Container => &["rm", "--force"],
+            // With the volumes that have no name, where an image registry keeps its images: nobody else can find them.
+            Kind::Container => &["rm", "--force", "--volumes"],
             Kind::Network => &["network", "rm"],
             Kind::Volume => &["volume", "rm"],
         };
@@ -237,6 +244,9 @@ mod tests {
                 ("localnet-x-2", ""),
                 ("bridge", ""),
                 ("localnet-old", "somebody"),
+                ("k3d-localnet-x", ""),
+                ("k3d-localnet-old", ""),
+                ("k3d-localnet-z", ""),
             ]),
             volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
         };
@@ -252,7 +262,7 @@ mod tests {
             [
                 "cluster localnet-x",
                 "containers localnet-x-registry.localhost, x-db-1",
-                "networks localnet-x, localnet-x_default",
+                "networks k3d-localnet-old, localnet-x, localnet-x_default",
                 "volume localnet-x_data",
             ]
         );

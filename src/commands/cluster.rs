@@ -118,7 +118,7 @@ fn there(
     k3d: &K3d<'_>,
 ) -> Result<bool, Failure> {
     if let Some(cluster) = k3d.cluster(&names.cluster)? {
-        require_own(context, project, &cluster)?;
+        require_own(context, project, &cluster, k3d.docker())?;
         match cluster.standing() {
             Standing::Running => context.ui.step(&format!("Reusing k3d cluster '{}'", names.cluster)),
             Standing::Stopped => {
@@ -131,18 +131,23 @@ fn there(
                 return make(context, project, settings, settled, names, k3d);
             }
         }
-        mend_registry(context, project, settled, names, k3d)?;
+        mend_registry(context, settled, names, k3d)?;
         return Ok(false);
     }
     make(context, project, settings, settled, names, k3d)
 }
 
 /// Refuses a cluster that this instance did not make: by its label, or by the lockfile where an older silo set none.
-pub(super) fn require_own(context: &Context, project: &Project, cluster: &Cluster) -> Result<(), Failure> {
+pub(super) fn require_own(
+    context: &Context,
+    project: &Project,
+    cluster: &Cluster,
+    docker: Docker<'_>,
+) -> Result<(), Failure> {
     let ids = memo::ids(&context.dirs, &project.root);
     let known = project.lockfile()?.is_some_and(|(lockfile, _)| lockfile.instance.k3d_cluster_created);
     // A making that was cut off before the first server left nothing that could bear a label.
-    let owner = docker(context, project).cluster_owner(&cluster.name)?;
+    let owner = docker.cluster_owner(&cluster.name)?;
     if owner.map_or(known || !cluster.has_server(), |owner| ids.contains(&owner)) {
         return Ok(());
     }
@@ -151,20 +156,10 @@ pub(super) fn require_own(context: &Context, project: &Project, cluster: &Cluste
         .hint(format!("Or delete the cluster, if nobody needs it: `k3d cluster delete {}`", cluster.name)))
 }
 
-fn docker<'a>(context: &'a Context, project: &'a Project) -> Docker<'a> {
-    Docker { environment: &context.environment, folder: &project.root }
-}
-
 /// Starts the image registry of a cluster that is there, or makes it again where it is gone; the cluster keeps its state.
-fn mend_registry(
-    context: &Context,
-    project: &Project,
-    settled: &Settled,
-    names: &Names,
-    k3d: &K3d<'_>,
-) -> Result<(), Failure> {
+fn mend_registry(context: &Context, settled: &Settled, names: &Names, k3d: &K3d<'_>) -> Result<(), Failure> {
     let Some(registry) = &names.registry else { return Ok(()) };
-    let docker = docker(context, project);
+    let docker = k3d.docker();
     match k3d.registry(registry)? {
         Some(node) if node.state.running => Ok(()),
         Some(_) => {
@@ -189,13 +184,16 @@ fn make(
     k3d: &K3d<'_>,
 ) -> Result<bool, Failure> {
     let instance = digest::root_id(project.root_text().as_bytes());
-    if let Some(registry) = &names.registry
-        && k3d.registry(registry)?.is_some()
-    {
+    let left = match &names.registry {
+        Some(registry) => k3d.registry(registry)?.and(Some(registry)),
+        None => None,
+    };
+    if let Some(registry) = left {
         // Left behind by a cluster of this very name that is gone; k3d would refuse to make another.
         context.ui.step(&format!("Removing the image registry '{registry}' that an earlier cluster left"));
         k3d.delete(&names.cluster)?;
     }
+    k3d.docker().sweep(&names.cluster, left.map(String::as_str))?;
     let arguments = filled(settings, settled)?;
     let said =
         |flag: &str| arguments.iter().any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")));
@@ -241,7 +239,7 @@ fn with_real_port(
         Failure::new(format!("The image registry `{registry}` is not there, though its cluster is"))
             .hint("Run `silo down --delete-cluster`, then `silo up`")
     })?;
-    let published = node.ports.get(&format!("{}/tcp", kubectl::INNER_PORT)).and_then(|ports| ports.first());
+    let published = node.ports.get(&format!("{}/tcp", kubectl::INNER_PORT)).and_then(|ports| ports.as_ref()?.first());
     let Some(port) = published.and_then(|published| published.port.parse::<u16>().ok()) else { return Ok(settled) };
     if settled.known.ports.get(REGISTRY_PORT.0) == Some(&port) {
         return Ok(settled);

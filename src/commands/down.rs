@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     };
     // Before anything is stopped: a cluster of somebody else's is not this instance's to delete.
     if let Some(cluster) = doomed.as_ref().map(|names| k3d.cluster(&names.cluster)).transpose()?.flatten() {
-        cluster::require_own(context, &project, &cluster)?;
+        cluster::require_own(context, &project, &cluster, k3d.docker())?;
     }
     hooks::run(Point::PreDown, settings.hooks.pre_down.as_ref(), &environment, &project.root, context.ui)?;
     let has_tilt = cmd::find("tilt", &context.environment).is_some() && files::is_file(&project.root.join("Tiltfile"));
@@ -67,6 +67,9 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
         // so k3d is asked to delete what bears the name even where it lists no cluster.
         k3d.delete(&names.cluster)?;
+        if cmd::find("docker", &environment).is_some() {
+            k3d.docker().sweep(&names.cluster, names.registry.as_deref())?;
+        }
         files::remove(&names.kubeconfig)?;
     }
     let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };

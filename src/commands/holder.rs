@@ -18,7 +18,7 @@ use crate::store::registry;
 use crate::sys::{listeners, net, processes};
 
 /// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
-/// its compose project.
+/// its compose project. The environment must be without gates: one before `docker` would ask this again.
 pub(super) fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
     let holder = listeners::holder(port);
     if holder.as_ref().is_some_and(|holder| processes::belongs_to(holder, root)) {
@@ -67,5 +67,5 @@ fn is_own(
     }
     let parts = K3dParts { cluster: true, registry: true };
     let own = identity(&config.prefix, &state.name, parts, "");
-    foreign(&context.environment, &project.root, &own, port).is_none()
+    foreign(&context.outside(), &project.root, &own, port).is_none()
 }

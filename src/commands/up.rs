@@ -201,7 +201,7 @@ fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask
     let busy = settled.known.ports.iter().filter(|(_, port)| net::probe(**port) == Probe::Busy);
     let mut lost = Vec::new();
     for (name, port) in busy {
-        let Some(who) = foreign(&context.environment, &project.root, &settled.identity, *port) else {
+        let Some(who) = foreign(&context.outside(), &project.root, &settled.identity, *port) else {
             context.ui.detail(&format!("Port {port} ({name}) is held by this instance itself"));
             continue;
         };

@@ -54,19 +54,46 @@ def known(name):
     return name
 
 
-def container(name, role, cluster, image, ports, labels, state="created"):
+def network_file(cluster):
+    return os.path.join(fake.STATE, "networks", f"k3d-{cluster}.json")
+
+
+def make_network(cluster):
+    """Makes the network; true when there was one, which k3d then takes for somebody else's."""
+    if os.path.exists(network_file(cluster)):
+        return True
+    fake.write(network_file(cluster), json.dumps({"name": f"k3d-{cluster}", "labels": {"app": "k3d"}}))
+    return False
+
+
+def deletes(cluster, parts):
+    """What of a cluster's containers goes with it. The network's name is read from labels that a registry has not: alone,
+    its own network looks like another one."""
+    network = next(filter(None, (one["labels"].get("k3d.cluster.network") for one in parts)), None)
+    gone = [one for one in parts if one["labels"]["k3d.role"] != "registry"
+            or set(one["networks"]) <= {"bridge", "host", network}]
+    for one in parts:
+        if one not in gone and network in one["networks"]:
+            fake.save({**one, "networks": [name for name in one["networks"] if name != network]})
+    external = any(one["labels"].get("k3d.cluster.network.external") == "true" for one in parts)
+    if network and not external:
+        fake.remove(network_file(cluster))
+    return gone
+
+
+def container(name, role, cluster, image, ports, labels, external=False, state="created"):
     own = {"app": "k3d", "k3d.role": role, "k3d.version": "v5.9.0", **({"k3d.cluster": cluster} if cluster else {})}
     if role != "registry":
         own.update({
             "k3d.cluster.network": f"k3d-{cluster}",
-            "k3d.cluster.network.external": "false",
+            "k3d.cluster.network.external": str(external).lower(),
             "k3d.cluster.imageVolume": f"k3d-{cluster}-images",
             "k3d.cluster.token": f"SECRET-token-of-{cluster}",
             "k3d.cluster.url": f"https://k3d-{cluster}-server-0:6443",
         })
     return {
         "name": name, "image": image, "state": state, "created": fake.now(), "labels": {**own, **labels},
-        "ports": ports, "networks": [f"k3d-{cluster}"] if cluster else ["bridge"],
+        "ports": ports, "networks": (["bridge"] if role == "registry" else []) + ([f"k3d-{cluster}"] if cluster else []),
         "env": [f"K3S_TOKEN=SECRET-token-of-{cluster}"] if role in ("server", "agent") else [],
     }
 
@@ -108,7 +135,7 @@ def runtime_labels(specs, role, index):
     return labels
 
 
-def planned(name, found):
+def planned(name, found, external):
     """The containers of a new cluster, all only created."""
     last = {key: values[-1] for key, values in found.items()}
     image = last.get("image", "docker.io/rancher/k3s:v1.31.5-k3s1")
@@ -124,7 +151,7 @@ def planned(name, found):
             full = f"k3d-{name}-serverlb" if role == "loadbalancer" else f"k3d-{name}-{role}-{index}"
             own = runtime_labels(labels, role, index)
             picture = "ghcr.io/k3d-io/k3d-proxy:5.9.0" if role == "loadbalancer" else image
-            made.append(container(full, role, name, picture, {}, own))
+            made.append(container(full, role, name, picture, {}, own, external))
     front = made[-1] if not last.get("no-lb") else made[0]
     front["ports"]["6443/tcp"] = [exposure(last.get("api-port", "random"))]
     for spec in found.get("port", []):

@@ -81,6 +81,8 @@ fn down_delete_cluster_deletes_it_and_its_kubeconfig() {
         hook pre-down
         tilt down
         k3d cluster delete localnet-dev
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "k3d.role")}}	{{json .Networks}}'
+        docker network ls --filter label=app=k3d --format '{{json .Name}}'
         hook post-down
     "#]]);
     assert_eq!(stage.instance()["k3dClusterCreated"], false);

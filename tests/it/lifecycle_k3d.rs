@@ -62,6 +62,7 @@ fn a_half_made_cluster_is_made_anew() {
         docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d cluster delete localnet-dev
         k3d registry list -o json
+        docker network ls --filter label=app=k3d --format '{{json .Name}}'
         k3d cluster create localnet-dev --kubeconfig-update-default=false --kubeconfig-switch-context=false --api-port 127.0.0.1:$API --registry-create localnet-dev-registry.localhost:127.0.0.1:$REGISTRY --timeout 180s --runtime-label silo.instance=$ID@server:0 --agents=1 --port=0:80@loadbalancer
         k3d registry list -o json
         k3d kubeconfig get localnet-dev
@@ -214,25 +215,65 @@ fn the_lease_follows_the_port_an_image_registry_really_has() {
     crate::machine::assert_agreed(&stage.sandbox, &stage.app);
 }
 
-#[test]
-fn an_image_registry_whose_cluster_is_gone_is_in_nobodys_way() {
+/// A stage whose cluster was cut off while its first server's image came over the network.
+fn cut_off() -> Stage {
     let stage = made();
     for name in ["server-0", "agent-0", "serverlb"] {
         stage.tools.unset(&format!("state/containers/k3d-localnet-dev-{name}.json"));
     }
+    stage.edit_container("localnet-dev-registry.localhost", |container| container["state"] = "created".into());
+    stage
+}
+
+#[test]
+fn a_making_that_was_cut_off_before_the_first_server_is_begun_anew() {
+    let stage = cut_off();
     stage.run("up").success();
+    stage.story(&expect![[r#"
+        k3d cluster list -o json
+        k3d registry list -o json
+        k3d cluster delete localnet-dev
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "k3d.role")}}	{{json .Networks}}'
+        docker rm --force --volumes localnet-dev-registry.localhost
+        docker network ls --filter label=app=k3d --format '{{json .Name}}'
+        docker network rm k3d-localnet-dev
+        k3d cluster create localnet-dev --kubeconfig-update-default=false --kubeconfig-switch-context=false --api-port 127.0.0.1:$API --registry-create localnet-dev-registry.localhost:127.0.0.1:$REGISTRY --timeout 180s --runtime-label silo.instance=$ID@server:0 --agents=1 --port=0:80@loadbalancer
+        k3d registry list -o json
+        k3d kubeconfig get localnet-dev
+        kubectl get configmap -n kube-public local-registry-hosting -o json
+        tilt up
+    "#]]);
     let found = status(&stage);
     assert_eq!([&found["k3d"]["state"], &found["k3d"]["registryState"]], ["running", "running"]);
+    stage.run("down --delete-cluster").success();
+    assert_eq!(stage.tools.names_of("network"), [""; 0], "k3d deletes the network it has made itself");
 }
 
 #[test]
 fn down_delete_cluster_leaves_no_image_registry_behind() {
-    let stage = made();
-    for name in ["server-0", "agent-0", "serverlb"] {
-        stage.tools.unset(&format!("state/containers/k3d-localnet-dev-{name}.json"));
-    }
+    let stage = cut_off();
     stage.run("down --delete-cluster").success();
     assert_eq!(by_hand(&stage, "docker ps -aq").stdout, "");
+    assert_eq!(stage.tools.names_of("network"), [""; 0]);
+}
+
+#[test]
+fn an_image_registry_that_somebody_connected_elsewhere_stays() {
+    let stage = made();
+    let name = "localnet-dev-registry.localhost";
+    stage.edit_container(name, |container| container["networks"] = serde_json::json!(["bridge", "theirs"]));
+    stage.run("down --delete-cluster").success();
+    assert_eq!(stage.tools.names_of("container"), [name]);
+}
+
+#[test]
+fn a_gate_before_docker_is_not_in_the_way_of_silos_own_questions() {
+    let stage = Stage::with_cluster("[gates]\ndocker = \"cluster\"\n");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    by_hand(&stage, "k3d cluster stop localnet-dev");
+    stage.run("allow").success();
+    stage.run("exec -- docker ps").success().stderr_has("Starting k3d cluster 'localnet-dev'...\n");
 }
 
 #[test]

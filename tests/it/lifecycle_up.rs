@@ -267,6 +267,7 @@ fn a_cluster_is_made_between_the_hooks_and_used_again() {
         hook pre-up
         k3d cluster list -o json
         k3d registry list -o json
+        docker network ls --filter label=app=k3d --format '{{json .Name}}'
         k3d cluster create localnet-dev --kubeconfig-update-default=false --kubeconfig-switch-context=false --api-port 127.0.0.1:$API --registry-create localnet-dev-registry.localhost:127.0.0.1:$REGISTRY --timeout 180s --runtime-label silo.instance=$ID@server:0 --agents=1 --port=0:80@loadbalancer
         k3d registry list -o json
         k3d kubeconfig get localnet-dev
@@ -339,8 +340,8 @@ fn a_hook_that_fails_ends_it_there() {
 fn a_tool_that_fails_is_named_and_nothing_after_it_is_called() {
     let cases = [
         ("k3d.cluster-list", "k3d cluster list -o json", 0),
-        ("k3d.cluster-create", "k3d cluster create localnet-dev", 2),
-        ("k3d.kubeconfig-get", "k3d kubeconfig get localnet-dev", 4),
+        ("k3d.cluster-create", "k3d cluster create localnet-dev", 3),
+        ("k3d.kubeconfig-get", "k3d kubeconfig get localnet-dev", 5),
     ];
     for (file, line, before) in cases {
         let stage = Stage::with_cluster(HOOKS);
