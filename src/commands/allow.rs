@@ -15,14 +15,15 @@ use crate::store::trust;
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
-    let last = trust::last_allowed(&context.dirs, &project)?.filter(|last| *last != project.content);
+    let known = trust::judge(&context.dirs, &project)? == Trust::Allowed;
+    let last = if known { None } else { trust::last_allowed(&context.dirs, &project)? };
+    let last = last.filter(|last| *last != project.content);
     if let Some(last) = &last {
         let (old, new) = (String::from_utf8_lossy(last), String::from_utf8_lossy(&project.content));
         let diff = TextDiff::from_lines(old.as_ref(), new.as_ref());
         let unified = diff.unified_diff().context_radius(1).header("last allowed", "now").to_string();
         unified.lines().for_each(|line| context.ui.step(&printable(line)));
     }
-    let known = trust::judge(&context.dirs, &project)? == Trust::Allowed;
     let others = trust::allow(&context.dirs, &project)?;
     let also = match others {
         0 => String::new(),

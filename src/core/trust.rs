@@ -17,6 +17,11 @@ pub fn record_of_path(path: &[u8]) -> String {
     digest::of_parts(&[b"path", path])
 }
 
+/// The name under which the last allowed content of a place in all worktrees of one repository is kept.
+pub fn record_of_place(common_dir: &[u8], place: &[u8]) -> String {
+    digest::of_parts(&[b"place", common_dir, place])
+}
+
 /// What the user has said of a `silo.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
@@ -24,7 +29,7 @@ pub enum Trust {
     Allowed,
     /// Nothing was said yet.
     Unknown,
-    /// It was allowed with another content.
+    /// It was allowed with another content, here or in another worktree.
     Changed,
     /// It was denied.
     Denied,

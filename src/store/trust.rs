@@ -1,7 +1,7 @@
 //! The user's word on each `silo.toml` (design D6): one small file for each record, named by its digest.
 //!
 //! `allow/` holds a file per path and content and per repository, place and content; `deny/` one per path; `last/` the
-//! content each path was last allowed with, so that `silo allow` can show what changed.
+//! content each path, and each place in a repository, was last allowed with, so that `silo allow` can show what changed.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -31,15 +31,16 @@ pub fn judge(dirs: &Dirs, project: &Project) -> Result<Trust, Failure> {
     if holds(dirs, &own_record(project), project.file_bytes())? {
         return Ok(Trust::Allowed);
     }
-    if let Some(membership) = membership(project)
-        && holds(dirs, &repository_record(project, &membership), membership.common_dir.as_os_str().as_bytes())?
+    let membership = membership(project);
+    if let Some(membership) = &membership
+        && holds(dirs, &repository_record(project, membership), membership.common_dir.as_os_str().as_bytes())?
     {
         return Ok(Trust::Allowed);
     }
     if is_below_trusted(dirs, project) {
         return Ok(Trust::Allowed);
     }
-    match files::read(&place(dirs, "last", &path), LIMIT)? {
+    match last(dirs, project, membership.as_ref())? {
         Some(_) => Ok(Trust::Changed),
         None => Ok(Trust::Unknown),
     }
@@ -71,13 +72,23 @@ pub fn seal(dirs: &Dirs, project: &Project, judged: Trust, instance: Option<Know
     Ok(generation)
 }
 
-/// The content a project's config file was last allowed with.
+/// The content a project's config file was last allowed with: here, else in any worktree of its repository.
 ///
 /// # Errors
 /// A [`Failure`] when the record cannot be read.
 pub fn last_allowed(dirs: &Dirs, project: &Project) -> Result<Option<Vec<u8>>, Failure> {
-    let last = place(dirs, "last", &trust::record_of_path(project.file_bytes()));
-    Ok(files::read(&last, LIMIT)?.map(|content| content.bytes))
+    last(dirs, project, membership(project).as_ref())
+}
+
+fn last(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Result<Option<Vec<u8>>, Failure> {
+    let names =
+        [Some(trust::record_of_path(project.file_bytes())), membership.map(|known| last_record(project, known))];
+    for name in names.into_iter().flatten() {
+        if let Some(content) = files::read(&place(dirs, "last", &name), LIMIT)? {
+            return Ok(Some(content.bytes));
+        }
+    }
+    Ok(None)
 }
 
 /// Allows a project's config file as it is now, in every genuine worktree of its repository. Returns how many other
@@ -98,6 +109,9 @@ pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
         record(dirs, "allow", &repository_record(project, membership), &name)?;
     }
     record(dirs, "last", &path, &project.content)?;
+    if let Some(membership) = &membership {
+        record(dirs, "last", &last_record(project, membership), &project.content)?;
+    }
     files::remove(&place(dirs, "deny", &path))?;
     invalidate(dirs, project, membership.as_ref())
 }
@@ -115,6 +129,7 @@ pub fn deny(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
     let membership = membership(project);
     if let Some(membership) = &membership {
         files::remove(&place(dirs, "allow", &repository_record(project, membership)))?;
+        files::remove(&place(dirs, "last", &last_record(project, membership)))?;
     }
     invalidate(dirs, project, membership.as_ref())
 }
@@ -143,9 +158,18 @@ fn own_record(project: &Project) -> String {
 }
 
 fn repository_record(project: &Project, membership: &Membership) -> String {
-    let place = membership.place.join(project.file.file_name().unwrap_or_default());
+    let place = place_in(project, membership);
     let (common_dir, place) = (membership.common_dir.as_os_str(), place.as_os_str());
     trust::record_of_repository(common_dir.as_bytes(), place.as_bytes(), &project.content)
+}
+
+fn last_record(project: &Project, membership: &Membership) -> String {
+    let place = place_in(project, membership);
+    trust::record_of_place(membership.common_dir.as_os_str().as_bytes(), place.as_os_str().as_bytes())
+}
+
+fn place_in(project: &Project, membership: &Membership) -> PathBuf {
+    membership.place.join(project.file.file_name().unwrap_or_default())
 }
 
 /// Whether an allowing record is there and whole: a half-written one gives nobody leave.

@@ -47,8 +47,31 @@ fn one_allow_covers_every_worktree_with_the_same_content() {
     let later = worktree(&sandbox, &main, "later");
     assert_eq!([trust(&sandbox, &feature), trust(&sandbox, &later)], ["allowed", "allowed"]);
     fs::write(later.join("silo.toml"), RANDOM.replace('A', "B")).expect("the worktree is writable");
-    assert_eq!(trust(&sandbox, &later), "unknown", "different content is another matter");
+    assert_eq!(trust(&sandbox, &later), "changed", "different content is another matter");
     assert_eq!(trust(&sandbox, &feature), "allowed");
+}
+
+#[test]
+fn an_edit_in_a_covered_worktree_is_told_as_one_and_allow_shows_it() {
+    let sandbox = Sandbox::new();
+    let main = repository(&sandbox, "main", RANDOM);
+    sandbox.run(&main, ["allow"]).success();
+    let feature = worktree(&sandbox, &main, "feature");
+    fs::write(feature.join("silo.toml"), format!("{RANDOM}B =\n")).expect("the worktree is writable");
+    sandbox.run(&feature, ["export", "bash"]).success().stderr_has("silo.toml:4:");
+    fs::write(feature.join("silo.toml"), format!("{RANDOM}B = 0\n")).expect("the worktree is writable");
+    sandbox.run(&feature, ["export", "bash"]).success().stderr_has("silo.toml has changed; `silo allow` trusts it");
+    let allowed = "Allowed `$SANDBOX/projects/feature/silo.toml`\n";
+    let shown = "--- last allowed\n+++ now\n@@ -3 +3,2 @@\n A = 0\n+B = 0\n";
+    sandbox.run(&feature, ["allow"]).success().stderr(&format!("{shown}{allowed}"));
+    // What is allowed already has not changed, whatever was allowed last elsewhere.
+    let again = "Allowed already: `$SANDBOX/projects/later/silo.toml` (and the same content in 1 other worktree)\n";
+    let later = worktree(&sandbox, &main, "later");
+    sandbox.run(&later, ["allow"]).success().stderr(again);
+
+    let fresh = worktree(&sandbox, &main, "fresh");
+    sandbox.run(&main, ["deny"]).success();
+    assert_eq!(trust(&sandbox, &fresh), "unknown", "nothing of it has changed");
 }
 
 #[test]
