@@ -64,7 +64,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     let visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
         Some(file) => match context.dirs.require_own(&context.environment) {
-            Ok(()) => visit(context, &file, undo.as_ref(), seen == Some(AGAIN)),
+            Ok(()) => visit(context, &file, undo.as_ref(), seen.unwrap_or_default()),
             Err(failure) => {
                 context.ui.hook_failure(&failure, "no instance is active here");
                 Visit { fate: Fate::Leave, seen: None, untrusted: false }
@@ -173,8 +173,9 @@ fn name_in(undo: Option<&Undo>) -> String {
     crate::core::source::one_line(&name)
 }
 
-/// Looks at the project of a config file; `again` is a second try, whose reason has been told.
-fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, again: bool) -> Visit {
+/// Looks at the project of a config file; `before` is the generation the shell has seen there. What it was told then, such as
+/// why a first try failed, is not told again.
+fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, before: &str) -> Visit {
     let root = file.parent().and_then(|root| files::canonical(root).ok());
     let ours = undo.is_some_and(|undo| root.as_ref().is_some_and(|root| root.as_os_str().as_bytes() == undo.root));
     let keep = || if ours { Fate::Stay } else { Fate::Leave };
@@ -187,14 +188,16 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, again: 
         }
     };
     match refusal(context, &project, trust) {
-        None => settled(context, &project, trust, (ours, again)),
+        None => settled(context, &project, trust, (ours, before == AGAIN)),
         Some(state) => {
+            let seen = seen(context, &project, trust);
             match project.config() {
+                _ if stamp::same_word(before, &seen.1) => {}
                 Err(failure) if trust == Trust::Changed => fail(context, &failure, ours),
                 _ => context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file))),
             }
             let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
-            Visit { fate, seen: Some(seen(context, &project, trust)), untrusted: true }
+            Visit { fate, seen: Some(seen), untrusted: true }
         }
     }
 }

@@ -2,7 +2,8 @@
 //! needs to answer for a known instance without the registry, its lock, or a parser.
 //!
 //! Line one is the generation, a digest of the rest: writers that see the same state write the same stamp, so no two
-//! shells chase each other. The file's modification time is set to `silo.toml`'s. It is a cache: whoever changes what it
+//! shells chase each other. Its end tells of the user's word on `silo.toml` alone, so that a shell is told once what it may
+//! not do, whatever becomes of the instance. The file's modification time is set to `silo.toml`'s. It is a cache: whoever changes what it
 //! tells of removes it first, and a missing or damaged one is made anew from the registry.
 
 use std::os::unix::fs::MetadataExt as _;
@@ -14,12 +15,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::activation::Given;
 use crate::core::digest;
+use crate::core::trust::Trust;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};
 
 /// Largest stamp that is read, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// How much of a generation is the digest of the whole stamp.
+const WHOLE: usize = 16;
 
 /// What a project's state was when the stamp was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +70,7 @@ impl Stamp {
     /// The stamp's text and generation.
     pub fn render(&self) -> (String, String) {
         let body = serde_json::to_string(self).expect("strings, numbers and maps always serialise");
-        let generation = digest::of(body.as_bytes())[..16].to_owned();
+        let generation = self.generation(&body);
         (format!("{generation}\n{body}\n"), generation)
     }
 
@@ -73,9 +78,22 @@ impl Stamp {
     pub fn parse(text: &[u8]) -> Option<(Self, String)> {
         let text = std::str::from_utf8(text).ok()?;
         let (generation, body) = text.strip_suffix('\n')?.split_once('\n')?;
-        let whole = digest::of(body.as_bytes()).starts_with(generation) && generation.len() == 16;
-        Some((serde_json::from_str(body).ok().filter(|_| whole)?, generation.to_owned()))
+        let stamp: Self = serde_json::from_str(body).ok()?;
+        (stamp.generation(body) == generation).then(|| (stamp, generation.to_owned()))
     }
+
+    fn generation(&self, body: &str) -> String {
+        // A denial is one of the path, whatever the file says.
+        let config = if self.trust == Trust::Denied.word() { "" } else { &self.config };
+        let word = digest::of_parts(&[b"word", self.trust.as_bytes(), config.as_bytes()]);
+        format!("{}{}", &digest::of(body.as_bytes())[..WHOLE], &word[..8])
+    }
+}
+
+/// Whether two generations tell of the same word on the same `silo.toml`.
+pub fn same_word(one: &str, other: &str) -> bool {
+    let word = |generation: &str| generation.get(WHOLE..).filter(|word| !word.is_empty()).map(str::to_owned);
+    word(one).is_some_and(|one| word(other) == Some(one))
 }
 
 /// Reads a project's stamp.
@@ -157,6 +175,32 @@ mod tests {
         assert_eq!(Stamp::parse(text.as_bytes()), Some((stamp, generation)));
         for cut in 0..text.len() {
             assert_eq!(Stamp::parse(&text.as_bytes()[..cut]), None, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_word_outlives_the_instance_and_no_edit_but_a_denied_one() {
+        let generation = |config: &str, trust: &str, name: Option<&str>| {
+            let instance = name.map(|name| Known {
+                name: name.into(),
+                profile: None,
+                ports: IndexMap::new(),
+                lockfile: String::new(),
+                env_file: String::new(),
+                home: String::new(),
+                gates: None,
+                vars: Vec::new(),
+            });
+            Stamp { config: config.into(), trust: trust.into(), instance }.render().1
+        };
+        let (before, after) = (generation("c", "unknown", None), generation("c", "unknown", Some("app")));
+        assert_ne!(before, after);
+        assert!(same_word(&before, &after));
+        assert!(!same_word(&before, &generation("d", "unknown", None)));
+        assert!(!same_word(&before, &generation("c", "denied", None)));
+        assert!(same_word(&generation("c", "denied", None), &generation("d", "denied", None)));
+        for other in ["", "again", &before[..WHOLE]] {
+            assert!(!same_word(other, other), "{other} tells of none");
         }
     }
 

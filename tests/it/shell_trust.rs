@@ -11,6 +11,7 @@ use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 each_shell!(
     an_untrusted_project_is_named_once_and_allow_acts_at_the_next_prompt,
     typing_env_is_no_trust,
+    what_may_not_act_is_told_once_whatever_is_typed,
     init_trusts_what_it_writes,
     a_changed_file_keeps_the_variables_but_gives_a_new_shell_none,
     a_file_replaced_by_an_older_one_is_noticed,
@@ -69,6 +70,31 @@ fn typing_env_is_no_trust(shell: Shell) {
     assert_eq!((typed.status.as_str(), typed.var("WEB_PORT"), typed.var("SILO_ACTIVE")), ("0", None, None));
     assert_eq!(sandbox.lockfile_ports(&app)["WEB_PORT"], web);
     assert_eq!(session.run(":").var("SILO_ACTIVE"), None);
+}
+
+fn what_may_not_act_is_told_once_whatever_is_typed(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let good = toml_with_ports(&[("WEB_PORT", web)]);
+    let app = sandbox.project("app", &good);
+    let mut session = Session::start(&sandbox, shell, &app);
+    assert_one_line(&session.run(":"), &["is not trusted"]);
+    for typed in ["silo env", "silo env other", "silo down --clean", "touch silo.toml"] {
+        assert_eq!(session.run(&shell.quiet(typed)).told, "", "after `{typed}`");
+    }
+    assert_one_line(&session.run(&shell.quiet("silo deny")), &["is denied"]);
+    assert_eq!(session.run(&shell.quiet("silo env")).told, "");
+    write(&app, &format!("{good}API_PORT = \n"));
+    assert_eq!(session.run(":").told, "", "a denial is one of the path");
+    write(&app, &good);
+    session.run(&shell.quiet("silo allow")).assert_active(&sandbox, &app);
+    write(&app, &format!("{good}API_PORT = 0\n"));
+    assert_one_line(&session.run(":"), &["has changed"]);
+    assert_eq!(session.run(&shell.quiet("silo env")).told, "");
+    write(&app, &format!("{good}API_PORT = 1\n"));
+    assert_one_line(&session.run(":"), &["has changed"]);
+    session.run("cd ..");
+    assert_one_line(&session.run("cd app"), &["has changed"]);
 }
 
 fn init_trusts_what_it_writes(shell: Shell) {
