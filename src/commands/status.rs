@@ -39,17 +39,15 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let trust = trust::judge(&context.dirs, &project)?;
     let Some(recorded) = recorded(context, &project, &config.prefix)? else {
         let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
-        let text = "No active instance. Run `silo up` to start.\n".to_owned();
         if json {
             return context.ui.answer_json(&answer).map(|()| 0);
         }
-        context.ui.answer(&text)?;
-        // Why a shell has not entered it: nobody has allowed it, or nothing in the shell looks.
-        let enters = match trust {
-            Trust::Allowed => "; the next prompt enters it where the shell hook is loaded (`silo hook --help`)",
-            _ => "",
-        };
-        context.ui.step(&format!("`{}` {}{enters}", project.shown_name(), trust.said()));
+        refused(context, &project, trust);
+        context.ui.answer("No active instance. Run `silo up` to start.\n")?;
+        if trust == Trust::Allowed {
+            let enters = "the next prompt enters it where the shell hook is loaded (`silo hook --help`)";
+            context.ui.step(&format!("`{}` {}; {enters}", project.shown_name(), trust.said()));
+        }
         return Ok(0);
     };
     let vars = vars(context, &config, &recorded);
@@ -89,6 +87,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         context.ui.answer_json(&answer)?;
         return Ok(0);
     }
+    refused(context, &project, trust);
     let mut lines = vec![format!("Instance: {}", recorded.name)];
     lines.extend(recorded.profile.as_ref().map(|profile| format!("Profile: {profile}")));
     lines.push(format!("State: {state}"));
@@ -113,6 +112,13 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     lines.extend(urls.iter().map(|(name, url)| format!("  {name}: {url}")));
     context.ui.answer(&(lines.join("\n") + "\n"))?;
     Ok(0)
+}
+
+/// Says first why no shell enters the project, and what to type, where nobody has allowed it.
+fn refused(context: &Context, project: &Project, trust: Trust) {
+    if trust != Trust::Allowed {
+        context.ui.step(&format!("`{}` {}", project.shown_name(), trust.said()));
+    }
 }
 
 /// Asks everybody at once.

@@ -25,6 +25,23 @@ fn status_without_an_instance_says_how_to_start_one_and_why_no_shell_is_in_it() 
 }
 
 #[test]
+fn what_keeps_shells_out_is_said_before_the_answer() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    let first_of_both = || {
+        let ran = sandbox.command("/bin/sh", &app).args(["-c", "silo status 2>&1"]).output().expect("sh starts");
+        let said = String::from_utf8(ran.stdout).expect("it is UTF-8");
+        said.lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let unknown = "`silo.toml` is not trusted yet: `silo allow`";
+    assert_eq!(first_of_both(), [unknown, "No active instance. Run `silo up` to start."]);
+    sandbox.run(&app, ["env", "app"]).success();
+    assert_eq!(first_of_both(), [unknown, "Instance: app"]);
+    sandbox.run(&app, ["deny"]).success();
+    assert_eq!(first_of_both(), ["`silo.toml` is denied: `silo allow` takes that back", "Instance: app"]);
+}
+
+#[test]
 fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
     let sandbox = Sandbox::new();
     let [web] = free_ports();
