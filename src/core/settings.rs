@@ -66,15 +66,21 @@ pub enum SettingsProblem {
 
 impl SettingsProblem {
     /// The way out.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> String {
+        let fixed = match self {
             Self::Malformed(_) => {
                 "The keys are `quiet`, `trusted`, `port_range` and `log_format`; see `silo doc settings`"
             }
             Self::Folder(_) => "Begin it with `/`, or with `~/` for the home folder",
-            Self::Range(_) => "Write two ports of 1024-65535, such as `49152-65535`",
+            Self::Range(text) => match ends(text) {
+                Some((first, last)) if LOWEST <= last && last < first => {
+                    return format!("Write the smaller port first: `port_range = \"{last}-{first}\"`");
+                }
+                _ => "Write two ports of 1024-65535, such as `49152-65535`",
+            },
             Self::Format(_) => "Write `%s` once, where the text is to stand",
-        }
+        };
+        fixed.to_owned()
     }
 }
 
@@ -109,8 +115,7 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         settings.trusted.push(folder.into_inner());
     }
     if let Some(text) = file.port_range {
-        let range = text.get_ref().split_once('-');
-        let range = range.and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
+        let range = ends(text.get_ref()).map(|(first, last)| first..=last);
         let usable = range.filter(|range: &RangeInclusive<u16>| *range.start() >= LOWEST && !range.is_empty());
         settings.port_range = usable.ok_or_else(|| fail(&text, SettingsProblem::Range))?;
     }
@@ -120,6 +125,12 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         settings.log_format = (before.to_owned(), after.to_owned());
     }
     Ok(settings)
+}
+
+/// The two ports a range is written with.
+fn ends(range: &str) -> Option<(u16, u16)> {
+    let (first, last) = range.split_once('-')?;
+    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
 }
 
 #[cfg(test)]
@@ -153,6 +164,13 @@ mod tests {
             ("log_format = \"%s %s\"", 13..20),
         ] {
             assert_eq!(wrong(text).span, at, "{text}");
+        }
+        for (range, hint) in [
+            ("29999 - 20000", "Write the smaller port first: `port_range = \"20000-29999\"`"),
+            ("3000-80", "Write two ports of 1024-65535, such as `49152-65535`"),
+            ("70000-1024", "Write two ports of 1024-65535, such as `49152-65535`"),
+        ] {
+            assert_eq!(wrong(&format!("port_range = \"{range}\"")).problem.hint(), hint, "{range}");
         }
     }
 }
