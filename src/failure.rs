@@ -74,6 +74,17 @@ impl Failure {
         }
     }
 
+    /// A folder that could not be made; `standing` is the last one on the way that is there.
+    pub fn folder(path: &Path, standing: Option<&Path>, error: &std::io::Error) -> Self {
+        let failure = Failure::file("make the folder", path, error);
+        match standing {
+            Some(standing) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Self { hints: Vec::new(), ..failure }.hint(format!("Look who owns it: `ls -ld {}`", quoted(standing)))
+            }
+            _ => failure,
+        }
+    }
+
     /// Adds a way to go on.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -100,7 +100,7 @@ pub fn is_link(path: &Path) -> bool {
 /// A [`Failure`] that names the path.
 pub fn make_folder(path: &Path) -> Result<(), Failure> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Failure::file("make the folder", path, &error))
+    made.map_err(|error| Failure::folder(path, path.ancestors().find(|folder| is_folder(folder)), &error))
 }
 
 /// Replaces a file as a whole: written beside it, then renamed over it, so that a reader or a crash meets the old

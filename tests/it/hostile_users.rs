@@ -277,3 +277,21 @@ mod listener {
         end(listener);
     }
 }
+
+#[test]
+fn a_home_that_may_not_be_written_is_named_and_not_what_is_missing_in_it() {
+    let anna = Anna::new();
+    let app = anna.project("app", RANDOM);
+    let state = anna.sandbox.path("state");
+    if is_root() {
+        give(&state, STRANGER);
+    } else {
+        mode(&state, 0o555);
+    }
+    anna.run(&app, ["env"]).exit(1).stderr_has("Hint: Look who owns it: `ls -ld $SANDBOX/state`\n");
+    if is_root() {
+        give(&state, ANNA);
+    } else {
+        mode(&state, 0o755);
+    }
+}
