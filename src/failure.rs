@@ -1,5 +1,6 @@
 //! What went wrong, where, and how to go on (design D12). Errors of the core become one here; hints are worded here.
 
+use std::ops::Range;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -99,16 +100,22 @@ impl Failure {
         self
     }
 
-    /// A mistake in the config file `shown` with the given text.
-    pub fn config(error: &ConfigError, shown: &str, text: &str) -> Self {
-        let place = source::locate(text, &error.span);
+    /// A mistake at a place of the text file `shown`. What it says is one line, whatever of the file it repeats: a
+    /// stranger's file must not forge a line such as a hint.
+    pub fn located(what: &str, shown: &str, text: &str, span: &Range<usize>) -> Self {
+        let place = source::locate(text, span);
         Self {
-            what: source::printable(&error.problem.to_string()),
+            what: source::one_line(what),
             place: Some(format!("{shown}:{}:{}", place.line, place.column)),
             excerpt: Some(place.excerpt),
-            hints: error.problem.hints().iter().map(|hint| source::printable(hint)).collect(),
             ..Self::new("")
         }
+    }
+
+    /// A mistake in the config file `shown` with the given text.
+    pub fn config(error: &ConfigError, shown: &str, text: &str) -> Self {
+        let failure = Self::located(&error.problem.to_string(), shown, text, &error.span);
+        error.problem.hints().iter().fold(failure, |failure, hint| failure.hint(source::one_line(hint)))
     }
 
     /// A profile that cannot be had.
@@ -197,6 +204,21 @@ mod tests {
               |            ^^^^^
             Hint: Use a number from 1 to 65535, or "random""#]]
         .assert_eq(&Failure::config(&error, "silo.toml", text).to_string());
+    }
+
+    #[test]
+    fn a_config_file_cannot_forge_a_line() {
+        for text in [
+            "version = 1\n\"a\\nHint: b\" = 1\n",
+            "version = 1\n[ports]\n\"a\\nHint: b\" = 1\n",
+            "version = 1\n[ports]\nWEB_PORT = \"a\\nHint: b\"\n",
+            "version = 1\n[profiles.\"a\\nHint: b\"]\n",
+            "version = 1\n[gates]\n\"a\\nHint: b\" = \"env\"\n",
+        ] {
+            let error = crate::core::config::parse(text).expect_err("no name and no port has a newline");
+            let shown = Failure::config(&error, "silo.toml", text).to_string();
+            assert!(shown.contains("a\u{fffd}Hint: b") && !shown.contains("\nHint: b"), "{shown}");
+        }
     }
 
     #[test]

@@ -179,7 +179,7 @@ impl Ui {
 
     /// One step that takes long.
     pub fn spin(self, text: &str) -> Spinner {
-        story(text);
+        self.step(text);
         let style =
             indicatif::ProgressStyle::with_template("{spinner} {elapsed}").expect("the template is well-formed");
         let spinner = indicatif::ProgressBar::new_spinner().with_style(style);

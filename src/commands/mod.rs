@@ -294,10 +294,12 @@ impl Context {
         let settled = self.settle_with(project, config, &ask, &wait)?;
         if let Some(origin) = &settled.copied_from {
             self.ui.step(&format!(
-                "The name in `.silo.lock` belongs to `{origin}`: this folder gets its own name and ports"
+                "The name in `.silo.lock` belongs to `{}`: this folder gets its own name and ports",
+                shown(Path::new(origin))
             ));
         }
         if let Some(gone) = &settled.moved_from {
+            let gone = shown(Path::new(gone));
             self.ui.step(&format!("Took over `{}` from `{gone}`, which is gone", settled.known.name));
         }
         if let Some(before) = &settled.adopted {

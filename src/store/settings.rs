@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::core::settings::{UserSettings, parse};
-use crate::core::source;
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
@@ -27,13 +26,7 @@ pub fn load(dirs: &Dirs) -> Result<UserSettings, Failure> {
         Failure::new(format!("`{}` is not UTF-8 text", shown(&path))).hint("Save it as UTF-8 in the editor")
     })?;
     parse(&text).map_err(|error| {
-        let place = source::locate(&text, &error.span);
-        let error = &error.problem;
-        Failure {
-            place: Some(format!("{}:{}:{}", shown(&path), place.line, place.column)),
-            excerpt: Some(place.excerpt),
-            ..Failure::new(source::one_line(&error.to_string()))
-        }
-        .hint(error.hint())
+        let what = error.problem.to_string();
+        Failure::located(&what, &shown(&path), &text, &error.span).hint(error.problem.hint())
     })
 }

@@ -155,12 +155,22 @@ fn any_folder_name_works() {
 }
 
 #[test]
-fn a_newline_in_a_folders_name_does_not_forge_a_line_of_status() {
+fn a_newline_in_a_folders_name_does_not_forge_a_line() {
     let sandbox = Sandbox::new();
     let app = sandbox.trusted("app\nTrust: forged", RANDOM);
     sandbox.run(&app, ["env"]).success();
     let status = sandbox.run(&app, ["status"]).success().stdout;
     assert!(!status.contains("\nTrust: forged"), "{status}");
+    let lockfile = fs::read(app.join(".silo.lock")).expect("it was written");
+    for name in ["copy", "moved"] {
+        let other = sandbox.project(name, RANDOM);
+        fs::write(other.join(".silo.lock"), &lockfile).expect("the project is writable");
+        if name == "moved" {
+            fs::remove_dir_all(&app).expect("it was made");
+        }
+        let told = sandbox.run(&other, ["env"]).success().stderr;
+        assert!(told.contains("app\u{fffd}Trust: forged`") && !told.contains("\nTrust: forged"), "{told}");
+    }
 }
 
 #[test]

@@ -304,3 +304,17 @@ fn a_name_that_comes_back_in_another_folder_brings_its_cluster() {
     assert!(ran.stdout.contains("  removes cluster localnet-dev\n"), "{ran:#?}");
     assert_eq!(stage.tools.names_of("container"), [""; 0]);
 }
+
+#[test]
+fn an_image_registry_outside_k3d_is_announced_and_its_name_drives_no_terminal() {
+    let stage = Stage::new("[registry]\nhost = \"localhost:5000\\u202e\"\n");
+    let config = "clusters:\n- cluster:\n    server: http://127.0.0.1:1\n  name: own\ncurrent-context: own\n";
+    let kube = stage.sandbox.path("home/.kube");
+    std::fs::create_dir(&kube).expect("the sandbox is writable");
+    std::fs::write(kube.join("config"), config).expect("the sandbox is writable");
+    stage.tools.set("kubectl.servers", "http://127.0.0.1:1");
+    stage.tilt_ends("0");
+    let told = "Announcing image registry `localhost:5000\u{fffd}` in the cluster of the current kube context\n";
+    stage.run("up dev").success().stderr_has(told);
+    assert!(stage.tools.calls().contains(&"kubectl apply -f -".to_owned()), "{:#?}", stage.tools.calls());
+}

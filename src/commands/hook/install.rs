@@ -261,7 +261,6 @@ fn text(path: &Path) -> Option<Vec<u8>> {
     files::read(path, LIMIT).ok().flatten().map(|content| content.bytes)
 }
 
-/// A path as people write it.
 #[cfg(test)]
 mod tests {
     use super::*;
