@@ -4,12 +4,11 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::shell::CONSENT;
-use super::{Context, HOOK_WAIT, activation_line, hook, values};
+use super::{Context, HOOK_WAIT, activation_line, consent, hook, values};
 use crate::cli::{ExportFormat, ShellName};
 use crate::core::activation::{self, Change, UNDO, Undo};
 use crate::core::environment::Environment;
-use crate::core::trust::{Trust, record_of_file};
+use crate::core::trust::Trust;
 use crate::failure::{Failure, code, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::project::{self, Project};
@@ -187,7 +186,7 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, before:
             return Visit { fate: keep(), seen: root.map(|root| frozen(context, &root, file)), untrusted: false };
         }
     };
-    match refusal(context, &project, trust) {
+    match consent::refusal(context, &project, trust) {
         None => settled(context, &project, trust, (ours, before == AGAIN)),
         Some(state) => {
             let seen = seen(context, &project, trust);
@@ -199,19 +198,6 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, before:
             let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
             Visit { fate, seen: Some(seen), untrusted: true }
         }
-    }
-}
-
-/// Why a config file may not act, if it may not: neither is it trusted, nor was a `silo shell` opened for it as it is now.
-pub(super) fn refusal(context: &Context, project: &Project, trust: Trust) -> Option<&'static str> {
-    let consent = context.environment.text(CONSENT);
-    let consented = || consent.is_some_and(|consent| consent == record_of_file(project.file_bytes(), &project.content));
-    match trust {
-        Trust::Denied => Some("is denied"),
-        Trust::Allowed => None,
-        Trust::Unknown | Trust::Changed if consented() => None,
-        Trust::Changed => Some("has changed"),
-        Trust::Unknown => Some("is not trusted"),
     }
 }
 

@@ -5,17 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::shell::CONSENT;
-use super::{Context, cluster, exec, up};
+use super::{Context, cluster, consent, exec, up};
 use crate::backend::tilt;
 use crate::core::config::Gate;
 use crate::core::environment::Environment;
 use crate::core::gate::needs_nothing;
-use crate::core::trust::{Trust, record_of_file};
 use crate::failure::{Failure, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::project::Project;
-use crate::store::{gates, past, trust};
+use crate::store::{gates, past};
 use crate::sys::{cmd, dirs::Dirs, files, net, signals};
 use crate::ui::Ui;
 
@@ -71,7 +69,7 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     // The usual case first, before any file of the project is understood.
     let ready = context.environment.get("KUBECONFIG").is_some_and(|path| reachable(Path::new(path)));
     let project = Project::read(&root.join(crate::store::project::CONFIG_NAME))?;
-    if !may_act(context, &project)? {
+    if !consent::may_act(context, &project)? {
         context
             .ui
             .warn(&format!("{} is not trusted as it is; `silo allow` lets gates act on it", shown(&project.file)));
@@ -101,11 +99,6 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
         Gate::Tilt if tilt_runs() => Ok(None),
         Gate::Tilt => up::in_background(context, &project, &config).map(Some),
     }
-}
-
-fn may_act(context: &Context, project: &Project) -> Result<bool, Failure> {
-    let record = record_of_file(project.file_bytes(), &project.content);
-    Ok(context.environment.text(CONSENT) == Some(&record) || trust::judge(&context.dirs, project)? == Trust::Allowed)
 }
 
 /// Whether the API server a kubeconfig names accepts connections.

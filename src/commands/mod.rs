@@ -6,6 +6,7 @@ mod ci;
 mod cluster;
 mod complete;
 mod completions;
+mod consent;
 mod deactivate;
 mod deny;
 mod diff;

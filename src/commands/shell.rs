@@ -5,18 +5,14 @@ use std::io::IsTerminal as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{Context, activation_line, exec, hook};
+use super::{Context, activation_line, consent, exec, hook};
 use crate::core::environment::Environment;
 use crate::core::shell::Shell;
-use crate::core::trust;
 use crate::failure::Failure;
 use crate::store::instances::Ask;
 use crate::store::project::Project;
 use crate::sys::files::{self, Writing};
 use crate::sys::{cmd, dirs::Dirs};
-
-/// Carries the consent of this one session: the trust record of the `silo.toml` as it was when the shell was opened.
-pub(super) const CONSENT: &str = "__SILO_CONSENT";
 
 /// zsh reads its start files from `ZDOTDIR`; these hand over to the user's own, then load the hook.
 const ZSHENV: &str = r"# Written by silo for `silo shell`.
@@ -63,7 +59,7 @@ pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> 
     let settled = context.settle(&project, &config, &Ask::default())?;
     let mut environment = exec::inside(context, &project, &settled);
     environment.set("PWD", folder.as_os_str());
-    environment.set(CONSENT, trust::record_of_file(project.file_bytes(), &project.content));
+    consent::give(&mut environment, &project);
     let program = environment.get("SHELL").filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".as_ref()).to_owned();
     // The hints name `silo`; where it was called by its path, as `cargo run` does, it must be found all the same.
     let silo = hook::program(&context.environment, &context.program)?;

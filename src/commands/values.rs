@@ -1,7 +1,7 @@
 //! `silo export dotenv`, `gha` and `systemd`: every var of the instance, as a file that another program reads. Unlike the
 //! commands for shells it does not depend on what is in the environment already.
 
-use super::{Context, export};
+use super::{Context, consent};
 use crate::cli::ExportFormat;
 use crate::core::{envfile, github};
 use crate::failure::{Failure, code, shown};
@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, file: File) -> Result<u8, Failure> {
     context.dirs.require_own(&context.environment)?;
     let project = context.project()?;
     let trust = trust::judge(&context.dirs, &project)?;
-    if let Some(state) = export::refusal(context, &project, trust) {
+    if let Some(state) = consent::refusal(context, &project, trust) {
         let failure =
             Failure::new(format!("The file `{}` {state}", shown(&project.file))).hint("`silo allow` trusts it");
         return Err(failure.code(code::NOT_TRUSTED));

@@ -153,7 +153,8 @@ fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-fn own_record(project: &Project) -> String {
+/// The name of the record of a project's config file as it is now.
+pub fn own_record(project: &Project) -> String {
     trust::record_of_file(project.file_bytes(), &project.content)
 }
 

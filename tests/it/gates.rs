@@ -5,7 +5,7 @@ use std::fs;
 use crate::lifecycle_up::Stage;
 use crate::machine::run_with;
 use crate::pty::{Session, Setup, Shell, each_shell};
-use crate::sandbox::{Sandbox, free_ports};
+use crate::sandbox::{SILO, Sandbox, free_ports};
 use crate::tools::{ALL, Tools};
 
 each_shell!(path_gets_and_loses_only_its_own_entry);
@@ -90,6 +90,19 @@ fn a_gate_acts_only_on_a_trusted_file_and_runs_the_tool_all_the_same() {
     let ran = sandbox.run(&app, ["exec", "kubectl", "get", "nodes"]).exit(1);
     let ran = ran.stderr_has("is not trusted as it is; `silo allow` lets gates act on it");
     ran.stderr_has("The connection to the server localhost:8080 was refused");
+    assert_eq!(tools.calls(), ["kubectl get nodes"]);
+}
+
+#[test]
+fn a_denial_counts_for_gates_in_a_shell_that_was_opened_before_too() {
+    let sandbox = Sandbox::new();
+    let (app, tools) = project(&sandbox);
+    let script = sandbox.path("home/script");
+    fs::write(&script, "silo deny\nkubectl get nodes\n").expect("HOME is writable");
+    let mut shell = sandbox.command(SILO, &app);
+    shell.arg("shell").env("SHELL", "/bin/sh").stdin(fs::File::open(&script).expect("it was written"));
+    let ran = sandbox.finish(shell).exit(1);
+    ran.stderr_has("is not trusted as it is; `silo allow` lets gates act on it");
     assert_eq!(tools.calls(), ["kubectl get nodes"]);
 }
 
