@@ -190,10 +190,13 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, before:
         None => settled(context, &project, trust, (ours, before == AGAIN)),
         Some(state) => {
             let seen = seen(context, &project, trust);
-            match project.config() {
-                _ if stamp::same_word(before, &seen.1) => {}
-                Err(failure) if trust == Trust::Changed => fail(context, &failure, ours),
-                _ => context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file))),
+            if !stamp::same_word(before, &seen.1) {
+                // A stranger's file is not even parsed; one that was trusted tells where its last edit is mistaken.
+                let mistake = (trust == Trust::Changed).then(|| project.config().err()).flatten();
+                match mistake {
+                    Some(failure) => fail(context, &failure, ours),
+                    None => context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file))),
+                }
             }
             let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
             Visit { fate, seen: Some(seen), untrusted: true }

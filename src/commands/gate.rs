@@ -12,7 +12,7 @@ use crate::core::environment::Environment;
 use crate::core::gate::needs_nothing;
 use crate::failure::{Failure, shown};
 use crate::store::instances::{Ask, Occasion};
-use crate::store::project::Project;
+use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{gates, past};
 use crate::sys::{cmd, dirs::Dirs, files, net, signals};
 use crate::ui::Ui;
@@ -66,9 +66,7 @@ fn behind(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Result<PathBu
 
 /// Brings up what the tool needs; a changed environment when something was brought up.
 fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environment>, Failure> {
-    // The usual case first, before any file of the project is understood.
-    let ready = context.environment.get("KUBECONFIG").is_some_and(|path| reachable(Path::new(path)));
-    let project = Project::read(&root.join(crate::store::project::CONFIG_NAME))?;
+    let project = Project::read(&root.join(CONFIG_NAME))?;
     if !consent::may_act(context, &project)? {
         context
             .ui
@@ -85,9 +83,10 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     let needs = tool.to_str().and_then(|tool| settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
     let tilt_runs =
         || lockfile.as_ref().is_some_and(|lockfile| tilt::running(&lockfile.instance, &project.root).is_some());
+    let cluster_runs = || context.environment.get("KUBECONFIG").is_some_and(|path| reachable(Path::new(path)));
     match needs {
         Gate::Env => Ok(None),
-        Gate::Cluster if ready || !settings.k3d.cluster => Ok(None),
+        Gate::Cluster if !settings.k3d.cluster || cluster_runs() => Ok(None),
         Gate::Cluster => {
             cluster::require(&context.environment)?;
             signals::watch();
