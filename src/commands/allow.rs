@@ -3,14 +3,13 @@
 use similar::TextDiff;
 
 use super::Context;
-use super::recorded::recorded;
 use crate::core::config::{self, ConfigFile};
 use crate::core::ports::PortSpec;
 use crate::core::source::printable;
 use crate::core::trust::Trust;
 use crate::failure::{Failure, shown};
 use crate::store::project::Project;
-use crate::store::trust;
+use crate::store::{past, trust};
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -45,7 +44,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
 
 /// The ports whose default is another than before, and which the instance holds a lease for: an edit moves none.
 fn kept(context: &Context, project: &Project, config: &ConfigFile, last: &[u8]) -> Result<Vec<(String, u16)>, Failure> {
-    let Some(recorded) = recorded(context, project, &config.prefix)? else { return Ok(Vec::new()) };
+    let Some(recorded) = past::recorded(&context.dirs, project, config)? else { return Ok(Vec::new()) };
     let before = config::parse(&String::from_utf8_lossy(last)).ok();
     let wanted = |config: &ConfigFile| config.settings(recorded.profile.as_deref()).map(|settings| settings.ports);
     let (Some(before), Some(now)) = (before.as_ref().and_then(wanted), wanted(config)) else { return Ok(Vec::new()) };

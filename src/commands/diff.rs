@@ -12,8 +12,7 @@ use crate::core::config::{ConfigFile, Settings};
 use crate::core::ports::PortSpec;
 use crate::failure::Failure;
 use crate::store::project::Project;
-use crate::store::stamp;
-use crate::store::trust;
+use crate::store::{past, stamp, trust};
 
 /// One variable before and after; `None` is unset.
 struct Line {
@@ -53,7 +52,7 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
 
 /// The vars of the instance as an active shell has them; none when there is no instance yet.
 fn vars(context: &Context, project: &Project, config: &ConfigFile) -> Result<Option<Vec<(String, String)>>, Failure> {
-    let Some(recorded) = recorded::recorded(context, project, &config.prefix)? else { return Ok(None) };
+    let Some(recorded) = past::recorded(&context.dirs, project, config)? else { return Ok(None) };
     let vars = recorded::vars(context, config, &recorded);
     let env_file = project.root.join(&config.output);
     Ok(Some(vars.for_processes(project.root_text(), &env_file.to_string_lossy())))

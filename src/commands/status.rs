@@ -8,13 +8,14 @@ use serde_json::json;
 
 use super::Context;
 use super::cluster::Names;
-use super::recorded::{Recorded, recorded, vars};
+use super::recorded::vars;
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::config::API_PORT;
 use crate::core::source::one_line;
 use crate::core::trust::Trust;
 use crate::failure::{Failure, shown};
+use crate::store::past::{self, Recorded};
 use crate::store::project::Project;
 use crate::store::trust;
 use crate::sys::processes::Process;
@@ -37,7 +38,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
-    let Some(recorded) = recorded(context, &project, &config.prefix)? else {
+    let Some(recorded) = past::recorded(&context.dirs, &project, &config)? else {
         let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
         if json {
             return context.ui.answer_json(&answer).map(|()| 0);

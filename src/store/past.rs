@@ -3,13 +3,15 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
+
 use super::instances::{Ask, Occasion, World};
 use super::memo;
 use super::project::Project;
 use super::{registry, worktree};
 use crate::core::config::{API_PORT, ConfigFile, Settings, TILT_PORT};
 use crate::core::leases::{Instance, Leases};
-use crate::core::lockfile::Lockfile;
+use crate::core::lockfile::{InstanceState, Lockfile};
 use crate::core::{name, ports, profile};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
@@ -94,6 +96,34 @@ pub fn preview(
     let past = past(dirs, project, config, &registry::peek(dirs)?)?;
     let profile = choose_profile(config, ask, &past)?;
     Ok((settings(config, profile, ask.up, &past), past.lockfile))
+}
+
+/// What is recorded of an instance; nothing is settled or written.
+pub struct Recorded {
+    /// Its name.
+    pub name: String,
+    /// Its profile.
+    pub profile: Option<String>,
+    /// Its ports in declared order: the registry's, for its leases are what others avoid; else the lockfile's.
+    pub ports: IndexMap<String, u16>,
+    /// What the lockfile says; empty without one that is this instance's.
+    pub state: InstanceState,
+}
+
+/// What is recorded of a project's instance; none when there is none yet, as in a copy of another one.
+///
+/// # Errors
+/// A [`Failure`] when the registry or the lockfile cannot be read.
+pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<Option<Recorded>, Failure> {
+    let Past { lockfile, entry, copied_from, .. } = past(dirs, project, config, &registry::peek(dirs)?)?;
+    // In a copy the lockfile tells of the origin, and its ports are the origin's.
+    let state = lockfile.filter(|_| copied_from.is_none()).map(|lockfile| lockfile.instance);
+    let (name, profile, ports) = match (entry, &state) {
+        (Some(entry), _) => (entry.name, entry.profile, entry.ports),
+        (None, Some(state)) => (state.name.clone(), state.profile.clone(), state.ports.clone()),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Recorded { name, profile, ports, state: state.unwrap_or_default() }))
 }
 
 /// The instance's name, and the other root, now gone, that bore it. Whether a root is gone is asked once: it may come
