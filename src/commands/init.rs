@@ -6,7 +6,7 @@ use super::Context;
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::lockfile;
 use crate::failure::{Failure, quoted, shown};
-use crate::store::project::{CONFIG_NAME, Project};
+use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::store::trust;
 use crate::sys::files::{self, Writing};
 
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
         );
     }
     if tilt && files::exists(&path) {
-        return extend(context, path.parent().unwrap_or(&context.folder)).map(|()| 0);
+        return extend(context, &files::canonical(path.parent().unwrap_or(&context.folder))?).map(|()| 0);
     }
     if files::exists(&path) {
         return Err(
@@ -57,15 +57,20 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Writes the Tilt extension; a file that says something else is somebody's own.
+/// Writes the Tilt extension below a canonical root; a file that says something else is somebody's own.
 fn extend(context: &Context, root: &Path) -> Result<(), Failure> {
     for (name, text) in EXTENSION {
         let path = root.join(name);
+        let folder = path.parent().unwrap_or(root);
+        if project::leads_out(root, folder)? {
+            return Err(Failure::new(format!("Will not write `{name}`: a link leads out of the project"))
+                .hint(format!("Look where it leads: `ls -ld {}`", quoted(&root.join("tilt-extensions")))));
+        }
         match files::read(&path, 1024 * 1024)? {
             Some(old) if old.bytes == text.as_bytes() => {}
             Some(_) => context.ui.warn(&format!("`{name}` is there with another content; it stays as it is")),
             None => {
-                files::make_folder(path.parent().unwrap_or(root))?;
+                files::make_folder(folder)?;
                 files::replace(&path, text.as_bytes(), Writing::SHARED)?;
                 context.ui.step(&format!("Writing `{name}`"));
             }

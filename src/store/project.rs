@@ -34,6 +34,16 @@ pub fn find_upward(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|folder| folder.join(CONFIG_NAME)).find(|file| files::is_file(file))
 }
 
+/// Whether a link on the way to a folder below a canonical root leads out of it, so that a stranger's repository would have
+/// silo write elsewhere. A folder that is not there yet lies where the nearest one above it does.
+///
+/// # Errors
+/// A [`Failure`] when a link leads nowhere or a folder cannot be looked at.
+pub fn leads_out(root: &Path, folder: &Path) -> Result<bool, Failure> {
+    let there = folder.ancestors().find(|folder| files::exists(folder)).unwrap_or(root);
+    Ok(!files::canonical(there)?.starts_with(root))
+}
+
 fn lockfile_path(root: &Path) -> PathBuf {
     root.join(lockfile::FILE_NAME)
 }
@@ -170,7 +180,7 @@ impl Project {
         if !files::exists(folder) {
             return Err(refuse("its folder does not exist"));
         }
-        if !files::canonical(folder)?.starts_with(&self.root) {
+        if leads_out(&self.root, folder)? {
             return Err(refuse("a link leads out of the project"));
         }
         if files::is_link(&path) {

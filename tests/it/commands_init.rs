@@ -1,9 +1,11 @@
 //! `silo init`.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use expect_test::expect;
 
+use crate::machine::files_below;
 use crate::sandbox::Sandbox;
 
 fn writing(file: &str) -> String {
@@ -122,4 +124,23 @@ fn init_where_no_file_can_be_made_says_so() {
     }
     sandbox.run("", ["init", "-c", ".."]).fails_naming(&["names no file"]);
     sandbox.run("", ["init", "-c", ""]).exit(2).stdout("");
+}
+
+#[test]
+fn the_tilt_extension_is_written_through_no_link_out_of_the_project() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    let (out, inside) = (sandbox.path("home/out"), app.join("inside"));
+    for folder in [&out, &inside] {
+        fs::create_dir(folder).expect("the sandbox is writable");
+    }
+    let link = app.join("tilt-extensions");
+    symlink(&out, &link).expect("the project is writable");
+    let refused = "Will not write `tilt-extensions/silo/require/Tiltfile`: a link leads out of the project";
+    sandbox.run(&app, ["init", "--tilt"]).fails_naming(&[refused]);
+    assert_eq!(files_below(&out), [""; 0]);
+    fs::remove_file(&link).expect("it was made");
+    symlink(&inside, &link).expect("the project is writable");
+    sandbox.run(&app, ["init", "--tilt"]).success();
+    assert_eq!(files_below(&inside), ["silo/docker_compose/Tiltfile", "silo/require/Tiltfile"]);
 }
