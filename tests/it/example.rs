@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::pty::{Session, Shell};
 use crate::sandbox::Sandbox;
+use crate::tools::{self, Tools};
 
 /// Each run has a registry of its own, so two at once would lease the same ports and both mean it.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -99,6 +101,48 @@ fn answer(port: u16) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the server answers");
     text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("an answer has a body")
+}
+
+/// What `verify.sh` says, run with stand-ins that files of these names steer.
+fn verified(steered: &[&str]) -> String {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let sandbox = Sandbox::new();
+    let fakes = Tools::install(&sandbox, tools::ALL);
+    for file in steered {
+        fakes.set(file, "");
+    }
+    fakes.set("tilt.up.listen", "");
+    fakes.set("tilt.resources", "(Tiltfile) not_applicable ok\nweb ok ok\n");
+    fakes.set("kubectl.pods", "web-1 Running\n");
+    // The servers are Tilt's to start, so that nobody would answer.
+    let curl = sandbox.path("bin/curl");
+    fs::write(&curl, "#!/bin/sh\n").expect("the sandbox is writable");
+    fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).expect("it was just written");
+    let mut command = sandbox.command("bash", "");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("example/verify.sh"));
+    command.env("TMPDIR", sandbox.path("tmp"));
+    fs::create_dir_all(sandbox.path("tmp")).expect("the sandbox is writable");
+    let said = sandbox.finish(command).success().stdout;
+    let left = fs::read_dir(sandbox.path("tmp")).expect("it is there").count();
+    assert_eq!((left, fakes.names_of("container"), fakes.names_of("network")), (0, Vec::new(), Vec::new()), "{said}");
+    fakes.check();
+    said
+}
+
+#[test]
+fn the_script_for_the_real_tools_finds_all_well_with_their_stand_ins() {
+    let said = verified(&[]);
+    assert!(!said.contains("FAIL"), "{said}");
+    for what in ["web answers", "a second up is refused", "image registry", "pods run", "the cluster is gone"] {
+        assert!(said.contains(&format!("ok    {what}\n")), "{what}: {said}");
+    }
+    assert_eq!(said.matches("not checked: ").count(), 1, "{said}");
+}
+
+#[test]
+fn the_script_for_the_real_tools_does_without_the_cluster_where_docker_is_silent() {
+    let said = verified(&["docker.down"]);
+    assert!(said.contains("not checked: cluster") && !said.contains("FAIL"), "{said}");
 }
 
 #[test]
