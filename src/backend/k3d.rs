@@ -28,7 +28,11 @@ pub fn cluster_of_server(container: &str) -> Option<&str> {
 /// How long a question may take.
 const ASK: Duration = Duration::from_secs(15);
 /// How long k3d itself may wait for a cluster, in its own words; silo waits a little longer.
-const CREATE: (&str, Duration) = ("180s", Duration::from_secs(200));
+const START: (&str, Duration) = ("180s", Duration::from_secs(200));
+/// How long a making may take. k3d counts its own limit for making the containers and again for starting them, and not at all
+/// while it fetches the images of registry and load balancer (`ClusterRun`:
+/// <https://github.com/k3d-io/k3d/blob/main/pkg/client/cluster.go>); killed before, it could not take back what it made.
+pub const CREATE: Duration = Duration::from_mins(10);
 
 /// A cluster as k3d tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -200,10 +204,10 @@ impl<'a> K3d<'a> {
         if let Some((name, port)) = plan.registry {
             words.extend(["--registry-create".to_owned(), format!("{name}:127.0.0.1:{port}")]);
         }
-        words.extend(["--timeout".to_owned(), CREATE.0.to_owned()]);
+        words.extend(["--timeout".to_owned(), START.0.to_owned()]);
         words.extend(["--runtime-label".to_owned(), format!("{LABEL}={}@server:0", plan.instance)]);
         words.extend(plan.arguments.iter().cloned());
-        self.run(&words, CREATE.1).map(|_| ()).map_err(|failure| {
+        self.run(&words, CREATE).map(|_| ()).map_err(|failure| {
             failure.hint("Start Docker if it does not run, then run `silo up` again; ports and env file are kept")
         })
     }
@@ -213,7 +217,7 @@ impl<'a> K3d<'a> {
     /// # Errors
     /// A [`Failure`] with k3d's last lines.
     pub fn start(&self, name: &str) -> Result<(), Failure> {
-        self.run(&["cluster", "start", name, "--wait", "--timeout", CREATE.0], CREATE.1).map(|_| ())
+        self.run(&["cluster", "start", name, "--wait", "--timeout", START.0], START.1).map(|_| ())
     }
 
     /// Deletes a cluster. `name` must not be empty: without one, k3d deletes its default cluster.
@@ -222,7 +226,7 @@ impl<'a> K3d<'a> {
     /// A [`Failure`] with k3d's last lines.
     pub fn delete(&self, name: &str) -> Result<(), Failure> {
         assert!(!name.is_empty(), "a cluster is only ever deleted by its name");
-        self.run(&["cluster", "delete", name], CREATE.1).map(|_| ())
+        self.run(&["cluster", "delete", name], START.1).map(|_| ())
     }
 
     /// Writes the cluster's kubeconfig as a whole, for the user alone.
@@ -282,6 +286,12 @@ mod tests {
         assert_eq!(cluster(&[("server", false, "exited"), lb]).standing(), Standing::Stopped);
         assert_eq!(cluster(&[server, ("loadbalancer", false, "created")]).standing(), Standing::HalfMade);
         assert_eq!(cluster(&[lb]).standing(), Standing::HalfMade);
+    }
+
+    #[test]
+    fn k3d_has_time_to_fail_by_itself() {
+        let own = START.0.trim_end_matches('s').parse().map(Duration::from_secs).expect("it is in seconds");
+        assert!(START.1 > own && CREATE > own * 2 + Duration::from_mins(2));
     }
 
     #[test]

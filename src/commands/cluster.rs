@@ -19,8 +19,8 @@ use crate::store::project::Project;
 use crate::sys::cmd;
 use crate::sys::lock::{self, Wait};
 
-/// Creates race on k3d's own helper container, so they wait for each other this long.
-const TURN: Duration = Duration::from_mins(10);
+/// Creates race on k3d's own helper container, so they wait for each other this long: for two that fetch images.
+const TURN: Duration = k3d::CREATE.saturating_mul(2);
 
 /// The instance's cluster, by the names it was given.
 pub(super) struct Names {
