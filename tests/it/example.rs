@@ -3,13 +3,12 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::pty::{Session, Shell};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, program};
 use crate::tools::{self, Tools};
 
 /// Each run has a registry of its own, so two at once would lease the same ports and both mean it.
@@ -116,8 +115,7 @@ fn verified(steered: &[&str]) -> String {
     fakes.set("kubectl.pods", "web-1 Running\n");
     // The servers are Tilt's to start, so that nobody would answer.
     let curl = sandbox.path("bin/curl");
-    fs::write(&curl, "#!/bin/sh\n").expect("the sandbox is writable");
-    fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).expect("it was just written");
+    program(&curl, "#!/bin/sh\n");
     let mut command = sandbox.command("bash", "");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("example/verify.sh"));
     command.env("TMPDIR", sandbox.path("tmp"));
