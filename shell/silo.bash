@@ -61,21 +61,30 @@ __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
   \builtin local __silo_text=''
   __silo_text=$("$__silo_bin" export bash --seen "$__silo_gen") || [[ $? -lt 126 ]] || \builtin return 0
-  \builtin eval "__silo_root=\$__silo_dir
-$__silo_text" || \builtin :
+  __silo_eval "__silo_root=\$__silo_dir
+$__silo_text"
   __silo_path=${PATH-}
+}
+
+# A failure in there, as of a readonly variable, is the end of nothing. Under `set -e` bash forgets behind `builtin eval`
+# and `builtin command` that somebody looks at it.
+__silo_eval() {
+  \builtin local __silo_options="$-"
+  \builtin set +e
+  \builtin eval "$1"
+  [[ $__silo_options != *e* ]] || \builtin set -e
 }
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. With the word
 # `function` an alias of the same name does no harm.
 function silo {
   if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} ]]; then
-    \builtin command silo "$@"
+    \command silo "$@"
     \builtin return
   fi
   \builtin local __silo_text=''
   __silo_text=$("$__silo_bin" export bash --seen off) || \builtin return
-  \builtin eval "__silo_off=\$__silo_root
+  __silo_eval "__silo_off=\$__silo_root
 $__silo_text"
 }
 

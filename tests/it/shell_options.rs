@@ -75,12 +75,11 @@ fn an_int_trap_survives_in_zsh() {
 }
 
 /// A variable that cannot be set costs one line and nothing else.
-fn a_readonly_variable_is_told_once(shell: Shell) {
+fn a_readonly_variable_is_told_once(shell: Shell, before: &str) {
     let sandbox = Sandbox::new();
     let [web, fixed, last] = free_ports();
     sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web), ("FIXED_PORT", fixed), ("LAST_PORT", last)]));
-    let mut session =
-        Session::with(&sandbox, shell, "", &Setup { before: "readonly FIXED_PORT=5", ..Setup::default() });
+    let mut session = Session::with(&sandbox, shell, "", &Setup { before, ..Setup::default() });
     let inside = session.run("cd app");
     assert!(
         inside.told.contains("FIXED_PORT: readonly variable") || inside.told.contains("read-only variable: FIXED_PORT")
@@ -94,10 +93,32 @@ fn a_readonly_variable_is_told_once(shell: Shell) {
 
 #[test]
 fn a_readonly_variable_is_told_once_in_bash() {
-    a_readonly_variable_is_told_once(Shell::Bash);
+    a_readonly_variable_is_told_once(Shell::Bash, "readonly FIXED_PORT=5");
+    a_readonly_variable_is_told_once(Shell::Bash, "readonly FIXED_PORT=5; set -e");
 }
 
 #[test]
 fn a_readonly_variable_is_told_once_in_zsh() {
-    a_readonly_variable_is_told_once(Shell::Zsh);
+    a_readonly_variable_is_told_once(Shell::Zsh, "readonly FIXED_PORT=5");
+    a_readonly_variable_is_told_once(Shell::Zsh, "readonly FIXED_PORT=5; set -e");
+}
+
+/// A script under `set -e` that has read a start file goes on where it looks at silo's answer.
+fn a_strict_script_may_ask(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let name = shell.name();
+    let hook = format!("set -eu; eval \"$(silo hook {name})\"");
+    let script = format!("{hook}; silo require || echo $?; if silo require; then :; fi; ! silo require; echo on");
+    let ran = sandbox.command(name, "").args(["-c", &script]).output().expect("the shell starts");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "4\non\n", "{ran:?}");
+}
+
+#[test]
+fn a_strict_script_may_ask_in_bash() {
+    a_strict_script_may_ask(Shell::Bash);
+}
+
+#[test]
+fn a_strict_script_may_ask_in_zsh() {
+    a_strict_script_may_ask(Shell::Zsh);
 }
