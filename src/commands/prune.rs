@@ -5,6 +5,7 @@
 //! taken over since it was shown. A root that is back, or is just being started, is left alone.
 
 mod neighbours;
+mod servers;
 
 use std::path::PathBuf;
 
@@ -67,6 +68,9 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let all = doomed.len();
     doomed.retain(|one| one.entry.is_some() || job.forgets(one));
     context.ui.answer(&plan(job, &doomed))?;
+    for line in servers::left_running(&doomed) {
+        context.ui.step(&line);
+    }
     if leave_things {
         context.ui.step("Roots that are gone left things in Docker; `silo prune --clusters` removes these too");
     } else if doomed.len() < all {

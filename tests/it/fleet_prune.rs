@@ -59,6 +59,38 @@ fn the_leases_of_gone_roots_are_freed_and_no_others() {
 }
 
 #[test]
+fn a_server_that_was_left_running_is_named_with_what_ends_it() {
+    let sandbox = Sandbox::new();
+    let _docker = Tools::install(&sandbox, &["docker"]);
+    let [gone, stays] = instances(&sandbox, ["gone", "stays"]);
+    let serve = "import os, socket\n\
+                 held = [socket.create_server((\"127.0.0.1\", int(os.environ[name]))) for name in \"AB\"]\n\
+                 print(\"up\", flush=True)\ninput()";
+    let server = |dir: &PathBuf| {
+        let mut command = sandbox.command(SILO, dir);
+        command.args(["exec", "--", "python3", "-c", serve]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut server = command.spawn().expect("silo starts");
+        let mut line = String::new();
+        BufReader::new(server.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("it can be read");
+        assert_eq!(line, "up\n");
+        server
+    };
+    let mut servers = [server(&gone), server(&stays)];
+    let ports = sandbox.lockfile_ports(&gone);
+    let (a, b, pid) = (ports["A"], ports["B"], servers[0].id());
+    remove(&gone);
+    let left = format!("(pid {pid}) still listens on {a} {b}; `kill {pid}` ends it\n");
+    let ran = sandbox.run("", ["prune", "--dry-run"]).success();
+    assert!(ran.stderr.starts_with("gone: `python") && ran.stderr.ends_with(&left), "{ran:#?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
+    for server in &mut servers {
+        server.kill().expect("it runs");
+        server.wait().expect("it has ended");
+    }
+    sandbox.run("", ["prune", "--yes"]).success().stderr("Freed 2 ports\n");
+}
+
+#[test]
 fn on_a_terminal_it_asks_and_no_is_no() {
     let sandbox = Sandbox::new();
     let [gone] = instances(&sandbox, ["gone"]);
