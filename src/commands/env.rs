@@ -3,9 +3,12 @@
 use serde_json::json;
 
 use super::{Context, ci};
+use crate::backend::tilt;
 use crate::cli::EnvArgs;
+use crate::core::lockfile::InstanceState;
 use crate::failure::Failure;
-use crate::store::instances::Ask;
+use crate::store::instances::{Ask, Settled};
+use crate::store::project::Project;
 
 pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -16,7 +19,9 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
         force: arguments.force,
         ..Ask::default()
     };
+    let before = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
     let settled = context.settle(&project, &config, &ask)?;
+    warn_of_tilt(context, &project, before, &settled);
     let known = &settled.known;
     ci::export(context, arguments.export_ci, &settled)?;
     if arguments.json {
@@ -46,4 +51,20 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     urls.for_each(|(name, url)| text.push_str(&format!("  {name}: {url}\n")));
     context.ui.answer(&text)?;
     Ok(0)
+}
+
+/// A Tilt that runs goes on with what it was started with, whatever was asked for since.
+fn warn_of_tilt(context: &Context, project: &Project, before: Option<InstanceState>, settled: &Settled) {
+    let Some(before) = before else { return };
+    let known = &settled.known;
+    let moved = before.ports.iter().any(|(name, port)| known.ports.get(name).is_some_and(|now| now != port));
+    if !moved && before.name == known.name && before.profile == known.profile {
+        return;
+    }
+    if let Some(tilt) = tilt::running(&before, &project.root) {
+        context.ui.warn(&format!(
+            "Tilt (pid {}) runs on with what it was started with; `silo down`, then `silo up`, for these",
+            tilt.pid
+        ));
+    }
 }

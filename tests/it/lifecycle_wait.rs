@@ -45,6 +45,23 @@ fn detached_tilt_outlives_silo_in_a_group_of_its_own() {
 }
 
 #[test]
+fn a_tilt_that_runs_is_told_of_when_name_or_ports_are_others_now() {
+    let stage = detached();
+    let pid = stage.instance()["tiltPid"].clone();
+    let told = format!(
+        "Warning: Tilt (pid {pid}) runs on with what it was started with; `silo down`, then `silo up`, for these\n"
+    );
+    let warned = |line: &str| stage.run(line).success().stderr.contains(&told);
+    assert!(!warned("env"));
+    assert!(!warned("env dev"), "nothing is another");
+    assert!(warned("env other"));
+    // The Tilt itself holds its port, so that planning anew moves it.
+    assert!(warned("env --force"));
+    stage.run("down").success();
+    assert!(!warned("env dev"), "nothing runs");
+}
+
+#[test]
 fn detached_tilt_that_ends_at_once_shows_its_last_lines() {
     let stage = Stage::new("");
     stage.tools.set("tilt.up.garbage", "");
