@@ -1,12 +1,17 @@
 //! `silo deny`: take the trust in this `silo.toml` back (design D6).
 
 use super::Context;
+use crate::core::source::counted;
 use crate::failure::{Failure, shown};
 use crate::store::trust;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
-    trust::deny(&context.dirs, &project)?;
+    let others = trust::deny(&context.dirs, &project)?;
     context.ui.step(&format!("Denied `{}`; its leases stay, `silo allow` takes it back", shown(&project.file)));
+    if others > 0 {
+        let them = counted(others, "other worktree");
+        context.ui.step(&format!("The same content in {them} is not trusted any more either"));
+    }
     Ok(0)
 }

@@ -113,11 +113,11 @@ pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
         record(dirs, "last", &last_record(project, membership), &project.content)?;
     }
     files::remove(&place(dirs, "deny", &path))?;
-    invalidate(dirs, project, membership.as_ref())
+    Ok(invalidate(dirs, project, membership.as_ref())?.len())
 }
 
 /// Takes the user's word back: this path is denied until allowed again, and worktrees that were covered by the same
-/// word lose it.
+/// word lose it. Returns how many did.
 ///
 /// # Errors
 /// A [`Failure`] that names the path that could not be written.
@@ -126,23 +126,31 @@ pub fn deny(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
     let path = trust::record_of_path(project.file_bytes());
     record(dirs, "deny", &path, &lined(project.file_bytes()))?;
     files::remove(&place(dirs, "allow", &own_record(project)))?;
-    let membership = membership(project);
-    if let Some(membership) = &membership {
-        files::remove(&place(dirs, "allow", &repository_record(project, membership)))?;
-        files::remove(&place(dirs, "last", &last_record(project, membership)))?;
+    let Some(membership) = membership(project) else {
+        stamp::invalidate(dirs, &project.root)?;
+        return Ok(0);
+    };
+    let common = place(dirs, "allow", &repository_record(project, &membership));
+    let covered = files::exists(&common);
+    files::remove(&common)?;
+    let last = place(dirs, "last", &last_record(project, &membership));
+    if !matches!(files::read(&last, LIMIT), Ok(Some(content)) if content.bytes != project.content) {
+        files::remove(&last)?;
     }
-    invalidate(dirs, project, membership.as_ref())
+    let others = invalidate(dirs, project, Some(&membership))?;
+    let loses = |other: &Project| judge(dirs, other).is_ok_and(|word| matches!(word, Trust::Unknown | Trust::Changed));
+    Ok(others.iter().filter(|other| covered && loses(other)).count())
 }
 
-/// Lets the shells in this project and in every worktree of its repository ask anew.
-fn invalidate(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Result<usize, Failure> {
+/// Lets the shells in this project and in every worktree of its repository ask anew. Returns the others of the same content.
+fn invalidate(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Result<Vec<Project>, Failure> {
     stamp::invalidate(dirs, &project.root)?;
     let others = membership.map(|membership| worktree::siblings(membership, user())).unwrap_or_default();
     let others: Vec<_> = others.iter().filter(|root| **root != project.root).collect();
     others.iter().try_for_each(|root| stamp::invalidate(dirs, root))?;
     let name = project.file.file_name().unwrap_or_default();
-    let content = |root: &Path| files::read(&root.join(name), LIMIT).ok().flatten().map(|content| content.bytes);
-    Ok(others.iter().filter(|root| content(root).as_ref() == Some(&project.content)).count())
+    let others = others.iter().filter_map(|root| Project::read(&root.join(name)).ok());
+    Ok(others.filter(|other| other.content == project.content).collect())
 }
 
 fn membership(project: &Project) -> Option<Membership> {

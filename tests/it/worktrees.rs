@@ -119,12 +119,14 @@ fn deny_takes_it_back_in_every_worktree() {
     sandbox.run(&main, ["allow"]).success();
     let export = sandbox.run(&feature, ["export", "bash"]).success();
     assert!(export.stdout.contains(" A='"), "{export:#?}");
-    sandbox.run(&main, ["deny"]).success();
+    let told = |dir: &Path| sandbox.run(dir, ["deny"]).success().stderr;
+    assert!(told(&main).ends_with("\nThe same content in 1 other worktree is not trusted any more either\n"));
     assert_eq!([trust(&sandbox, &main), trust(&sandbox, &feature)], ["denied", "unknown"]);
+    assert_eq!(told(&main).lines().count(), 1, "nobody loses anything");
     let export = sandbox.run(&feature, ["export", "bash"]).success();
     assert!(!export.stdout.contains(" A='"), "{export:#?}");
     sandbox.run(&main, ["allow"]).success();
-    sandbox.run(&feature, ["deny"]).success();
+    assert_eq!(told(&feature).lines().count(), 1, "the main one was allowed itself");
     assert_eq!(trust(&sandbox, &feature), "denied");
     sandbox.run(&main, ["allow"]).success();
     assert_eq!(trust(&sandbox, &feature), "denied", "a worktree that was denied itself stays so");
@@ -141,6 +143,8 @@ fn deny_takes_back_what_was_allowed_with_earlier_content_too() {
     assert_eq!(trust(&sandbox, &old), "allowed", "it still has the content that was allowed first");
     sandbox.run(&old, ["deny"]).success();
     assert_eq!([trust(&sandbox, &old), trust(&sandbox, &main)], ["denied", "allowed"]);
+    let later = worktree(&sandbox, &main, "later");
+    assert_eq!(trust(&sandbox, &later), "changed", "what was allowed last still is");
 }
 
 #[test]
