@@ -33,9 +33,6 @@ fn distinct(settings: &Settings) -> Result<(), ConfigError> {
         problem: Problem::TwiceNamed { name: name.clone(), first, second },
         span: text.span.clone(),
     };
-    if settings.ports.contains_key("TILT_HOST") {
-        return Err(twice(&"TILT_HOST".to_owned(), &Text::default(), "ports", "hosts"));
-    }
     for (name, text) in &settings.hosts {
         if settings.ports.contains_key(name) {
             return Err(twice(name, text, "ports", "hosts"));

@@ -108,6 +108,11 @@ fn named<T>(
 }
 
 fn port(entry: &Entry<'_>) -> Result<PortSpec, ConfigError> {
+    // A host whether `[hosts]` declares it or not.
+    if entry.key == "TILT_HOST" {
+        let problem = Problem::TwiceNamed { name: entry.key.to_owned(), first: "ports", second: "hosts" };
+        return Err(ConfigError { problem, span: entry.key_span.clone() });
+    }
     let invalid = |value: String| entry.value.fail(Problem::Port { name: entry.key.to_owned(), value });
     match entry.value.get() {
         DeValue::Integer(number) => {

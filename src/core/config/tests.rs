@@ -145,6 +145,12 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
 }
 
 #[test]
+fn a_port_named_as_tilts_host_is_told_where_it_stands() {
+    let expected = "3:1 `TILT_HOST` stands in both `[ports]` and `[hosts]`\nRename one of them";
+    assert_eq!(wrong("version = 1\n[ports]\nTILT_HOST = 1\n"), expected);
+}
+
+#[test]
 fn toml_itself_is_checked_with_a_place() {
     assert!(wrong("version = 1\n[ports\n").starts_with("2:"));
     assert!(wrong("version = 1\n[ports]\nA = 1\nA = 2\n").starts_with("4:1 Not valid TOML: "));
