@@ -12,6 +12,7 @@ use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Settings};
 use crate::core::digest;
 use crate::core::environment::Environment;
 use crate::core::template;
+use crate::core::vars::Vars;
 use crate::failure::{Failure, shown_from};
 use crate::store::instances::{self, Ask, Occasion, Settled};
 use crate::store::memo;
@@ -31,10 +32,13 @@ pub(super) struct Names {
 
 impl Names {
     /// The names in an instance's vars; none without a cluster.
-    pub(super) fn of(vars: &[(String, String)]) -> Option<Self> {
-        let var = |wanted: &str| vars.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
-        let registry = var("K3D_REGISTRY_NAME").map(|name| name.split(':').next().unwrap_or_default().to_owned());
-        Some(Self { cluster: var("K3D_CLUSTER_NAME")?, registry, kubeconfig: var("KUBECONFIG")?.into() })
+    pub(super) fn of(vars: &Vars) -> Option<Self> {
+        let registry = vars.get("K3D_REGISTRY_NAME").and_then(|name| name.split(':').next()).map(str::to_owned);
+        Some(Self {
+            cluster: vars.get("K3D_CLUSTER_NAME")?.to_owned(),
+            registry,
+            kubeconfig: vars.get("KUBECONFIG")?.into(),
+        })
     }
 }
 
@@ -58,7 +62,7 @@ pub(super) fn bring_up(
     settled: Settled,
     environment: &Environment,
 ) -> Result<Settled, Failure> {
-    let Some(names) = Names::of(&settled.known.vars) else {
+    let Some(names) = Names::of(&settled.vars) else {
         outside(context, project, settings, environment)?;
         return Ok(settled);
     };
@@ -219,7 +223,7 @@ fn filled(settings: &Settings, settled: &Settled) -> Result<Vec<String>, Failure
     let lookup = |wanted: &str| match wanted {
         "name" => Some(name),
         "prefix" => Some(settings.prefix.as_str()),
-        _ => settled.vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value),
+        _ => settled.vars.get(wanted),
     };
     let fill = |text: &str| template::expand(text, lookup);
     let filled = settings.k3d_args.iter().map(|text| fill(&text.value)).collect::<Result<Vec<_>, _>>();

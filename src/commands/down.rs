@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     let settled = context.settle(&project, &config, &ask)?;
     let environment = exec::behind_gates(context, &project, &settled);
     let k3d = K3d::new(&environment, &project.root);
-    let doomed = Names::of(&settled.known.vars).filter(|_| delete_cluster);
+    let doomed = Names::of(&settled.vars).filter(|_| delete_cluster);
     // Without k3d there may never have been a cluster; where there was one, it takes k3d to delete it.
     let doomed = match cmd::find("k3d", &environment) {
         None if !lockfile.instance.k3d_cluster_created => None,

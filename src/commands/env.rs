@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     }
     text.push_str("Ports:\n");
     known.ports.iter().for_each(|(name, port)| text.push_str(&format!("  {name}: {port}\n")));
-    let mut urls = settled.vars.section("Derived URLs").peekable();
+    let mut urls = settled.vars.urls().peekable();
     if urls.peek().is_some() {
         text.push_str("URLs:\n");
     }

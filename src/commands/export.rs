@@ -73,8 +73,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     let environment = &context.environment;
     let changes = match &visit.fate {
         Fate::Enter(known) => {
-            let root = known.vars.iter().find(|(name, _)| name == "SILO_ROOT").map_or("", |(_, root)| root.as_str());
-            activation::enter(environment, undo.as_ref(), &known.given(root))
+            activation::enter(environment, undo.as_ref(), &known.given(known.get("SILO_ROOT").unwrap_or_default()))
         }
         Fate::Stay => Vec::new(),
         Fate::Leave | Fate::LetGo => activation::leave(environment, undo.as_ref()),

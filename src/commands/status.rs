@@ -11,7 +11,7 @@ use super::cluster::Names;
 use super::recorded::vars;
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
-use crate::core::config::API_PORT;
+use crate::core::config::{API_PORT, TILT_PORT};
 use crate::core::source::one_line;
 use crate::core::trust::Trust;
 use crate::failure::{Failure, shown};
@@ -52,21 +52,16 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         return Ok(0);
     };
     let vars = vars(context, &config, &recorded);
-    let pairs: Vec<(String, String)> = vars.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let names = Names::of(&pairs);
+    let names = Names::of(&vars);
     let found = found(context, &project, &recorded, names.as_ref());
     let state = match (&found.tilt, found.starting) {
         (Some(_), _) => "running",
         (None, true) => "starting",
         (None, false) => "stopped",
     };
-    let urls: IndexMap<&str, &str> = vars.section("Derived URLs").collect();
+    let urls: IndexMap<&str, &str> = vars.urls().collect();
     let here = context.environment.text("SILO_ROOT") == Some(project.root_text());
-    let var = |wanted: &str| vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-    let address = recorded
-        .ports
-        .get("TILT_PORT")
-        .map(|port| format!("http://{}:{port}", var("TILT_HOST").unwrap_or("localhost")));
+    let address = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
     if json {
         let answer = json!({
             "instance": recorded.name,
@@ -78,7 +73,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             "tilt": found.tilt.as_ref().map(|tilt| json!({ "pid": tilt.pid, "url": address })),
             "k3d": names.as_ref().map(|names| json!({
                 "cluster": names.cluster, "state": found.cluster, "apiServer": found.api,
-                "registry": var("K3D_REGISTRY_NAME"), "registryState": found.registry,
+                "registry": vars.get("K3D_REGISTRY_NAME"), "registryState": found.registry,
                 "kubeconfig": names.kubeconfig,
             })),
             "envFile": project.root.join(&config.output),
@@ -99,7 +94,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         let or = |state: &Option<String>| state.clone().unwrap_or_else(|| "did not answer".to_owned());
         lines.push(format!("k3d: {} ({})", names.cluster, or(&found.cluster)));
         lines.extend(found.api.map(|api| format!("API server: {api}")));
-        lines.extend(var("K3D_REGISTRY_NAME").map(|name| format!("Registry: {name} ({})", or(&found.registry))));
+        lines.extend(vars.get("K3D_REGISTRY_NAME").map(|name| format!("Registry: {name} ({})", or(&found.registry))));
         lines.push(format!("Kubeconfig: {}", shown(&names.kubeconfig)));
     }
     lines.push(format!("Root: {}", one_line(project.root_text())));

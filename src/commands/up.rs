@@ -123,7 +123,7 @@ fn tilt_of(
         }
     }
     let tilt = Cmd { program: "tilt", arguments, environment, folder: &project.root };
-    context.ui.step(&format!("Starting Tilt: {}", address(settled)));
+    context.ui.step(&format!("Starting Tilt: {}", settled.vars.tilt_address(port(settled))));
     if let Run::Detached(_) = run {
         return detached(context, project, settled, &tilt);
     }
@@ -141,7 +141,7 @@ fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<
     let log = context.dirs.tilt_log(&project.root);
     let mut child = tilt.detach(&log)?;
     note(context, project, Some(child.pid()))?;
-    let port = settled.known.ports.get(TILT_PORT.0).copied().unwrap_or(TILT_PORT.1);
+    let port = port(settled);
     let start = Instant::now();
     let mut listens: Option<Instant> = None;
     loop {
@@ -232,8 +232,7 @@ fn note(context: &Context, project: &Project, pid: Option<u32>) -> Result<(), Fa
     })
 }
 
-/// Where the browser finds Tilt (design D15).
-fn address(settled: &Settled) -> String {
-    let var = |wanted: &str| settled.vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-    format!("http://{}:{}", var("TILT_HOST").unwrap_or("localhost"), var("TILT_PORT").unwrap_or("10350"))
+/// The port Tilt is to listen on.
+fn port(settled: &Settled) -> u16 {
+    settled.known.ports.get(TILT_PORT.0).copied().unwrap_or(TILT_PORT.1)
 }

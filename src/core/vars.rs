@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::config::{REGISTRY_PORT, Settings};
-use super::identity::Identity;
+use super::identity::{Identity, identity};
 use super::template::{self, Unresolved};
 
 /// What host templates may use (spec, phase 2).
@@ -30,6 +30,9 @@ pub fn built_in_names(settings: &Settings) -> Vec<&'static str> {
     names
 }
 
+/// What heads the URLs in the env file.
+const URLS: &str = "Derived URLs";
+
 /// One headed part of the env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
@@ -46,11 +49,26 @@ pub struct Vars {
     pub sections: Vec<Section>,
 }
 
-/// Fills the host templates and adds `TILT_HOST`, which follows `APP_HOST`.
+/// What an instance's things are called, hosts included, and its vars. `ports` are every declared port; `home` is where
+/// `.kube` lies.
 ///
 /// # Errors
 /// [`Unresolved`] for a template that [`super::config::parse`] would have refused.
-pub fn hosts(settings: &Settings, identity: &Identity) -> Result<IndexMap<String, String>, Unresolved> {
+pub fn of_instance(
+    settings: &Settings,
+    name: &str,
+    profile: Option<&str>,
+    ports: &IndexMap<String, u16>,
+    home: &str,
+) -> Result<(Identity, Vars), Unresolved> {
+    let mut identity = identity(&settings.prefix, name, settings.k3d, home);
+    identity.hosts = hosts(settings, &identity)?;
+    let vars = vars(settings, &identity, profile, ports)?;
+    Ok((identity, vars))
+}
+
+/// Fills the host templates and adds `TILT_HOST`, which follows `APP_HOST`.
+fn hosts(settings: &Settings, identity: &Identity) -> Result<IndexMap<String, String>, Unresolved> {
     let known = identity_variables(identity);
     let mut hosts = IndexMap::new();
     for (name, text) in &settings.hosts {
@@ -64,11 +82,8 @@ pub fn hosts(settings: &Settings, identity: &Identity) -> Result<IndexMap<String
     Ok(hosts)
 }
 
-/// Computes every var; `identity` must carry its resolved hosts, `ports` every declared port.
-///
-/// # Errors
-/// [`Unresolved`] for a template that [`super::config::parse`] would have refused.
-pub fn vars(
+/// Computes every var; `identity` must carry its resolved hosts.
+fn vars(
     settings: &Settings,
     identity: &Identity,
     profile: Option<&str>,
@@ -100,7 +115,7 @@ pub fn vars(
         ("Hosts (browser isolation)", identity.hosts.clone()),
         ("Allocated Ports", ports),
         ("k3d (if enabled)", k3d),
-        ("Derived URLs", urls),
+        (URLS, urls),
     ];
     let sections = sections.into_iter().map(|(title, vars)| Section { title, vars });
     Ok(Vars { sections: sections.filter(|section| !section.vars.is_empty()).collect() })
@@ -141,10 +156,20 @@ impl Vars {
             .flat_map(|section| section.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// The vars of one section, by its title; empty when there are none.
-    pub fn section(&self, title: &str) -> impl Iterator<Item = (&str, &str)> {
-        let section = self.sections.iter().find(move |section| section.title == title);
-        section.into_iter().flat_map(|section| section.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    /// The value of one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The URLs that `silo.toml` declares.
+    pub fn urls(&self) -> impl Iterator<Item = (&str, &str)> {
+        let urls = self.sections.iter().filter(|section| section.title == URLS);
+        urls.flat_map(|section| section.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// Where the browser finds a Tilt at a port (design D15).
+    pub fn tilt_address(&self, port: u16) -> String {
+        format!("http://{}:{port}", self.get("TILT_HOST").unwrap_or("localhost"))
     }
 
     /// What an active shell and child processes get: the vars, `SILO_*`, and a `TILT_HOST` that Tilt can bind (D15).
@@ -155,14 +180,11 @@ impl Vars {
             ("SILO_ENV_FILE".to_owned(), env_file.to_owned()),
         ];
         for (name, value) in self.iter() {
-            match name {
-                "TILT_HOST" => all.push((name.to_owned(), "localhost".to_owned())),
-                "WORKSPACE_NAME" => {
-                    all.push(("SILO_WORKSPACE".to_owned(), value.to_owned()));
-                    all.push((name.to_owned(), value.to_owned()));
-                }
-                _ => all.push((name.to_owned(), value.to_owned())),
+            if name == "WORKSPACE_NAME" {
+                all.push(("SILO_WORKSPACE".to_owned(), value.to_owned()));
             }
+            let value = if name == "TILT_HOST" { "localhost" } else { value };
+            all.push((name.to_owned(), value.to_owned()));
         }
         all
     }
@@ -172,14 +194,11 @@ impl Vars {
 mod tests {
     use super::*;
     use crate::core::config::parse;
-    use crate::core::identity::identity;
 
     fn vars_of(toml: &str, profile: Option<&str>, ports: &[(&str, u16)]) -> Vec<String> {
         let settings = parse(toml).expect("valid").settings(profile).expect("known");
-        let mut identity = identity(&settings.prefix, "feature-x", settings.k3d, "/home/user");
-        identity.hosts = hosts(&settings, &identity).expect("checked");
         let ports = ports.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
-        let vars = vars(&settings, &identity, profile, &ports).expect("checked");
+        let (_, vars) = of_instance(&settings, "feature-x", profile, &ports, "/home/user").expect("checked");
         vars.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 

@@ -21,7 +21,7 @@ use super::trust;
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::digest;
 use crate::core::envfile;
-use crate::core::identity::{Identity, identity};
+use crate::core::identity::Identity;
 use crate::core::leases::{Instance, Leases};
 use crate::core::lockfile::{InstanceState, Lockfile};
 use crate::core::ports::{self, Given, Moved, Plan, Probe};
@@ -30,9 +30,6 @@ use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::lock::Wait;
 use crate::sys::unfinished;
-
-/// Why a template can always be filled here.
-const CHECKED: &str = "`config::parse` has checked every template";
 
 /// What brings silo to an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -168,9 +165,9 @@ pub(super) fn decide(
     let (name, taken_from) = choose_name(dirs, project, config, ask, &past, leases, world)?;
     let gone: Vec<String> = taken_from.into_iter().chain(past.moved_from.clone()).collect();
     let plan = plan_ports(project, &settings, ask, &past, &gone, leases, world)?;
-    let mut identity = identity(&config.prefix, &name, settings.k3d, &dirs.home.to_string_lossy());
-    identity.hosts = vars::hosts(&settings, &identity).expect(CHECKED);
-    let vars = vars::vars(&settings, &identity, profile.as_deref(), &plan.ports).expect(CHECKED);
+    let home = dirs.home.to_string_lossy();
+    let (identity, vars) = vars::of_instance(&settings, &name, profile.as_deref(), &plan.ports, &home)
+        .expect("`config::parse` has checked every template");
     let env_file = project.env_file(&config.output)?;
     let chosen = Chosen { name, profile, identity, ports: plan.ports, vars, gone, gates: None };
     Ok(Decided { past, settings, chosen, env_file, moved: plan.moved })

@@ -60,6 +60,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// The value of a variable of an active shell.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// What it puts into an environment.
     pub fn given<'a>(&'a self, root: &'a str) -> Given<'a> {
         Given { root: root.as_bytes(), vars: &self.vars, path: self.gates.as_deref().map(str::as_bytes) }

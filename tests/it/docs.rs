@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use silo::cli::Cli;
 use silo::core::config::{self, Problem};
-use silo::core::identity::{K3dParts, identity};
 use silo::core::markdown::{Look, render};
 use silo::core::pages::{PAGES, page};
 use silo::core::vars;
@@ -136,10 +135,9 @@ fn set() -> Vec<String> {
     let text =
         "version = 1\nports.WEB_PORT = 1\nk3d.enabled = true\nk3d.registry.enabled = true\nprofiles.p.urls.U = \"u\"\n";
     let settings = config::parse(text).expect("it is valid").settings(Some("p")).expect("it is there");
-    let mut identity = identity("localnet", "x", K3dParts { cluster: true, registry: true }, "/home/x");
-    identity.hosts = vars::hosts(&settings, &identity).expect("the default host is fine");
     let ports = settings.ports.keys().map(|name| (name.clone(), 1)).collect();
-    let vars = vars::vars(&settings, &identity, Some("p"), &ports).expect("the URL is fine");
+    let made = vars::of_instance(&settings, "x", Some("p"), &ports, "/home/x");
+    let (_, vars) = made.expect("the default host and the URL are fine");
     vars.for_processes("/x", "/x/env").into_iter().map(|(name, _)| name).filter(|name| name != "U").collect()
 }
 
