@@ -5,18 +5,15 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::sys::dirs::Dirs;
+use crate::sys::dirs::{Dirs, GATES};
 use crate::sys::files;
-
-/// The last part of every gate folder's name, so that gates can be told from other folders of `PATH`.
-const FOLDER: &str = "gates";
 
 /// Makes the folder hold exactly these links; none when there are no tools.
 ///
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn ensure(dirs: &Dirs, root: &Path, tools: &[&str], silo: &Path) -> Result<Option<PathBuf>, Failure> {
-    let folder = dirs.stamp(root).with_file_name(FOLDER);
+    let folder = dirs.gates(root);
     let here = files::names_in(&folder);
     let stale = here
         .iter()
@@ -32,10 +29,10 @@ pub fn ensure(dirs: &Dirs, root: &Path, tools: &[&str], silo: &Path) -> Result<O
 
 /// Whether a tool has a gate in the instance of a root.
 pub fn is_gate(dirs: &Dirs, root: &Path, tool: &OsStr) -> bool {
-    files::is_link(&dirs.stamp(root).with_file_name(FOLDER).join(tool))
+    files::is_link(&dirs.gates(root).join(tool))
 }
 
 /// Whether a folder of `PATH` is one of silo's.
 pub fn is_gate_folder(dirs: &Dirs, folder: &Path) -> bool {
-    folder.file_name().is_some_and(|name| name == FOLDER) && folder.starts_with(dirs.instances())
+    folder.file_name().is_some_and(|name| name == GATES) && folder.starts_with(dirs.instances())
 }

@@ -107,15 +107,14 @@ pub fn all(dirs: &Dirs) -> Vec<Memo> {
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn forget(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
-    let memo = dirs.memo(root);
-    let folder = memo.parent().expect("a memo lies in a folder");
-    files::names_in(&folder.join("gates")).iter().try_for_each(|link| files::remove(link))?;
-    files::remove_folder(&folder.join("gates"))?;
+    let (folder, memo, gates) = (dirs.instance(root), dirs.memo(root), dirs.gates(root));
+    files::names_in(&gates).iter().try_for_each(|link| files::remove(link))?;
+    files::remove_folder(&gates)?;
     // The memo goes last: until then the rest is known to be this root's.
-    let others = files::names_in(folder).into_iter().filter(|path| *path != memo);
+    let others = files::names_in(&folder).into_iter().filter(|path| *path != memo);
     others.collect::<Vec<_>>().iter().try_for_each(|path| files::remove(path))?;
     files::remove(&memo)?;
-    files::remove_folder(folder)
+    files::remove_folder(&folder)
 }
 
 fn load(path: &Path) -> Option<Memo> {

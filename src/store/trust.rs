@@ -194,9 +194,14 @@ fn record(dirs: &Dirs, kind: &str, name: &str, content: &[u8]) -> Result<(), Fai
 
 /// Removes what writers that were killed left: the name of a record is that of one content, and may never come again.
 fn sweep(dirs: &Dirs) {
-    for kind in ["allow", "deny", "last"] {
-        unfinished::sweep_folder(&dirs.data.join("trust").join(kind));
+    for folder in folders(dirs) {
+        unfinished::sweep_folder(&folder);
     }
+}
+
+/// Where the records are, a folder for each kind.
+pub fn folders(dirs: &Dirs) -> [PathBuf; 3] {
+    ["allow", "deny", "last"].map(|kind| dirs.data.join("trust").join(kind))
 }
 
 fn place(dirs: &Dirs, kind: &str, name: &str) -> PathBuf {

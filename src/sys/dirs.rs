@@ -7,6 +7,9 @@ use crate::core::environment::Environment;
 use crate::failure::{Failure, shown};
 use crate::sys::files;
 
+/// The last part of the folder of every instance's gates, so that it can be told from other folders of `PATH`.
+pub const GATES: &str = "gates";
+
 /// The user's folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirs {
@@ -101,17 +104,22 @@ impl Dirs {
 
     /// The memo of a project root.
     pub fn memo(&self, root: &Path) -> PathBuf {
-        self.stamp(root).with_file_name("memo")
+        self.instance(root).join("memo")
+    }
+
+    /// The gates of a project root.
+    pub fn gates(&self, root: &Path) -> PathBuf {
+        self.instance(root).join(GATES)
     }
 
     /// The lock that one `silo up` of a project holds while it runs.
     pub fn up_lock(&self, root: &Path) -> PathBuf {
-        self.stamp(root).with_file_name("up.lock")
+        self.instance(root).join("up.lock")
     }
 
     /// What a Tilt in the background prints.
     pub fn tilt_log(&self, root: &Path) -> PathBuf {
-        self.stamp(root).with_file_name("tilt.log")
+        self.instance(root).join("tilt.log")
     }
 }
 

@@ -11,7 +11,8 @@ use super::scene::{Here, Scene};
 use crate::core::digest;
 use crate::core::leases::Leases;
 use crate::failure::quoted;
-use crate::store::{memo, registry};
+use crate::store::{memo, registry, trust};
+use crate::sys::dirs::GATES;
 use crate::sys::{files, together, unfinished};
 
 /// How long the disks may take to answer.
@@ -79,11 +80,10 @@ fn silent(root: &Path) -> Finding {
 /// What killed runs and instances of old left in silo's own folders; the latter only where it is known which roots live.
 fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
     let dirs = &scene.dirs;
-    let trust = dirs.data.join("trust");
     let mut folders = vec![dirs.state.clone()];
-    folders.extend(["allow", "deny", "last"].map(|kind| trust.join(kind)));
+    folders.extend(trust::folders(dirs));
     let instances = files::names_in(&dirs.instances());
-    folders.extend(instances.iter().flat_map(|folder| [folder.clone(), folder.join("gates")]));
+    folders.extend(instances.iter().flat_map(|folder| [folder.clone(), folder.join(GATES)]));
     let left = folders.iter().flat_map(|folder| unfinished::files_in(folder));
     let mut found: Vec<Finding> = left.map(|(path, _)| root::temporary(&path)).collect();
     let Some(known) = known else { return found };
