@@ -83,8 +83,7 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn remove(&self, words: &[&str]) -> Result<(), Failure> {
-        let cmd = self.cmd(words);
-        cmd.capture(RUN)?.success(&cmd).map(|_| ())
+        self.run(words)
     }
 
     /// Removes what k3d leaves of a cluster whose making was cut off before its first server, as it is in the first minute
@@ -118,8 +117,7 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn start(&self, container: &str) -> Result<(), Failure> {
-        let cmd = self.cmd(&["start", container]);
-        cmd.capture(RUN)?.success(&cmd).map(|_| ())
+        self.run(&["start", container])
     }
 
     /// Makes an image registry again under its old name, in its cluster's network; the cluster finds it by that name.
@@ -129,7 +127,7 @@ impl Docker<'_> {
     pub fn make_registry(&self, name: &str, cluster: &str, port: u16) -> Result<(), Failure> {
         let publish = format!("127.0.0.1:{port}:5000");
         let (network, label) = (format!("k3d-{cluster}"), format!("k3d.cluster={cluster}"));
-        let cmd = self.cmd(&[
+        self.run(&[
             "run",
             "--detach",
             "--name",
@@ -147,7 +145,11 @@ impl Docker<'_> {
             "--label",
             &label,
             "registry:2",
-        ]);
+        ])
+    }
+
+    fn run(&self, words: &[&str]) -> Result<(), Failure> {
+        let cmd = self.cmd(words);
         cmd.capture(RUN)?.success(&cmd).map(|_| ())
     }
 

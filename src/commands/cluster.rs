@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{COMMAND_WAIT, Context};
+use super::Context;
 use crate::backend::docker::{self, Docker};
 use crate::backend::k3d::{self, Cluster, K3d, Plan, Standing};
 use crate::backend::kubectl::{self, Hosting};
@@ -14,7 +14,7 @@ use crate::core::environment::Environment;
 use crate::core::template;
 use crate::core::vars::Vars;
 use crate::failure::{Failure, shown_from};
-use crate::store::instances::{self, Ask, Occasion, Settled};
+use crate::store::instances::{Ask, Occasion, Settled};
 use crate::store::memo;
 use crate::store::project::Project;
 use crate::sys::cmd;
@@ -74,8 +74,7 @@ pub(super) fn bring_up(
             there(context, project, settings, &settled, &names, &k3d)
         })?;
     if made {
-        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
-        instances::note(&context.dirs, project, &wait, |state| state.k3d_cluster_created = true)?;
+        context.note(project, |state| state.k3d_cluster_created = true)?;
     }
     let settled = match (&names.registry, settings.k3d.registry) {
         (Some(registry), true) => with_real_port(context, project, config, settled, registry, &k3d)?,

@@ -9,7 +9,7 @@ use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::lockfile::InstanceState;
 use crate::failure::Failure;
-use crate::store::instances::{self, Ask, Occasion};
+use crate::store::instances::{Ask, Occasion};
 use crate::store::past;
 use crate::store::project;
 use crate::store::release;
@@ -72,11 +72,8 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         }
         files::remove(&names.kubeconfig)?;
     }
-    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
-    instances::note(&context.dirs, &project, &wait, |state| {
-        state.tilt_pid = None;
-        state.tilt_started_at = None;
-        state.tilt_birth = None;
+    context.note(&project, |state| {
+        state.forget_tilt();
         state.k3d_cluster_created = state.k3d_cluster_created && !delete_cluster;
     })?;
     let post = hooks::run(Point::PostDown, settings.hooks.post_down.as_ref(), &environment, &project.root, context.ui);
@@ -85,6 +82,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     }
     if clean {
         let env_file = project.env_file(&config.output)?;
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
         let both = [env_file.path.as_path(), &project.lockfile_path()];
         release::own(&context.dirs, &project.root, &both, &wait)?;
         context.ui.step("Removed env file and lockfile; the leases are free");

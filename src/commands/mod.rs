@@ -49,6 +49,7 @@ use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs, ShellName};
 use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
 use crate::core::environment::Environment;
+use crate::core::lockfile::InstanceState;
 use crate::core::ports::Reason;
 use crate::core::settings::UserSettings;
 use crate::failure::{Failure, shown};
@@ -285,6 +286,12 @@ impl Context {
             own: &own,
         };
         instances::settle(&self.dirs, project, config, ask, &world, wait)
+    }
+
+    /// Changes what the lockfile of a settled instance says.
+    fn note(&self, project: &Project, change: impl FnOnce(&mut InstanceState)) -> Result<(), Failure> {
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
+        instances::note(&self.dirs, project, &wait, change)
     }
 
     /// Settles an instance for a typed command, and says what was done.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use super::holder::foreign;
-use super::{COMMAND_WAIT, Context, ci, cluster, exec};
+use super::{Context, ci, cluster, exec};
 use crate::backend::hooks::{self, Point};
 use crate::backend::tilt;
 use crate::cli::{CiArgs, UpArgs};
@@ -14,11 +14,11 @@ use crate::core::lockfile::Lockfile;
 use crate::core::ports::Probe;
 use crate::core::source::one_line;
 use crate::failure::{Failure, shown};
-use crate::store::instances::{self, Ask, Occasion, Settled};
+use crate::store::instances::{Ask, Occasion, Settled};
 use crate::store::past;
 use crate::store::project::Project;
 use crate::sys::cmd::{Cmd, Ended};
-use crate::sys::lock::{self, Wait};
+use crate::sys::lock;
 use crate::sys::{clock, files, net, processes, signals};
 
 /// How long a Tilt in the background may take until it listens.
@@ -224,8 +224,7 @@ fn foreground(context: &Context, project: &Project, tilt: &Cmd<'_>) -> Result<En
 
 /// Tells the lockfile of Tilt.
 fn note(context: &Context, project: &Project, pid: Option<u32>) -> Result<(), Failure> {
-    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
-    instances::note(&context.dirs, project, &wait, |state| {
+    context.note(project, |state| {
         state.tilt_pid = pid;
         state.tilt_started_at = pid.map(|_| clock::now());
         state.tilt_birth = pid.and_then(processes::look).and_then(|process| process.birth());

@@ -62,6 +62,13 @@ pub struct InstanceState {
     pub extra: Map<String, Value>,
 }
 
+impl InstanceState {
+    /// Takes out all that tells of a Tilt: none runs.
+    pub fn forget_tilt(&mut self) {
+        (self.tilt_pid, self.tilt_started_at, self.tilt_birth) = (None, None, None);
+    }
+}
+
 /// Leaves out what is no port or has no name a variable could have: a stranger's lockfile is data, not an error (D5).
 fn usable_ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<IndexMap<String, u16>, D::Error> {
     let all: IndexMap<String, Value> = IndexMap::deserialize(deserializer)?;

@@ -60,9 +60,7 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
         Fix::ForgetTilt(root, pid) => {
             instances::note(&context.dirs, &project(root)?, &wait, |state| {
                 if state.tilt_pid == Some(*pid) && tilt::running(state, root).is_none() {
-                    state.tilt_pid = None;
-                    state.tilt_started_at = None;
-                    state.tilt_birth = None;
+                    state.forget_tilt();
                 }
             })?;
             "the lockfile no longer names it".to_owned()
