@@ -92,78 +92,75 @@ pub struct Given<'a> {
 /// # Errors
 /// [`RangeFull`] when the ephemeral range has no port left.
 pub fn plan(given: &Given<'_>, probe: &mut dyn FnMut(u16) -> Probe) -> Result<Plan, RangeFull> {
+    let mut planner = Planner {
+        given,
+        probe,
+        kept: given.wanted.keys().filter_map(|name| given.held.get(name)).copied().collect(),
+        taken: HashSet::new(),
+        next: *given.range.start(),
+    };
     let mut plan = Plan::default();
-    let mut taken: HashSet<u16> = HashSet::new();
-    let mut next = *given.range.start();
-    // Ports this instance keeps are set aside first, so that no earlier variable takes a later one's lease.
-    let kept: HashSet<u16> = given.wanted.keys().filter_map(|name| given.held.get(name)).copied().collect();
     for (name, spec) in given.wanted {
-        let port = match (given.held.get(name), keep(name, given, &kept, &taken, probe), spec) {
-            (Some(&port), _, _) if !taken.contains(&port) && !given.leased.contains(&port) => port,
-            (_, Some(port), _) => port,
-            (_, _, PortSpec::Random) => ephemeral(name, given, &kept, &taken, &mut next, probe)?,
-            (_, _, &PortSpec::Default(wanted)) => match refusal(wanted, given, &kept, &taken, probe) {
+        let port = match (planner.kept(name), spec) {
+            (Some(port), _) => port,
+            (None, PortSpec::Random) => planner.ephemeral(name)?,
+            (None, &PortSpec::Default(wanted)) => match planner.refusal(wanted) {
                 None => wanted,
                 Some(reason) => {
-                    let got = ephemeral(name, given, &kept, &taken, &mut next, probe)?;
+                    let got = planner.ephemeral(name)?;
                     plan.moved.push(Moved { name: name.clone(), wanted, got, reason });
                     got
                 }
             },
         };
-        taken.insert(port);
+        planner.taken.insert(port);
         plan.ports.insert(name.clone(), port);
     }
     Ok(plan)
 }
 
-/// The remembered port of a variable without a lease, when it is still to be had.
-fn keep(
-    name: &str,
-    given: &Given<'_>,
-    kept: &HashSet<u16>,
-    taken: &HashSet<u16>,
-    probe: &mut dyn FnMut(u16) -> Probe,
-) -> Option<u16> {
-    let port = *given.remembered.get(name)?;
-    (!given.held.contains_key(name) && refusal(port, given, kept, taken, probe).is_none()).then_some(port)
+/// A plan in the making.
+struct Planner<'a> {
+    given: &'a Given<'a>,
+    probe: &'a mut dyn FnMut(u16) -> Probe,
+    /// Ports this instance keeps, set aside first, so that no earlier variable takes a later one's lease.
+    kept: HashSet<u16>,
+    /// Ports that variables before this one have got.
+    taken: HashSet<u16>,
+    /// Where the ephemeral range has not been searched yet.
+    next: u16,
 }
 
-fn refusal(
-    port: u16,
-    given: &Given<'_>,
-    kept: &HashSet<u16>,
-    taken: &HashSet<u16>,
-    probe: &mut dyn FnMut(u16) -> Probe,
-) -> Option<Reason> {
-    if taken.contains(&port) || kept.contains(&port) {
-        return Some(Reason::Taken);
-    }
-    if given.leased.contains(&port) {
-        return Some(Reason::Leased);
-    }
-    match probe(port) {
-        Probe::Free => None,
-        Probe::Busy => Some(Reason::Busy),
-        Probe::Denied => Some(Reason::Denied),
-    }
-}
-
-fn ephemeral(
-    name: &str,
-    given: &Given<'_>,
-    kept: &HashSet<u16>,
-    taken: &HashSet<u16>,
-    next: &mut u16,
-    probe: &mut dyn FnMut(u16) -> Probe,
-) -> Result<u16, RangeFull> {
-    for port in *next..=*given.range.end() {
-        if refusal(port, given, kept, taken, probe).is_none() {
-            *next = port;
-            return Ok(port);
+impl Planner<'_> {
+    /// What a variable has already: its lease, or else its remembered port where that is still to be had.
+    fn kept(&mut self, name: &str) -> Option<u16> {
+        match self.given.held.get(name) {
+            Some(port) => Some(*port).filter(|port| !self.taken.contains(port) && !self.given.leased.contains(port)),
+            None => self.given.remembered.get(name).copied().filter(|port| self.refusal(*port).is_none()),
         }
     }
-    Err(RangeFull { name: name.to_owned(), leases: given.leased.len() })
+
+    /// Why a port cannot be given out.
+    fn refusal(&mut self, port: u16) -> Option<Reason> {
+        if self.taken.contains(&port) || self.kept.contains(&port) {
+            return Some(Reason::Taken);
+        }
+        if self.given.leased.contains(&port) {
+            return Some(Reason::Leased);
+        }
+        match (self.probe)(port) {
+            Probe::Free => None,
+            Probe::Busy => Some(Reason::Busy),
+            Probe::Denied => Some(Reason::Denied),
+        }
+    }
+
+    /// The next port of the range that can be given out.
+    fn ephemeral(&mut self, name: &str) -> Result<u16, RangeFull> {
+        let found = (self.next..=*self.given.range.end()).find(|port| self.refusal(*port).is_none());
+        self.next = found.ok_or_else(|| RangeFull { name: name.to_owned(), leases: self.given.leased.len() })?;
+        Ok(self.next)
+    }
 }
 
 #[cfg(test)]
