@@ -71,7 +71,7 @@ pub(super) fn bring_up(
     let busy = |holder| Failure::new(format!("Another instance makes its cluster{holder}, and does not end"));
     let made =
         lock::hold(&context.dirs.state.join("k3d.lock"), "another instance to make its cluster", &turn, busy, || {
-            there(context, project, settings, &settled, &names, &k3d)
+            Site { context, project, settings, settled: &settled, names: &names, k3d: &k3d }.run()
         })?;
     if made {
         context.note(project, |state| state.k3d_cluster_created = true)?;
@@ -83,8 +83,7 @@ pub(super) fn bring_up(
     context.ui.step(&format!("Writing kubeconfig to {}", shown_from(&context.dirs.home, &names.kubeconfig)));
     k3d.save_kubeconfig(&names.cluster, &names.kubeconfig)?;
     if let (Some(registry), true) = (&names.registry, settings.k3d_registry.advertise.unwrap_or(true)) {
-        let port = settled.known.ports.get(REGISTRY_PORT.0).copied().unwrap_or(REGISTRY_PORT.1);
-        let hosting = Hosting::of(registry, port, &settings.k3d_registry)?;
+        let hosting = Hosting::of(registry, registry_port(&settled), &settings.k3d_registry)?;
         let _spinner = context.ui.spin(&format!("Checking that the cluster knows its image registry `{registry}`"));
         if kubectl::advertise(&hosting, environment, &project.root)? {
             context.ui.step("Announced the image registry in the cluster");
@@ -111,17 +110,22 @@ fn outside(
     kubectl::advertise(&hosting, environment, &project.root).map(|_| ())
 }
 
-/// Makes the cluster run; true when it was made now.
-fn there(
-    context: &Context,
-    project: &Project,
-    settings: &Settings,
-    settled: &Settled,
-    names: &Names,
-    k3d: &K3d<'_>,
-) -> Result<bool, Failure> {
-    if let Some(cluster) = k3d.cluster(&names.cluster)? {
-        require_own(context, project, &cluster, k3d.docker())?;
+/// The cluster of an instance, and what it is made from.
+struct Site<'a> {
+    context: &'a Context,
+    project: &'a Project,
+    settings: &'a Settings,
+    settled: &'a Settled,
+    names: &'a Names,
+    k3d: &'a K3d<'a>,
+}
+
+impl Site<'_> {
+    /// Makes the cluster run; true when it was made now.
+    fn run(&self) -> Result<bool, Failure> {
+        let Self { context, names, k3d, .. } = self;
+        let Some(cluster) = k3d.cluster(&names.cluster)? else { return self.make().map(|()| true) };
+        require_own(context, self.project, &cluster, k3d.docker())?;
         match cluster.standing() {
             Standing::Running => context.ui.step(&format!("Reusing k3d cluster '{}'", names.cluster)),
             Standing::Stopped => {
@@ -131,13 +135,67 @@ fn there(
             Standing::HalfMade => {
                 context.ui.warn(&format!("k3d cluster '{}' was only half made; it is made anew", names.cluster));
                 k3d.delete(&names.cluster)?;
-                return make(context, project, settings, settled, names, k3d);
+                return self.make().map(|()| true);
             }
         }
-        mend_registry(context, settled, names, k3d)?;
-        return Ok(false);
+        self.mend_registry().map(|()| false)
     }
-    make(context, project, settings, settled, names, k3d)
+
+    /// Starts the image registry of a cluster that is there, or makes it again where it is gone; the cluster keeps its
+    /// state.
+    fn mend_registry(&self) -> Result<(), Failure> {
+        let Self { context, names, .. } = self;
+        let Some(registry) = &names.registry else { return Ok(()) };
+        let docker = self.k3d.docker();
+        match self.k3d.registry(registry)? {
+            Some(node) if node.state.running => Ok(()),
+            Some(_) => {
+                context.ui.step(&format!("Starting the image registry '{registry}'"));
+                docker.start(registry)
+            }
+            None => {
+                context.ui.warn(&format!("The image registry '{registry}' is gone; it is made again, empty"));
+                docker.make_registry(registry, &names.cluster, registry_port(self.settled))
+            }
+        }
+    }
+
+    fn make(&self) -> Result<(), Failure> {
+        let Self { context, names, k3d, .. } = self;
+        let instance = digest::root_id(self.project.root_text().as_bytes());
+        let left = match &names.registry {
+            Some(registry) => k3d.registry(registry)?.and(Some(registry)),
+            None => None,
+        };
+        if let Some(registry) = left {
+            // Left behind by a cluster of this very name that is gone; k3d would refuse to make another.
+            context.ui.step(&format!("Removing the image registry '{registry}' that an earlier cluster left"));
+            k3d.delete(&names.cluster)?;
+        }
+        k3d.docker().sweep(&names.cluster, left.map(String::as_str))?;
+        let arguments = filled(self.settings, self.settled)?;
+        let said =
+            |flag: &str| arguments.iter().any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")));
+        let port = |name: &str| self.settled.known.ports.get(name).copied();
+        let registry = names.registry.as_deref().zip(port(REGISTRY_PORT.0)).filter(|_| !said("--registry-create"));
+        let plan = Plan {
+            name: &names.cluster,
+            instance: &instance,
+            api_port: port(API_PORT).filter(|_| !said("--api-port")),
+            registry,
+            arguments: &arguments,
+        };
+        if let Some((registry, port)) = registry {
+            context.ui.step(&format!("Creating registry '{registry}:{port}'..."));
+        }
+        let _spinner = context.ui.spin(&format!("Creating k3d cluster '{}'...", names.cluster));
+        k3d.create(&plan)
+    }
+}
+
+/// The port of the instance's image registry.
+fn registry_port(settled: &Settled) -> u16 {
+    settled.known.ports.get(REGISTRY_PORT.0).copied().unwrap_or(REGISTRY_PORT.1)
 }
 
 /// Refuses a cluster that this instance did not make: by its label, or by the lockfile where an older silo set none.
@@ -157,63 +215,6 @@ pub(super) fn require_own(
     Err(Failure::new(format!("There is a k3d cluster `{}` that this instance did not make", cluster.name))
         .hint("Name this instance otherwise: `silo up OTHER-NAME`")
         .hint(format!("Or delete the cluster, if nobody needs it: `k3d cluster delete {}`", cluster.name)))
-}
-
-/// Starts the image registry of a cluster that is there, or makes it again where it is gone; the cluster keeps its state.
-fn mend_registry(context: &Context, settled: &Settled, names: &Names, k3d: &K3d<'_>) -> Result<(), Failure> {
-    let Some(registry) = &names.registry else { return Ok(()) };
-    let docker = k3d.docker();
-    match k3d.registry(registry)? {
-        Some(node) if node.state.running => Ok(()),
-        Some(_) => {
-            context.ui.step(&format!("Starting the image registry '{registry}'"));
-            docker.start(registry)
-        }
-        None => {
-            let port = settled.known.ports.get(REGISTRY_PORT.0).copied().unwrap_or(REGISTRY_PORT.1);
-            context.ui.warn(&format!("The image registry '{registry}' is gone; it is made again, empty"));
-            docker.make_registry(registry, &names.cluster, port)
-        }
-    }
-}
-
-/// Makes the cluster; always true.
-fn make(
-    context: &Context,
-    project: &Project,
-    settings: &Settings,
-    settled: &Settled,
-    names: &Names,
-    k3d: &K3d<'_>,
-) -> Result<bool, Failure> {
-    let instance = digest::root_id(project.root_text().as_bytes());
-    let left = match &names.registry {
-        Some(registry) => k3d.registry(registry)?.and(Some(registry)),
-        None => None,
-    };
-    if let Some(registry) = left {
-        // Left behind by a cluster of this very name that is gone; k3d would refuse to make another.
-        context.ui.step(&format!("Removing the image registry '{registry}' that an earlier cluster left"));
-        k3d.delete(&names.cluster)?;
-    }
-    k3d.docker().sweep(&names.cluster, left.map(String::as_str))?;
-    let arguments = filled(settings, settled)?;
-    let said =
-        |flag: &str| arguments.iter().any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")));
-    let port = |name: &str| settled.known.ports.get(name).copied();
-    let registry = names.registry.as_deref().zip(port(REGISTRY_PORT.0)).filter(|_| !said("--registry-create"));
-    let plan = Plan {
-        name: &names.cluster,
-        instance: &instance,
-        api_port: port(API_PORT).filter(|_| !said("--api-port")),
-        registry,
-        arguments: &arguments,
-    };
-    if let Some((registry, port)) = registry {
-        context.ui.step(&format!("Creating registry '{registry}:{port}'..."));
-    }
-    let _spinner = context.ui.spin(&format!("Creating k3d cluster '{}'...", names.cluster));
-    k3d.create(&plan).map(|()| true)
 }
 
 /// The user's arguments with every `${VAR}` filled.
