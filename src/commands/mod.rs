@@ -54,7 +54,7 @@ use crate::core::ports::Reason;
 use crate::core::settings::UserSettings;
 use crate::failure::{Failure, shown};
 use crate::store::gates;
-use crate::store::instances::{self, Ask, Occasion, Settled, World};
+use crate::store::instances::{self, Ask, Case, Occasion, Settled, World};
 use crate::store::project::Project;
 use crate::store::settings;
 use crate::sys::dirs::{self, Dirs};
@@ -285,7 +285,7 @@ impl Context {
             probe: &net::probe,
             own: &own,
         };
-        instances::settle(&self.dirs, project, config, ask, &world, wait)
+        instances::settle(&Case { dirs: &self.dirs, project, config, ask, world: &world }, wait)
     }
 
     /// Changes what the lockfile of a settled instance says.

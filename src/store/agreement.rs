@@ -6,7 +6,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::instances::{Ask, Decided, Occasion, World, decide, new_lockfile, registry_entry};
+use super::instances::{Ask, Case, Decided, Occasion, World, decide, new_lockfile, registry_entry};
 use super::project::Project;
 use super::{memo, stamp, trust};
 use crate::core::config::ConfigFile;
@@ -82,7 +82,8 @@ pub fn judge(
         probe,
         own: &[],
     };
-    let decided = decide(dirs, project, config, &Ask { occasion: Occasion::Cd, ..Ask::default() }, &world, leases)?;
+    let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
+    let decided = decide(&Case { dirs, project, config, ask: &ask, world: &world }, leases)?;
     let entry = registry_entry(project.root_text(), &decided.past, &decided.chosen, "");
     let Some(own) = own else {
         let recorded = recorded.unwrap_or_default();

@@ -84,6 +84,21 @@ pub struct World<'a> {
     pub own: &'a [u16],
 }
 
+/// What is to be settled, as asked for, in which world.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The user's folders.
+    pub dirs: &'a Dirs,
+    /// The project.
+    pub project: &'a Project,
+    /// Its config.
+    pub config: &'a ConfigFile,
+    /// What was asked for.
+    pub ask: &'a Ask<'a>,
+    /// The world outside.
+    pub world: &'a World<'a>,
+}
+
 /// A settled instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
@@ -114,20 +129,13 @@ pub struct Settled {
 /// # Errors
 /// A [`Failure`] when the profile, name or ports cannot be had, or a file cannot be read or written; leases that were
 /// held before are held after. A transient one when nothing is held any more for [`Occasion::Inside`].
-pub fn settle(
-    dirs: &Dirs,
-    project: &Project,
-    config: &ConfigFile,
-    ask: &Ask<'_>,
-    world: &World<'_>,
-    wait: &Wait<'_>,
-) -> Result<Settled, Failure> {
+pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
+    let Case { dirs, project, ask, world, .. } = *case;
     registry::with_lock(dirs, wait, |locked| {
         if ask.occasion == Occasion::Inside && !release::is_held(&locked.leases, project) {
             return Err(Failure { transient: true, ..Failure::new("The instance was let go of meanwhile") });
         }
-        let Decided { past, settings, mut chosen, env_file, moved } =
-            decide(dirs, project, config, ask, world, &locked.leases)?;
+        let Decided { past, settings, mut chosen, env_file, moved } = decide(case, &locked.leases)?;
         let moved = with_holders(moved, &locked.leases);
         unfinished::sweep(&env_file.path);
         unfinished::sweep(&project.lockfile_path());
@@ -135,9 +143,8 @@ pub fn settle(
         let tools: Vec<&str> =
             settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
         chosen.gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
-        let mut settled = write(dirs, project, &past, chosen, &env_file, locked, &world.now)?;
-        settled.moved = moved;
-        Ok(settled)
+        let settled = write(case, &past, chosen, &env_file, locked)?;
+        Ok(Settled { moved, ..settled })
     })
 }
 
@@ -151,20 +158,14 @@ pub(super) struct Decided {
 }
 
 /// Decides everything and writes nothing.
-pub(super) fn decide(
-    dirs: &Dirs,
-    project: &Project,
-    config: &ConfigFile,
-    ask: &Ask<'_>,
-    world: &World<'_>,
-    leases: &Leases,
-) -> Result<Decided, Failure> {
+pub(super) fn decide(case: &Case<'_>, leases: &Leases) -> Result<Decided, Failure> {
+    let Case { dirs, project, config, ask, .. } = *case;
     let past = past(dirs, project, config, leases)?;
     let profile = choose_profile(config, ask, &past)?.map(str::to_owned);
     let settings = settings(config, profile.as_deref(), ask.up, &past);
-    let (name, taken_from) = choose_name(dirs, project, config, ask, &past, leases, world)?;
+    let (name, taken_from) = choose_name(case, &past, leases)?;
     let gone: Vec<String> = taken_from.into_iter().chain(past.moved_from.clone()).collect();
-    let plan = plan_ports(project, &settings, ask, &past, &gone, leases, world)?;
+    let plan = plan_ports(case, &settings, &past, &gone, leases)?;
     let home = dirs.home.to_string_lossy();
     let (identity, vars) = vars::of_instance(&settings, &name, profile.as_deref(), &plan.ports, &home)
         .expect("`config::parse` has checked every template");
@@ -204,14 +205,13 @@ pub fn note(
 }
 
 fn plan_ports(
-    project: &Project,
+    case: &Case<'_>,
     settings: &Settings,
-    ask: &Ask<'_>,
     past: &Past,
     gone: &[String],
     leases: &Leases,
-    world: &World<'_>,
 ) -> Result<Plan, Failure> {
+    let Case { project, ask, world, .. } = *case;
     let none = IndexMap::new();
     let mut others = leases.leased_to_others(project.root_text());
     let freed = gone.iter().filter_map(|root| leases.at(root)).flat_map(|gone| gone.ports.values());
@@ -247,15 +247,14 @@ pub(super) struct Chosen {
 }
 
 fn write(
-    dirs: &Dirs,
-    project: &Project,
+    case: &Case<'_>,
     past: &Past,
     chosen: Chosen,
     env_file: &EnvFile,
     locked: &mut Locked,
-    now: &str,
 ) -> Result<Settled, Failure> {
-    let root = project.root_text();
+    let Case { dirs, project, .. } = *case;
+    let (root, now) = (project.root_text(), case.world.now.as_str());
     let entry = registry_entry(root, past, &chosen, now);
     let lockfile = new_lockfile(past, &chosen, now);
     let env_text = envfile::render(&chosen.vars, &chosen.name, chosen.profile.as_deref(), now);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::instances::{Ask, Occasion, World};
+use super::instances::{Ask, Case, Occasion};
 use super::memo;
 use super::project::Project;
 use super::{registry, worktree};
@@ -128,15 +128,8 @@ pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<O
 
 /// The instance's name, and the other root, now gone, that bore it. Whether a root is gone is asked once: it may come
 /// back between two questions, and the name then have two holders.
-pub(super) fn choose_name(
-    dirs: &Dirs,
-    project: &Project,
-    config: &ConfigFile,
-    ask: &Ask<'_>,
-    past: &Past,
-    leases: &Leases,
-    world: &World<'_>,
-) -> Result<(String, Option<String>), Failure> {
+pub(super) fn choose_name(case: &Case<'_>, past: &Past, leases: &Leases) -> Result<(String, Option<String>), Failure> {
+    let Case { dirs, project, config, ask, world } = *case;
     let other = |name: &str| {
         let holder = leases.named(&name::qualified(&config.prefix, name))?;
         (holder.root != project.root_text()).then_some(holder)
