@@ -1,0 +1,190 @@
+//! What every command gets, and what every command does with it: find the project, settle its instance in the real world,
+//! and say what was done.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{gate, holder, hook};
+use crate::cli::{Command, Global};
+use crate::core::activation::{self, Undo};
+use crate::core::config::ConfigFile;
+use crate::core::environment::Environment;
+use crate::core::lockfile::InstanceState;
+use crate::core::ports::Reason;
+use crate::core::settings::UserSettings;
+use crate::failure::{Failure, shown};
+use crate::store::instances::{self, Ask, Case, Settled, World};
+use crate::store::project::Project;
+use crate::store::settings;
+use crate::sys::dirs::{self, Dirs};
+use crate::sys::lock::Wait;
+use crate::sys::{clock, files, net, random, signals};
+use crate::ui::Ui;
+
+/// How long a typed command waits for the registry.
+pub(super) const COMMAND_WAIT: Duration = Duration::from_secs(30);
+/// How long the shell hook waits for it (design D7).
+pub(super) const HOOK_WAIT: Duration = Duration::from_secs(2);
+
+/// What every command gets.
+pub(super) struct Context {
+    pub(super) environment: Environment,
+    /// The folder to act in: absolute, as the shell names it where that is true.
+    pub(super) folder: PathBuf,
+    /// `-c`.
+    pub(super) config: Option<PathBuf>,
+    pub(super) dirs: Dirs,
+    pub(super) ui: Ui,
+    /// The user's settings.
+    pub(super) settings: UserSettings,
+    /// The path silo was called by.
+    pub(super) program: OsString,
+}
+
+/// What becomes of settings that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mistakes {
+    /// The command fails.
+    Stop,
+    /// They are told of, and the defaults hold.
+    Tell,
+    /// The defaults hold; the command tells of them itself.
+    Leave,
+}
+
+impl Mistakes {
+    /// What runs by itself does its best; what was typed says so and stops, but for what is typed to learn what is wrong.
+    pub(super) fn of(command: &Command) -> Self {
+        match command {
+            Command::Export { .. } => Self::Tell,
+            Command::Doctor { .. } => Self::Leave,
+            _ => Self::Stop,
+        }
+    }
+}
+
+impl Context {
+    /// For a command called so. Settings that cannot be read are handled as `mistakes` says.
+    pub(super) fn of(
+        global: Global,
+        environment: Environment,
+        program: OsString,
+        ui: Ui,
+        mistakes: Mistakes,
+    ) -> Result<Self, Failure> {
+        signals::outlive_file_limit();
+        let mut folder = dirs::working_folder(&environment)?;
+        if let Some(directory) = &global.directory {
+            folder = files::canonical(&folder.join(directory))?;
+        }
+        let dirs = Dirs::find(&environment)?;
+        let settings = match settings::load(&dirs) {
+            Err(failure) if mistakes == Mistakes::Tell => {
+                ui.hook_failure(&failure, "the defaults hold until that is mended");
+                UserSettings::default()
+            }
+            Err(_) if mistakes == Mistakes::Leave => UserSettings::default(),
+            loaded => loaded?,
+        };
+        let ui = ui.set(&settings);
+        Ok(Self { dirs, environment, folder, config: global.config, ui, settings, program })
+    }
+
+    /// The project of the folder, or of `-c`.
+    pub(super) fn project(&self) -> Result<Project, Failure> {
+        let project = Project::load(&self.folder, self.config.as_deref())?;
+        self.ui.detail(&format!("Config: {}", shown(&project.file)));
+        Ok(project)
+    }
+
+    /// The environment as it is outside every instance.
+    pub(super) fn outside(&self) -> Environment {
+        activation::undone(&self.environment, Undo::of(&self.environment).as_ref())
+    }
+
+    /// Settles an instance in the real world: this clock, this machine's ports and tools, chance.
+    pub(super) fn settle_with(
+        &self,
+        project: &Project,
+        config: &ConfigFile,
+        ask: &Ask<'_>,
+        wait: &Wait<'_>,
+    ) -> Result<Settled, Failure> {
+        let silo = hook::program(&self.environment, &self.program)?;
+        let own = holder::own_ports(self, project, config, ask);
+        let installed = |tool: &str| gate::real(&self.dirs, &self.environment, tool.as_ref()).is_some();
+        let world = World {
+            now: clock::now(),
+            suffix: &random::suffix,
+            silo: &silo,
+            installed: &installed,
+            port_range: &self.settings.port_range,
+            probe: &net::probe,
+            own: &own,
+        };
+        instances::settle(&Case { dirs: &self.dirs, project, config, ask, world: &world }, wait)
+    }
+
+    /// Changes what the lockfile of a settled instance says.
+    pub(super) fn note(&self, project: &Project, change: impl FnOnce(&mut InstanceState)) -> Result<(), Failure> {
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
+        instances::note(&self.dirs, project, &wait, change)
+    }
+
+    /// Settles an instance for a typed command, and says what was done.
+    pub(super) fn settle(&self, project: &Project, config: &ConfigFile, ask: &Ask<'_>) -> Result<Settled, Failure> {
+        let outside = self.outside();
+        let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), ..*ask };
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
+        let settled = self.settle_with(project, config, &ask, &wait)?;
+        self.tell(project, &settled);
+        Ok(settled)
+    }
+
+    /// Says what settling did.
+    fn tell(&self, project: &Project, settled: &Settled) {
+        if let Some(origin) = &settled.copied_from {
+            self.ui.step(&format!(
+                "The name in `.silo.lock` belongs to `{}`: this folder gets its own name and ports",
+                shown(Path::new(origin))
+            ));
+        }
+        if let Some(gone) = &settled.moved_from {
+            let gone = shown(Path::new(gone));
+            self.ui.step(&format!("Took over `{}` from `{gone}`, which is gone", settled.known.name));
+        }
+        if let Some(before) = &settled.adopted {
+            self.ui.step(&format!(
+                "Took over `{}` from `.silo.lock`, which the registry did not know (`silo doc migration`)",
+                settled.known.name
+            ));
+            for (name, port) in before {
+                let told = settled.moved.iter().any(|(moved, _)| moved.name == *name && moved.wanted == *port);
+                if let Some(now) = settled.known.ports.get(name).filter(|now| *now != port && !told) {
+                    self.ui.step(&format!("Port {port} is not to be had any more; {name} is {now}"));
+                }
+            }
+        }
+        if let Some(before) = &settled.renamed_from {
+            self.ui.step(&format!("Renamed `{before}` to `{}`", settled.known.name));
+        }
+        for (moved, holder) in &settled.moved {
+            let reason = match (moved.reason, holder) {
+                (Reason::Leased, Some(holder)) => format!("is leased to `{holder}`"),
+                (Reason::Leased, None) => "is leased to another instance".to_owned(),
+                (Reason::Taken, _) => "is taken by another variable here".to_owned(),
+                (Reason::Busy, _) => "is in use (perhaps by this instance itself)".to_owned(),
+                (Reason::Denied, _) => "needs more rights (below 1024)".to_owned(),
+            };
+            self.ui.step(&format!("Port {} {reason}; {} is {}", moved.wanted, moved.name, moved.got));
+        }
+        for path in &settled.written {
+            let shown = shown(path.strip_prefix(&project.root).unwrap_or(path));
+            self.ui.step(&format!("Writing `{shown}`"));
+        }
+        if settled.written.is_empty() {
+            self.ui.detail("Name and ports are as before; nothing was written");
+        }
+    }
+}
