@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Context, activation_line, consent, exec, hook};
 use crate::core::environment::Environment;
@@ -124,9 +124,8 @@ fn start(shell: Shell, silo: &[u8], dirs: &Dirs, environment: &mut Environment) 
             Ok(vec!["--execute".into(), OsString::from_vec(source)])
         }
         Shell::Elvish => {
-            let own = environment.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-            let own = own.unwrap_or_else(|| dirs.home.join(".config")).join("elvish/rc.elv");
-            let own = files::read(&own, 1024 * 1024)?.map_or_else(Vec::new, |own| own.bytes);
+            let own = files::read(&dirs.config_home().join("elvish/rc.elv"), 1024 * 1024)?
+                .map_or_else(Vec::new, |own| own.bytes);
             write("rc.elv", &[own, filled(ELVISHRC, "@SILO@", silo)].concat())?;
             Ok(vec!["-rc".into(), folder.join("rc.elv").into()])
         }

@@ -86,6 +86,11 @@ impl Dirs {
         found.map(|(folder, owner)| (folder.to_path_buf(), owner))
     }
 
+    /// Where other programs keep their settings: `$XDG_CONFIG_HOME`, or `~/.config`.
+    pub fn config_home(&self) -> &Path {
+        self.config.parent().expect("`find` puts a folder of silo's below it")
+    }
+
     /// Where each root that has or had an instance has a folder.
     pub fn instances(&self) -> PathBuf {
         self.state.join("instances")

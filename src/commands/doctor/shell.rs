@@ -107,8 +107,7 @@ fn other_hook(scene: &Scene, mark: &Mark<'_>, above: &[Process]) -> Option<Findi
 fn start_files(scene: &Scene, shell: Shell) -> Vec<PathBuf> {
     let folder = |variable: &str| scene.shell.get(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = &scene.dirs.home;
-    let config = folder("XDG_CONFIG_HOME");
-    let below = |name: &str| config.clone().unwrap_or_else(|| home.join(".config")).join(name);
+    let below = |name: &str| scene.dirs.config_home().join(name);
     match shell {
         Shell::Bash => [".bashrc", ".bash_profile", ".bash_login", ".profile"].map(|file| home.join(file)).to_vec(),
         Shell::Zsh => {
@@ -120,7 +119,7 @@ fn start_files(scene: &Scene, shell: Shell) -> Vec<PathBuf> {
             files.extend(files::names_in(&below("fish/conf.d")));
             files
         }
-        Shell::Nu if cfg!(target_os = "macos") && config.is_none() => {
+        Shell::Nu if cfg!(target_os = "macos") && folder("XDG_CONFIG_HOME").is_none() => {
             vec![home.join("Library/Application Support/nushell/config.nu")]
         }
         Shell::Nu => vec![below("nushell/config.nu")],

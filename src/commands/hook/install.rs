@@ -181,16 +181,13 @@ fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<
 /// The start files a shell needs the line in.
 fn wanted(context: &Context, shell: Shell, login: &Login) -> Result<Vec<Wanted>, Failure> {
     let home = &context.dirs.home;
-    let folder = |name: &str| context.environment.get(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let config = || {
-        let folder = folder("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
-        folder.unwrap_or_else(|| home.join(".config"))
-    };
+    let config = context.dirs.config_home();
     let (path, reads) = if shell == Shell::Bash {
         let read = LOGIN_FILES.iter().find_map(|name| Some((*name, text(&home.join(name))?)));
         return Ok(of_bash(home, cfg!(target_os = "macos"), read));
     } else if shell == Shell::Zsh {
-        let folder = folder("ZDOTDIR").or_else(|| login.zdotdir.clone()).unwrap_or_else(|| home.clone());
+        let set = context.environment.get("ZDOTDIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let folder = set.or_else(|| login.zdotdir.clone()).unwrap_or_else(|| home.clone());
         if !folder.is_absolute() {
             return Err(Failure::new(format!("ZDOTDIR is not an absolute path: `{}`", shown(&folder)))
                 .hint("Run `export ZDOTDIR=~/.zsh` first, or where it really is"));
@@ -202,10 +199,10 @@ fn wanted(context: &Context, shell: Shell, login: &Login) -> Result<Vec<Wanted>,
         let path = home.join(if shared { ".cshrc" } else { ".tcshrc" });
         return Ok(vec![Wanted { path, shared, reads: Vec::new() }]);
     } else if shell == Shell::Elvish {
-        let (path, old) = (config().join("elvish/rc.elv"), home.join(".elvish/rc.elv"));
+        let (path, old) = (config.join("elvish/rc.elv"), home.join(".elvish/rc.elv"));
         (if !files::exists(&path) && files::exists(&old) { old } else { path }, Vec::new())
     } else if shell == Shell::Fish {
-        let folder = config().join("fish");
+        let folder = config.join("fish");
         let mut snippets = files::names_in(&folder.join("conf.d"));
         snippets.retain(|path| path.extension().is_some_and(|extension| extension == "fish"));
         snippets.sort();
