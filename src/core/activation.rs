@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use super::environment::Environment;
+use super::varname;
 
 /// The private variable that carries the undo record.
 pub const UNDO: &str = "__SILO_UNDO";
@@ -73,7 +74,7 @@ impl Undo {
                 Some((given, before)) => (decoded(given)?, Some(decoded(before)?)),
                 None => (decoded(values)?, None),
             };
-            let name = String::from_utf8(decoded(name)?).ok().filter(|name| is_identifier(name))?;
+            let name = String::from_utf8(decoded(name)?).ok().filter(|name| varname::is_identifier(name))?;
             Some(Entry { name, given, before })
         });
         Some(Self { root, path, entries: entries.collect::<Option<_>>()? })
@@ -191,11 +192,6 @@ fn between<'a>(from: &Environment, to: &Environment, names: impl Iterator<Item =
         }
     }
     changes
-}
-
-fn is_identifier(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn cut(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {

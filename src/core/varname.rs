@@ -32,14 +32,18 @@ pub const RESERVED_STARTS: &[&str] = &["SILO_", "__SILO", "__silo"];
 /// The dangerous names, with a final `*` for whole families and `~` before those meant in any case.
 const REFUSED: &str = include_str!("varname/refused.txt");
 
+/// Whether every shell takes a text for a variable's name: `[A-Za-z_][A-Za-z0-9_]*`.
+pub fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Checks a variable name, or says why it is refused.
 ///
 /// # Errors
 /// [`Refusal`] names the rule the name breaks.
 pub fn check(name: &str) -> Result<(), Refusal> {
-    let mut chars = name.chars();
-    let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') || name.len() > 256 {
+    if !is_identifier(name) || name.len() > 256 {
         return Err(Refusal::Malformed);
     }
     if RESERVED.contains(&name) || RESERVED_STARTS.iter().any(|start| name.starts_with(start)) {

@@ -106,6 +106,14 @@ impl Finding {
         Self { mend: mend.into(), ..self }
     }
 
+    /// In a file, at the line of a failure's place where it has one.
+    pub(super) fn at_failure(self, file: &Path, place: Option<&str>) -> Self {
+        match place.and_then(|place| place.rsplit(':').nth(1)?.parse().ok()) {
+            Some(line) => self.at_line(file, line),
+            None => self.at(file),
+        }
+    }
+
     /// What `--fix` does.
     pub(super) fn fix(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }

@@ -113,17 +113,13 @@ fn reading(file: &Path) -> String {
 }
 
 fn unread(failure: Failure, root: &Path, file: &Path) -> Finding {
-    let line = failure.place.as_deref().and_then(|place| place.rsplit(':').nth(1)?.parse().ok());
-    let finding = Finding::problem("config-invalid", failure.what)
+    Finding::problem("config-invalid", failure.what)
+        .at_failure(file, failure.place.as_deref())
         .why("The instance cannot be settled until it is mended; what was exported before stays")
         .mend(match files::is_unreadable(file) {
             true => reading(file),
             false => format!("Edit {}, then: silo allow -C {}", quoted(file), quoted(root)),
-        });
-    match line {
-        Some(line) => finding.at_line(file, line),
-        None => finding.at(file),
-    }
+        })
 }
 
 fn untrusted(project: &Project, trust: Trust) -> Option<Finding> {

@@ -10,14 +10,11 @@ use crate::sys::files;
 pub(super) fn examine(dirs: &Dirs) -> Option<Finding> {
     let failure = settings::load(dirs).err()?;
     let path = settings::place(dirs);
-    let line = failure.place.as_deref().and_then(|place| place.rsplit(':').nth(1)?.parse().ok());
     let hint = failure.hints.into_iter().next().unwrap_or_default();
     let is_text = files::is_file(&path) && !files::is_unreadable(&path);
     let finding = Finding::problem("settings-invalid", failure.what)
+        .at_failure(&path, failure.place.as_deref())
         .why("Typed commands stop at it; the shell hook goes on with the defaults, so that no folder is trusted by it")
         .mend(if is_text { format!("Edit {}: {hint}", quoted(&path)) } else { hint });
-    Some(match line {
-        Some(line) => finding.at_line(&path, line),
-        None => finding.at(&path),
-    })
+    Some(finding)
 }
