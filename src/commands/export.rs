@@ -3,11 +3,15 @@
 //! shell gets commands it can evaluate and a prompt that works.
 
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
-use super::{Context, HOOK_WAIT, activation_line, consent, hook, values};
-use crate::cli::{ExportFormat, ShellName};
+use super::hook::tcsh;
+use super::{Context, HOOK_WAIT, activation_line, consent, values};
+use crate::cli::ExportFormat;
 use crate::core::activation::{self, Change, UNDO, Undo};
 use crate::core::environment::Environment;
+use crate::core::shell::Shell;
+use crate::core::source::one_line;
 use crate::core::trust::Trust;
 use crate::failure::{Failure, code, shown};
 use crate::store::instances::{Ask, Occasion};
@@ -37,26 +41,41 @@ enum Fate {
     LetGo,
 }
 
+/// Who evaluates the answer.
+enum Reader {
+    Shell(Shell),
+    /// A program that takes the changes as an object.
+    Json,
+}
+
+/// What the hook compares until something has changed.
+struct Seen {
+    stamp: PathBuf,
+    /// The stamp's first line; empty where there is no stamp.
+    generation: String,
+}
+
 /// What silo makes of the folder.
 struct Visit {
     fate: Fate,
-    /// Stamp path and generation for the hook to compare; none outside every project.
-    seen: Option<(std::path::PathBuf, String)>,
+    /// None outside every project.
+    seen: Option<Seen>,
     /// The user has not allowed what is there.
     untrusted: bool,
 }
 
 pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> Result<u8, Failure> {
-    if let Some(file) = values::File::of(format) {
-        return values::run(context, file);
-    }
+    let reader = match reader(format) {
+        Ok(reader) => reader,
+        Err(file) => return values::run(context, file),
+    };
     let undo = Undo::of(&context.environment);
     if seen == Some(OFF) {
         context.ui.hook(&format!("{} is off in this shell until its folder is left", name_in(undo.as_ref())));
         let changes = activation::leave(&context.environment, undo.as_ref());
-        print(context.ui, format, true, None, &changes)?;
-        if format == ExportFormat::Tcsh {
-            hook::tcsh::take_word(&context.dirs, &context.environment)?;
+        print(context.ui, &reader, true, None, &changes)?;
+        if matches!(reader, Reader::Shell(Shell::Tcsh)) {
+            tcsh::take_word(&context.dirs, &context.environment)?;
         }
         return Ok(0);
     }
@@ -81,8 +100,8 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
         announce(context, &visit.fate, undo.as_ref(), seen.is_some());
     }
-    print(context.ui, format, seen.is_some(), visit.seen.as_ref(), &changes)?;
-    Ok(if visit.untrusted && format == ExportFormat::Json { code::NOT_TRUSTED } else { 0 })
+    print(context.ui, &reader, seen.is_some(), visit.seen.as_ref(), &changes)?;
+    Ok(if visit.untrusted && matches!(reader, Reader::Json) { code::NOT_TRUSTED } else { 0 })
 }
 
 /// Without a home nothing can be looked up, but what an activation set can still be taken back.
@@ -92,45 +111,47 @@ pub(super) fn leave(
     (format, at_prompt): (ExportFormat, bool),
     why: Failure,
 ) -> Result<u8, Failure> {
-    if values::File::of(format).is_some() {
-        return Err(why);
-    }
+    let Ok(reader) = reader(format) else { return Err(why) };
     ui.hook_failure(&why, "no instance is active here");
-    print(ui, format, at_prompt, None, &activation::leave(environment, Undo::of(environment).as_ref())).map(|()| 0)
+    print(ui, &reader, at_prompt, None, &activation::leave(environment, Undo::of(environment).as_ref())).map(|()| 0)
 }
 
-fn print(
-    ui: Ui,
-    format: ExportFormat,
-    at_prompt: bool,
-    seen: Option<&(std::path::PathBuf, String)>,
-    changes: &[Change],
-) -> Result<(), Failure> {
-    let shell = match format {
-        ExportFormat::Bash => ShellName::Bash,
-        ExportFormat::Zsh => ShellName::Zsh,
-        ExportFormat::Fish => ShellName::Fish,
-        ExportFormat::Nu => ShellName::Nu,
-        ExportFormat::Elvish => ShellName::Elvish,
-        ExportFormat::Tcsh => ShellName::Tcsh,
-        ExportFormat::Dotenv | ExportFormat::Gha | ExportFormat::Systemd => unreachable!("`run` answers these"),
-        ExportFormat::Json => {
+/// Who evaluates a format, or the file that it stands for.
+fn reader(format: ExportFormat) -> Result<Reader, values::File> {
+    Ok(Reader::Shell(match format {
+        ExportFormat::Bash => Shell::Bash,
+        ExportFormat::Zsh => Shell::Zsh,
+        ExportFormat::Fish => Shell::Fish,
+        ExportFormat::Nu => Shell::Nu,
+        ExportFormat::Elvish => Shell::Elvish,
+        ExportFormat::Tcsh => Shell::Tcsh,
+        ExportFormat::Json => return Ok(Reader::Json),
+        ExportFormat::Dotenv => return Err(values::File::Dotenv),
+        ExportFormat::Gha => return Err(values::File::Gha),
+        ExportFormat::Systemd => return Err(values::File::Systemd),
+    }))
+}
+
+fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Seen>, changes: &[Change]) -> Result<(), Failure> {
+    let shell = match reader {
+        Reader::Shell(shell) => *shell,
+        Reader::Json => {
             let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
             let pairs = changes.iter().map(|change| (change.name.clone(), change.value.as_ref().map(text).into()));
             return ui.answer_json(&serde_json::Value::Object(pairs.collect()));
         }
     };
     let (stamp, generation) = match seen {
-        Some((path, generation)) => (path.as_os_str().as_bytes(), generation.as_bytes()),
+        Some(seen) => (seen.stamp.as_os_str().as_bytes(), seen.generation.as_bytes()),
         None => (b"".as_slice(), b"".as_slice()),
     };
     let mut own = vec![("__silo_stamp", stamp), ("__silo_gen", generation)];
-    let place = seen.filter(|_| shell == ShellName::Tcsh).and_then(|(path, generation)| stamp::place(path, generation));
+    let place = seen.filter(|_| shell == Shell::Tcsh).and_then(|seen| stamp::place(&seen.stamp, &seen.generation));
     let place = place.map(|place| place.map(|number| number.to_string()).join(" "));
     own.extend(place.iter().map(|place| ("__silo_at", place.as_bytes())));
     // What is put for Elvish's hook would be shown to everybody else.
-    let own = if shell == ShellName::Elvish && !at_prompt { &[][..] } else { &own };
-    ui.answer_bytes(&hook::of_name(shell).commands(own, changes))
+    let own = if shell == Shell::Elvish && !at_prompt { &[][..] } else { &own };
+    ui.answer_bytes(&shell.commands(own, changes))
 }
 
 /// One line on a change, for somebody at a prompt: a script that evaluates this has an output of its own. And a second
@@ -147,7 +168,7 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
                 let current = known.profile.as_deref().unwrap_or("none");
                 context.ui.hook(&format!(
                     "SILO_PROFILE={} is not this instance's profile ({current}); `silo env --force` switches",
-                    crate::core::source::one_line(asked)
+                    one_line(asked)
                 ));
             }
         }
@@ -168,12 +189,12 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
 fn name_in(undo: Option<&Undo>) -> String {
     let name = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
     let name = name.map_or_else(|| "the instance".into(), |entry| String::from_utf8_lossy(&entry.given));
-    crate::core::source::one_line(&name)
+    one_line(&name)
 }
 
 /// Looks at the project of a config file; `before` is the generation the shell has seen there. What it was told then, such as
 /// why a first try failed, is not told again.
-fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, before: &str) -> Visit {
+fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> Visit {
     let root = file.parent().and_then(|root| files::canonical(root).ok());
     let ours = undo.is_some_and(|undo| root.as_ref().is_some_and(|root| root.as_os_str().as_bytes() == undo.root));
     let keep = || if ours { Fate::Stay } else { Fate::Leave };
@@ -189,7 +210,7 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, before:
         None => settled(context, &project, trust, (ours, before == AGAIN)),
         Some(state) => {
             let seen = seen(context, &project, trust);
-            if !stamp::same_word(before, &seen.1) {
+            if !stamp::same_word(before, &seen.generation) {
                 // A stranger's file is not even parsed; one that was trusted tells where its last edit is mistaken.
                 let mistake = (trust == Trust::Changed).then(|| project.config().err()).flatten();
                 match mistake {
@@ -205,10 +226,11 @@ fn visit(context: &Context, file: &std::path::Path, undo: Option<&Undo>, before:
 
 /// What the hook compares where the config file itself cannot be read: the stamp as it is, at the file's time, so that
 /// only a change of either asks again.
-fn frozen(context: &Context, root: &std::path::Path, file: &std::path::Path) -> (std::path::PathBuf, String) {
+fn frozen(context: &Context, root: &Path, file: &Path) -> Seen {
     let generation = stamp::load(&context.dirs, root).map(|(_, generation)| generation);
     let synced = files::modified(file).map(|modified| stamp::sync(&context.dirs, root, modified));
-    (context.dirs.stamp(root), generation.filter(|_| matches!(synced, Some(Ok(())))).unwrap_or_default())
+    let generation = generation.filter(|_| matches!(synced, Some(Ok(())))).unwrap_or_default();
+    Seen { stamp: context.dirs.stamp(root), generation }
 }
 
 fn fail(context: &Context, failure: &Failure, ours: bool) {
@@ -220,9 +242,9 @@ fn fail(context: &Context, failure: &Failure, ours: bool) {
 
 /// The instance of a project that may act: from its stamp where that is still true, else settled anew.
 fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (bool, bool)) -> Visit {
-    let path = context.dirs.stamp(&project.root);
+    let stamp = context.dirs.stamp(&project.root);
     if let Some((known, generation)) = known(context, project, trust) {
-        return Visit { fate: Fate::Enter(Box::new(known)), seen: Some((path, generation)), untrusted: false };
+        return Visit { fate: Fate::Enter(Box::new(known)), seen: Some(Seen { stamp, generation }), untrusted: false };
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
@@ -234,7 +256,7 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
     match settled {
         Ok(settled) => Visit {
             fate: Fate::Enter(Box::new(settled.known)),
-            seen: Some((path, settled.generation)),
+            seen: Some(Seen { stamp, generation: settled.generation }),
             untrusted: false,
         },
         // Asked only now: it may have been let go of while its turn was waited for.
@@ -248,7 +270,10 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
                 (false, _) => fail(context, &failure, ours),
             }
             let fate = if ours { Fate::Stay } else { Fate::Leave };
-            let seen = if failure.transient { (path, AGAIN.to_owned()) } else { seen(context, project, trust) };
+            let seen = match failure.transient {
+                true => Seen { stamp, generation: AGAIN.to_owned() },
+                false => seen(context, project, trust),
+            };
             Visit { fate, seen: Some(seen), untrusted: false }
         }
     }
@@ -267,12 +292,12 @@ fn known(context: &Context, project: &Project, trust: Trust) -> Option<(Known, S
 
 /// What the hook compares where no instance holds: the stamp as it is when it tells of this state, else a new one.
 /// Where none can be written (a read-only home) the generation is empty, and the hook waits for one to appear.
-fn seen(context: &Context, project: &Project, trust: Trust) -> (std::path::PathBuf, String) {
+fn seen(context: &Context, project: &Project, trust: Trust) -> Seen {
     let sealed = match stamp::load(&context.dirs, &project.root) {
         Some((stamp, generation)) if stamp.config == project.digest() && stamp.trust == trust.word() => {
             stamp::sync(&context.dirs, &project.root, project.modified).map(|()| generation)
         }
         _ => trust::seal(&context.dirs, project, trust, None),
     };
-    (context.dirs.stamp(&project.root), sealed.unwrap_or_default())
+    Seen { stamp: context.dirs.stamp(&project.root), generation: sealed.unwrap_or_default() }
 }

@@ -1,6 +1,7 @@
 //! `silo require`: for scripts and Tiltfiles that must not run outside an instance.
 
 use super::Context;
+use crate::core::source::one_line;
 use crate::failure::{Failure, code};
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
@@ -12,7 +13,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         (true, true) => Ok(0),
         (true, false) => Err(Failure::new(format!(
             "The active instance belongs to `{}`",
-            crate::core::source::one_line(context.environment.text("SILO_ROOT").unwrap_or("another project"))
+            one_line(context.environment.text("SILO_ROOT").unwrap_or("another project"))
         ))
         .hint("Run `silo exec -- COMMAND` here")
         .code(code::NOT_ACTIVE)),

@@ -2,7 +2,6 @@
 //! commands for shells it does not depend on what is in the environment already.
 
 use super::{Context, consent};
-use crate::cli::ExportFormat;
 use crate::core::{envfile, github};
 use crate::failure::{Failure, code, shown};
 use crate::store::instances::{Ask, Occasion};
@@ -15,18 +14,6 @@ pub(super) enum File {
     Dotenv,
     Gha,
     Systemd,
-}
-
-impl File {
-    /// The file a format of `silo export` stands for, if it is one.
-    pub(super) fn of(format: ExportFormat) -> Option<Self> {
-        match format {
-            ExportFormat::Dotenv => Some(Self::Dotenv),
-            ExportFormat::Gha => Some(Self::Gha),
-            ExportFormat::Systemd => Some(Self::Systemd),
-            _ => None,
-        }
-    }
 }
 
 pub(super) fn run(context: &Context, file: File) -> Result<u8, Failure> {
