@@ -1,10 +1,11 @@
 //! `silo status`: what is recorded of this project's instance, and what is really there. Nothing is started or written;
 //! every question has a time limit, and they are asked side by side, so that a hung Docker does not hang the answer.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::cluster::Names;
@@ -39,8 +40,8 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
     let Some(recorded) = past::recorded(&context.dirs, &project, &config)? else {
-        let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
         if json {
+            let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
             return context.ui.answer_json(&answer).map(|()| 0);
         }
         refused(context, &project, trust);
@@ -54,60 +55,100 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let vars = vars(context, &config, &recorded);
     let names = Names::of(&vars);
     let found = found(context, &project, &recorded, names.as_ref());
-    let state = match (&found.tilt, found.starting) {
-        (Some(_), _) => "running",
-        (None, true) => "starting",
-        (None, false) => "stopped",
+    let told = Told {
+        state: match (&found.tilt, found.starting) {
+            (Some(_), _) => "running",
+            (None, true) => "starting",
+            (None, false) => "stopped",
+        },
+        is_here: context.environment.text("SILO_ROOT") == Some(project.root_text()),
+        address: recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port)),
+        urls: vars.urls().collect(),
+        registry: vars.get("K3D_REGISTRY_NAME"),
+        env_file: project.root.join(&config.output),
+        root: project.root_text(),
+        trust: trust.word(),
+        recorded: &recorded,
+        names: names.as_ref(),
+        found: &found,
     };
-    let urls: IndexMap<&str, &str> = vars.urls().collect();
-    let here = context.environment.text("SILO_ROOT") == Some(project.root_text());
-    let address = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
     if json {
-        let answer = json!({
+        context.ui.answer_json(&told.object())?;
+    } else {
+        refused(context, &project, trust);
+        context.ui.answer(&told.text())?;
+    }
+    Ok(0)
+}
+
+/// All there is to tell of an instance.
+struct Told<'a> {
+    recorded: &'a Recorded,
+    found: &'a Found,
+    names: Option<&'a Names>,
+    state: &'static str,
+    /// Where Tilt is found in the browser, whether it runs or not.
+    address: Option<String>,
+    /// The image registry's name with its port.
+    registry: Option<&'a str>,
+    urls: IndexMap<&'a str, &'a str>,
+    root: &'a str,
+    env_file: PathBuf,
+    trust: &'static str,
+    /// Whether this shell is in it.
+    is_here: bool,
+}
+
+impl Told<'_> {
+    /// For programs.
+    fn object(&self) -> Value {
+        let Self { recorded, found, .. } = self;
+        json!({
             "instance": recorded.name,
             "profile": recorded.profile,
-            "state": state,
-            "root": project.root_text(),
-            "trust": trust.word(),
-            "activeHere": here,
-            "tilt": found.tilt.as_ref().map(|tilt| json!({ "pid": tilt.pid, "url": address })),
-            "k3d": names.as_ref().map(|names| json!({
+            "state": self.state,
+            "root": self.root,
+            "trust": self.trust,
+            "activeHere": self.is_here,
+            "tilt": found.tilt.as_ref().map(|tilt| json!({ "pid": tilt.pid, "url": self.address })),
+            "k3d": self.names.map(|names| json!({
                 "cluster": names.cluster, "state": found.cluster, "apiServer": found.api,
-                "registry": vars.get("K3D_REGISTRY_NAME"), "registryState": found.registry,
+                "registry": self.registry, "registryState": found.registry,
                 "kubeconfig": names.kubeconfig,
             })),
-            "envFile": project.root.join(&config.output),
+            "envFile": self.env_file,
             "ports": recorded.ports,
-            "urls": urls,
-        });
-        context.ui.answer_json(&answer)?;
-        return Ok(0);
+            "urls": self.urls,
+        })
     }
-    refused(context, &project, trust);
-    let mut lines = vec![format!("Instance: {}", recorded.name)];
-    lines.extend(recorded.profile.as_ref().map(|profile| format!("Profile: {profile}")));
-    lines.push(format!("State: {state}"));
-    if let (Some(tilt), Some(address)) = (&found.tilt, &address) {
-        lines.push(format!("Tilt: pid {} ({address})", tilt.pid));
+
+    /// For people.
+    fn text(&self) -> String {
+        let Self { recorded, found, .. } = self;
+        let mut lines = vec![format!("Instance: {}", recorded.name)];
+        lines.extend(recorded.profile.as_ref().map(|profile| format!("Profile: {profile}")));
+        lines.push(format!("State: {}", self.state));
+        if let (Some(tilt), Some(address)) = (&found.tilt, &self.address) {
+            lines.push(format!("Tilt: pid {} ({address})", tilt.pid));
+        }
+        if let Some(names) = self.names {
+            let or = |state: &Option<String>| state.clone().unwrap_or_else(|| "did not answer".to_owned());
+            lines.push(format!("k3d: {} ({})", names.cluster, or(&found.cluster)));
+            lines.extend(found.api.map(|api| format!("API server: {api}")));
+            lines.extend(self.registry.map(|name| format!("Registry: {name} ({})", or(&found.registry))));
+            lines.push(format!("Kubeconfig: {}", shown(&names.kubeconfig)));
+        }
+        lines.push(format!("Root: {}", one_line(self.root)));
+        lines.push(format!("Trust: {}", self.trust));
+        lines.push(format!("This shell: {}", if self.is_here { "active" } else { "not active" }));
+        lines.push("Ports:".to_owned());
+        lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}")));
+        if !self.urls.is_empty() {
+            lines.push("URLs:".to_owned());
+        }
+        lines.extend(self.urls.iter().map(|(name, url)| format!("  {name}: {url}")));
+        lines.join("\n") + "\n"
     }
-    if let Some(names) = &names {
-        let or = |state: &Option<String>| state.clone().unwrap_or_else(|| "did not answer".to_owned());
-        lines.push(format!("k3d: {} ({})", names.cluster, or(&found.cluster)));
-        lines.extend(found.api.map(|api| format!("API server: {api}")));
-        lines.extend(vars.get("K3D_REGISTRY_NAME").map(|name| format!("Registry: {name} ({})", or(&found.registry))));
-        lines.push(format!("Kubeconfig: {}", shown(&names.kubeconfig)));
-    }
-    lines.push(format!("Root: {}", one_line(project.root_text())));
-    lines.push(format!("Trust: {}", trust.word()));
-    lines.push(format!("This shell: {}", if here { "active" } else { "not active" }));
-    lines.push("Ports:".to_owned());
-    lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}")));
-    if !urls.is_empty() {
-        lines.push("URLs:".to_owned());
-    }
-    lines.extend(urls.iter().map(|(name, url)| format!("  {name}: {url}")));
-    context.ui.answer(&(lines.join("\n") + "\n"))?;
-    Ok(0)
 }
 
 /// Says first why no shell enters the project, and what to type, where nobody has allowed it.
