@@ -5,7 +5,7 @@ use similar::TextDiff;
 use super::Context;
 use crate::core::config::{self, ConfigFile};
 use crate::core::ports::PortSpec;
-use crate::core::source::printable;
+use crate::core::source::{counted, printable};
 use crate::core::trust::Trust;
 use crate::failure::{Failure, shown};
 use crate::store::project::Project;
@@ -26,8 +26,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let others = trust::allow(&context.dirs, &project)?;
     let also = match others {
         0 => String::new(),
-        1 => " (and the same content in 1 other worktree)".to_owned(),
-        many => format!(" (and the same content in {many} other worktrees)"),
+        many => format!(" (and the same content in {})", counted(many, "other worktree")),
     };
     context.ui.step(&format!(
         "{} `{}`{also}",

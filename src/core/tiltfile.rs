@@ -49,16 +49,19 @@ pub fn scan(text: &str) -> Scan {
         if !tokens.get(at + 1).is_some_and(|next| next.is_sign('(')) || before.is_some_and(|token| token.is_sign('.')) {
             continue;
         }
-        let arguments = arguments(&tokens[at + 2..]);
+        // Read only for the calls that count: each reads to its end, and calls stand in calls.
+        let arguments = || arguments(&tokens[at + 2..]);
         if before.is_some_and(|token| token.is_word("def")) {
             own |= name == CALL;
         } else if name == "load" || name == "include" {
             // A wrapper may be loaded under Tilt's own name.
+            let arguments = arguments();
             own |=
                 arguments.iter().skip(1).any(|argument| argument.name == Some(CALL) || argument.text() == Some(CALL));
             let path = arguments.first().and_then(Argument::text).filter(|path| !path.contains("://"));
             found.loads.extend(path.map(str::to_owned));
         } else if name.ends_with(CALL) {
+            let arguments = arguments();
             let named = arguments.iter().find(|argument| argument.name == Some("project_name"));
             if name == CALL && named.is_none_or(|argument| argument.text().is_some()) {
                 found.bare.push(token.line);
