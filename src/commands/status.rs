@@ -44,7 +44,10 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
             return context.ui.answer_json(&answer).map(|()| 0);
         }
-        refused(context, &project, trust);
+        // Why a shell has not entered it: nobody has allowed it, or nothing in the shell looks.
+        if trust != Trust::Allowed {
+            context.ui.step(&format!("`{}` {}", project.shown_name(), trust.said()));
+        }
         context.ui.answer("No active instance. Run `silo up` to start.\n")?;
         if trust == Trust::Allowed {
             let enters = "the next prompt enters it where the shell hook is loaded (`silo hook --help`)";
@@ -67,7 +70,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         registry: vars.get("K3D_REGISTRY_NAME"),
         env_file: project.root.join(&config.output),
         root: project.root_text(),
-        trust: trust.word(),
+        trust,
         recorded: &recorded,
         names: names.as_ref(),
         found: &found,
@@ -75,7 +78,6 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     if json {
         context.ui.answer_json(&told.object())?;
     } else {
-        refused(context, &project, trust);
         context.ui.answer(&told.text())?;
     }
     Ok(0)
@@ -94,7 +96,7 @@ struct Told<'a> {
     urls: IndexMap<&'a str, &'a str>,
     root: &'a str,
     env_file: PathBuf,
-    trust: &'static str,
+    trust: Trust,
     /// Whether this shell is in it.
     is_here: bool,
 }
@@ -108,7 +110,7 @@ impl Told<'_> {
             "profile": recorded.profile,
             "state": self.state,
             "root": self.root,
-            "trust": self.trust,
+            "trust": self.trust.word(),
             "activeHere": self.is_here,
             "tilt": found.tilt.as_ref().map(|tilt| json!({ "pid": tilt.pid, "url": self.address })),
             "k3d": self.names.map(|names| json!({
@@ -139,7 +141,8 @@ impl Told<'_> {
             lines.push(format!("Kubeconfig: {}", shown(&names.kubeconfig)));
         }
         lines.push(format!("Root: {}", one_line(self.root)));
-        lines.push(format!("Trust: {}", self.trust));
+        let mend = if self.trust == Trust::Allowed { "" } else { "; `silo allow` trusts it" };
+        lines.push(format!("Trust: {}{mend}", self.trust.word()));
         lines.push(format!("This shell: {}", if self.is_here { "active" } else { "not active" }));
         lines.push("Ports:".to_owned());
         lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}")));
@@ -148,13 +151,6 @@ impl Told<'_> {
         }
         lines.extend(self.urls.iter().map(|(name, url)| format!("  {name}: {url}")));
         lines.join("\n") + "\n"
-    }
-}
-
-/// Says first why no shell enters the project, and what to type, where nobody has allowed it.
-fn refused(context: &Context, project: &Project, trust: Trust) {
-    if trust != Trust::Allowed {
-        context.ui.step(&format!("`{}` {}", project.shown_name(), trust.said()));
     }
 }
 
