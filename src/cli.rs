@@ -179,7 +179,7 @@ pub enum Command {
     },
     /// Print what activation changes in this environment
     #[command(
-        after_help = "Examples:\n  eval \"$(silo export bash)\"   # What the shell hook runs\n  silo export json\n  silo export dotenv >.env           # Every var, whatever is set already\n  silo export gha >>\"$GITHUB_ENV\""
+        after_help = "Examples:\n  eval \"$(silo export bash)\"   # What the shell hook runs\n  silo export json\n  silo export dotenv >instance.env   # Every var, whatever is set already\n  silo export gha >>\"$GITHUB_ENV\""
     )]
     Export {
         /// Who will read it
