@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::docker::Docker;
 use crate::core::environment::Environment;
-use crate::failure::Failure;
+use crate::core::kubeconfig;
+use crate::failure::{Failure, quoted, shown};
 use crate::sys::cmd::Cmd;
 use crate::sys::files::{self, Writing};
 
@@ -25,6 +26,8 @@ pub const LABEL: &str = "silo.instance";
 pub fn cluster_of_server(container: &str) -> Option<&str> {
     container.strip_prefix("k3d-")?.strip_suffix("-server-0")
 }
+/// Largest kubeconfig that is read, in bytes.
+const KUBECONFIG: u64 = 1024 * 1024;
 /// How long a question may take.
 const ASK: Duration = Duration::from_secs(15);
 /// How long k3d itself may wait for a cluster, in its own words; silo waits a little longer.
@@ -242,6 +245,30 @@ impl<'a> K3d<'a> {
         files::replace(path, &text, Writing::PRIVATE)
     }
 
+    /// Makes sure that nothing is lost when a cluster's kubeconfig is written to a path.
+    ///
+    /// # Errors
+    /// A [`Failure`] when what lies there is more than this cluster's, or cannot be read.
+    pub fn require_own_kubeconfig(name: &str, path: &Path) -> Result<(), Failure> {
+        if is_own_kubeconfig(name, path)? {
+            return Ok(());
+        }
+        Err(Failure::new(format!("`{}` is not a kubeconfig of k3d cluster `{name}` alone", shown(path)))
+            .hint(format!("Put it aside with `mv {0} {0}.own`; `silo up` writes it anew", quoted(path))))
+    }
+
+    /// Removes the kubeconfig of a cluster that is gone; false where it is left, as more than this cluster's is in it.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be read or removed.
+    pub fn remove_kubeconfig(name: &str, path: &Path) -> Result<bool, Failure> {
+        let own = is_own_kubeconfig(name, path)?;
+        if own {
+            files::remove(path)?;
+        }
+        Ok(own)
+    }
+
     fn run<W: Into<OsString> + Clone>(&self, words: &[W], limit: Duration) -> Result<Vec<u8>, Failure> {
         let arguments = words.iter().cloned().map(Into::into).collect();
         let cmd = Cmd { program: "k3d", arguments, environment: &self.environment, folder: self.folder };
@@ -256,6 +283,12 @@ impl<'a> K3d<'a> {
                 .hint("Run it by hand and look; k3d 5 is needed: `k3d version`")
         })
     }
+}
+
+/// Whether a file is nobody's but this cluster's, or is not there.
+fn is_own_kubeconfig(name: &str, path: &Path) -> Result<bool, Failure> {
+    let there = files::read(path, KUBECONFIG)?;
+    Ok(there.is_none_or(|there| kubeconfig::is_only_of(&String::from_utf8_lossy(&there.bytes), name)))
 }
 
 /// The JSON array in an answer, log lines before it passed over.

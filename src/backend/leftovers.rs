@@ -9,7 +9,6 @@ use crate::core::environment::Environment;
 use crate::core::name;
 use crate::failure::Failure;
 use crate::sys::cmd;
-use crate::sys::files;
 
 /// compose's label on all it makes.
 const COMPOSE: &str = "com.docker.compose.project";
@@ -201,7 +200,7 @@ impl<'a> Yard<'a> {
         let mut environment = self.environment.clone();
         environment.set("KUBECONFIG", kubeconfig.as_os_str());
         K3d::new(&environment, Path::new("/")).delete(cluster)?;
-        files::remove(&kubeconfig)
+        K3d::remove_kubeconfig(cluster, &kubeconfig).map(|_| ())
     }
 
     fn list(self, words: &[&str], name: &str, owner: &str) -> Result<Vec<Labelled>, Failure> {

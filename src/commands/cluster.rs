@@ -67,6 +67,7 @@ pub(super) fn bring_up(
         return Ok(settled);
     };
     let k3d = K3d::new(environment, &project.root);
+    K3d::require_own_kubeconfig(&names.cluster, &names.kubeconfig)?;
     let turn = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
     let busy = |holder| Failure::new(format!("Another instance makes its cluster{holder}, and does not end"));
     let made =

@@ -8,7 +8,7 @@ use crate::backend::hooks::{self, Point};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::lockfile::InstanceState;
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::past;
 use crate::store::project;
@@ -70,7 +70,9 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         if cmd::find("docker", &environment).is_some() {
             k3d.docker().sweep(&names.cluster, names.registry.as_deref())?;
         }
-        files::remove(&names.kubeconfig)?;
+        if !K3d::remove_kubeconfig(&names.cluster, &names.kubeconfig)? {
+            context.ui.warn(&format!("`{}` is left: more than this cluster's is in it", shown(&names.kubeconfig)));
+        }
     }
     context.note(&project, |state| {
         state.forget_tilt();

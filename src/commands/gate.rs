@@ -10,6 +10,7 @@ use crate::backend::tilt;
 use crate::core::config::Gate;
 use crate::core::environment::Environment;
 use crate::core::gate::needs_nothing;
+use crate::core::kubeconfig;
 use crate::failure::{Failure, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::project::{CONFIG_NAME, Project};
@@ -101,12 +102,9 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
 }
 
 /// Whether the API server a kubeconfig names accepts connections.
-fn reachable(kubeconfig: &Path) -> bool {
-    let Ok(Some(content)) = files::read(kubeconfig, LIMIT) else { return false };
-    let text = String::from_utf8_lossy(&content.bytes);
-    let server = text.lines().find_map(|line| line.trim().strip_prefix("server:"));
-    let port = server
-        .and_then(|server| server.trim().trim_matches('"').rsplit_once(':')?.1.trim_end_matches('/').parse().ok());
+fn reachable(path: &Path) -> bool {
+    let Ok(Some(content)) = files::read(path, LIMIT) else { return false };
+    let port = kubeconfig::api_port(&String::from_utf8_lossy(&content.bytes));
     port.is_some_and(|port| net::answers(port, CONNECT))
 }
 

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod gate;
 pub mod github;
 pub mod identity;
+pub mod kubeconfig;
 pub mod leases;
 pub mod lockfile;
 pub mod markdown;

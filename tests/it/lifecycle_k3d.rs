@@ -318,3 +318,30 @@ fn an_image_registry_outside_k3d_is_announced_and_its_name_drives_no_terminal() 
     stage.run("up dev").success().stderr_has(told);
     assert!(stage.tools.calls().contains(&"kubectl apply -f -".to_owned()), "{:#?}", stage.tools.calls());
 }
+
+#[test]
+fn a_kubeconfig_with_more_than_this_clusters_is_neither_replaced_nor_removed() {
+    let stage = Stage::with_cluster("");
+    let folder = stage.sandbox.path("home/.kube");
+    let (path, own) = (folder.join("localnet-dev"), folder.join("localnet-dev.own"));
+    let theirs = "apiVersion: v1\nclusters:\n- cluster:\n    server: https://10.0.0.1:6443\n  name: prod\n\
+                  contexts: []\ncurrent-context: \"\"\nusers: []\n";
+    std::fs::create_dir(&folder).expect("the sandbox is writable");
+    std::fs::write(&path, theirs).expect("the sandbox is writable");
+    let refused = stage.run("up dev").exit(1);
+    refused.stderr_has("localnet-dev` is not a kubeconfig of k3d cluster `localnet-dev` alone\n");
+    assert_eq!(stage.tools.calls(), [""; 0], "nothing is made before it is found");
+    std::fs::rename(&path, &own).expect("the sandbox is writable");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+
+    // A cloud's tool adds to the file that `KUBECONFIG` names.
+    let written = std::fs::read_to_string(&path).expect("it was written");
+    let added = written.replace("users:\n", "users:\n- name: cloud\n  user:\n    token: abc\n");
+    std::fs::write(&path, &added).expect("the sandbox is writable");
+    stage.run("up").exit(1);
+    assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), Some(added.as_str()));
+    stage.run("down --delete-cluster").success().stderr_has("is left: more than this cluster's is in it\n");
+    let left = std::fs::read_to_string(&path).expect("it is left");
+    assert!(left.contains("token: abc") && !left.contains("k3d-"), "{left}");
+}
