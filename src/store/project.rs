@@ -77,8 +77,12 @@ impl Project {
         let file = match explicit {
             Some(file) => folder.join(file),
             None => find_upward(folder).ok_or_else(|| {
-                Failure::new(format!("No `silo.toml` in `{}` or above", shown(folder)))
-                    .hint("Run `silo init` in the project's folder to make one")
+                let failure = Failure::new(format!("No `silo.toml` in `{}` or above", shown(folder)));
+                let standing = folder.ancestors().find(|folder| files::is_folder(folder));
+                match standing.filter(|standing| *standing != folder) {
+                    Some(standing) => failure.hint(format!("The folder is gone: `cd {}`", quoted(standing))),
+                    None => failure.hint("Run `silo init` in the project's folder to make one"),
+                }
             })?,
         };
         Self::read(&file)

@@ -121,6 +121,18 @@ fn without_a_project_every_command_names_init() {
 }
 
 #[test]
+fn in_a_folder_that_is_gone_the_hint_leads_to_one_that_is_there() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.dir("gone/deep");
+    fs::create_dir_all(&folder).expect("the sandbox is writable");
+    let mut sh = sandbox.command("/bin/sh", &folder);
+    sh.args(["-c", "rm -r ../../gone; silo status"]);
+    let told = "Error: No `silo.toml` in `$SANDBOX/projects/gone/deep` or above\n\
+                Hint: The folder is gone: `cd $SANDBOX/projects`\n";
+    sandbox.finish(sh).exit(1).stdout("").stderr(told);
+}
+
+#[test]
 fn the_version_is_the_crates() {
     let sandbox = Sandbox::new();
     let version = concat!("silo ", env!("CARGO_PKG_VERSION"), "\n");
