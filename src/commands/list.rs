@@ -42,20 +42,8 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
     if on_screen {
         signals::watch_pause();
     }
-    let mut screen = None;
+    let mut screen = on_screen.then(|| context.ui.screen()).transpose()?;
     loop {
-        if on_screen && screen.is_none() {
-            // In the background the terminal is the shell's.
-            if context.ui.is_behind() {
-                signals::pause();
-                match end(context) {
-                    Some(code) => return Ok(code),
-                    None => continue,
-                }
-            }
-            screen = Some(context.ui.screen()?);
-            before = None;
-        }
         let seen = census(context)?;
         let width = context.ui.width(&context.environment);
         if as_json {
@@ -89,9 +77,26 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             if on_screen && signals::pause_asked() {
                 // The shell gets the first screen back as it was.
                 drop(screen.take());
-                signals::pause();
+                if let Some(code) = pause(context) {
+                    return Ok(code);
+                }
+                screen = Some(context.ui.screen()?);
+                before = None;
                 break;
             }
+        }
+    }
+}
+
+/// Stops until `fg`: what `bg` lets go on has no terminal to show anything on. Says how to end, if so.
+fn pause(context: &Context) -> Option<u8> {
+    loop {
+        signals::pause();
+        if !context.ui.is_behind() {
+            return None;
+        }
+        if let Some(code) = end(context) {
+            return Some(code);
         }
     }
 }

@@ -124,3 +124,17 @@ fn while_it_is_stopped_the_terminal_is_the_shells_own(shell: Shell) {
     assert_eq!(session.run(":").var("TERM"), Some("dumb"));
     assert_eq!(jobs(&mut session), "");
 }
+
+#[test]
+fn in_a_process_group_of_its_own_as_timeout_makes_one_it_shows_its_screen() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("home/pid");
+    let apart =
+        "import os; os.setpgid(0, 0); os.environ['TERM'] = 'xterm'; os.execlp('silo', 'silo', 'list', '--watch')";
+    let mut session = Session::start(&sandbox, Shell::Bash, "");
+    session.run(&format!("sh -c 'python3 -c \"{}\" & echo $! >{}'", apart.replace('\'', "'\\''"), file.display()));
+    session.wait_for(|shown| turns(shown) == (1, 0) && shown.contains("make one.\n"));
+    let pid = std::fs::read_to_string(&file).expect("it was written");
+    kill(Pid::from_raw(pid.trim().parse().expect("it is a pid")), Signal::SIGTERM).expect("it runs");
+    session.wait_for(|shown| turns(shown) == (1, 1));
+}
