@@ -1,33 +1,40 @@
 //! What silo has to know of a kubeconfig: whether it is its own to replace, and where the API server listens.
 
+use super::yaml::{Id, ROOT, Tree};
+
 /// Whether a kubeconfig has nothing but what k3d writes for one cluster, or for none any more: it can be replaced or removed
 /// without loss. `kubectl config` and cloud tools add theirs to the file that `KUBECONFIG` names, and a file of the user's own may
-/// lie at the same path. What is not in kubectl's block style is taken for somebody's.
-/// (Names: <https://github.com/k3d-io/k3d/blob/main/pkg/client/kubeconfig.go>)
+/// lie at the same path. (Names: <https://github.com/k3d-io/k3d/blob/main/pkg/client/kubeconfig.go>)
 pub fn is_only_of(text: &str, cluster: &str) -> bool {
     let own = [format!("k3d-{cluster}"), format!("admin@k3d-{cluster}")];
-    let names = values(text, "name").chain(values(text, "current-context")).filter(|name| !is_none(name));
-    let lists = ["clusters", "contexts", "users"].map(|list| values(text, list).next());
-    let are_lists = lists.iter().all(|list| list.is_some_and(is_none));
-    text.trim().is_empty() || are_lists && names.into_iter().all(|name| own.iter().any(|own| own == name))
+    let is_own = |name: Option<&str>| name.is_some_and(|name| own.iter().any(|own| own == name));
+    let tree = match Tree::parse(text) {
+        Ok(Some(tree)) => tree,
+        Ok(None) => return text.trim().is_empty(),
+        Err(_) => return false,
+    };
+    let named = |item: Id| is_own(tree.get(item, "name").and_then(|name| tree.text(name)));
+    let has_only_own = |list: &str| {
+        let Some(list) = tree.get(ROOT, list) else { return false };
+        tree.text(list).is_some_and(is_none) || tree.is_list(list) && tree.items(list).into_iter().all(named)
+    };
+    let current = tree.get(ROOT, "current-context").and_then(|name| tree.text(name)).filter(|name| !is_none(name));
+    // Behind the first document nobody reads, but somebody may have written.
+    let is_one = text.lines().skip(1).all(|line| line.trim_end() != "---");
+    is_one
+        && ["clusters", "contexts", "users"].into_iter().all(has_only_own)
+        && current.is_none_or(|name| is_own(Some(name)))
 }
 
-/// The port of the first API server that a kubeconfig names.
+/// The port of the first API server that a kubeconfig names. A gate asks at each call, so that no more is read than the line.
 pub fn api_port(text: &str) -> Option<u16> {
-    values(text, "server").next()?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
+    let server = text.lines().find_map(|line| line.trim().strip_prefix("server:"))?;
+    server.trim().trim_matches('"').rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
 }
 
-/// The values of a key, at any depth, quotes taken off.
-fn values<'a>(text: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
-    text.lines().filter_map(move |line| {
-        let value = line.trim().trim_start_matches("- ").trim_start().strip_prefix(key)?.strip_prefix(':')?;
-        Some(value.trim().trim_matches(['"', '\'']))
-    })
-}
-
-/// Whether a value is empty: a block follows, or nothing is there.
+/// Whether a value is none.
 fn is_none(value: &str) -> bool {
-    matches!(value, "" | "null" | "[]" | "~")
+    matches!(value, "" | "null" | "~")
 }
 
 #[cfg(test)]
@@ -57,8 +64,25 @@ mod tests {
             &OWN.replace("current-context: k3d-localnet-dev", "current-context: prod"),
             "localnet-dev"
         ));
-        for other in ["{\"clusters\": [{\"name\": \"prod\"}]}\n", "clusters: [{name: prod}]\n", "my notes\n", "\0"] {
+        for other in
+            ["{\"clusters\": [{\"name\": \"prod\"}]}\n", "clusters: [{name: prod}]\n", "my notes\n", "# notes\n", "\0"]
+        {
             assert!(!is_only_of(other, "localnet-dev"), "{other}");
         }
+        for by_hand in [
+            "- {name: prod, user: {token: x}}\n",
+            "- \"name\": prod\n  user: {}\n",
+            "- name : prod\n  user: {}\n",
+            "-   name: prod\n",
+            "- ? name\n  : prod\n",
+            "- user: {}\n",
+            "---\n{\"clusters\": [{\"name\": \"prod\"}]}\n",
+            "  - [\n",
+        ] {
+            assert!(!is_only_of(&format!("{OWN}{by_hand}"), "localnet-dev"), "{by_hand}");
+        }
+        let deeper =
+            |line: &str| if line.starts_with(['-', ' ']) { format!("    {line}\r\n") } else { format!("{line}\r\n") };
+        assert!(is_only_of(&OWN.lines().map(deeper).collect::<String>(), "localnet-dev"));
     }
 }

@@ -33,3 +33,4 @@ pub mod trust;
 pub mod varname;
 pub mod vars;
 pub mod version;
+mod yaml;

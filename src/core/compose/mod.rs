@@ -2,14 +2,13 @@
 //! and networks that are written out. Text in, places and what to write instead out; nothing is filled in or merged.
 
 mod ports;
-mod tree;
 
 use std::collections::{BTreeSet, HashSet};
 
-use tree::{Id, ROOT, Tree};
+use super::yaml::{Id, ROOT, Tree};
 
+pub use super::yaml::Unreadable;
 pub use ports::{HostPort, name_all};
-pub use tree::Unreadable;
 
 /// What is fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

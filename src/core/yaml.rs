@@ -102,6 +102,11 @@ impl Tree {
         }
     }
 
+    /// Whether a node is a list.
+    pub(super) fn is_list(&self, id: Id) -> bool {
+        matches!(self.nodes[id].content, Content::List(_))
+    }
+
     /// The entries of a node that is a list.
     pub(super) fn items(&self, id: Id) -> Vec<Id> {
         match &self.nodes[id].content {
