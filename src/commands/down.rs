@@ -70,8 +70,13 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         if cmd::find("docker", &environment).is_some() {
             k3d.docker().sweep(&names.cluster, names.registry.as_deref())?;
         }
-        if !K3d::remove_kubeconfig(&names.cluster, &names.kubeconfig)? {
-            context.ui.warn(&format!("`{}` is left: more than this cluster's is in it", shown(&names.kubeconfig)));
+        match K3d::remove_kubeconfig(&names.cluster, &names.kubeconfig) {
+            Ok(true) => {}
+            Ok(false) => {
+                context.ui.warn(&format!("`{}` is left: more than this cluster's is in it", shown(&names.kubeconfig)));
+            }
+            // The cluster is gone all the same, and that is to be recorded.
+            Err(failure) => context.ui.warn(&failure.what),
         }
     }
     context.note(&project, |state| {

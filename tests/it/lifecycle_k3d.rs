@@ -345,3 +345,16 @@ fn a_kubeconfig_with_more_than_this_clusters_is_neither_replaced_nor_removed() {
     let left = std::fs::read_to_string(&path).expect("it is left");
     assert!(left.contains("token: abc") && !left.contains("k3d-"), "{left}");
 }
+
+#[test]
+fn a_kubeconfig_that_cannot_be_read_keeps_no_cluster_from_going() {
+    let stage = Stage::with_cluster("[hooks]\npost-down = [\"touch ended\"]\n");
+    stage.tilt_ends("0");
+    stage.run("up dev").success();
+    let path = stage.sandbox.path("home/.kube/localnet-dev");
+    std::fs::remove_file(&path).and_then(|()| std::fs::create_dir(&path)).expect("the sandbox is writable");
+    let ran = stage.run("down --delete-cluster").success();
+    ran.stderr_has("localnet-dev`: it is not a plain file\n");
+    assert_eq!(stage.instance()["k3dClusterCreated"], false);
+    assert!(stage.app.join("ended").exists() && path.exists());
+}
