@@ -113,7 +113,8 @@ pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
         record(dirs, "last", &last_record(project, membership), &project.content)?;
     }
     files::remove(&place(dirs, "deny", &path))?;
-    Ok(invalidate(dirs, project, membership.as_ref())?.len())
+    let others = invalidate(dirs, project, membership.as_ref())?;
+    Ok(others.iter().filter(|other| judge(dirs, other).is_ok_and(|word| word == Trust::Allowed)).count())
 }
 
 /// Takes the user's word back: this path is denied until allowed again, and worktrees that were covered by the same
