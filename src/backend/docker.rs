@@ -54,11 +54,18 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn cluster_owner(&self, cluster: &str) -> Result<Option<String>, Failure> {
-        let filter = format!("label=k3d.cluster={cluster}");
-        let fields = [".Names".to_owned(), label(super::k3d::LABEL)];
-        let rows = self.rows(&["ps", "--all", "--filter", &filter], &fields)?;
+        self.of_first_server(cluster, super::k3d::LABEL)
+    }
+
+    fn of_first_server(&self, cluster: &str, name: &str) -> Result<Option<String>, Failure> {
+        let rows = self.of_cluster(cluster, &[".Names".to_owned(), label(name)])?;
         let first = rows.into_iter().find(|[name, _]| super::k3d::cluster_of_server(name) == Some(cluster));
-        Ok(first.map(|[_, owner]| owner).filter(|owner| !owner.is_empty()))
+        Ok(first.map(|[_, value]| value).filter(|value| !value.is_empty()))
+    }
+
+    /// All containers with a cluster's label, running or not.
+    fn of_cluster<const N: usize>(&self, cluster: &str, fields: &[String; N]) -> Result<Vec<[String; N]>, Failure> {
+        self.rows(&["ps", "--all", "--filter", &format!("label=k3d.cluster={cluster}")], fields)
     }
 
     /// What a listing says, field by field. Each field is asked for in JSON: a label may hold a newline, and would else forge
@@ -96,9 +103,7 @@ impl Docker<'_> {
     pub fn sweep(&self, cluster: &str, registry: Option<&str>) -> Result<(), Failure> {
         let network = format!("k3d-{cluster}");
         if let Some(registry) = registry {
-            let filter = format!("label=k3d.cluster={cluster}");
-            let fields = [".Names".to_owned(), label("k3d.role"), ".Networks".to_owned()];
-            let rows = self.rows(&["ps", "--all", "--filter", &filter], &fields)?;
+            let rows = self.of_cluster(cluster, &[".Names".to_owned(), label("k3d.role"), ".Networks".to_owned()])?;
             let own = |networks: &str| networks.split(',').all(|one| ["", "bridge", &network].contains(&one));
             if rows.iter().any(|[name, role, networks]| name == registry && role == "registry" && own(networks)) {
                 self.remove(&["rm", "--force", "--volumes", registry])?;
@@ -120,13 +125,15 @@ impl Docker<'_> {
         self.run(&["start", container])
     }
 
-    /// Makes an image registry again under its old name, in its cluster's network; the cluster finds it by that name.
+    /// Makes an image registry again under its old name, in its cluster's network, which `--network` in `k3d.args` may have
+    /// named; the cluster finds it by that name.
     ///
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn make_registry(&self, name: &str, cluster: &str, port: u16) -> Result<(), Failure> {
         let publish = format!("127.0.0.1:{port}:5000");
-        let (network, label) = (format!("k3d-{cluster}"), format!("k3d.cluster={cluster}"));
+        let (named, label) = (self.of_first_server(cluster, "k3d.cluster.network")?, format!("k3d.cluster={cluster}"));
+        let network = named.unwrap_or_else(|| format!("k3d-{cluster}"));
         self.run(&[
             "run",
             "--detach",

@@ -84,6 +84,7 @@ fn an_image_registry_that_is_gone_is_made_again() {
         k3d cluster list -o json
         docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d registry list -o json
+        docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "k3d.cluster.network")}}'
         docker run --detach --name localnet-dev-registry.localhost --network k3d-localnet-dev --restart unless-stopped --publish 127.0.0.1:$REGISTRY:5000 --label app=k3d --label k3d.role=registry --label k3d.cluster=localnet-dev registry:2
         k3d registry list -o json
         k3d kubeconfig get localnet-dev
@@ -93,6 +94,19 @@ fn an_image_registry_that_is_gone_is_made_again() {
     assert_eq!(status(&stage)["k3d"]["registryState"], "running");
     stage.run("down --delete-cluster").success();
     assert_eq!(by_hand(&stage, "docker ps -aq").stdout, "");
+}
+
+#[test]
+fn an_image_registry_that_is_made_again_is_in_the_network_of_its_cluster() {
+    let stage = made();
+    stage.edit_container("k3d-localnet-dev-server-0", |server| {
+        server["labels"]["k3d.cluster.network"] = "shared".into();
+        server["networks"] = vec!["shared"].into();
+    });
+    stage.tools.unset("state/containers/localnet-dev-registry.localhost.json");
+    stage.run("up").success();
+    let networks = by_hand(&stage, "docker ps --filter label=k3d.role=registry --format {{.Networks}}").stdout;
+    assert_eq!(networks, "shared\n");
 }
 
 #[test]
