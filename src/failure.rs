@@ -100,6 +100,18 @@ impl Failure {
         self
     }
 
+    /// The text of a file that is written by hand.
+    ///
+    /// # Errors
+    /// A failure with the line that is not UTF-8.
+    pub fn unless_text<'a>(shown: &str, bytes: &'a [u8]) -> Result<&'a str, Self> {
+        std::str::from_utf8(bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+            let failure = Self::new(format!("`{shown}` is not UTF-8 text (line {line})"));
+            Self { place: Some(format!("{shown}:{line}")), ..failure }.hint("Save it as UTF-8 in the editor")
+        })
+    }
+
     /// A mistake at a place of the text file `shown`. What it says is one line, whatever of the file it repeats: a
     /// stranger's file must not forge a line such as a hint.
     pub fn located(what: &str, shown: &str, text: &str, span: &Range<usize>) -> Self {

@@ -133,12 +133,7 @@ impl Project {
     /// # Errors
     /// A [`Failure`] with line, column and caret.
     pub fn config(&self) -> Result<ConfigFile, Failure> {
-        let text = std::str::from_utf8(&self.content).map_err(|error| {
-            let line = self.content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-            let name = self.shown_name();
-            let failure = Failure::new(format!("`{name}` is not UTF-8 text (line {line})"));
-            Failure { place: Some(format!("{name}:{line}")), ..failure }.hint("Save it as UTF-8 in the editor")
-        })?;
+        let text = Failure::unless_text(&self.shown_name(), &self.content)?;
         config::parse(text).map_err(|error| Failure::config(&error, &self.shown_name(), text))
     }
 

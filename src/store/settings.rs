@@ -22,11 +22,9 @@ pub fn place(dirs: &Dirs) -> PathBuf {
 pub fn load(dirs: &Dirs) -> Result<UserSettings, Failure> {
     let path = place(dirs);
     let Some(content) = files::read(&path, LIMIT)? else { return Ok(UserSettings::default()) };
-    let text = String::from_utf8(content.bytes).map_err(|_| {
-        Failure::new(format!("`{}` is not UTF-8 text", shown(&path))).hint("Save it as UTF-8 in the editor")
-    })?;
-    parse(&text).map_err(|error| {
+    let text = Failure::unless_text(&shown(&path), &content.bytes)?;
+    parse(text).map_err(|error| {
         let what = error.problem.to_string();
-        Failure::located(&what, &shown(&path), &text, &error.span).hint(error.problem.hint())
+        Failure::located(&what, &shown(&path), text, &error.span).hint(error.problem.hint())
     })
 }

@@ -223,6 +223,8 @@ fn a_silo_toml_that_cannot_be_used_is_told_with_its_line_and_nothing_is_settled(
     let found = found.remove(0).cannot_be_fixed();
     assert_eq!(found.id(), "config-invalid");
     found.tells("Port `WEB_PORT` has an invalid value: 70000", Some(place.as_ref()), &mend);
+    fs::write(app.join("silo.toml"), b"version = 1\n\n# \xff\n").expect("it is ours");
+    clinic.found("", &[]).remove(1).tells("`silo.toml` is not UTF-8 text (line 3)", Some(place.as_ref()), &mend);
     fs::remove_file(app.join("silo.toml")).expect("it is there");
     let mend = format!("silo init -C {}", app.display());
     clinic.only("", "config-missing").counts_as_a_note().tells("`app` has no `silo.toml`", Some(&app), &mend);

@@ -119,7 +119,7 @@ fn doctor_goes_on_without_settings_it_cannot_read_and_tells_of_them() {
         "Edit PATH: Write two ports of 1024-65535, such as `49152-65535`",
     );
     fs::write(&path, b"\xff").expect("the sandbox is writable");
-    tells("", "is not UTF-8 text", "Edit PATH: Save it as UTF-8 in the editor");
+    tells(":1", "is not UTF-8 text (line 1)", "Edit PATH: Save it as UTF-8 in the editor");
     fs::remove_file(&path).expect("it is ours");
     fs::create_dir(&path).expect("it is gone");
     tells("", "it is not a plain file", "Look at it: `ls -ld PATH`");

@@ -108,7 +108,10 @@ impl Finding {
 
     /// In a file, at the line of a failure's place where it has one.
     pub(super) fn at_failure(self, file: &Path, place: Option<&str>) -> Self {
-        match place.and_then(|place| place.rsplit(':').nth(1)?.parse().ok()) {
+        // A place is `FILE:LINE:COLUMN` or `FILE:LINE`.
+        let mut numbers =
+            place.into_iter().flat_map(|place| place.rsplit(':').map_while(|word| word.parse().ok()).take(2));
+        match numbers.next().map(|last| numbers.next().unwrap_or(last)) {
             Some(line) => self.at_line(file, line),
             None => self.at(file),
         }
