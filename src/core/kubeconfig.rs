@@ -13,15 +13,15 @@ pub fn is_only_of(text: &str, cluster: &str) -> bool {
         Ok(None) => return text.trim().is_empty(),
         Err(_) => return false,
     };
-    let named = |item: Id| is_own(tree.get(item, "name").and_then(|name| tree.text(name)));
+    let named = |item: Id| !tree.repeats(item) && is_own(tree.get(item, "name").and_then(|name| tree.text(name)));
     let has_only_own = |list: &str| {
         let Some(list) = tree.get(ROOT, list) else { return false };
         tree.text(list).is_some_and(is_none) || tree.is_list(list) && tree.items(list).into_iter().all(named)
     };
     let current = tree.get(ROOT, "current-context").and_then(|name| tree.text(name)).filter(|name| !is_none(name));
-    // Behind the first document nobody reads, but somebody may have written.
-    let is_one = text.lines().skip(1).all(|line| line.trim_end() != "---");
-    is_one
+    // What `cat` puts behind it is another document, or the same keys once more.
+    tree.is_whole()
+        && !tree.repeats(ROOT)
         && ["clusters", "contexts", "users"].into_iter().all(has_only_own)
         && current.is_none_or(|name| is_own(Some(name)))
 }
@@ -77,6 +77,11 @@ mod tests {
             "- ? name\n  : prod\n",
             "- user: {}\n",
             "---\n{\"clusters\": [{\"name\": \"prod\"}]}\n",
+            "--- {\"clusters\": [{\"name\": \"prod\"}]}\n",
+            "--- # mine\nclusters: [{name: prod}]\n",
+            "...\nclusters: [{name: prod}]\n",
+            "clusters: [{name: prod}]\n",
+            "- {name: k3d-localnet-dev, name: prod}\n",
             "  - [\n",
         ] {
             assert!(!is_only_of(&format!("{OWN}{by_hand}"), "localnet-dev"), "{by_hand}");
@@ -84,5 +89,6 @@ mod tests {
         let deeper =
             |line: &str| if line.starts_with(['-', ' ']) { format!("    {line}\r\n") } else { format!("{line}\r\n") };
         assert!(is_only_of(&OWN.lines().map(deeper).collect::<String>(), "localnet-dev"));
+        assert!(is_only_of(&format!("# mine\n---\n{OWN}preferences: {{}}\n...\n"), "localnet-dev"));
     }
 }

@@ -2,7 +2,7 @@
 //! levels only, so that a document that refers to itself, or blows up, costs no more than another.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScanError};
 
@@ -45,6 +45,7 @@ struct Node {
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
+    is_whole: bool,
     work: Cell<usize>,
 }
 
@@ -55,7 +56,9 @@ impl Tree {
         let mut anchors: HashMap<usize, Id> = HashMap::new();
         // The lists and maps that are open, and the key that waits for its value.
         let mut open: Vec<(Id, Option<Id>)> = Vec::new();
-        for event in Parser::new_from_str(text) {
+        let mut is_whole = false;
+        let mut parser = Parser::new_from_str(text);
+        while let Some(event) = parser.next() {
             let (event, span) = event.map_err(|error| unreadable(&error))?;
             let (content, anchor) = match event {
                 Event::Scalar(value, _, anchor, _) => (Content::Text(value.into_owned()), anchor),
@@ -70,7 +73,10 @@ impl Tree {
                     open.pop();
                     continue;
                 }
-                Event::DocumentEnd => break,
+                Event::DocumentEnd => {
+                    is_whole = matches!(parser.next(), Some(Ok((Event::StreamEnd, _))));
+                    break;
+                }
                 _ => continue,
             };
             let line = span.start.line().max(1);
@@ -86,7 +92,19 @@ impl Tree {
                 open.push((id, None));
             }
         }
-        Ok((!nodes.is_empty()).then_some(Self { nodes, work: Cell::new(0) }))
+        Ok((!nodes.is_empty()).then_some(Self { nodes, is_whole, work: Cell::new(0) }))
+    }
+
+    /// Whether the text holds nothing but this document.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether a key stands twice in a map. Readers differ on which of them counts; here it is the first.
+    pub(super) fn repeats(&self, id: Id) -> bool {
+        let Content::Map(pairs) = &self.nodes[id].content else { return false };
+        let mut before = HashSet::new();
+        pairs.iter().filter_map(|(key, _)| self.text(*key)).any(|key| !before.insert(key))
     }
 
     /// The line a node begins on, from 1.
