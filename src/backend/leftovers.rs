@@ -19,7 +19,7 @@ type Labelled = (String, String);
 /// What there is in Docker that could be some instance's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
-    /// Clusters, each with its instance's id.
+    /// Clusters, each with its instance's id; empty where no silo made it, or an older one that set no label.
     clusters: Vec<Labelled>,
     /// Image registries, each with its cluster.
     registries: Vec<Labelled>,
@@ -163,7 +163,7 @@ impl<'a> Yard<'a> {
     /// A [`Failure`] when Docker does not answer.
     pub fn inventory(self) -> Result<Inventory, Failure> {
         let compose = format!("label={COMPOSE}");
-        let clusters = self.list(&["ps", "--all", "--filter", &format!("label={LABEL}")], ".Names", LABEL)?;
+        let clusters = self.list(&["ps", "--all", "--filter", "label=k3d.role=server"], ".Names", LABEL)?;
         let first_server = |(name, owner): Labelled| Some((k3d::cluster_of_server(&name)?.to_owned(), owner));
         Ok(Inventory {
             clusters: clusters.into_iter().filter_map(first_server).collect(),

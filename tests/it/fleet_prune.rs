@@ -252,6 +252,22 @@ fn the_things_of_a_name_that_a_living_root_once_had_are_left_alone() {
 }
 
 #[test]
+fn a_cluster_without_silos_label_keeps_its_network_and_image_registry() {
+    let sandbox = Sandbox::new();
+    let tools = Tools::install(&sandbox, &["docker"]);
+    let [gone] = instances(&sandbox, ["gone"]);
+    for (name, role) in [("k3d-localnet-gone-server-0", "server"), ("localnet-gone-registry.localhost", "registry")] {
+        tools.container(name, &[("app", "k3d"), ("k3d.cluster", "localnet-gone"), ("k3d.role", role)], &[]);
+    }
+    tools.thing("network", "k3d-localnet-gone", &[("app", "k3d")]);
+    remove(&gone);
+    let ran = sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert!(!ran.stdout.contains("removes"), "{ran:#?}");
+    assert_eq!((tools.names_of("network").len(), tools.names_of("container").len()), (1, 2));
+    assert_eq!(names(&sandbox), [""; 0]);
+}
+
+#[test]
 fn a_cluster_of_an_id_that_two_roots_had_goes_by_its_name_too() {
     let mut stage = Stage::with_cluster("");
     stage.tilt_ends("0");
