@@ -59,10 +59,10 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
     if let Some(container) = &holders.container {
         let of = match (container.compose.as_str(), container.cluster.as_str()) {
             ("", "") => String::new(),
-            ("", cluster) => format!(" of the cluster {cluster}"),
-            (compose, _) => format!(" of the compose project {compose}"),
+            ("", cluster) => format!(" of the cluster {}", one_line(cluster)),
+            (compose, _) => format!(" of the compose project {}", one_line(compose)),
         };
-        lines.push(format!("Published by the container {}{of}", container.container));
+        lines.push(format!("Published by the container {}{of}", one_line(&container.container)));
     }
     if let Some(process) = &holders.process {
         let folder = process.folder.as_ref().map_or_else(String::new, |folder| format!(" in {}", shown(folder)));

@@ -38,6 +38,13 @@ fn a_port_has_a_lease_a_process_a_container_or_nobody() {
     tools.container("web-1", &[("com.docker.compose.project", "p")], &[published]);
     let told = who(published).success().stdout;
     assert_eq!(told, "Published by the container web-1 of the compose project p\n");
+    // An image brings labels along, whoever made it.
+    let label = "p\nHeld by nobody\u{1b}[31m";
+    for (name, told) in [("com.docker.compose.project", "compose project"), ("k3d.cluster", "cluster")] {
+        tools.container("web-1", &[(name, label)], &[published]);
+        let expected = format!("Published by the container web-1 of the {told} p\u{fffd}Held by nobody\u{fffd}[31m\n");
+        who(published).success().stdout(&expected);
+    }
     sandbox.run("", ["who", "0"]).exit(2);
     sandbox.run("", ["who", "70000"]).exit(2);
 }
