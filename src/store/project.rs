@@ -115,7 +115,7 @@ impl Project {
 
     /// The config file's name, for messages.
     pub fn shown_name(&self) -> String {
-        self.file.file_name().map_or_else(|| CONFIG_NAME.to_owned(), |name| name.to_string_lossy().into_owned())
+        self.file.file_name().map_or_else(|| CONFIG_NAME.to_owned(), |name| shown(Path::new(name)))
     }
 
     /// Digest of the config file's bytes.

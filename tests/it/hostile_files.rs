@@ -174,6 +174,18 @@ fn a_newline_in_a_folders_name_does_not_forge_a_line() {
 }
 
 #[test]
+fn a_newline_in_a_config_files_name_does_not_forge_a_line() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", RANDOM);
+    let name = "x\nHint: forged.toml";
+    for (text, words) in [("version = 2\n", ["env", "-v"]), (RANDOM, ["status", "-v"]), (RANDOM, ["diff", "-v"])] {
+        fs::write(app.join(name), text).expect("the project is writable");
+        let told = sandbox.run(&app, ["-c", name].iter().chain(&words)).stderr;
+        assert!(told.contains("x\u{fffd}Hint: forged.toml") && !told.contains("\nHint: forged"), "{told}");
+    }
+}
+
+#[test]
 fn a_folder_not_named_in_utf8_is_refused() {
     use std::os::unix::ffi::OsStrExt as _;
     let sandbox = Sandbox::new();
