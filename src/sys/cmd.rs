@@ -1,10 +1,11 @@
 //! The only place that starts programs.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -183,8 +184,8 @@ impl Cmd<'_> {
             std::thread::sleep(LOOK);
         };
         // A grandchild may hold the pipes open; what came until the end is enough.
-        let take = |reader: std::sync::mpsc::Receiver<Vec<u8>>| reader.recv_timeout(DRAIN).unwrap_or_default();
-        Ok(Captured { ended, stdout: take(stdout), stderr: take(stderr) })
+        let until = Instant::now() + DRAIN;
+        Ok(Captured { ended, stdout: taken(&stdout, until), stderr: taken(&stderr, until) })
     }
 
     fn command(&self) -> Command {
@@ -203,10 +204,10 @@ impl Cmd<'_> {
 
     fn unstartable(&self, error: &std::io::Error) -> Failure {
         match error.kind() {
-            std::io::ErrorKind::NotFound if files::exists(self.folder) => {
+            ErrorKind::NotFound if files::exists(self.folder) => {
                 Failure::new(format!("`{}` was not found", self.program)).code(code::FAILURE)
             }
-            std::io::ErrorKind::NotFound => Failure::file("find", self.folder, error),
+            ErrorKind::NotFound => Failure::file("find", self.folder, error),
             _ => Failure::file("run", Path::new(self.program), error),
         }
     }
@@ -266,17 +267,28 @@ pub fn find_in(program: &OsStr, environment: &Environment, counts: impl Fn(&Path
     folders.map(|folder| folder.join(program)).find(|file| files::is_executable(file))
 }
 
-fn drain(pipe: Option<impl Read + Send + 'static>) -> std::sync::mpsc::Receiver<Vec<u8>> {
+/// Reads a pipe to its end, piece by piece.
+fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // What came before an error still counts.
-            let _ = pipe.read_to_end(&mut bytes);
+        let Some(mut pipe) = pipe else { return };
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match pipe.read(&mut piece) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(length) if length > 0 && send.send(piece[..length].to_vec()).is_ok() => {}
+                // What came before an error still counts.
+                _ => return,
+            }
         }
-        send.send(bytes)
     });
     receive
+}
+
+/// What came so far, and what comes until then or the end.
+fn taken(pieces: &Receiver<Vec<u8>>, until: Instant) -> Vec<u8> {
+    let left = || until.saturating_duration_since(Instant::now());
+    std::iter::from_fn(|| pieces.recv_timeout(left()).ok()).flatten().collect()
 }
 
 /// Replaces silo by a program, found on the `PATH` of the environment it gets; returns only when that failed.
@@ -291,9 +303,25 @@ pub fn exec(program: &OsStr, arguments: &[OsString], environment: &Environment, 
     let error = command.exec();
     let name = program.to_string_lossy();
     match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::new(format!("`{name}` was not found"))
+        ErrorKind::NotFound => Failure::new(format!("`{name}` was not found"))
             .hint(format!("Install it, or check PATH: `command -v {}`", shell_words::quote(&name)))
             .code(127),
         _ => Failure::file("run", Path::new(program), &error).code(126),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_counts_though_a_grandchild_holds_the_pipes() {
+        let mut environment = Environment::default();
+        environment.set("PATH", "/usr/bin:/bin");
+        let arguments = ["-c", "echo out; echo err >&2; sleep 3 & exit 7"].map(Into::into).to_vec();
+        let cmd = Cmd { program: "sh", arguments, environment: &environment, folder: Path::new("/") };
+        let captured = cmd.capture(Duration::from_mins(1)).expect("it ends");
+        let expected = Captured { ended: Ended::Code(7), stdout: b"out\n".into(), stderr: b"err\n".into() };
+        assert_eq!(captured, expected);
     }
 }
