@@ -1,6 +1,7 @@
 //! What instances left in Docker, proved theirs by label and by name: clusters by `silo.instance`, containers,
 //! networks and volumes by compose's project label (contracts 2.2 and 2.4), the plain network by the instance's own name.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::docker::{self, Docker};
@@ -8,10 +9,12 @@ use super::k3d::{self, K3d, LABEL};
 use crate::core::environment::Environment;
 use crate::core::name;
 use crate::failure::Failure;
-use crate::sys::cmd;
+use crate::sys::{cmd, files};
 
 /// compose's label on all it makes.
 const COMPOSE: &str = "com.docker.compose.project";
+/// Its label on containers with the folder they were made from.
+const FOLDER: &str = "com.docker.compose.project.working_dir";
 
 /// A thing with the owner its label names; empty without that label.
 type Labelled = (String, String);
@@ -29,6 +32,8 @@ pub struct Inventory {
     networks: Vec<Labelled>,
     /// Volumes with their compose project.
     volumes: Vec<Labelled>,
+    /// Compose projects with a container that was made from a folder which is there, and this folder.
+    living: BTreeMap<String, String>,
 }
 
 /// By what the things of one instance are known.
@@ -105,10 +110,17 @@ impl Leftovers {
 }
 
 impl Inventory {
+    /// The compose projects of an instance's names that somebody uses in a folder which is there, each with that folder: another
+    /// user of this Docker, or somebody without silo. Nothing proves theirs from the instance's.
+    pub fn living<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let of_claim = self.living.iter().filter(|(project, _)| claim.names.contains(project));
+        of_claim.map(|(project, folder)| (project.as_str(), folder.as_str()))
+    }
+
     /// What an instance left, as far as its claim goes.
     pub fn of(&self, claim: &Claim) -> Leftovers {
         let Claim { ids, had, names, sole } = claim;
-        let project = |one: &Labelled| names.contains(&one.1);
+        let project = |one: &Labelled| names.contains(&one.1) && !self.living.contains_key(&one.1);
         let clusters = |names: &[String]| -> Vec<String> { names.iter().map(|name| name::k3d(name)).collect() };
         let (clusters_had, clusters_named) = (clusters(had), clusters(names));
         // A label alone proves nothing: anybody may run a container with it.
@@ -165,10 +177,15 @@ impl<'a> Yard<'a> {
         let compose = format!("label={COMPOSE}");
         let clusters = self.list(&["ps", "--all", "--filter", "label=k3d.role=server"], ".Names", LABEL)?;
         let first_server = |(name, owner): Labelled| Some((k3d::cluster_of_server(&name)?.to_owned(), owner));
+        let fields = [".Names".to_owned(), docker::label(COMPOSE), docker::label(FOLDER)];
+        let composed = self.docker().rows(&["ps", "--all", "--filter", &compose], &fields)?;
+        let is_there = |folder: &str| Path::new(folder).is_absolute() && files::exists(Path::new(folder));
+        let living = composed.iter().filter(|[_, _, folder]| is_there(folder));
         Ok(Inventory {
+            living: living.map(|[_, project, folder]| (project.clone(), folder.clone())).collect(),
             clusters: clusters.into_iter().filter_map(first_server).collect(),
             registries: self.list(&["ps", "--all", "--filter", "label=k3d.role=registry"], ".Names", "k3d.cluster")?,
-            containers: self.list(&["ps", "--all", "--filter", &compose], ".Names", COMPOSE)?,
+            containers: composed.into_iter().map(|[name, project, _]| (name, project)).collect(),
             networks: self.list(&["network", "ls"], ".Name", COMPOSE)?,
             volumes: self.list(&["volume", "ls", "--filter", &compose], ".Name", COMPOSE)?,
         })
@@ -248,6 +265,7 @@ mod tests {
                 ("k3d-localnet-z", ""),
             ]),
             volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
+            living: BTreeMap::new(),
         };
         let claim = |id: &str, names: &[&str], sole| Claim {
             ids: vec![id.to_owned()],

@@ -7,7 +7,7 @@
 mod neighbours;
 mod servers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use neighbours::Neighbours;
 
@@ -60,7 +60,14 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let inventory = inventory(context, yard, arguments.clusters, doomed.is_empty())?;
     if let Some(inventory) = &inventory {
         for one in &mut doomed {
-            one.left = inventory.of(&neighbours.claim(&one.root, &one.names));
+            let claim = neighbours.claim(&one.root, &one.names);
+            one.left = inventory.of(&claim);
+            for (project, folder) in inventory.living(&claim).filter(|_| arguments.clusters) {
+                let folder = shown(Path::new(folder));
+                context
+                    .ui
+                    .step(&format!("Kept: compose project {project}, for `{folder}`, where it was started, is there"));
+            }
         }
     }
     let job = Job { context, yard, clusters: arguments.clusters, known: inventory.is_some() || !yard.is_there() };

@@ -31,6 +31,7 @@ mod fleet_doctor_roots;
 mod fleet_doctor_users;
 mod fleet_list;
 mod fleet_prune;
+mod fleet_prune_docker;
 mod fleet_range;
 mod fleet_who;
 mod gates;

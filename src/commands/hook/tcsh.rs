@@ -1,4 +1,5 @@
-//! The files of tcsh's hook: the scripts it reads, and beside them the word that `silo deactivate` leaves for one shell. tcsh has no functions, and an alias could not hand every other call on as it is.
+//! The files of tcsh's hook: the scripts it reads, and beside them the word that `silo deactivate` leaves for one shell.
+//! tcsh has no functions, and an alias could not hand every other call on as it is.
 
 use std::path::{Path, PathBuf};
 
