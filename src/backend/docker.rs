@@ -69,10 +69,10 @@ impl Docker<'_> {
     }
 
     /// What a listing says, field by field. Each field is asked for in JSON: a label may hold a newline, and would else forge
-    /// a row of its own.
+    /// a row of its own. What a wrapper prints beside the rows is passed over.
     ///
     /// # Errors
-    /// A [`Failure`] with Docker's last lines.
+    /// A [`Failure`] with Docker's last lines, or when it printed something and no row: that is not to be taken for nothing.
     pub fn rows<const N: usize>(&self, words: &[&str], fields: &[String; N]) -> Result<Vec<[String; N]>, Failure> {
         let format = fields.each_ref().map(|field| format!("{{{{json {field}}}}}")).join("\t");
         let cmd = self.cmd(&[words, &["--format", &format]].concat());
@@ -82,7 +82,12 @@ impl Docker<'_> {
             let fields: Result<Vec<String>, _> = line.split('\t').map(serde_json::from_str).collect();
             fields.ok()?.try_into().ok()
         };
-        Ok(text.lines().filter_map(row).collect())
+        let rows: Vec<_> = text.lines().filter_map(row).collect();
+        if rows.is_empty() && !text.trim().is_empty() {
+            return Err(Failure::new(format!("`docker {}` printed something other than JSON", words.join(" ")))
+                .hint("Run it by hand and look; Docker 20.10 or newer is needed: `docker version`"));
+        }
+        Ok(rows)
     }
 
     /// Removes things, as these words say.

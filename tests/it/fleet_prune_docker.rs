@@ -221,6 +221,18 @@ fn what_cannot_be_removed_is_named_and_its_leases_are_kept() {
 }
 
 #[test]
+fn an_answer_that_is_none_is_not_taken_for_nothing() {
+    let stage = left_behind();
+    stage.tools.set("docker.volume-ls.garbage", "no volumes for today\n");
+    let told = "`docker volume ls --filter label=com.docker.compose.project` printed something other than JSON";
+    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).fails_naming(&[told, "Run it by hand and look"]);
+    assert_eq!(names(&stage.sandbox), ["dev"]);
+    stage.tools.unset("docker.volume-ls.garbage");
+    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    assert_eq!(stage.tools.names_of("volume"), ["localnet-dev-2_data", "localnet-dev-data"]);
+}
+
+#[test]
 fn without_docker_the_leases_are_freed_and_clusters_are_refused() {
     let sandbox = Sandbox::new();
     let tools = Tools::install(&sandbox, &["docker"]);
