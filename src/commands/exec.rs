@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Context;
 use crate::core::activation::{self, BARRED, Given, Undo};
 use crate::core::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, quoted};
 use crate::store::instances::{Ask, Settled};
 use crate::store::project::Project;
 use crate::sys::cmd;
@@ -18,7 +18,14 @@ pub(super) fn run(context: &Context, command: &[OsString]) -> Result<u8, Failure
     let settled = context.settle(&project, &config, &Ask::default())?;
     let environment = inside(context, &project, &settled);
     let (program, arguments) = command.split_first().expect("clap requires a command");
-    Err(cmd::exec(program, arguments, &environment, Some(&context.folder)))
+    let failure = cmd::exec(program, arguments, &environment, Some(&context.folder));
+    let line = program.to_string_lossy();
+    if failure.code == 127 && arguments.is_empty() && line.contains(char::is_whitespace) {
+        // A whole line in quotes, as for `sh -c`: nobody has a program of that name.
+        let hint = format!("A line for a shell: `silo exec -- sh -c {}`", quoted(Path::new(program)));
+        return Err(Failure { hints: vec![hint], ..failure });
+    }
+    Err(failure)
 }
 
 /// This environment with the instance entered, undo record included, so that a shell below can leave.

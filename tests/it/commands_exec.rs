@@ -64,14 +64,27 @@ fn exec_ends_as_its_command_ends() {
 fn a_command_that_cannot_run_gives_the_codes_of_shells() {
     let sandbox = Sandbox::new();
     let app = settled(&sandbox, "app", 0);
-    sandbox.run(&app, ["exec", "no such program"]).exit(127).stdout("").stderr(
-        "Error: `no such program` was not found\n\
-         Hint: Install it, or check PATH: `command -v 'no such program'`\n",
+    sandbox.run(&app, ["exec", "no-such-program"]).exit(127).stdout("").stderr(
+        "Error: `no-such-program` was not found\n\
+         Hint: Install it, or check PATH: `command -v no-such-program`\n",
     );
     let folder = app.to_str().expect("it is UTF-8");
     sandbox.run(&app, ["exec", folder]).exit(126).stdout("").stderr_has("Cannot run `$SANDBOX/projects/app`");
     std::fs::write(app.join("script"), "#!/no/such/interpreter\n").expect("the project is writable");
     sandbox.run(&app, ["exec", "./script"]).exit(126).stdout("").stderr_has("Cannot run `./script`");
+}
+
+#[test]
+fn a_whole_line_in_quotes_is_told_how_a_shell_runs_it() {
+    let sandbox = Sandbox::new();
+    let app = settled(&sandbox, "app", 0);
+    let ran = sandbox.run(&app, ["exec", "printenv WORKSPACE_NAME && echo done"]).exit(127).stdout("");
+    ran.stderr(
+        "Error: `printenv WORKSPACE_NAME && echo done` was not found\n\
+         Hint: A line for a shell: `silo exec -- sh -c 'printenv WORKSPACE_NAME && echo done'`\n",
+    );
+    // With words behind it, it is a program's name with a space in it.
+    sandbox.run(&app, ["exec", "no such", "x"]).exit(127).stderr_has("`command -v 'no such'`");
 }
 
 #[test]
