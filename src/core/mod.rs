@@ -6,6 +6,7 @@ pub mod columns;
 pub mod compose;
 pub mod config;
 pub mod digest;
+pub mod dotenv;
 mod entry;
 pub mod envfile;
 pub mod environment;

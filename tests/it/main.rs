@@ -24,6 +24,7 @@ mod docs_examples;
 mod example;
 mod fleet_doctor;
 mod fleet_doctor_compose;
+mod fleet_doctor_dotenv;
 mod fleet_doctor_operation;
 mod fleet_doctor_project;
 mod fleet_doctor_registry;

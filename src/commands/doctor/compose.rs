@@ -98,7 +98,7 @@ fn unread(id: &'static str, failure: Failure, path: &Path) -> Finding {
 }
 
 /// The names of `silo.toml`, with the defaults of its ports; what silo leases for itself has none that a file may have.
-fn declared(scene: &Scene) -> BTreeMap<String, Option<u16>> {
+pub(super) fn declared(scene: &Scene) -> BTreeMap<String, Option<u16>> {
     let own = [REGISTRY_PORT.0, TILT_PORT.0, API_PORT];
     let mut names: BTreeMap<String, Option<u16>> = own.map(|name| (name.to_owned(), None)).into();
     let Some(settings) = scene.settings() else { return names };

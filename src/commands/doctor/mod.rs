@@ -2,6 +2,7 @@
 //! evaluates nothing of the project's, needs no trust, and takes five seconds at most; `--fix` does what loses nothing.
 
 mod compose;
+pub(super) mod dotenv;
 mod finding;
 mod fix;
 mod git;
@@ -57,7 +58,7 @@ pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Fai
 /// What nothing is mended of here: asked once, side by side.
 fn look_around(scene: &Scene) -> Vec<Finding> {
     let checks: Vec<fn(&Scene) -> Vec<Finding>> =
-        vec![ports::examine, compose::examine, shell::examine, tools::examine, machine::examine];
+        vec![ports::examine, compose::examine, dotenv::examine, shell::examine, tools::examine, machine::examine];
     let scene = scene.clone();
     let answers = together::ask(checks, AROUND, move |check| check(&scene));
     answers.into_iter().flatten().flatten().collect()

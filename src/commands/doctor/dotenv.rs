@@ -1,0 +1,70 @@
+//! What the project's `.env` files and `.envrc` fix for every instance: read, never run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::compose;
+use super::finding::Finding;
+use super::scene::Scene;
+use crate::core::dotenv::{self, Fixed, Shared};
+use crate::core::envfile;
+use crate::core::vars;
+use crate::sys::files;
+
+/// What direnv runs.
+const RC: &str = ".envrc";
+/// The names such files have.
+pub(in super::super) const NAMES: [&str; 4] = [".env", ".env.local", ".env.development", RC];
+/// Largest file that is read, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Everything about the files of the project here.
+pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
+    let (Some(here), Some(settings)) = (&scene.here, scene.settings()) else { return Vec::new() };
+    let mut declared = compose::declared(scene);
+    // These two are names for templates alone.
+    let own = vars::built_in_names(&settings).into_iter().filter(|name| !["name", "prefix"].contains(name));
+    declared.extend(own.map(|name| (name.to_owned(), None)));
+    NAMES.iter().flat_map(|name| in_file(&here.root.join(name), name, &declared)).collect()
+}
+
+fn in_file(path: &Path, name: &str, declared: &BTreeMap<String, Option<u16>>) -> Vec<Finding> {
+    // What cannot be read says nothing; the env file itself may have such a name.
+    let Ok(Some(content)) = files::read(path, LIMIT) else { return Vec::new() };
+    if envfile::is_ours(&content.bytes) {
+        return Vec::new();
+    }
+    let text = String::from_utf8_lossy(&content.bytes);
+    dotenv::scan(&text, declared).into_iter().map(|fixed| told(path, name, fixed)).collect()
+}
+
+fn told(path: &Path, name: &str, fixed: Fixed) -> Finding {
+    let Fixed { line, name: variable, shared } = fixed;
+    let is_rc = name == RC;
+    let finding = match shared {
+        Shared::Name if is_rc => Finding::problem(
+            "dotenv-name",
+            format!("`{RC}` sets `{variable}`, which silo sets, too"),
+        )
+        .why(
+            "direnv acts after silo, and its value wins, which is the same in every instance",
+        )
+        .mend("Leave the line out; silo's value is there (silo doc migration)"),
+        // Most readers let the environment win, so that the line only counts outside instances.
+        Shared::Name => Finding::note("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
+            .why("honcho, direnv's `dotenv` and `. ./.env` let the file win: each instance then has the same value")
+            .mend("Leave the line out, unless what reads it lets the environment win"),
+        Shared::Port(port, lease) => {
+            let mend = match is_rc {
+                true => format!("In `{variable}` write ${lease} for {port} (silo doc migration)"),
+                false => format!(
+                    "Below [urls] in silo.toml: {variable}, with ${{{lease}}} for {port}; then leave the line out"
+                ),
+            };
+            Finding::problem("dotenv-port", format!("`{variable}` in `{name}` names the port {port} of `{lease}`"))
+                .why("Programs of every instance talk to the one that has this port")
+                .mend(mend)
+        }
+    };
+    finding.at_line(path, line)
+}

@@ -1,0 +1,99 @@
+//! What a `.env` or `.envrc` fixes for every instance of a project: names that silo sets, and ports it leases. Text in, places
+//! out; nothing is filled in or run.
+
+use std::collections::BTreeMap;
+
+/// What is the same in every instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shared {
+    /// A variable that silo sets, too.
+    Name,
+    /// A port in the value, and the variable silo leases it as.
+    Port(u16, String),
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// Its number, from 1.
+    pub line: usize,
+    /// The variable it sets.
+    pub name: String,
+    /// What in it is the same in every instance.
+    pub shared: Shared,
+}
+
+/// Finds what is fixed. `declared` are the names silo sets, with the defaults of ports. A value with a `$` follows from
+/// something else, and is not looked at.
+pub fn scan(text: &str, declared: &BTreeMap<String, Option<u16>>) -> Vec<Fixed> {
+    let judged = |(at, line): (usize, &str)| {
+        let (name, value) = assignment(line)?;
+        let shared = match declared.contains_key(name) {
+            true => Shared::Name,
+            false => port(name, value, declared)?,
+        };
+        Some(Fixed { line: at + 1, name: name.to_owned(), shared })
+    };
+    text.lines().enumerate().filter_map(judged).collect()
+}
+
+/// Name and value of `NAME=value` or `export NAME=value`, when the value is written out.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let line = line.strip_prefix("export ").map_or(line, str::trim_start);
+    let (name, value) = line.split_once('=')?;
+    let name = name.trim_end();
+    let value = value.trim_start().trim_matches(['"', '\'']);
+    (super::varname::is_identifier(name) && !value.contains(['$', '`'])).then_some((name, value))
+}
+
+/// A leased port in a value: behind this machine's name, or alone where the variable is called a port.
+fn port(name: &str, value: &str, declared: &BTreeMap<String, Option<u16>>) -> Option<Shared> {
+    let known = |text: &str| {
+        let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
+        let port = digits.parse().ok()?;
+        let (variable, _) = declared.iter().find(|(_, default)| **default == Some(port))?;
+        Some(Shared::Port(port, variable.clone()))
+    };
+    if name.to_ascii_uppercase().contains("PORT") && value.chars().all(|c| c.is_ascii_digit()) {
+        return known(value);
+    }
+    ["localhost:", "127.0.0.1:", "[::1]:", "0.0.0.0:"]
+        .iter()
+        .find_map(|host| value.match_indices(host).find_map(|(at, _)| known(&value[at + host.len()..])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        let declared = [("PORT", Some(3000)), ("DB_PORT", Some(5432)), ("X_PORT", None), ("WEB_URL", None)];
+        let declared = declared.map(|(name, port)| (name.to_owned(), port)).into();
+        let line = |one: Fixed| format!("{} {} {:?}", one.line, one.name, one.shared);
+        scan(text, &declared).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn names_silo_sets_and_ports_it_leases_are_found_with_their_line() {
+        let text = "# PORT=1\nPORT=3000 # ours\n\n  export WEB_URL='http://x'\nSECRET=localhost\n\
+                    DATABASE_URL=\"postgres://a:b@localhost:5432/app\"\nPG_PORT = 5432\nHOSTS=127.0.0.1:80,127.0.0.1:3000\n";
+        assert_eq!(
+            found(text),
+            [
+                "2 PORT Name",
+                "4 WEB_URL Name",
+                "6 DATABASE_URL Port(5432, \"DB_PORT\")",
+                "7 PG_PORT Port(5432, \"DB_PORT\")",
+                "8 HOSTS Port(3000, \"PORT\")",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_follows_from_something_else_or_lies_elsewhere_is_not() {
+        let text = "export PORT=${PORT:-3000}\nURL=postgres://localhost:$DB_PORT/a\nTIMEOUT=3000\nURL=http://db:5432\n\
+                    OTHER_PORT=54321\nURL=localhost:30001\ndotenv\nPATH_add bin\nif [ x = PORT ]; then\nA B=3000\n";
+        assert_eq!(found(text), [""; 0]);
+    }
+}
