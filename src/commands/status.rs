@@ -1,6 +1,7 @@
 //! `silo status`: what is recorded of this project's instance, and what is really there. Nothing is started or written;
 //! every question has a time limit, and they are asked side by side, so that a hung Docker does not hang the answer.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::cluster::Names;
 use super::recorded::vars;
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
+use crate::core::activation::Undo;
 use crate::core::config::{API_PORT, TILT_PORT};
 use crate::core::source::one_line;
 use crate::core::trust::Trust;
@@ -64,7 +66,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             (None, true) => "starting",
             (None, false) => "stopped",
         },
-        is_here: context.environment.text("SILO_ROOT") == Some(project.root_text()),
+        shell: Shell::of(context, &project),
         address: recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port)),
         urls: vars.urls().collect(),
         registry: vars.get("K3D_REGISTRY_NAME"),
@@ -97,8 +99,37 @@ struct Told<'a> {
     root: &'a str,
     env_file: PathBuf,
     trust: Trust,
-    /// Whether this shell is in it.
-    is_here: bool,
+    shell: Shell,
+}
+
+/// This shell, as far as the instance goes.
+enum Shell {
+    Outside,
+    /// Inside, with variables that something else has set again since.
+    Inside(Vec<String>),
+}
+
+impl Shell {
+    fn of(context: &Context, project: &Project) -> Self {
+        if context.environment.text("SILO_ROOT") != Some(project.root_text()) {
+            return Self::Outside;
+        }
+        let undo = Undo::of(&context.environment).filter(|undo| undo.root == project.root_text().as_bytes());
+        let mut entries = undo.map(|undo| undo.entries).unwrap_or_default();
+        entries
+            .retain(|entry| context.environment.get(&entry.name).is_none_or(|value| value.as_bytes() != entry.given));
+        Self::Inside(entries.into_iter().map(|entry| entry.name).collect())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Outside => "not active".to_owned(),
+            Self::Inside(other) if other.is_empty() => "active".to_owned(),
+            Self::Inside(other) => {
+                format!("active, but another value of {} than silo's: `silo diff`", other.join(", "))
+            }
+        }
+    }
 }
 
 impl Told<'_> {
@@ -111,7 +142,7 @@ impl Told<'_> {
             "state": self.state,
             "root": self.root,
             "trust": self.trust.word(),
-            "activeHere": self.is_here,
+            "activeHere": matches!(self.shell, Shell::Inside(_)),
             "tilt": found.tilt.as_ref().map(|tilt| json!({ "pid": tilt.pid, "url": self.address })),
             "k3d": self.names.map(|names| json!({
                 "cluster": names.cluster, "state": found.cluster, "apiServer": found.api,
@@ -143,7 +174,7 @@ impl Told<'_> {
         lines.push(format!("Root: {}", one_line(self.root)));
         let mend = if self.trust == Trust::Allowed { "" } else { "; `silo allow` trusts it" };
         lines.push(format!("Trust: {}{mend}", self.trust.word()));
-        lines.push(format!("This shell: {}", if self.is_here { "active" } else { "not active" }));
+        lines.push(format!("This shell: {}", self.shell.text()));
         lines.push("Ports:".to_owned());
         lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}")));
         if !self.urls.is_empty() {

@@ -89,6 +89,19 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
 }
 
 #[test]
+fn status_names_what_something_else_has_set_again_in_this_shell() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.trusted("app", "version = 1\n[ports]\nWEB_PORT = 0\nAPI_PORT = 0\n[urls]\nWEB_URL = \"x\"\n");
+    let shell = |line: &str, told: &str| {
+        let ran = sandbox.run(&app, ["exec", "sh", "-c", &format!("{line}; silo status 2>/dev/null")]).success();
+        assert!(ran.stdout.contains(&format!("\nThis shell: {told}\n")), "{ran:#?}");
+    };
+    shell("WEB_PORT=$WEB_PORT", "active");
+    shell("API_PORT=1", "active, but another value of API_PORT than silo's: `silo diff`");
+    shell("WEB_PORT=3000; unset WEB_URL", "active, but another value of WEB_PORT, WEB_URL than silo's: `silo diff`");
+}
+
+#[test]
 fn the_trust_that_status_shows_follows_the_file() {
     let sandbox = Sandbox::new();
     let app = sandbox.trusted("app", "version = 1\n[ports]\nA = 0\n");

@@ -42,14 +42,11 @@ fn told(path: &Path, name: &str, fixed: Fixed) -> Finding {
     let Fixed { line, name: variable, shared } = fixed;
     let is_rc = name == RC;
     let finding = match shared {
-        Shared::Name if is_rc => Finding::problem(
-            "dotenv-name",
-            format!("`{RC}` sets `{variable}`, which silo sets, too"),
-        )
-        .why(
-            "direnv acts after silo, and its value wins, which is the same in every instance",
-        )
-        .mend("Leave the line out; silo's value is there (silo doc migration)"),
+        Shared::Name if is_rc => {
+            Finding::problem("dotenv-name", format!("`{RC}` sets `{variable}`, which silo sets, too"))
+                .why("direnv acts after silo, and its value wins, which is the same in every instance")
+                .mend("Leave the line out; silo's value is there (silo doc migration)")
+        }
         // Most readers let the environment win, so that the line only counts outside instances.
         Shared::Name => Finding::note("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
             .why("honcho, direnv's `dotenv` and `. ./.env` let the file win: each instance then has the same value")
