@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Context;
+use super::{Context, doctor};
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::lockfile;
 use crate::failure::{Failure, quoted, shown};
@@ -54,6 +54,12 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
         extend(context, &project.root)?;
     }
     context.ui.answer(BANNER)?;
+    let looked_into = doctor::COMPOSE_FILES.iter().chain(&doctor::DOTENV_FILES);
+    let there: Vec<String> =
+        looked_into.filter(|name| files::exists(&project.root.join(name))).map(|name| format!("`{name}`")).collect();
+    if !there.is_empty() {
+        context.ui.step(&format!("Then `silo doctor`: what every instance would share of {}", there.join(", ")));
+    }
     Ok(0)
 }
 

@@ -108,6 +108,18 @@ fn init_ignores_silos_own_files_once_in_a_git_tree() {
 }
 
 #[test]
+fn init_leads_to_the_doctor_where_files_are_that_it_looks_into() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.dir("app");
+    fs::create_dir(&app).expect("the sandbox is writable");
+    for name in [".env", "compose.yaml"] {
+        fs::write(app.join(name), "").expect("the project is writable");
+    }
+    let then = "Then `silo doctor`: what every instance would share of `compose.yaml`, `.env`\n";
+    sandbox.run(&app, ["init"]).success().stderr(&(writing("app/silo.toml") + then));
+}
+
+#[test]
 fn init_takes_the_place_of_another_config_file() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.dir("sub")).expect("the sandbox is writable");

@@ -2,7 +2,7 @@
 //! evaluates nothing of the project's, needs no trust, and takes five seconds at most; `--fix` does what loses nothing.
 
 mod compose;
-pub(super) mod dotenv;
+mod dotenv;
 mod finding;
 mod fix;
 mod git;
@@ -19,6 +19,9 @@ mod tools;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub(super) use compose::NAMES as COMPOSE_FILES;
+pub(super) use dotenv::NAMES as DOTENV_FILES;
 
 use super::Context;
 use crate::core::columns::{Cell, Tone};
