@@ -88,6 +88,29 @@ fn folders_nobody_knows_may_be_removed() {
 }
 
 #[test]
+fn roots_that_docker_keeps_from_being_forgotten_are_one_note() {
+    let clinic = Clinic::new();
+    let gone = |name: &str| {
+        let app = clinic.project(name);
+        fs::remove_dir_all(&app).expect("it is ours");
+        clinic.tools.set("docker.down", "");
+        clinic.sandbox.run("", ["prune", "--yes"]).success();
+        clinic.tools.unset("docker.down");
+        app
+    };
+    let one = gone("a");
+    let place = clinic.sandbox.path("state/silo/instances");
+    let told = format!("silo still remembers `{}`, which is gone and has no lease", one.display());
+    clinic.only("", "state-left-over").counts_as_a_note().tells(&told, Some(&place), "silo prune");
+    gone("b");
+    gone("c");
+    let told = format!("silo still remembers `{}` and 2 other roots, which are gone and have no leases", one.display());
+    clinic.only("", "state-left-over").counts_as_a_note().tells(&told, Some(&place), "silo prune");
+    clinic.sandbox.run("", ["prune", "--yes"]).success();
+    assert_eq!(clinic.ids("", &[]), [""; 0]);
+}
+
+#[test]
 fn a_leased_port_held_by_a_stranger_is_told_with_the_holder_and_ones_own_is_not() {
     let clinic = Clinic::new();
     let app = clinic.project("app");

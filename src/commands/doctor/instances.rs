@@ -10,6 +10,7 @@ use super::root::{self, Root};
 use super::scene::{Here, Scene};
 use crate::core::digest;
 use crate::core::leases::Leases;
+use crate::core::source::counted;
 use crate::failure::quoted;
 use crate::store::{memo, registry, trust};
 use crate::sys::dirs::GATES;
@@ -90,23 +91,34 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
     let ids: Vec<String> = known.iter().map(|root| digest::root_id(root.as_bytes())).collect();
     let memos: BTreeMap<String, String> =
         memo::all(dirs).into_iter().map(|memo| (digest::root_id(memo.root.as_bytes()), memo.root)).collect();
+    let mut gone: Vec<&str> = Vec::new();
     for folder in instances {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (what, mend) = match memos.get(&name) {
-            _ if ids.contains(&name) => continue,
-            Some(root) if files::exists(Path::new(root)) => continue,
-            Some(root) if memo::unmounted(dirs, Path::new(root)).is_some() => continue,
-            Some(root) => {
-                let what = format!("silo still has a folder for `{root}`, which is gone and has no lease");
-                (what, "silo prune".to_owned())
-            }
-            None => {
-                let what = "silo has a folder for an instance nobody knows".to_owned();
-                (what, format!("rm -r {}", quoted(&folder)))
-            }
-        };
-        let finding = Finding::note("state-left-over", what).at(&folder);
-        found.push(finding.why("It holds a stamp and gates that nothing uses any more").mend(mend));
+        match memos.get(&name) {
+            _ if ids.contains(&name) => {}
+            Some(root) if files::exists(Path::new(root)) => {}
+            Some(root) if memo::unmounted(dirs, Path::new(root)).is_some() => {}
+            Some(root) => gone.push(root),
+            None => found.push(
+                Finding::note("state-left-over", "silo has a folder for an instance nobody knows")
+                    .at(&folder)
+                    .why("It holds a stamp and gates that nothing uses any more")
+                    .mend(format!("rm -r {}", quoted(&folder))),
+            ),
+        }
+    }
+    // One for all of them: as long as Docker does not answer, their number grows with each worktree.
+    gone.sort_unstable();
+    if let Some(first) = gone.first() {
+        let more = gone.len() - 1;
+        let and = if more > 0 { format!(" and {}", counted(more, "other root")) } else { String::new() };
+        let are = if more > 0 { "are gone and have no leases" } else { "is gone and has no lease" };
+        found.push(
+            Finding::note("state-left-over", format!("silo still remembers `{first}`{and}, which {are}"))
+                .at(&dirs.instances())
+                .why("Something of theirs may lie in Docker, which has to answer before they are forgotten")
+                .mend("silo prune"),
+        );
     }
     found
 }
