@@ -49,7 +49,7 @@ fn told(path: &Path, name: &str, fixed: Fixed) -> Finding {
         }
         // Most readers let the environment win, so that the line only counts outside instances.
         Shared::Name => Finding::note("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
-            .why("honcho, direnv's `dotenv` and `. ./.env` let the file win: each instance then has the same value")
+            .why("honcho, foreman, direnv's `dotenv` and `. ./.env` let the file win: each instance then has the same value")
             .mend("Leave the line out, unless what reads it lets the environment win"),
         Shared::Port(port, lease) => {
             let mend = match is_rc {
