@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::cluster::Names;
-use super::{COMMAND_WAIT, Context, cluster, exec};
+use super::{COMMAND_WAIT, Context, cluster, exec, servers};
 use crate::backend::hooks::{self, Point};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
@@ -15,7 +15,7 @@ use crate::store::project;
 use crate::store::release;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::lock::Wait;
-use crate::sys::{files, signals};
+use crate::sys::{files, listeners, signals};
 
 pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Result<u8, Failure> {
     let project = context.project().map_err(|failure| with_tilt(failure, nearest_record(context)))?;
@@ -58,6 +58,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     if !has_tilt && process.is_none() && doomed.is_none() && !clean {
         context.ui.step(&format!("No Tilt runs here; `{}` keeps its leases", settled.known.name));
     }
+    let something_ran = has_tilt || process.is_some();
     if let Some(process) = process {
         context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
         tilt::stop(&process)?;
@@ -93,6 +94,13 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         let both = [env_file.path.as_path(), &project.lockfile_path()];
         release::own(&context.dirs, &project.root, &both, &wait)?;
         context.ui.step("Removed env file and lockfile; the leases are free");
+    }
+    if clean || !something_ran {
+        let listened = listeners::ports().unwrap_or_default();
+        let known = &settled.known;
+        for line in servers::left_running(&known.name, &known.ports, &project.root, &listened) {
+            context.ui.step(&line);
+        }
     }
     Ok(signals::asked().map_or(0, signals::Asked::code))
 }

@@ -31,6 +31,7 @@ mod profiles;
 mod prune;
 mod recorded;
 mod require;
+mod servers;
 mod shell;
 mod status;
 mod up;

@@ -5,14 +5,13 @@
 //! taken over since it was shown. A root that is back, or is just being started, is left alone.
 
 mod neighbours;
-mod servers;
 
 use std::path::{Path, PathBuf};
 
 use neighbours::Neighbours;
 
 use super::census::{self, State};
-use super::{COMMAND_WAIT, Context, instance};
+use super::{COMMAND_WAIT, Context, instance, servers};
 use crate::backend::leftovers::{Inventory, Kind, Leftovers, Yard};
 use crate::cli::PruneArgs;
 use crate::core::leases::Instance;
@@ -21,7 +20,7 @@ use crate::failure::{Failure, code, quoted, shown};
 use crate::store::memo;
 use crate::store::release::{self, Fate};
 use crate::sys::lock::{self, Wait};
-use crate::sys::{files, signals};
+use crate::sys::{files, listeners, signals};
 
 /// A root that is gone, and what there still is of its instance.
 struct Doomed {
@@ -75,8 +74,11 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let all = doomed.len();
     doomed.retain(|one| one.entry.is_some() || job.forgets(one));
     context.ui.answer(&plan(job, &doomed))?;
-    for line in servers::left_running(&doomed) {
-        context.ui.step(&line);
+    let listened = listeners::ports().unwrap_or_default();
+    for (one, entry) in doomed.iter().filter_map(|one| Some((one, one.entry.as_ref()?))) {
+        for line in servers::left_running(&entry.name, &entry.ports, &one.root, &listened) {
+            context.ui.step(&line);
+        }
     }
     if leave_things {
         context.ui.step("Roots that are gone left things in Docker; `silo prune --clusters` removes these too");

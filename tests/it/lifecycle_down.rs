@@ -1,6 +1,7 @@
 //! `silo down`: what it stops, in which order, what it leaves, and what it refuses; and what `silo up` refuses.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Stdio};
 
@@ -150,6 +151,30 @@ fn where_nothing_runs_down_says_so() {
     sandbox.run(&app, ["env", "mine"]).success();
     sandbox.run(&app, ["down"]).success().stdout("").stderr("No Tilt runs here; `mine` keeps its leases\n");
     assert_eq!(registry(&sandbox).instances.len(), 1);
+}
+
+#[test]
+fn a_server_that_down_leaves_running_is_named_with_what_ends_it() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    sandbox.run(&app, ["env", "mine"]).success();
+    let port = sandbox.lockfile_ports(&app)["A"];
+    let serve = "import os, socket\nheld = socket.create_server((\"127.0.0.1\", int(os.environ[\"A\"])))\ninput()";
+    let mut server = sandbox.command("silo", &app);
+    let mut server =
+        server.args(["exec", "--", "python3", "-c", serve]).stdin(Stdio::piped()).spawn().expect("silo starts");
+    wait_until("listener", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let pid = server.id();
+    let told = format!("(pid {pid}) still listens on {port}; `kill {pid}` ends it\n");
+    for (args, first) in [
+        (vec!["down"], "No Tilt runs here; `mine` keeps its leases\nmine: `python"),
+        (vec!["down", "--clean"], "Removed env file and lockfile; the leases are free\nmine: `python"),
+    ] {
+        let ran = sandbox.run(&app, args).success();
+        assert!(ran.stderr.starts_with(first) && ran.stderr.ends_with(&told), "{ran:#?}");
+    }
+    server.kill().expect("it runs");
+    server.wait().expect("it has ended");
 }
 
 #[test]
