@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::builder::StyledStr;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::Cli;
+use crate::core::pages;
 
 /// The groups of the overview and the commands of each, in order. A command stands in exactly one.
 pub const GROUPS: &[(&str, &[&str])] = &[
@@ -38,8 +39,32 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             command().try_get_matches_from(words).err().unwrap_or(error)
         }
+        ErrorKind::InvalidSubcommand => led_on(error),
         _ => error,
     })
+}
+
+/// What other tools call it, and what is a page: clap would offer whatever is spelled like it.
+const LEADS: &[(&str, &str)] = &[
+    ("run", "silo exec -- CMD"),
+    ("start", "silo up"),
+    ("stop", "silo down"),
+    ("ps", "silo list"),
+    ("remove", "silo down --clean"),
+    ("rm", "silo down --clean"),
+    ("port", "silo get NAME"),
+];
+
+fn led_on(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    let known = LEADS.iter().find(|(name, _)| name == word).map(|(_, line)| (*line).to_owned());
+    let Some(line) = known.or_else(|| pages::page(word).map(|page| format!("silo doc {}", page.topic))) else {
+        return error;
+    };
+    error.remove(ContextKind::SuggestedSubcommand);
+    let tip = vec![StyledStr::from(format!("try '{line}'"))];
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tip));
+    error
 }
 
 /// Options in one line, for each command's own help explains them; commands in groups, aliases beside their names.

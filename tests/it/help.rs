@@ -101,3 +101,16 @@ fn help_needs_no_project_and_no_home() {
         sandbox.finish(silo).success().stderr("");
     }
 }
+
+#[test]
+fn a_word_of_other_tools_and_a_pages_name_lead_to_what_is_meant() {
+    let sandbox = Sandbox::new();
+    let tip = |args: &[&str], tip: &str| {
+        let ran = sandbox.run("", args).exit(2).stdout("");
+        assert_eq!(ran.stderr.lines().find(|line| line.contains("tip: ")), Some(format!("  tip: {tip}").as_str()));
+    };
+    tip(&["run", "npm", "start"], "try 'silo exec -- CMD'");
+    tip(&["help", "stop"], "try 'silo down'");
+    tip(&["help", "worktrees"], "try 'silo doc worktrees'");
+    tip(&["doctro"], "some similar subcommands exist: 'doc', 'doctor'");
+}
