@@ -37,14 +37,23 @@ pub fn scan(text: &str, declared: &BTreeMap<String, Option<u16>>) -> Vec<Fixed> 
     text.lines().enumerate().filter_map(judged).collect()
 }
 
+/// The names a text sets.
+pub fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(split).map(|(name, _)| name)
+}
+
 /// Name and value of `NAME=value` or `export NAME=value`, when the value is written out.
 fn assignment(line: &str) -> Option<(&str, &str)> {
+    split(line).filter(|(_, value)| !value.contains(['$', '`']))
+}
+
+/// The same, whatever the value is.
+fn split(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     let line = line.strip_prefix("export ").map_or(line, str::trim_start);
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end();
-    let value = value.trim_start().trim_matches(['"', '\'']);
-    (super::varname::is_identifier(name) && !value.contains(['$', '`'])).then_some((name, value))
+    super::varname::is_identifier(name).then_some((name, value.trim_start().trim_matches(['"', '\''])))
 }
 
 /// A leased port in a value: behind this machine's name, or alone where the variable is called a port.

@@ -101,6 +101,20 @@ fn a_port_silo_leases_for_itself_and_a_name_that_is_taken_are_not_told() {
 }
 
 #[test]
+fn a_port_from_a_variable_that_nothing_sets_is_told() {
+    let clinic = Clinic::new();
+    let app = clinic.project("app");
+    let ports =
+        "[\"${WEB_PORT}:1\", \"${OTHER_PORT:-5}:2\", \"${FROM_ENV}:3\", \"$$X:4\",\n      \"127.0.0.1:$DB_PORT:5\"]\n";
+    fs::write(app.join("compose.yaml"), format!("services:\n  web:\n    ports: {ports}")).expect("it is writable");
+    fs::write(app.join(".env"), "export FROM_ENV=$X\n").expect("it is writable");
+    let path = app.join("compose.yaml:4");
+    let mend = "Declare it below [ports] in silo.toml; the names silo sets already: silo diff";
+    clinic.only(&app, "compose-unset").counts_as_a_note().tells("Nothing sets `DB_PORT`", Some(&path), mend);
+    assert_eq!(clinic.found_with(&app, &[], &[("DB_PORT", "7")]).len(), 0);
+}
+
+#[test]
 fn a_file_that_cannot_be_looked_into_is_told() {
     let clinic = Clinic::new();
     let app = clinic.project("app");

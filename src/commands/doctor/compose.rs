@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::compose::{self, Fixed, HostPort, Kind, Scan};
+use crate::core::compose::{self, Fixed, HostPort, Kind, Scan, Used};
 use crate::core::config::{API_PORT, REGISTRY_PORT, TILT_PORT};
+use crate::core::dotenv;
 use crate::core::ports::PortSpec;
 use crate::core::tiltfile;
+use crate::core::vars;
 use crate::failure::{Failure, quoted};
 use crate::sys::files;
 
@@ -29,11 +31,14 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let Some(here) = &scene.here else { return Vec::new() };
     let (mut found, named) = tiltfiles(&here.root.join("Tiltfile"));
     let usual = NAMES.iter().chain(&OVERRIDES).map(|name| here.root.join(name)).filter(|path| files::exists(path));
-    let (mut seen, mut used) = (BTreeSet::new(), BTreeSet::new());
+    let (mut seen, mut used, mut open) = (BTreeSet::new(), Used::new(), Vec::new());
+    let known = known(scene, &here.root);
     let mut scanned = Vec::new();
     for path in usual.chain(named).take(LIMITS.1) {
         if seen.insert(files::canonical(&path).unwrap_or_else(|_| path.clone())) {
             let scan = scan(&path).map(|scan| {
+                let lines = scan.used.iter().filter_map(|(name, line)| Some((name, (*line)?)));
+                open.extend(lines.filter(|(name, _)| !known(name)).map(|(name, line)| unset(&path, name, line)));
                 used.extend(scan.used);
                 scan.fixed
             });
@@ -49,7 +54,32 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             Err(finding) => found.push(*finding),
         }
     }
+    found.append(&mut open);
     found
+}
+
+/// Whether compose finds a variable inside the instance: silo sets it, the shell or the project's `.env` has it.
+fn known(scene: &Scene, root: &Path) -> impl Fn(&str) -> bool {
+    let own = declared(scene);
+    // With a `silo.toml` that cannot be read nothing is known of what it declares.
+    let settings = scene.settings();
+    let built_in = settings.as_ref().map(vars::built_in_names);
+    let text = text(&root.join(".env")).unwrap_or_default();
+    let outside = scene.outside.clone();
+    move |name| {
+        own.contains_key(name)
+            || built_in.as_ref().is_none_or(|names| names.contains(&name))
+            || outside.get(name).is_some()
+            || dotenv::names(&text).any(|set| set == name)
+    }
+}
+
+/// A port that nothing stands behind.
+fn unset(path: &Path, name: &str, line: usize) -> Finding {
+    Finding::note("compose-unset", format!("Nothing sets `{name}`, which the ports are read from"))
+        .at_line(path, line)
+        .why("docker compose takes it for empty, and the port is left to chance")
+        .mend("Declare it below [ports] in silo.toml; the names silo sets already: silo diff")
 }
 
 /// The Tiltfile and those it loads: findings, and the compose files they name.

@@ -3,7 +3,7 @@
 
 mod ports;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::yaml::{Id, ROOT, Tree};
 
@@ -42,13 +42,16 @@ pub struct Fixed {
     pub port: Option<HostPort>,
 }
 
+/// Variables that ports take from the environment, with the first line where one has no default beside it.
+pub type Used = BTreeMap<String, Option<usize>>;
+
 /// What a file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scan {
     /// What is fixed, by line.
     pub fixed: Vec<Fixed>,
-    /// The variables its ports take from the environment.
-    pub used: BTreeSet<String>,
+    /// The variables its ports take from the environment, with the line where one has no default beside it.
+    pub used: Used,
 }
 
 /// Finds what is fixed.
@@ -57,7 +60,7 @@ pub struct Scan {
 /// [`Unreadable`] when it is not YAML.
 pub fn scan(text: &str) -> Result<Scan, Unreadable> {
     let Some(tree) = Tree::parse(text)? else { return Ok(Scan::default()) };
-    let (mut found, mut used) = (Vec::new(), BTreeSet::new());
+    let (mut found, mut used) = (Vec::new(), Used::new());
     if let Some((value, line)) = tree.get(ROOT, "name").and_then(|name| fixed_text(&tree, name)) {
         let instead = "${COMPOSE_PROJECT_NAME}".to_owned();
         found.push(Fixed { kind: Kind::ProjectName, line, owner: String::new(), value, instead, port: None });
@@ -98,7 +101,7 @@ fn fixed_text(tree: &Tree, id: Id) -> Option<(String, usize)> {
     Some((text.to_owned(), tree.line(id)))
 }
 
-fn host_port(tree: &Tree, item: Id, service: &str, used: &mut BTreeSet<String>) -> Option<Fixed> {
+fn host_port(tree: &Tree, item: Id, service: &str, used: &mut Used) -> Option<Fixed> {
     let (id, port) = if let Some(text) = tree.text(item) {
         (item, HostPort::short(text))
     } else {
@@ -107,7 +110,10 @@ fn host_port(tree: &Tree, item: Id, service: &str, used: &mut BTreeSet<String>) 
         (published, HostPort::long(tree.text(published)?, target))
     };
     let written = tree.text(id)?;
-    used.extend(ports::variables(written));
+    for (name, has_default) in ports::variables(written) {
+        let line = used.entry(name).or_default();
+        *line = line.or((!has_default).then(|| tree.line(id)));
+    }
     let (value, owner) = (written.to_owned(), service.to_owned());
     Some(Fixed { kind: Kind::HostPort, line: tree.line(id), owner, value, instead: String::new(), port: Some(port?) })
 }

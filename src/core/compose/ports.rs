@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{Fixed, Kind};
+use super::{Fixed, Kind, Used};
 use crate::core::varname;
 
 /// A host port that is written out, or a range of them.
@@ -67,7 +67,7 @@ impl HostPort {
 
 /// Chooses the variable of each host port, and what to write with it. `declared` are the names of `silo.toml` with the
 /// defaults of its ports, `used` what the files take from the environment already.
-pub fn name_all(found: &mut [&mut Fixed], declared: &BTreeMap<String, Option<u16>>, used: &BTreeSet<String>) {
+pub fn name_all(found: &mut [&mut Fixed], declared: &BTreeMap<String, Option<u16>>, used: &Used) {
     let mut ports: Vec<(&str, &mut HostPort, &mut String)> = Vec::new();
     for fixed in found {
         let Fixed { kind: Kind::HostPort, owner, port: Some(port), instead, .. } = &mut **fixed else { continue };
@@ -82,7 +82,7 @@ pub fn name_all(found: &mut [&mut Fixed], declared: &BTreeMap<String, Option<u16
         }
     }
     for (_, port, _) in ports.iter_mut().filter(|(_, port, _)| port.variable.0.is_empty() && port.many == 1) {
-        let own = |name: &str| given.get(name).map_or(!used.contains(name), |first| *first == port.first);
+        let own = |name: &str| given.get(name).map_or(!used.contains_key(name), |first| *first == port.first);
         let inside = port.container.is_some();
         if let Some((name, _)) = declared.iter().find(|(name, it)| inside && **it == port.container && own(name)) {
             given.insert(name.clone(), port.first);
@@ -104,7 +104,7 @@ pub fn name_all(found: &mut [&mut Fixed], declared: &BTreeMap<String, Option<u16
             let mut names = alone.into_iter().chain([format!("{service}_{first}_PORT"), plain]).chain(more);
             let is_free = |name: &String| {
                 let is_own = given.get(name).is_none_or(|own| *own == first);
-                is_own && !declared.contains_key(name) && !used.contains(name) && varname::check(name).is_ok()
+                is_own && !declared.contains_key(name) && !used.contains_key(name) && varname::check(name).is_ok()
             };
             let name = names.find(is_free).expect("few names are taken, and there is a number for each");
             given.insert(name.clone(), first);
@@ -114,14 +114,17 @@ pub fn name_all(found: &mut [&mut Fixed], declared: &BTreeMap<String, Option<u16
     }
 }
 
-/// The names of the variables a text takes from the environment.
-pub(super) fn variables(text: &str) -> Vec<String> {
+/// The names of the variables a text takes from the environment, and whether something stands in for each (`${A:-1}`).
+pub(super) fn variables(text: &str) -> Vec<(String, bool)> {
     let bare = text.replace("$$", "");
-    let name = |(at, _): (usize, &str)| -> String {
-        let rest = bare[at + 1..].trim_start_matches('{');
-        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    let name = |(at, _): (usize, &str)| -> (String, bool) {
+        let behind = &bare[at + 1..];
+        let rest = behind.trim_start_matches('{');
+        let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let has_default = rest.len() < behind.len() && !rest[name.len()..].starts_with('}');
+        (name, has_default)
     };
-    bare.match_indices('$').map(name).filter(|name| !name.is_empty()).collect()
+    bare.match_indices('$').map(name).filter(|(name, _)| !name.is_empty()).collect()
 }
 
 /// `3000` or `3000-3005`: the first and the last.
