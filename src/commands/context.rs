@@ -13,10 +13,10 @@ use crate::core::environment::Environment;
 use crate::core::lockfile::InstanceState;
 use crate::core::ports::Reason;
 use crate::core::settings::UserSettings;
-use crate::failure::{Failure, shown};
+use crate::failure::{Failure, quoted, shown};
 use crate::store::instances::{self, Ask, Case, Settled, World};
 use crate::store::project::Project;
-use crate::store::settings;
+use crate::store::{settings, worktree};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
 use crate::sys::{clock, files, net, random, signals};
@@ -95,7 +95,21 @@ impl Context {
     pub(super) fn project(&self) -> Result<Project, Failure> {
         let project = Project::load(&self.folder, self.config.as_deref())?;
         self.ui.detail(&format!("Config: {}", shown(&project.file)));
+        if let Some(top) = self.worktree_without_config(&project.root) {
+            let copy = format!("cp {} {}", quoted(&project.file), quoted(&top));
+            let root = shown(&project.root);
+            self.ui.warn(&format!(
+                "The worktree `{}` has no `silo.toml`: this is the instance of `{root}`; for one of its own: `{copy}`",
+                shown(&top)
+            ));
+        }
         Ok(project)
+    }
+
+    /// The worktree this folder is in, when the project found above it is another checkout of the same repository.
+    pub(super) fn worktree_without_config(&self, root: &Path) -> Option<PathBuf> {
+        let by_walking = self.config.is_none();
+        by_walking.then(|| worktree::without_config(&self.folder, root, rustix::process::geteuid().as_raw()))?
     }
 
     /// The environment as it is outside every instance.

@@ -40,6 +40,18 @@ pub fn membership(folder: &Path, uid: u32) -> Option<Membership> {
     owned.then(|| Membership { place: folder.strip_prefix(top).unwrap_or(folder).to_path_buf(), common_dir, git_dir })
 }
 
+/// The linked worktree a folder is in, when it lies below a root of the same repository: its branch has no `silo.toml`, and the
+/// root's, which belongs to another checkout, is found above it.
+pub fn without_config(folder: &Path, root: &Path, uid: u32) -> Option<PathBuf> {
+    let folder = files::canonical(folder).ok()?;
+    let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
+    if top == root || !top.starts_with(root) {
+        return None;
+    }
+    let same = membership(top, uid)?.common_dir == membership(root, uid)?.common_dir;
+    same.then(|| top.to_path_buf())
+}
+
 /// The branch a canonical folder stands on, in a linked worktree or a plain clone that belongs to the user `uid`; none
 /// while `HEAD` is detached, and for everything [`membership`] does not believe.
 pub fn branch(folder: &Path, uid: u32) -> Option<String> {

@@ -243,3 +243,33 @@ fn each_worktree_has_its_own_name_and_ports() {
     assert_agreed(&sandbox, &main);
     assert_agreed(&sandbox, &feature);
 }
+
+#[test]
+fn a_worktree_below_the_project_whose_branch_has_no_config_is_told_until_it_has_one() {
+    let sandbox = Sandbox::new();
+    let main = sandbox.dir("app");
+    fs::create_dir(&main).expect("the sandbox is writable");
+    fs::write(main.join(".gitignore"), ".silo.lock\n.localnet.env\ntrees\n").expect("the project is writable");
+    sandbox.git(&main, ["init", "--quiet"]);
+    commit(&sandbox, &main);
+    let old = worktree(&sandbox, &main, "app/trees/old");
+    fs::create_dir(old.join("deep")).expect("it is there");
+    sandbox.trusted("app", RANDOM);
+    sandbox.run(&main, ["env", "main"]).success();
+    let told = "Warning: The worktree `$SANDBOX/projects/app/trees/old` has no `silo.toml`: this is the instance of \
+                `$SANDBOX/projects/app`; for one of its own: `cp $SANDBOX/projects/app/silo.toml \
+                $SANDBOX/projects/app/trees/old`\n";
+    let name = |dir: &Path, told: &str| {
+        sandbox.run(dir, ["exec", "printenv", "WORKSPACE_NAME"]).success().stderr(told).stdout.trim_end().to_owned()
+    };
+    assert_eq!(name(&old.join("deep"), told), "main");
+    let doctor = sandbox.run(&old, ["doctor"]).exit(1);
+    assert!(doctor.stdout.contains("[worktree-without-config]"), "{doctor:#?}");
+    sandbox.run(&main, ["exec", "-C", "trees", "true"]).success().stderr("");
+    // What is asked for by name is meant.
+    sandbox.run(&old, ["-c", "../../silo.toml", "exec", "true"]).success().stderr("");
+    fs::copy(main.join("silo.toml"), old.join("silo.toml")).expect("it is ours");
+    sandbox.run(&old, ["env"]).success();
+    assert_ne!(name(&old, ""), "main");
+    assert_eq!(trust(&sandbox, &old), "allowed");
+}

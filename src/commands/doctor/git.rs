@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::finding::{Finding, Fix};
-use super::scene::Scene;
+use super::scene::{Here, Scene};
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::environment::Environment;
 use crate::core::lockfile::FILE_NAME;
 use crate::failure::quoted;
+use crate::store::project::CONFIG_NAME;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::files;
 
@@ -27,7 +28,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let output = here.config.as_ref().map_or(DEFAULT_OUTPUT, |config| config.output.as_str());
     let names = [FILE_NAME, output];
     let git = Git::of(scene, root);
-    let mut found = Vec::new();
+    let mut found: Vec<Finding> = here.astray.iter().map(|top| without_config(here, top)).collect();
     let (tracked, free): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| git.tracks(name));
     found.extend(tracked.iter().map(|name| {
         Finding::problem("tracked", format!("git tracks `{name}`, which is this folder's alone"))
@@ -49,6 +50,15 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// A worktree whose branch has no `silo.toml` lies below another checkout that has one.
+fn without_config(here: &Here, top: &Path) -> Finding {
+    let file = here.project.as_ref().map_or_else(|| here.root.join(CONFIG_NAME), |project| project.file.clone());
+    Finding::problem("worktree-without-config", format!("This worktree has no `{CONFIG_NAME}`"))
+        .at(top)
+        .why("It lies below another checkout, and so has that one's instance: the same ports and data")
+        .mend(format!("cp {} {}", quoted(&file), quoted(top)))
 }
 
 /// git in a root; without git, its `.gitignore` alone.

@@ -17,6 +17,8 @@ use crate::sys::files;
 pub(super) struct Here {
     /// Its canonical root.
     pub(super) root: PathBuf,
+    /// The worktree silo was called in, when it is another checkout below the root, without a config file.
+    pub(super) astray: Option<PathBuf>,
     /// The project, when its config file can be read.
     pub(super) project: Option<Project>,
     /// Its config, when that is valid.
@@ -61,7 +63,8 @@ impl Scene {
             leases: registry::peek(&context.dirs).unwrap_or_default(),
             here: here.map(|(root, project)| {
                 let config = project.as_ref().and_then(|project| project.config().ok());
-                Here { root, project, config }
+                let astray = context.worktree_without_config(&root);
+                Here { root, astray, project, config }
             }),
             silo: super::super::hook::program(&context.environment, &context.program).ok(),
         })
