@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::geteuid;
+
 use super::{gate, holder, hook};
 use crate::cli::{Command, Global};
 use crate::core::activation::{self, Undo};
@@ -15,7 +17,7 @@ use crate::core::ports::Reason;
 use crate::core::settings::UserSettings;
 use crate::failure::{Failure, quoted, shown};
 use crate::store::instances::{self, Ask, Case, Settled, World};
-use crate::store::project::Project;
+use crate::store::project::{self, Project};
 use crate::store::{settings, worktree};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
@@ -93,7 +95,13 @@ impl Context {
 
     /// The project of the folder, or of `-c`.
     pub(super) fn project(&self) -> Result<Project, Failure> {
-        let project = Project::load(&self.folder, self.config.as_deref())?;
+        let project = Project::load(&self.folder, self.config.as_deref()).map_err(|failure| {
+            let is_missing = self.config.is_none() && project::find_upward(&self.folder).is_none();
+            let elsewhere = is_missing.then(|| worktree::config_elsewhere(&self.folder, geteuid().as_raw())).flatten();
+            let Some((top, file)) = elsewhere else { return failure };
+            let hint = "Another worktree has one; until this branch has it, too:";
+            Failure { hints: vec![format!("{hint} `cp {} {}`", quoted(&file), quoted(&top))], ..failure }
+        })?;
         self.ui.detail(&format!("Config: {}", shown(&project.file)));
         if let Some(top) = self.worktree_without_config(&project.root) {
             let copy = format!("cp {} {}", quoted(&project.file), quoted(&top));
@@ -109,7 +117,7 @@ impl Context {
     /// The worktree this folder is in, when the project found above it is another checkout of the same repository.
     pub(super) fn worktree_without_config(&self, root: &Path) -> Option<PathBuf> {
         let by_walking = self.config.is_none();
-        by_walking.then(|| worktree::without_config(&self.folder, root, rustix::process::geteuid().as_raw()))?
+        by_walking.then(|| worktree::without_config(&self.folder, root, geteuid().as_raw()))?
     }
 
     /// The environment as it is outside every instance.

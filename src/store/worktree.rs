@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::project::CONFIG_NAME;
 use crate::core::branch::{self, Checkout};
 use crate::sys::files;
 
@@ -50,6 +51,16 @@ pub fn without_config(folder: &Path, root: &Path, uid: u32) -> Option<PathBuf> {
     }
     let same = membership(top, uid)?.common_dir == membership(root, uid)?.common_dir;
     same.then(|| top.to_path_buf())
+}
+
+/// The top of the worktree a folder is in, and the `silo.toml` that another worktree of its repository has there, the main one's
+/// first.
+pub fn config_elsewhere(folder: &Path, uid: u32) -> Option<(PathBuf, PathBuf)> {
+    let folder = files::canonical(folder).ok()?;
+    let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
+    let others = siblings(&membership(top, uid)?, uid);
+    let file = others.into_iter().rev().map(|other| other.join(CONFIG_NAME)).find(|file| files::is_file(file))?;
+    Some((top.to_path_buf(), file))
 }
 
 /// The branch a canonical folder stands on, in a linked worktree or a plain clone that belongs to the user `uid`; none

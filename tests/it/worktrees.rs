@@ -273,3 +273,28 @@ fn a_worktree_below_the_project_whose_branch_has_no_config_is_told_until_it_has_
     assert_ne!(name(&old, ""), "main");
     assert_eq!(trust(&sandbox, &old), "allowed");
 }
+
+#[test]
+fn a_worktree_without_a_config_is_led_to_that_of_another() {
+    let sandbox = Sandbox::new();
+    let main = sandbox.dir("app");
+    fs::create_dir(&main).expect("the sandbox is writable");
+    fs::write(main.join(".gitignore"), ".silo.lock\n.localnet.env\n").expect("the project is writable");
+    sandbox.git(&main, ["init", "--quiet"]);
+    commit(&sandbox, &main);
+    let old = worktree(&sandbox, &main, "old");
+    let deep = old.join("deep");
+    fs::create_dir(&deep).expect("it is there");
+    let hint = |hint: &str| {
+        let told = format!("Error: No `silo.toml` in `$SANDBOX/projects/old/deep` or above\nHint: {hint}\n");
+        sandbox.run(&deep, ["env"]).exit(1).stderr(&told);
+    };
+    hint("Run `silo init` in the project's folder to make one");
+    sandbox.trusted("app", RANDOM);
+    hint(
+        "Another worktree has one; until this branch has it, too: \
+         `cp $SANDBOX/projects/app/silo.toml $SANDBOX/projects/old`",
+    );
+    fs::copy(main.join("silo.toml"), old.join("silo.toml")).expect("it is ours");
+    assert_eq!(trust(&sandbox, &old), "allowed");
+}
