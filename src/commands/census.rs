@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
+use super::servers::{self, Servers};
 use crate::backend::k3d::{Cluster, K3d};
 use crate::backend::tilt;
 use crate::core::config::{API_PORT, TILT_PORT};
@@ -28,6 +29,8 @@ pub(super) enum State {
     Running,
     /// A `silo up` is on the way.
     Starting,
+    /// Its Tilt does not run, and somebody listens on a port of the project's.
+    Listening,
     /// It is there and nothing runs.
     Stopped,
     /// Its folder is gone.
@@ -44,6 +47,7 @@ impl State {
         match self {
             Self::Running => "running",
             Self::Starting => "starting",
+            Self::Listening => "listening",
             Self::Stopped => "stopped",
             Self::Gone => "gone",
             Self::Unmounted => "unmounted",
@@ -67,6 +71,8 @@ pub(super) struct Seen {
     pub(super) branch: Option<String>,
     /// Its cluster and how that stands; none where it has none.
     pub(super) cluster: Option<(String, &'static str)>,
+    /// The variables whose ports somebody listens on.
+    pub(super) listening: Vec<String>,
     /// Whether this shell, or else this folder, is in it.
     pub(super) current: bool,
 }
@@ -94,6 +100,7 @@ pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
     let dirs = context.dirs.clone();
     let looked = together::ask(instances.clone(), DISKS, move |instance| look(&dirs, instance));
     let clusters = clusters.join().ok().flatten();
+    let servers = Servers::look();
     let here = here(context, &instances);
     let seen = instances.into_iter().zip(looked).map(|(instance, looked)| {
         let current = here.as_deref() == Some(instance.root.as_str());
@@ -101,7 +108,13 @@ pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
         let host = looked.host.unwrap_or_else(|| "localhost".to_owned());
         let address = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
         let cluster = instance.ports.contains_key(API_PORT).then(|| standing(&instance, clusters.as_deref()));
-        Seen { state: looked.state, tilt: looked.tilt, address, branch: looked.branch, cluster, current, instance }
+        let listening = servers.on(&instance.ports);
+        let state = if looked.state == State::Stopped && servers::has_own(&listening) {
+            State::Listening
+        } else {
+            looked.state
+        };
+        Seen { state, tilt: looked.tilt, address, branch: looked.branch, cluster, listening, current, instance }
     });
     Ok(seen.collect())
 }

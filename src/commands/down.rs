@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::cluster::Names;
-use super::{COMMAND_WAIT, Context, cluster, exec, servers};
+use super::servers::Servers;
+use super::{COMMAND_WAIT, Context, cluster, exec};
 use crate::backend::hooks::{self, Point};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
@@ -15,7 +16,7 @@ use crate::store::project;
 use crate::store::release;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::lock::Wait;
-use crate::sys::{files, listeners, signals};
+use crate::sys::{files, signals};
 
 pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Result<u8, Failure> {
     let project = context.project().map_err(|failure| with_tilt(failure, nearest_record(context)))?;
@@ -96,9 +97,8 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         context.ui.step("Removed env file and lockfile; the leases are free");
     }
     if clean || !something_ran {
-        let listened = listeners::ports().unwrap_or_default();
         let known = &settled.known;
-        for line in servers::left_running(&known.name, &known.ports, &project.root, &listened) {
+        for line in Servers::look().left_running(&known.name, &known.ports, &project.root) {
             context.ui.step(&line);
         }
     }

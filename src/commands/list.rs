@@ -55,7 +55,9 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             }
         } else {
             let lines = lines(context, &seen, width);
-            let state = |seen: &Seen| format!("{:?}\n", (&seen.instance, seen.state, seen.tilt, &seen.cluster));
+            let state = |seen: &Seen| {
+                format!("{:?}\n", (&seen.instance, seen.state, seen.tilt, &seen.cluster, &seen.listening))
+            };
             let now = match &screen {
                 // Ages are kept true, and the width is that of now.
                 Some(_) => format!("{width:?}{lines:?}"),
@@ -122,7 +124,7 @@ fn lines(context: &Context, seen: &[Seen], width: Option<usize>) -> Vec<Vec<Cell
 fn row(seen: &Seen, home: &Path, longest: usize) -> Vec<Cell> {
     let instance = &seen.instance;
     let tone = match seen.state {
-        State::Running => Tone::Good,
+        State::Running | State::Listening => Tone::Good,
         State::Starting => Tone::Busy,
         State::Stopped => Tone::Faint,
         State::Gone | State::Unmounted | State::Silent => Tone::Bad,
@@ -159,6 +161,7 @@ fn object(seen: &Seen) -> Value {
         "root": instance.root,
         "branch": seen.branch,
         "ports": instance.ports,
+        "listening": seen.listening,
         "tilt": seen.tilt.map(|pid| json!({ "pid": pid, "url": seen.address })),
         "cluster": seen.cluster.as_ref().map(|(name, state)| json!({ "name": name, "state": state })),
         "created": instance.created,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use neighbours::Neighbours;
 
 use super::census::{self, State};
-use super::{COMMAND_WAIT, Context, instance, servers};
+use super::servers::Servers;
+use super::{COMMAND_WAIT, Context, instance};
 use crate::backend::leftovers::{Inventory, Kind, Leftovers, Yard};
 use crate::cli::PruneArgs;
 use crate::core::leases::Instance;
@@ -20,7 +21,7 @@ use crate::failure::{Failure, code, quoted, shown};
 use crate::store::memo;
 use crate::store::release::{self, Fate};
 use crate::sys::lock::{self, Wait};
-use crate::sys::{files, listeners, signals};
+use crate::sys::{files, signals};
 
 /// A root that is gone, and what there still is of its instance.
 struct Doomed {
@@ -74,9 +75,9 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let all = doomed.len();
     doomed.retain(|one| one.entry.is_some() || job.forgets(one));
     context.ui.answer(&plan(job, &doomed))?;
-    let listened = listeners::ports().unwrap_or_default();
+    let servers = Servers::look();
     for (one, entry) in doomed.iter().filter_map(|one| Some((one, one.entry.as_ref()?))) {
-        for line in servers::left_running(&entry.name, &entry.ports, &one.root, &listened) {
+        for line in servers.left_running(&entry.name, &entry.ports, &one.root) {
             context.ui.step(&line);
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::cluster::Names;
 use super::recorded::vars;
+use super::servers::{self, Servers};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::activation::Undo;
@@ -60,12 +61,15 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let vars = vars(context, &config, &recorded);
     let names = Names::of(&vars);
     let found = found(context, &project, &recorded, names.as_ref());
+    let listening = Servers::look().on(&recorded.ports);
     let told = Told {
         state: match (&found.tilt, found.starting) {
             (Some(_), _) => "running",
             (None, true) => "starting",
+            (None, false) if servers::has_own(&listening) => "listening",
             (None, false) => "stopped",
         },
+        listening,
         shell: Shell::of(context, &project),
         address: recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port)),
         urls: vars.urls().collect(),
@@ -91,6 +95,8 @@ struct Told<'a> {
     found: &'a Found,
     names: Option<&'a Names>,
     state: &'static str,
+    /// The variables whose ports somebody listens on.
+    listening: Vec<String>,
     /// Where Tilt is found in the browser, whether it runs or not.
     address: Option<String>,
     /// The image registry's name with its port.
@@ -151,6 +157,7 @@ impl Told<'_> {
             })),
             "envFile": self.env_file,
             "ports": recorded.ports,
+            "listening": self.listening,
             "urls": self.urls,
         })
     }
@@ -176,7 +183,8 @@ impl Told<'_> {
         lines.push(format!("Trust: {}{mend}", self.trust.word()));
         lines.push(format!("This shell: {}", self.shell.text()));
         lines.push("Ports:".to_owned());
-        lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}")));
+        let listens = |name| if self.listening.contains(name) { " (listening)" } else { "" };
+        lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}{}", listens(name))));
         if !self.urls.is_empty() {
             lines.push("URLs:".to_owned());
         }

@@ -15,6 +15,18 @@ pub fn ports() -> Option<HashSet<u16>> {
     imp::ports()
 }
 
+/// Every port on which a process listens that this user may see; where the system has a table, of any user.
+pub fn visible_ports() -> HashSet<u16> {
+    ports().unwrap_or_else(imp::visible_ports)
+}
+
+/// The ports in what `lsof -Fn` prints, a line for each field: `n127.0.0.1:3000`, `n*:3000`.
+#[cfg(any(test, not(target_os = "linux")))]
+fn named(fields: &str) -> HashSet<u16> {
+    let port = |line: &str| line.strip_prefix('n')?.rsplit_once(':')?.1.parse().ok();
+    fields.lines().filter_map(port).collect()
+}
+
 /// The rows of listeners in the text of `/proc/net/tcp` or `tcp6`: port and inode.
 #[cfg(any(test, target_os = "linux"))]
 fn rows(table: &str) -> Vec<(u16, u64)> {
@@ -41,6 +53,10 @@ mod imp {
         // Without IPv6 there is no second table.
         let second = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
         Some([first, second].iter().flat_map(|table| super::rows(table)).map(|(port, _)| port).collect())
+    }
+
+    pub(super) fn visible_ports() -> HashSet<u16> {
+        HashSet::new()
     }
 
     pub(super) fn holder(port: u16) -> Option<Process> {
@@ -76,13 +92,21 @@ mod imp {
         None
     }
 
+    pub(super) fn visible_ports() -> HashSet<u16> {
+        lsof("-iTCP", "-Fn").map(|fields| super::named(&fields)).unwrap_or_default()
+    }
+
     pub(super) fn holder(port: u16) -> Option<Process> {
+        let fields = lsof(&format!("-iTCP:{port}"), "-Fp")?;
+        processes::look(fields.lines().find_map(|line| line.strip_prefix('p')?.parse().ok())?)
+    }
+
+    fn lsof(which: &str, field: &str) -> Option<String> {
         let environment: Environment = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")].into_iter().collect();
-        let arguments = vec!["-nP".into(), format!("-iTCP:{port}").into(), "-sTCP:LISTEN".into(), "-Fp".into()];
+        let arguments = ["-nP", which, "-sTCP:LISTEN", field].map(Into::into).to_vec();
         let cmd = Cmd { program: "lsof", arguments, environment: &environment, folder: Path::new("/") };
         let captured = cmd.capture(Duration::from_secs(5)).ok()?;
-        let text = String::from_utf8_lossy(&captured.stdout).into_owned();
-        processes::look(text.lines().find_map(|line| line.strip_prefix('p')?.parse().ok())?)
+        Some(String::from_utf8_lossy(&captured.stdout).into_owned())
     }
 }
 
@@ -97,9 +121,16 @@ mod tests {
             let port = listener.local_addr().expect("it is bound").port();
             assert_eq!(holder(port).map(|process| process.pid), Some(std::process::id()));
             assert!(ports().is_none_or(|ports| ports.contains(&port)));
+            assert!(visible_ports().contains(&port));
             drop(listener);
             assert_eq!(holder(port), None);
         }
+    }
+
+    #[test]
+    fn lsof_names_the_address_before_the_port() {
+        let fields = "p77\nf3\nn127.0.0.1:3000\nf4\nn[::1]:3001\np78\nf5\nn*:3002\nf6\nn*:*\n";
+        assert_eq!(named(fields), [3000, 3001, 3002].into());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `silo list`: every instance, as it really is.
 
 use std::fs;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -49,6 +50,36 @@ fn every_instance_is_listed_by_name_and_the_current_one_marked() {
     assert_eq!(listed[1]["current"], json!(true), "the shell's instance counts before the folder's");
     assert_eq!(listed[0]["ports"], json!({ "API_PORT": api }));
     assert_eq!(listed[0]["profile"], json!("p"));
+}
+
+#[test]
+fn what_runs_without_tilt_is_seen_by_its_ports() {
+    let sandbox = Sandbox::new();
+    let [web, tilt] = free_ports();
+    let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web), ("TILT_PORT", tilt)]));
+    sandbox.run(&app, ["env", "app"]).success();
+    let tells = |state: &str, listening: &[&str]| {
+        for command in ["ls", "status"] {
+            let ran = sandbox.run(&app, [command, "--json"]).success();
+            let told: Value = serde_json::from_slice(&ran.bytes).expect("it answers in JSON");
+            let told = if command == "ls" { &told[0] } else { &told };
+            assert_eq!((&told["state"], &told["listening"]), (&json!(state), &json!(listening)), "{command}");
+        }
+        sandbox.run(&app, ["status"]).success().stdout
+    };
+    let listen = |port| TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+    // A port of silo's own makers says nothing of the project's.
+    let _tilt = listen(tilt);
+    tells("stopped", &["TILT_PORT"]);
+    let server = listen(web);
+    let text = tells("listening", &["WEB_PORT", "TILT_PORT"]);
+    assert!(
+        text.contains("State: listening\n") && text.contains(&format!("  WEB_PORT: {web} (listening)\n")),
+        "{text}"
+    );
+    drop(server);
+    let text = tells("stopped", &["TILT_PORT"]);
+    assert!(text.contains(&format!("  WEB_PORT: {web}\n")), "{text}");
 }
 
 #[test]

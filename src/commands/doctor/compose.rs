@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::compose::{self, Fixed, HostPort, Kind, Scan, Used};
-use crate::core::config::{API_PORT, REGISTRY_PORT, TILT_PORT};
+use crate::core::config::OWN_PORTS;
 use crate::core::dotenv;
 use crate::core::ports::PortSpec;
 use crate::core::tiltfile;
@@ -130,13 +130,12 @@ fn unread(id: &'static str, failure: Failure, path: &Path) -> Finding {
 
 /// The names of `silo.toml`, with the defaults of its ports; what silo leases for itself has none that a file may have.
 pub(super) fn declared(scene: &Scene) -> BTreeMap<String, Option<u16>> {
-    let own = [REGISTRY_PORT.0, TILT_PORT.0, API_PORT];
-    let mut names: BTreeMap<String, Option<u16>> = own.map(|name| (name.to_owned(), None)).into();
+    let mut names: BTreeMap<String, Option<u16>> = OWN_PORTS.map(|name| (name.to_owned(), None)).into();
     let Some(settings) = scene.settings() else { return names };
     names.extend(settings.hosts.into_keys().chain(settings.urls.into_keys()).map(|name| (name, None)));
     for (name, spec) in settings.ports {
         let default = match spec {
-            PortSpec::Default(port) => Some(port).filter(|_| !own.contains(&name.as_str())),
+            PortSpec::Default(port) => Some(port).filter(|_| !OWN_PORTS.contains(&name.as_str())),
             PortSpec::Random => None,
         };
         names.insert(name, default);

@@ -27,6 +27,8 @@ pub const TILT_PORT: (&str, u16) = ("TILT_PORT", 10350);
 
 /// The port variable of the cluster's API server; leased implicitly once a cluster is to be made.
 pub const API_PORT: &str = "K3D_API_PORT";
+/// The variables of the ports that silo leases for what it starts itself.
+pub const OWN_PORTS: [&str; 3] = [REGISTRY_PORT.0, TILT_PORT.0, API_PORT];
 
 /// The JSON Schema of `silo.toml`, for editors; a test keeps it at what [`parse`] takes.
 pub const SCHEMA: &str = include_str!("../../../docs/schema/silo.schema.json");
