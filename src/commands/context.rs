@@ -116,7 +116,7 @@ impl Context {
 
     /// The worktree this folder is in, when the project found above it is another checkout of the same repository.
     pub(super) fn worktree_without_config(&self, root: &Path) -> Option<PathBuf> {
-        let by_walking = self.config.is_none();
+        let by_walking = self.config.is_none() && self.folder != root;
         by_walking.then(|| worktree::without_config(&self.folder, root, geteuid().as_raw()))?
     }
 

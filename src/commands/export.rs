@@ -13,7 +13,7 @@ use crate::core::environment::Environment;
 use crate::core::shell::Shell;
 use crate::core::source::one_line;
 use crate::core::trust::Trust;
-use crate::failure::{Failure, code, shown};
+use crate::failure::{Failure, code, quoted, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::project::{self, Project};
 use crate::store::release;
@@ -161,6 +161,15 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
         Fate::Enter(known) => {
             if at_prompt {
                 context.ui.hook(&activation_line(&known.name, &known.ports));
+                let root = Path::new(known.get("SILO_ROOT").unwrap_or_default());
+                if let Some(top) = context.worktree_without_config(root) {
+                    let copy = format!("cp {} {}", quoted(&root.join(project::CONFIG_NAME)), quoted(&top));
+                    context.ui.hook(&format!(
+                        "`{}` has no `silo.toml`: this is the instance of `{}`; for one of its own: `{copy}`",
+                        shown(&top),
+                        shown(root)
+                    ));
+                }
             }
             let outside = context.outside();
             let asked = outside.text("SILO_PROFILE").filter(|asked| known.profile.as_deref() != Some(asked));

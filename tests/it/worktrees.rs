@@ -263,6 +263,13 @@ fn a_worktree_below_the_project_whose_branch_has_no_config_is_told_until_it_has_
         sandbox.run(dir, ["exec", "printenv", "WORKSPACE_NAME"]).success().stderr(told).stdout.trim_end().to_owned()
     };
     assert_eq!(name(&old.join("deep"), told), "main");
+    // A shell hears of it as it enters, a script that evaluates the variables does not.
+    let told = "silo: `$SANDBOX/projects/app/trees/old` has no `silo.toml`: this is the instance of `$SANDBOX/projects/app`; \
+                for one of its own: `cp $SANDBOX/projects/app/silo.toml $SANDBOX/projects/app/trees/old`\n";
+    let entered = |dir: &Path, args: &[&str]| sandbox.run(dir, args).success().stderr;
+    assert!(entered(&old, &["export", "bash", "--seen", ""]).ends_with(told));
+    assert_eq!(entered(&old, &["export", "bash"]), "");
+    assert_eq!(entered(&main.join("trees"), &["export", "bash", "--seen", ""]).lines().count(), 1);
     let doctor = sandbox.run(&old, ["doctor"]).exit(1);
     assert!(doctor.stdout.contains("[worktree-without-config]"), "{doctor:#?}");
     sandbox.run(&main, ["exec", "-C", "trees", "true"]).success().stderr("");
