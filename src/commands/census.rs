@@ -97,10 +97,11 @@ pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
         let asked = with_cluster && cmd::find("k3d", &environment).is_some();
         asked.then(|| K3d::new(&environment, Path::new("/")).within(CLUSTERS).clusters().ok()).flatten()
     });
+    let servers = std::thread::spawn(Servers::look);
     let dirs = context.dirs.clone();
     let looked = together::ask(instances.clone(), DISKS, move |instance| look(&dirs, instance));
     let clusters = clusters.join().ok().flatten();
-    let servers = Servers::look();
+    let servers = servers.join().unwrap_or_default();
     let here = here(context, &instances);
     let seen = instances.into_iter().zip(looked).map(|(instance, looked)| {
         let current = here.as_deref() == Some(instance.root.as_str());

@@ -10,6 +10,7 @@ use crate::core::source::one_line;
 use crate::sys::{listeners, processes};
 
 /// All ports that are seen to be listened on, looked up once for many instances.
+#[derive(Default)]
 pub(super) struct Servers(HashSet<u16>);
 
 impl Servers {
