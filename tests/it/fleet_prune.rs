@@ -10,7 +10,7 @@ use silo::core::digest;
 
 use crate::machine::{assert_agreed, files_below, hold_registry, registry};
 use crate::pty::{Session, Shell};
-use crate::sandbox::{SILO, Sandbox};
+use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
 use crate::tools::Tools;
 
 pub(crate) const RANDOM: &str = "version = 1\n[ports]\nA = 0\nB = 0\n";
@@ -61,7 +61,12 @@ fn the_leases_of_gone_roots_are_freed_and_no_others() {
 fn a_server_that_was_left_running_is_named_with_what_ends_it() {
     let sandbox = Sandbox::new();
     let _docker = Tools::install(&sandbox, &["docker"]);
-    let [gone, stays] = instances(&sandbox, ["gone", "stays"]);
+    let [a, b, c, d] = free_ports();
+    let [gone, stays] = [("gone", [a, b]), ("stays", [c, d])].map(|(name, [a, b])| {
+        let dir = sandbox.project(name, &toml_with_ports(&[("A", a), ("B", b)]));
+        sandbox.run(&dir, ["env", name]).success();
+        dir
+    });
     let serve = "import os, socket\n\
                  held = [socket.create_server((\"127.0.0.1\", int(os.environ[name]))) for name in \"AB\"]\n\
                  print(\"up\", flush=True)\ninput()";
@@ -75,8 +80,7 @@ fn a_server_that_was_left_running_is_named_with_what_ends_it() {
         server
     };
     let mut servers = [server(&gone), server(&stays)];
-    let ports = sandbox.lockfile_ports(&gone);
-    let (a, b, pid) = (ports["A"], ports["B"], servers[0].id());
+    let pid = servers[0].id();
     remove(&gone);
     let left = format!("(pid {pid}) still listens on {a} {b}; `kill {pid}` ends it\n");
     let ran = sandbox.run("", ["prune", "--dry-run"]).success();

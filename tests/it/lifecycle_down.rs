@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::lifecycle_up::{HOOKS, Stage, wait_until};
 use crate::machine::{registry, run_with};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
 /// A Tilt that nobody but the test has started.
 struct ByHand(Child);
@@ -156,9 +156,9 @@ fn where_nothing_runs_down_says_so() {
 #[test]
 fn a_server_that_down_leaves_running_is_named_with_what_ends_it() {
     let sandbox = Sandbox::new();
-    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    let [port] = free_ports();
+    let app = sandbox.project("app", &toml_with_ports(&[("A", port)]));
     sandbox.run(&app, ["env", "mine"]).success();
-    let port = sandbox.lockfile_ports(&app)["A"];
     let serve = "import os, socket\nheld = socket.create_server((\"127.0.0.1\", int(os.environ[\"A\"])))\ninput()";
     let mut server = sandbox.command("silo", &app);
     let mut server =
