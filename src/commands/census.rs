@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
-use super::servers::{self, Servers};
+use super::servers::Servers;
 use crate::backend::k3d::{Cluster, K3d};
 use crate::backend::tilt;
-use crate::core::config::{API_PORT, TILT_PORT};
+use crate::core::config::{API_PORT, OWN_PORTS, TILT_PORT};
 use crate::core::leases::Instance;
 use crate::core::lockfile::InstanceState;
 use crate::core::name;
@@ -42,6 +42,17 @@ pub(super) enum State {
 }
 
 impl State {
+    /// How an instance is whose folder is there; `listening` are the variables whose ports somebody listens on.
+    pub(super) fn of(has_tilt: bool, is_starting: bool, listening: &[String]) -> Self {
+        match (has_tilt, is_starting) {
+            (true, _) => Self::Running,
+            (false, true) => Self::Starting,
+            // What silo starts itself is told of in other ways.
+            _ if listening.iter().any(|name| !OWN_PORTS.contains(&name.as_str())) => Self::Listening,
+            _ => Self::Stopped,
+        }
+    }
+
     /// The word for people and JSON.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -78,9 +89,12 @@ pub(super) struct Seen {
 }
 
 /// What one look at a root's disk tells.
+#[derive(Default)]
 struct Looked {
-    state: State,
+    /// Why nothing more can be said.
+    missing: Option<State>,
     tilt: Option<u32>,
+    starting: bool,
     host: Option<String>,
     branch: Option<String>,
 }
@@ -105,16 +119,12 @@ pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
     let here = here(context, &instances);
     let seen = instances.into_iter().zip(looked).map(|(instance, looked)| {
         let current = here.as_deref() == Some(instance.root.as_str());
-        let looked = looked.unwrap_or(Looked { state: State::Silent, tilt: None, host: None, branch: None });
+        let looked = looked.unwrap_or(Looked { missing: Some(State::Silent), ..Looked::default() });
         let host = looked.host.unwrap_or_else(|| "localhost".to_owned());
         let address = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
         let cluster = instance.ports.contains_key(API_PORT).then(|| standing(&instance, clusters.as_deref()));
         let listening = servers.on(&instance.ports);
-        let state = if looked.state == State::Stopped && servers::has_own(&listening) {
-            State::Listening
-        } else {
-            looked.state
-        };
+        let state = looked.missing.unwrap_or_else(|| State::of(looked.tilt.is_some(), looked.starting, &listening));
         Seen { state, tilt: looked.tilt, address, branch: looked.branch, cluster, listening, current, instance }
     });
     Ok(seen.collect())
@@ -133,20 +143,17 @@ fn here(context: &Context, instances: &[Instance]) -> Option<String> {
 
 fn look(dirs: &Dirs, instance: &Instance) -> Looked {
     let root = Path::new(&instance.root);
-    if let Some(state) = missing(dirs, root) {
-        return Looked { state, tilt: None, host: None, branch: None };
+    let missing = missing(dirs, root);
+    if missing.is_some() {
+        return Looked { missing, ..Looked::default() };
     }
     let recorded = project::lockfile_of(root).ok().flatten().map(|(lockfile, _)| lockfile.instance);
     // In a copy the lockfile tells of the origin.
     let recorded = recorded.filter(|state| state.name == instance.name);
     let tilt = recorded.as_ref().and_then(|state| tilt::running(state, root)).map(|process| process.pid);
-    let state = match tilt {
-        Some(_) => State::Running,
-        None if lock::holder(&dirs.up_lock(root)).is_some() => State::Starting,
-        None => State::Stopped,
-    };
+    let starting = tilt.is_none() && lock::holder(&dirs.up_lock(root)).is_some();
     let branch = worktree::branch(root, rustix::process::geteuid().as_raw());
-    Looked { state, tilt, host: recorded.as_ref().and_then(host), branch }
+    Looked { missing, tilt, starting, host: recorded.as_ref().and_then(host), branch }
 }
 
 /// Why a root is not there; none when it is.

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use crate::core::config::OWN_PORTS;
 use crate::core::source::one_line;
 use crate::sys::{listeners, processes};
 
@@ -43,9 +42,4 @@ impl Servers {
         };
         found.into_iter().map(line).collect()
     }
-}
-
-/// Whether one of these variables is the project's own; silo tells of what it starts itself in other ways.
-pub(super) fn has_own(listening: &[String]) -> bool {
-    listening.iter().any(|name| !OWN_PORTS.contains(&name.as_str()))
 }

@@ -9,9 +9,10 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::census::State;
 use super::cluster::Names;
 use super::recorded::vars;
-use super::servers::{self, Servers};
+use super::servers::Servers;
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::activation::Undo;
@@ -63,12 +64,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let found = found(context, &project, &recorded, names.as_ref());
     let listening = Servers::look().on(&recorded.ports);
     let told = Told {
-        state: match (&found.tilt, found.starting) {
-            (Some(_), _) => "running",
-            (None, true) => "starting",
-            (None, false) if servers::has_own(&listening) => "listening",
-            (None, false) => "stopped",
-        },
+        state: State::of(found.tilt.is_some(), found.starting, &listening).word(),
         listening,
         shell: Shell::of(context, &project),
         address: recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port)),
