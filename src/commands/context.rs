@@ -66,6 +66,11 @@ impl Mistakes {
     }
 }
 
+/// The command line that gives a worktree the config file of another checkout.
+pub(super) fn copy_line(file: &Path, worktree: &Path) -> String {
+    format!("cp {} {}", quoted(file), quoted(worktree))
+}
+
 impl Context {
     /// For a command called so. Settings that cannot be read are handled as `mistakes` says.
     pub(super) fn of(
@@ -99,16 +104,16 @@ impl Context {
             let is_missing = self.config.is_none() && project::find_upward(&self.folder).is_none();
             let elsewhere = is_missing.then(|| worktree::config_elsewhere(&self.folder, geteuid().as_raw())).flatten();
             let Some((top, file)) = elsewhere else { return failure };
-            let hint = "Another worktree has one; until this branch has it, too:";
-            Failure { hints: vec![format!("{hint} `cp {} {}`", quoted(&file), quoted(&top))], ..failure }
+            let hint = format!("Another worktree has one; until this branch has it, too: `{}`", copy_line(&file, &top));
+            Failure { hints: vec![hint], ..failure }
         })?;
         self.ui.detail(&format!("Config: {}", shown(&project.file)));
         if let Some(top) = self.worktree_without_config(&project.root) {
-            let copy = format!("cp {} {}", quoted(&project.file), quoted(&top));
-            let root = shown(&project.root);
             self.ui.warn(&format!(
-                "The worktree `{}` has no `silo.toml`: this is the instance of `{root}`; for one of its own: `{copy}`",
-                shown(&top)
+                "The worktree `{}` has no `silo.toml`: this is the instance of `{}`; for one of its own: `{}`",
+                shown(&top),
+                shown(&project.root),
+                copy_line(&project.file, &top)
             ));
         }
         Ok(project)

@@ -6,14 +6,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::hook::tcsh;
-use super::{Context, HOOK_WAIT, activation_line, consent, values};
+use super::{Context, HOOK_WAIT, activation_line, consent, copy_line, values};
 use crate::cli::ExportFormat;
 use crate::core::activation::{self, Change, UNDO, Undo};
 use crate::core::environment::Environment;
 use crate::core::shell::Shell;
 use crate::core::source::one_line;
 use crate::core::trust::Trust;
-use crate::failure::{Failure, code, quoted, shown};
+use crate::failure::{Failure, code, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::project::{self, Project};
 use crate::store::release;
@@ -163,11 +163,11 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
                 context.ui.hook(&activation_line(&known.name, &known.ports));
                 let root = Path::new(known.get("SILO_ROOT").unwrap_or_default());
                 if let Some(top) = context.worktree_without_config(root) {
-                    let copy = format!("cp {} {}", quoted(&root.join(project::CONFIG_NAME)), quoted(&top));
                     context.ui.hook(&format!(
-                        "`{}` has no `silo.toml`: this is the instance of `{}`; for one of its own: `{copy}`",
+                        "`{}` has no `silo.toml`: this is the instance of `{}`; for one of its own: `{}`",
                         shown(&top),
-                        shown(root)
+                        shown(root),
+                        copy_line(&root.join(project::CONFIG_NAME), &top)
                     ));
                 }
             }

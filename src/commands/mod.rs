@@ -56,7 +56,7 @@ use crate::store::project::Project;
 use crate::sys::dirs::Dirs;
 use crate::sys::processes::Process;
 use crate::ui::Ui;
-use context::{COMMAND_WAIT, Context, HOOK_WAIT, Mistakes};
+use context::{COMMAND_WAIT, Context, HOOK_WAIT, Mistakes, copy_line};
 
 /// Runs a command and returns the exit code; failures are printed.
 pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8 {

@@ -23,9 +23,14 @@ pub struct Membership {
     pub place: PathBuf,
 }
 
+/// The top of the checkout a folder is in, by what git itself would look for.
+fn top_of(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|top| files::exists(&top.join(".git")))
+}
+
 /// The repository of a canonical folder that belongs to the user `uid`; none for submodules and unproven links.
 pub fn membership(folder: &Path, uid: u32) -> Option<Membership> {
-    let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
+    let top = top_of(folder)?;
     let link = top.join(".git");
     // A symbolic link is a claim in one direction only.
     if files::is_link(&link) {
@@ -45,7 +50,7 @@ pub fn membership(folder: &Path, uid: u32) -> Option<Membership> {
 /// root's, which belongs to another checkout, is found above it.
 pub fn without_config(folder: &Path, root: &Path, uid: u32) -> Option<PathBuf> {
     let folder = files::canonical(folder).ok()?;
-    let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
+    let top = top_of(&folder)?;
     if top == root || !top.starts_with(root) {
         return None;
     }
@@ -57,7 +62,7 @@ pub fn without_config(folder: &Path, root: &Path, uid: u32) -> Option<PathBuf> {
 /// first.
 pub fn config_elsewhere(folder: &Path, uid: u32) -> Option<(PathBuf, PathBuf)> {
     let folder = files::canonical(folder).ok()?;
-    let top = folder.ancestors().find(|top| files::exists(&top.join(".git")))?;
+    let top = top_of(&folder)?;
     let others = siblings(&membership(top, uid)?, uid);
     let file = others.into_iter().rev().map(|other| other.join(CONFIG_NAME)).find(|file| files::is_file(file))?;
     Some((top.to_path_buf(), file))

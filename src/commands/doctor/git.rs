@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::super::copy_line;
 use super::finding::{Finding, Fix};
 use super::scene::{Here, Scene};
 use crate::core::config::DEFAULT_OUTPUT;
@@ -54,11 +55,10 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
 
 /// A worktree whose branch has no `silo.toml` lies below another checkout that has one.
 fn without_config(here: &Here, top: &Path) -> Finding {
-    let file = here.project.as_ref().map_or_else(|| here.root.join(CONFIG_NAME), |project| project.file.clone());
     Finding::problem("worktree-without-config", format!("This worktree has no `{CONFIG_NAME}`"))
         .at(top)
         .why("It lies below another checkout, and so has that one's instance: the same ports and data")
-        .mend(format!("cp {} {}", quoted(&file), quoted(top)))
+        .mend(copy_line(&here.root.join(CONFIG_NAME), top))
 }
 
 /// git in a root; without git, its `.gitignore` alone.
