@@ -47,7 +47,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     }
     // The ports of all files together: one variable is one port.
     let mut fixed: Vec<&mut Fixed> = scanned.iter_mut().flat_map(|(_, scan)| scan.iter_mut().flatten()).collect();
-    compose::name_all(&mut fixed, &declared(scene), &used);
+    compose::name_all(&mut fixed, &names(scene), &used);
     for (path, scan) in scanned {
         match scan {
             Ok(fixed) => found.extend(fixed.iter().map(|fixed| told(&path, fixed))),
@@ -60,17 +60,13 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
 
 /// Whether compose finds a variable inside the instance: silo sets it, the shell or the project's `.env` has it.
 fn known(scene: &Scene, root: &Path) -> impl Fn(&str) -> bool {
-    let own = declared(scene);
+    let own = names(scene);
     // With a `silo.toml` that cannot be read nothing is known of what it declares.
-    let settings = scene.settings();
-    let built_in = settings.as_ref().map(vars::built_in_names);
+    let is_read = scene.settings().is_some();
     let text = text(&root.join(".env")).unwrap_or_default();
     let outside = scene.outside.clone();
     move |name| {
-        own.contains_key(name)
-            || built_in.as_ref().is_none_or(|names| names.contains(&name))
-            || outside.get(name).is_some()
-            || dotenv::names(&text).any(|set| set == name)
+        !is_read || own.contains_key(name) || outside.get(name).is_some() || dotenv::names(&text).any(|set| set == name)
     }
 }
 
@@ -128,10 +124,12 @@ fn unread(id: &'static str, failure: Failure, path: &Path) -> Finding {
     Finding::note(id, failure.what).at(path).why(UNREAD).mend(format!("ls -lLd {}", quoted(path)))
 }
 
-/// The names of `silo.toml`, with the defaults of its ports; what silo leases for itself has none that a file may have.
-pub(super) fn declared(scene: &Scene) -> BTreeMap<String, Option<u16>> {
+/// The names silo knows, with the defaults of the ports that `silo.toml` declares; what silo leases for itself has none that a
+/// file may have.
+pub(super) fn names(scene: &Scene) -> BTreeMap<String, Option<u16>> {
     let mut names: BTreeMap<String, Option<u16>> = OWN_PORTS.map(|name| (name.to_owned(), None)).into();
     let Some(settings) = scene.settings() else { return names };
+    names.extend(vars::built_in_names(&settings).into_iter().map(|name| (name.to_owned(), None)));
     names.extend(settings.hosts.into_keys().chain(settings.urls.into_keys()).map(|name| (name, None)));
     for (name, spec) in settings.ports {
         let default = match spec {

@@ -8,7 +8,6 @@ use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::dotenv::{self, Fixed, Shared};
 use crate::core::envfile;
-use crate::core::vars;
 use crate::sys::files;
 
 /// What direnv runs.
@@ -20,22 +19,21 @@ const LIMIT: u64 = 1024 * 1024;
 
 /// Everything about the files of the project here.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
-    let (Some(here), Some(settings)) = (&scene.here, scene.settings()) else { return Vec::new() };
-    let mut declared = compose::declared(scene);
+    let (Some(here), Some(_)) = (&scene.here, scene.settings()) else { return Vec::new() };
+    let mut known = compose::names(scene);
     // These two are names for templates alone.
-    let own = vars::built_in_names(&settings).into_iter().filter(|name| !["name", "prefix"].contains(name));
-    declared.extend(own.map(|name| (name.to_owned(), None)));
-    NAMES.iter().flat_map(|name| in_file(&here.root.join(name), name, &declared)).collect()
+    known.retain(|name, _| !["name", "prefix"].contains(&name.as_str()));
+    NAMES.iter().flat_map(|name| in_file(&here.root.join(name), name, &known)).collect()
 }
 
-fn in_file(path: &Path, name: &str, declared: &BTreeMap<String, Option<u16>>) -> Vec<Finding> {
+fn in_file(path: &Path, name: &str, known: &BTreeMap<String, Option<u16>>) -> Vec<Finding> {
     // What cannot be read says nothing; the env file itself may have such a name.
     let Ok(Some(content)) = files::read(path, LIMIT) else { return Vec::new() };
     if envfile::is_ours(&content.bytes) {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(&content.bytes);
-    dotenv::scan(&text, declared).into_iter().map(|fixed| told(path, name, fixed)).collect()
+    dotenv::scan(&text, known).into_iter().map(|fixed| told(path, name, fixed)).collect()
 }
 
 fn told(path: &Path, name: &str, fixed: Fixed) -> Finding {
