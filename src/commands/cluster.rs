@@ -84,7 +84,7 @@ pub(super) fn bring_up(
     context.ui.step(&format!("Writing kubeconfig to {}", shown_from(&context.dirs.home, &names.kubeconfig)));
     k3d.save_kubeconfig(&names.cluster, &names.kubeconfig)?;
     if let (Some(registry), true) = (&names.registry, settings.k3d_registry.advertise.unwrap_or(true)) {
-        let hosting = Hosting::of(registry, registry_port(&settled), &settings.k3d_registry)?;
+        let hosting = Hosting::of(registry, settled.known.port(REGISTRY_PORT), &settings.k3d_registry)?;
         let _spinner = context.ui.spin(&format!("Checking that the cluster knows its image registry `{registry}`"));
         if kubectl::advertise(&hosting, environment, &project.root)? {
             context.ui.step("Announced the image registry in the cluster");
@@ -156,7 +156,7 @@ impl Site<'_> {
             }
             None => {
                 context.ui.warn(&format!("The image registry '{registry}' is gone; it is made again, empty"));
-                docker.make_registry(registry, &names.cluster, registry_port(self.settled))
+                docker.make_registry(registry, &names.cluster, self.settled.known.port(REGISTRY_PORT))
             }
         }
     }
@@ -192,11 +192,6 @@ impl Site<'_> {
         let _spinner = context.ui.spin(&format!("Creating k3d cluster '{}'...", names.cluster));
         k3d.create(&plan)
     }
-}
-
-/// The port of the instance's image registry.
-fn registry_port(settled: &Settled) -> u16 {
-    settled.known.ports.get(REGISTRY_PORT.0).copied().unwrap_or(REGISTRY_PORT.1)
 }
 
 /// Refuses a cluster that this instance did not make: by its label, or by the lockfile where an older silo set none.

@@ -123,7 +123,7 @@ fn tilt_of(
         }
     }
     let tilt = Cmd { program: "tilt", arguments, environment, folder: &project.root };
-    context.ui.step(&format!("Starting Tilt: {}", settled.vars.tilt_address(port(settled))));
+    context.ui.step(&format!("Starting Tilt: {}", settled.vars.tilt_address(settled.known.port(TILT_PORT))));
     if let Run::Detached(_) = run {
         return detached(context, project, settled, &tilt);
     }
@@ -141,7 +141,7 @@ fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<
     let log = context.dirs.tilt_log(&project.root);
     let mut child = tilt.detach(&log)?;
     note(context, project, Some(child.pid()))?;
-    let port = port(settled);
+    let port = settled.known.port(TILT_PORT);
     let start = Instant::now();
     let mut listens: Option<Instant> = None;
     loop {
@@ -229,9 +229,4 @@ fn note(context: &Context, project: &Project, pid: Option<u32>) -> Result<(), Fa
         state.tilt_started_at = pid.map(|_| clock::now());
         state.tilt_birth = pid.and_then(processes::look).and_then(|process| process.birth());
     })
-}
-
-/// The port Tilt is to listen on.
-fn port(settled: &Settled) -> u16 {
-    settled.known.ports.get(TILT_PORT.0).copied().unwrap_or(TILT_PORT.1)
 }

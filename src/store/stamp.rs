@@ -3,8 +3,8 @@
 //!
 //! Line one is the generation, a digest of the rest: writers that see the same state write the same stamp, so no two
 //! shells chase each other. Its end tells of the user's word on `silo.toml` alone, so that a shell is told once what it may
-//! not do, whatever becomes of the instance. The file's modification time is set to `silo.toml`'s. It is a cache: whoever changes what it
-//! tells of removes it first, and a missing or damaged one is made anew from the registry.
+//! not do, whatever becomes of the instance. The file's modification time is set to `silo.toml`'s. It is a cache: whoever
+//! changes what it tells of removes it first, and a missing or damaged one is made anew from the registry.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -63,6 +63,11 @@ impl Known {
     /// The value of a variable of an active shell.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The port of a variable that has a default of silo's own, leased or not.
+    pub fn port(&self, (name, default): (&str, u16)) -> u16 {
+        self.ports.get(name).copied().unwrap_or(default)
     }
 
     /// What it puts into an environment.
