@@ -90,12 +90,13 @@ impl Docker<'_> {
         Ok(rows)
     }
 
-    /// Removes things, as these words say.
+    /// Does what these words say, and waits for it.
     ///
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
-    pub fn remove(&self, words: &[&str]) -> Result<(), Failure> {
-        self.run(words)
+    pub fn run(&self, words: &[&str]) -> Result<(), Failure> {
+        let cmd = self.cmd(words);
+        cmd.capture(RUN)?.success(&cmd).map(|_| ())
     }
 
     /// Removes what k3d leaves of a cluster whose making was cut off before its first server, as it is in the first minute
@@ -111,13 +112,13 @@ impl Docker<'_> {
             let rows = self.of_cluster(cluster, &[".Names".to_owned(), label("k3d.role"), ".Networks".to_owned()])?;
             let own = |networks: &str| networks.split(',').all(|one| ["", "bridge", &network].contains(&one));
             if rows.iter().any(|[name, role, networks]| name == registry && role == "registry" && own(networks)) {
-                self.remove(&["rm", "--force", "--volumes", registry])?;
+                self.run(&["rm", "--force", "--volumes", registry])?;
             }
         }
         let networks = self.rows(&["network", "ls", "--filter", "label=app=k3d"], &[".Name".to_owned()])?;
         if networks.iter().any(|[name]| *name == network) {
             // Where somebody's container is in it, it stays, and k3d makes the cluster in it.
-            let _ = self.remove(&["network", "rm", &network]);
+            let _ = self.run(&["network", "rm", &network]);
         }
         Ok(())
     }
@@ -158,11 +159,6 @@ impl Docker<'_> {
             &label,
             "registry:2",
         ])
-    }
-
-    fn run(&self, words: &[&str]) -> Result<(), Failure> {
-        let cmd = self.cmd(words);
-        cmd.capture(RUN)?.success(&cmd).map(|_| ())
     }
 
     fn cmd(&self, words: &[&str]) -> Cmd<'_> {

@@ -208,7 +208,7 @@ impl<'a> Yard<'a> {
             Kind::Network => &["network", "rm"],
             Kind::Volume => &["volume", "rm"],
         };
-        self.docker().remove(&[words, names].concat())
+        self.docker().run(&[words, names].concat())
     }
 
     fn delete_cluster(self, cluster: &str, home: &Path) -> Result<(), Failure> {

@@ -56,10 +56,10 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         }
     }
     let process = tilt::running(&lockfile.instance, &project.root);
-    if !has_tilt && process.is_none() && doomed.is_none() && !clean {
+    let something_ran = has_tilt || process.is_some();
+    if !something_ran && doomed.is_none() && !clean {
         context.ui.step(&format!("No Tilt runs here; `{}` keeps its leases", settled.known.name));
     }
-    let something_ran = has_tilt || process.is_some();
     if let Some(process) = process {
         context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
         tilt::stop(&process)?;

@@ -13,7 +13,7 @@ use neighbours::Neighbours;
 use super::census::{self, State};
 use super::servers::Servers;
 use super::{COMMAND_WAIT, Context, instance};
-use crate::backend::leftovers::{Inventory, Kind, Leftovers, Yard};
+use crate::backend::leftovers::{Claim, Inventory, Kind, Leftovers, Yard};
 use crate::cli::PruneArgs;
 use crate::core::leases::Instance;
 use crate::core::source::counted;
@@ -62,11 +62,8 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
         for one in &mut doomed {
             let claim = neighbours.claim(&one.root, &one.names);
             one.left = inventory.of(&claim);
-            for (project, folder) in inventory.living(&claim).filter(|_| arguments.clusters) {
-                let folder = shown(Path::new(folder));
-                context
-                    .ui
-                    .step(&format!("Kept: compose project {project}, for `{folder}`, where it was started, is there"));
+            if arguments.clusters {
+                tell_of_living(context, inventory, &claim);
             }
         }
     }
@@ -75,11 +72,8 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let all = doomed.len();
     doomed.retain(|one| one.entry.is_some() || job.forgets(one));
     context.ui.answer(&plan(job, &doomed))?;
-    let servers = Servers::look();
-    for (one, entry) in doomed.iter().filter_map(|one| Some((one, one.entry.as_ref()?))) {
-        for line in servers.left_running(&entry.name, &entry.ports, &one.root) {
-            context.ui.step(&line);
-        }
+    if !doomed.is_empty() {
+        tell_of_servers(context, &doomed);
     }
     if leave_things {
         context.ui.step("Roots that are gone left things in Docker; `silo prune --clusters` removes these too");
@@ -101,6 +95,24 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
         }
     }
     carry_out(job, &doomed)
+}
+
+/// Says which compose projects of an instance's names are kept, and why.
+fn tell_of_living(context: &Context, inventory: &Inventory, claim: &Claim) {
+    for (project, folder) in inventory.living(claim) {
+        let folder = shown(Path::new(folder));
+        context.ui.step(&format!("Kept: compose project {project}, for `{folder}`, where it was started, is there"));
+    }
+}
+
+/// Says what still listens on ports that are about to be freed.
+fn tell_of_servers(context: &Context, doomed: &[Doomed]) {
+    let servers = Servers::look();
+    for (one, entry) in doomed.iter().filter_map(|one| Some((one, one.entry.as_ref()?))) {
+        for line in servers.left_running(&entry.name, &entry.ports, &one.root) {
+            context.ui.step(&line);
+        }
+    }
 }
 
 /// The roots that are gone. One on a disk that is not mounted is said and kept, unless it is named.

@@ -69,7 +69,7 @@ fn is_of_this_shell(mark: &Mark<'_>, above: &[Process]) -> bool {
 /// jobs process groups of their own, as no script does. Elvish never does.
 fn typed_in(above: &[Process]) -> Option<&str> {
     let parent = above.first()?;
-    let shell = Shell::of_program(plain(parent))?;
+    let shell = Shell::of_program(&parent.name)?;
     (shell == Shell::Elvish || !processes::is_in_our_group(parent.pid)).then(|| shell.name())
 }
 
@@ -94,7 +94,7 @@ fn other_hook(scene: &Scene, mark: &Mark<'_>, above: &[Process]) -> Option<Findi
     } else {
         return None;
     };
-    let marked = above.iter().find(|process| process.pid == mark.pid).and_then(|shell| Shell::of_program(plain(shell)));
+    let marked = above.iter().find(|process| process.pid == mark.pid).and_then(|shell| Shell::of_program(&shell.name));
     let shell = marked.or_else(|| scene.shell.text("SHELL").and_then(Shell::of_program)).map_or("$SHELL", Shell::name);
     Some(
         Finding::note("hook-other", what)
