@@ -38,7 +38,7 @@ pub struct Stamp {
 }
 
 /// A settled instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Known {
     /// Its name.
     pub name: String,
@@ -191,16 +191,7 @@ mod tests {
     #[test]
     fn the_word_outlives_the_instance_and_no_edit_but_a_denied_one() {
         let generation = |config: &str, trust: &str, name: Option<&str>| {
-            let instance = name.map(|name| Known {
-                name: name.into(),
-                profile: None,
-                ports: IndexMap::new(),
-                lockfile: String::new(),
-                env_file: String::new(),
-                home: String::new(),
-                gates: None,
-                vars: Vec::new(),
-            });
+            let instance = name.map(|name| Known { name: name.into(), ..Known::default() });
             Stamp { config: config.into(), trust: trust.into(), instance }.render().1
         };
         let (before, after) = (generation("c", "unknown", None), generation("c", "unknown", Some("app")));

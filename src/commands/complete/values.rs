@@ -179,13 +179,8 @@ DATABASE_URL = "postgres://localhost"
         let vars = [("SILO_ACTIVE", "1"), ("A_URL", "https://a"), ("B_URL", "ftp://b")];
         let known = Known {
             name: "x".into(),
-            profile: None,
-            ports: IndexMap::new(),
-            lockfile: String::new(),
-            env_file: String::new(),
-            home: String::new(),
-            gates: None,
             vars: vars.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            ..Known::default()
         };
         let stamp = Stamp { config: project.digest(), trust: "allowed".into(), instance: Some(known) };
         stamp::save(dirs, &project.root, &stamp, project.modified).expect("it is writable");
