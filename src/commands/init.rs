@@ -53,6 +53,12 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
     if tilt {
         extend(context, &project.root)?;
     }
+    if path.ends_with(CONFIG_NAME) && files::canonical(&context.dirs.home).is_ok_and(|home| home == project.root) {
+        context.ui.warn(&format!(
+            "This is the home folder: all below it is in this instance, but for projects of their own; `rm {}` ends that",
+            quoted(&path)
+        ));
+    }
     context.ui.answer(BANNER)?;
     let looked_into = doctor::COMPOSE_FILES.iter().chain(&doctor::DOTENV_FILES);
     let there: Vec<String> =

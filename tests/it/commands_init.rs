@@ -120,6 +120,18 @@ fn init_leads_to_the_doctor_where_files_are_that_it_looks_into() {
 }
 
 #[test]
+fn init_in_the_home_folder_says_what_that_means() {
+    let sandbox = Sandbox::new();
+    let home = sandbox.path("home");
+    let told = "Warning: This is the home folder: all below it is in this instance, but for projects of their own; \
+                `rm $SANDBOX/home/silo.toml` ends that\n";
+    sandbox.run(&home, ["init"]).success().stderr_has(told);
+    let below = home.join("below");
+    fs::create_dir(&below).expect("HOME is writable");
+    assert!(!sandbox.run(&below, ["init"]).success().stderr.contains("home folder"));
+}
+
+#[test]
 fn init_takes_the_place_of_another_config_file() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.dir("sub")).expect("the sandbox is writable");
