@@ -6,9 +6,9 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use crate::core::config::ConfigError;
-use crate::core::profile::ProfileError;
-use crate::core::source;
-use crate::core::suggest::{nearest, ticked};
+use crate::core::config::profile::ProfileError;
+use crate::core::text::source;
+use crate::core::text::suggest::{nearest, ticked};
 
 /// Exit codes of silo itself (design D11); `exec` and `shell` pass on their child's.
 pub mod code {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use silo::core::environment::Environment;
+use silo::core::shell::environment::Environment;
 
 fn main() -> ExitCode {
     let environment: Environment = std::env::vars_os().collect();

@@ -8,11 +8,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::Value;
 
-use crate::core::columns::{self, Cell, Tone};
-use crate::core::environment::Environment;
-use crate::core::markdown::{Look, render};
-use crate::core::settings::UserSettings;
-use crate::core::source::{printable, printable_json};
+use crate::core::config::user::UserSettings;
+use crate::core::shell::environment::Environment;
+use crate::core::text::columns::{self, Cell, Tone};
+use crate::core::text::markdown::{Look, render};
+use crate::core::text::source::{printable, printable_json};
 use crate::failure::{Failure, reason};
 
 /// How wide a terminal is taken to be that does not say it.

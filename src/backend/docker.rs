@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::core::environment::Environment;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::core::environment::Environment;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd::{Cmd, Ended};
 use crate::sys::signals;

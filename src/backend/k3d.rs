@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::docker::Docker;
-use crate::core::environment::Environment;
-use crate::core::kubeconfig;
+use crate::core::formats::kubeconfig;
+use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::cmd::Cmd;
 use crate::sys::files::{self, Writing};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::core::config::Advertisement;
-use crate::core::environment::Environment;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd::{Cmd, Ended};
 use crate::sys::signals;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::docker::{self, Docker};
 use super::k3d::{self, K3d, LABEL};
-use crate::core::environment::Environment;
-use crate::core::name;
+use crate::core::instance::name;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::{cmd, files};
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::core::environment::Environment;
-use crate::core::lockfile::InstanceState;
+use crate::core::instance::lockfile::InstanceState;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd::Cmd;
 use crate::sys::processes::{self, Process};

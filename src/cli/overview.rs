@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::Cli;
-use crate::core::pages;
+use crate::core::text::pages;
 
 /// The groups of the overview and the commands of each, in order. A command stands in exactly one.
 pub const GROUPS: &[(&str, &[&str])] = &[

@@ -4,9 +4,9 @@ use similar::TextDiff;
 
 use super::Context;
 use crate::core::config::{self, ConfigFile};
-use crate::core::ports::PortSpec;
-use crate::core::source::{counted, printable};
-use crate::core::trust::Trust;
+use crate::core::instance::trust::Trust;
+use crate::core::leases::ports::PortSpec;
+use crate::core::text::source::{counted, printable};
 use crate::failure::{Failure, shown};
 use crate::store::project::Project;
 use crate::store::{past, trust};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Context;
-use crate::core::github;
+use crate::core::formats::github;
 use crate::failure::Failure;
 use crate::store::instances::Settled;
 use crate::sys::{files, random};

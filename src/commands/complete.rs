@@ -15,9 +15,9 @@ use clap_complete::engine::{self, ArgValueCandidates, ArgValueCompleter, Complet
 
 use self::values::Place;
 use crate::cli::{self, Completes};
-use crate::core::environment::Environment;
 use crate::core::shell::Shell;
-use crate::core::source::one_line;
+use crate::core::shell::environment::Environment;
+use crate::core::text::source::one_line;
 use crate::ui::Ui;
 
 /// What the shell completes better itself.

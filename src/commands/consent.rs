@@ -2,8 +2,8 @@
 //! The user has trusted it, or has opened a `silo shell` for it as it is now; a denial counts more than that.
 
 use super::Context;
-use crate::core::environment::Environment;
-use crate::core::trust::Trust;
+use crate::core::instance::trust::Trust;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::store::project::Project;
 use crate::store::trust;

@@ -9,12 +9,12 @@ use rustix::process::geteuid;
 
 use super::{gate, holder, hook};
 use crate::cli::{Command, Global};
-use crate::core::activation::{self, Undo};
 use crate::core::config::ConfigFile;
-use crate::core::environment::Environment;
-use crate::core::lockfile::InstanceState;
-use crate::core::ports::Reason;
-use crate::core::settings::UserSettings;
+use crate::core::config::user::UserSettings;
+use crate::core::instance::lockfile::InstanceState;
+use crate::core::leases::ports::Reason;
+use crate::core::shell::activation::{self, Undo};
+use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted, shown};
 use crate::store::instances::{self, Ask, Case, Settled, World};
 use crate::store::project::{self, Project};

@@ -3,8 +3,8 @@
 
 use super::Context;
 use super::hook::tcsh;
-use crate::core::activation::UNDO;
 use crate::core::shell::MARK;
+use crate::core::shell::activation::UNDO;
 use crate::failure::{Failure, code};
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {

@@ -1,7 +1,7 @@
 //! `silo deny`: take the trust in this `silo.toml` back (design D6).
 
 use super::Context;
-use crate::core::source::counted;
+use crate::core::text::source::counted;
 use crate::failure::{Failure, shown};
 use crate::store::trust;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Context, recorded};
-use crate::core::activation::{self, Given, UNDO};
-use crate::core::columns::{Cell, Tone};
 use crate::core::config::{ConfigFile, Settings};
-use crate::core::ports::PortSpec;
+use crate::core::leases::ports::PortSpec;
+use crate::core::shell::activation::{self, Given, UNDO};
+use crate::core::text::columns::{Cell, Tone};
 use crate::failure::Failure;
 use crate::store::project::Project;
 use crate::store::{past, stamp, trust};

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::core::columns::hanging;
 use crate::core::config;
-use crate::core::environment::Environment;
-use crate::core::pages::{PAGES, Page, page};
-use crate::core::settings;
-use crate::core::suggest::nearest;
+use crate::core::config::user;
+use crate::core::shell::environment::Environment;
+use crate::core::text::columns::hanging;
+use crate::core::text::pages::{PAGES, Page, page};
+use crate::core::text::suggest::nearest;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -36,7 +36,7 @@ pub(super) fn run(ui: Ui, environment: &Environment, topic: Option<&str>, json: 
 /// The topics that are no pages, with what each is and holds.
 pub(super) const SCHEMAS: [(&str, &str, &str); 2] = [
     ("schema", "The JSON Schema of silo.toml, for editors", config::SCHEMA),
-    ("settings-schema", "The JSON Schema of the user's settings", settings::SCHEMA),
+    ("settings-schema", "The JSON Schema of the user's settings", user::SCHEMA),
 ];
 
 fn find(topic: &str) -> Result<&'static Page, Failure> {

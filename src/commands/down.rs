@@ -8,7 +8,7 @@ use super::{COMMAND_WAIT, Context, cluster, exec};
 use crate::backend::hooks::{self, Point};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
-use crate::core::lockfile::InstanceState;
+use crate::core::instance::lockfile::InstanceState;
 use crate::failure::{Failure, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::past;

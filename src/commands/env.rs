@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Context, ci};
 use crate::backend::tilt;
 use crate::cli::EnvArgs;
-use crate::core::lockfile::InstanceState;
+use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::store::instances::{Ask, Settled};
 use crate::store::project::Project;

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use super::Context;
-use crate::core::activation::{self, BARRED, Given, Undo};
-use crate::core::environment::Environment;
+use crate::core::shell::activation::{self, BARRED, Given, Undo};
+use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted};
 use crate::store::instances::{Ask, Settled};
 use crate::store::project::Project;

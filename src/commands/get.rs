@@ -1,7 +1,7 @@
 //! `silo get NAME`: the value of one variable, for scripts.
 
 use super::{Context, instance};
-use crate::core::suggest::nearest;
+use crate::core::text::suggest::nearest;
 use crate::failure::Failure;
 use crate::store::instances::Ask;
 use crate::store::stamp::Known;

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::ShellName;
-use crate::core::environment::Environment;
 use crate::core::shell::Shell;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd;
 use crate::sys::{dirs, files};

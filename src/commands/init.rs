@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Context, doctor};
 use crate::core::config::DEFAULT_OUTPUT;
-use crate::core::lockfile;
+use crate::core::instance::lockfile;
 use crate::failure::{Failure, quoted, shown};
 use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::store::trust;

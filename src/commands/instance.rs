@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use crate::core::leases::{Instance, Leases};
-use crate::core::suggest::nearest;
+use crate::core::text::suggest::nearest;
 use crate::failure::{Failure, shown};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::registry;

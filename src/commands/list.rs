@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::census::{Seen, State, census};
-use crate::core::columns::{Cell, Tone, shortened, table};
-use crate::core::source::span;
+use crate::core::text::columns::{Cell, Tone, shortened, table};
+use crate::core::text::source::span;
 use crate::failure::{Failure, shown_from};
 use crate::sys::{clock, signals};
 

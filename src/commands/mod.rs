@@ -48,7 +48,7 @@ use clap::ValueEnum as _;
 
 use crate::backend::tilt;
 use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs, ShellName};
-use crate::core::environment::Environment;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::store::gates;
 use crate::store::instances::{Ask, Occasion};

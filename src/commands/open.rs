@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Context, get};
-use crate::core::environment::Environment;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::store::stamp::Known;
 use crate::sys::cmd::{self, Cmd};

@@ -16,7 +16,7 @@ use super::{COMMAND_WAIT, Context, instance};
 use crate::backend::leftovers::{Claim, Inventory, Kind, Leftovers, Yard};
 use crate::cli::PruneArgs;
 use crate::core::leases::Instance;
-use crate::core::source::counted;
+use crate::core::text::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
 use crate::store::memo;
 use crate::store::release::{self, Fate};

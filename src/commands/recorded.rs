@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::core::config::ConfigFile;
-use crate::core::vars::{self, Vars};
+use crate::core::instance::vars::{self, Vars};
 use crate::store::past::Recorded;
 
 /// The vars as they would be exported; none when the config has moved on since (`silo env` brings them together).

@@ -1,7 +1,7 @@
 //! `silo require`: for scripts and Tiltfiles that must not run outside an instance.
 
 use super::Context;
-use crate::core::source::one_line;
+use crate::core::text::source::one_line;
 use crate::failure::{Failure, code};
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use crate::core::source::one_line;
+use crate::core::text::source::one_line;
 use crate::sys::{listeners, processes};
 
 /// All ports that are seen to be listened on, looked up once for many instances.

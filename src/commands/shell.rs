@@ -6,8 +6,8 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use super::{Context, activation_line, consent, exec, hook};
-use crate::core::environment::Environment;
 use crate::core::shell::Shell;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::store::instances::Ask;
 use crate::store::project::Project;

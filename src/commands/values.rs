@@ -2,7 +2,8 @@
 //! commands for shells it does not depend on what is in the environment already.
 
 use super::{Context, consent};
-use crate::core::{envfile, github};
+use crate::core::formats::github;
+use crate::core::instance::envfile;
 use crate::failure::{Failure, code, shown};
 use crate::store::instances::{Ask, Occasion};
 use crate::store::trust;

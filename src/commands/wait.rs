@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Context, running};
 use crate::backend::tilt;
-use crate::core::source::one_line;
+use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::sys::signals;
 

@@ -1,37 +1,8 @@
-//! The pure part: values in, values out. No files, no environment, no clock, no processes, no printing.
+//! The pure part: values in, values out. No files, no environment, no clock, no processes, no printing. One folder a subject.
 
-pub mod activation;
-pub mod branch;
-pub mod columns;
-pub mod compose;
 pub mod config;
-pub mod digest;
-pub mod dotenv;
-mod entry;
-pub mod envfile;
-pub mod environment;
-pub mod gate;
-pub mod github;
-pub mod identity;
-pub mod kubeconfig;
+pub mod formats;
+pub mod instance;
 pub mod leases;
-pub mod lockfile;
-pub mod markdown;
-pub mod name;
-pub mod pages;
-pub mod ports;
-pub mod profile;
-pub mod rebuild;
-pub mod resolve;
-pub mod settings;
 pub mod shell;
-pub mod source;
-pub mod startfile;
-pub mod suggest;
-pub mod template;
-pub mod tiltfile;
-pub mod trust;
-pub mod varname;
-pub mod vars;
-pub mod version;
-mod yaml;
+pub mod text;

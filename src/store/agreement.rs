@@ -10,10 +10,10 @@ use super::instances::{Ask, Case, Decided, Occasion, World, decide, new_lockfile
 use super::project::Project;
 use super::{memo, stamp, trust};
 use crate::core::config::ConfigFile;
-use crate::core::envfile;
+use crate::core::instance::envfile;
+use crate::core::instance::lockfile::InstanceState;
+use crate::core::leases::ports::{EPHEMERAL, Probe};
 use crate::core::leases::{Instance, Leases};
-use crate::core::lockfile::InstanceState;
-use crate::core::ports::{EPHEMERAL, Probe};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 

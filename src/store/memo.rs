@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::digest;
+use crate::core::text::digest;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};

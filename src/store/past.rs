@@ -9,10 +9,12 @@ use super::instances::{Ask, Case, Occasion};
 use super::memo;
 use super::project::Project;
 use super::{registry, worktree};
+use crate::core::config::profile;
 use crate::core::config::{API_PORT, ConfigFile, Settings, TILT_PORT};
+use crate::core::instance::lockfile::{InstanceState, Lockfile};
+use crate::core::instance::name;
+use crate::core::leases::ports;
 use crate::core::leases::{Instance, Leases};
-use crate::core::lockfile::{InstanceState, Lockfile};
-use crate::core::{name, ports, profile};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::core::config::{self, ConfigFile};
-use crate::core::digest;
-use crate::core::envfile;
-use crate::core::lockfile::{self, Lockfile, LockfileError};
+use crate::core::instance::envfile;
+use crate::core::instance::lockfile::{self, Lockfile, LockfileError};
+use crate::core::text::digest;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::files::{self, Writing};
 

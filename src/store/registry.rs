@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{memo, project};
+use crate::core::leases::rebuild::{self, Rebuilt, Witness};
 use crate::core::leases::{Instance, Leases, LeasesError};
-use crate::core::rebuild::{self, Rebuilt, Witness};
-use crate::core::source::counted;
+use crate::core::text::source::counted;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};

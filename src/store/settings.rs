@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::core::settings::{UserSettings, parse};
+use crate::core::config::user::{UserSettings, parse};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::files;

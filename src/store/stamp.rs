@@ -13,9 +13,9 @@ use std::time::SystemTime;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::core::activation::Given;
-use crate::core::digest;
-use crate::core::trust::Trust;
+use crate::core::instance::trust::Trust;
+use crate::core::shell::activation::Given;
+use crate::core::text::digest;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};

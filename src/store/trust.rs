@@ -10,7 +10,7 @@ use super::project::Project;
 use super::settings;
 use super::stamp::{self, Known, Stamp};
 use super::worktree::{self, Membership};
-use crate::core::trust::{self, Trust};
+use crate::core::instance::trust::{self, Trust};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files::{self, Writing};

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::project::CONFIG_NAME;
-use crate::core::branch::{self, Checkout};
+use crate::core::instance::branch::{self, Checkout};
 use crate::sys::files;
 
 /// Largest link file of git's that is read, in bytes.

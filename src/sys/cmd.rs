@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use crate::core::environment::Environment;
-use crate::core::source::printable;
+use crate::core::shell::environment::Environment;
+use crate::core::text::source::printable;
 use crate::failure::{Failure, code};
 use crate::sys::{files, signals};
 

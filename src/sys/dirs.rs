@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::core::digest;
-use crate::core::environment::Environment;
+use crate::core::shell::environment::Environment;
+use crate::core::text::digest;
 use crate::failure::{Failure, shown};
 use crate::sys::files;
 

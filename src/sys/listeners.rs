@@ -84,7 +84,7 @@ mod imp {
     use std::time::Duration;
 
     use super::Process;
-    use crate::core::environment::Environment;
+    use crate::core::shell::environment::Environment;
     use crate::sys::cmd::Cmd;
     use crate::sys::processes;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
-use crate::core::ports::Probe;
+use crate::core::leases::ports::Probe;
 
 /// Tries to bind a port on every address a local server might use; nothing is left open.
 ///

@@ -140,7 +140,7 @@ mod imp {
     use std::time::{Duration, SystemTime};
 
     use super::Process;
-    use crate::core::environment::Environment;
+    use crate::core::shell::environment::Environment;
     use crate::sys::cmd::{Cmd, Ended};
 
     const LIMIT: Duration = Duration::from_secs(5);

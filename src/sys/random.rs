@@ -1,6 +1,6 @@
 //! Chance: the suffix of a generated name.
 
-use crate::core::name::SUFFIX_LEN;
+use crate::core::instance::name::SUFFIX_LEN;
 
 /// Four lower-case letters or digits.
 pub fn suffix() -> String {

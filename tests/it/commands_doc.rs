@@ -4,7 +4,7 @@ use std::fs;
 
 use expect_test::expect;
 use serde_json::{Value, json};
-use silo::core::pages::PAGES;
+use silo::core::text::pages::PAGES;
 
 use crate::docs::read;
 use crate::sandbox::{Ran, SILO, Sandbox};

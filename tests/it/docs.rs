@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use silo::cli::Cli;
 use silo::core::config::{self, Problem};
-use silo::core::markdown::{Look, render};
-use silo::core::pages::{PAGES, page};
-use silo::core::vars;
+use silo::core::instance::vars;
+use silo::core::text::markdown::{Look, render};
+use silo::core::text::pages::{PAGES, page};
 
 use crate::docs_errors::{literals, product};
 

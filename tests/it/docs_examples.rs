@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use silo::core::config;
+use silo::core::config::user;
+use silo::core::instance::lockfile::Lockfile;
 use silo::core::leases::Leases;
-use silo::core::lockfile::Lockfile;
-use silo::core::settings;
 use toml::{Table, Value};
 
 use crate::docs::{documents, read};
@@ -87,7 +87,7 @@ fn every_silo_toml_is_valid() {
         for fence in files {
             let place = format!("{file}:{}", fence.line);
             if file == "docs/settings.md" {
-                settings::parse(fence.text).unwrap_or_else(|error| panic!("{place}: {error:?}"));
+                user::parse(fence.text).unwrap_or_else(|error| panic!("{place}: {error:?}"));
                 continue;
             }
             let text = match whole(fence.text).unwrap_or_else(|error| panic!("{place}: {error}")) {

@@ -228,7 +228,7 @@ fn two_hundred_roots_are_looked_at_in_time() {
         fs::write(dir.join(".silo.lock"), &lockfile).expect("the sandbox is writable");
         let mut instance = leases.instances[0].clone();
         instance.root = dir.to_str().expect("it is UTF-8").to_owned();
-        instance.id = silo::core::digest::root_id(instance.root.as_bytes());
+        instance.id = silo::core::text::digest::root_id(instance.root.as_bytes());
         instance.name = format!("n{n}");
         instance.ports = [("A".to_owned(), 50_000 + n)].into_iter().collect();
         leases.instances.push(instance);

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use silo::core::digest;
 use silo::core::leases::Leases;
+use silo::core::text::digest;
 
 use crate::fleet_doctor::Clinic;
 use crate::machine::{assert_agreed, assert_sound, registry, registry_path};

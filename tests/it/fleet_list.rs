@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use silo::core::digest;
 use silo::core::leases::{Instance, Leases};
+use silo::core::text::digest;
 
 use crate::machine::{registry, registry_path, run_with};
 use crate::sandbox::{Ran, Sandbox, free_ports, toml_with_ports};

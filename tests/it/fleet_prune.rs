@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use silo::core::digest;
+use silo::core::text::digest;
 
 use crate::machine::{assert_agreed, files_below, hold_registry, registry};
 use crate::pty::{Session, Shell};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use silo::core::digest;
+use silo::core::text::digest;
 
 use crate::fleet_prune::{RANDOM, instances, names, remove};
 use crate::lifecycle_up::Stage;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use silo::core::digest;
+use silo::core::leases::ports::EPHEMERAL;
 use silo::core::leases::{Instance, Leases};
-use silo::core::ports::EPHEMERAL;
+use silo::core::text::digest;
 
 use crate::machine::{assert_agreed, assert_sound, files_below, registry, registry_path, written};
 use crate::sandbox::{Sandbox, is_free};

@@ -72,8 +72,13 @@ fn the_diagram_names_files_and_commands_that_are_there() {
     let svg = read("docs/pictures/records.svg");
     let names = texts(&svg, "m");
     assert!(names.len() > 8, "{names:?}");
-    let known =
-        ["silo.toml", silo::core::lockfile::FILE_NAME, silo::core::config::DEFAULT_OUTPUT, "registry.toml", "stamp"];
+    let known = [
+        "silo.toml",
+        silo::core::instance::lockfile::FILE_NAME,
+        silo::core::config::DEFAULT_OUTPUT,
+        "registry.toml",
+        "stamp",
+    ];
     for name in names {
         let command = name.trim_start_matches("silo ");
         let is_command = Cli::try_parse_from(["silo", command, "--help"])

@@ -237,7 +237,7 @@ fn every_table_has_the_same_keys_in_both() {
 
 #[test]
 fn every_name_the_parser_refuses_is_refused_by_the_schema() {
-    use silo::core::varname;
+    use silo::core::shell::varname;
     // Those behind a `~` are meant in any case.
     let cases = |name: &'static str| match name.strip_prefix('~') {
         Some(name) => vec![name.to_owned(), name.to_lowercase()],

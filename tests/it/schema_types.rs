@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
-use silo::core::varname;
+use silo::core::shell::varname;
 
 /// No newline and no NUL: env files, compose and Tilt read one line per value.
 const LINE: &str = r"^[^\n\r\x00]*$";

@@ -6,7 +6,7 @@ use expect_test::expect_file;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
-use silo::core::settings::{self, SettingsProblem};
+use silo::core::config::user::{self, SettingsProblem};
 
 use crate::sandbox::Sandbox;
 use crate::schema_types::json_of;
@@ -51,7 +51,7 @@ fn the_schema_is_kept_and_printed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/config.schema.json");
     expect_file![path].assert_eq(&format!("{:#}\n", schema()));
     assert!(jsonschema::meta::is_valid(&schema()));
-    Sandbox::new().run("", ["doc", "settings-schema"]).success().stdout(settings::SCHEMA);
+    Sandbox::new().run("", ["doc", "settings-schema"]).success().stdout(user::SCHEMA);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\n",
         "trusted = []\nport_range = \"1024-65535\"\nlog_format = \"%s\"\n",
     ] {
-        assert!(settings::parse(good).is_ok() && schema.is_valid(&json_of(good)), "{good}");
+        assert!(user::parse(good).is_ok() && schema.is_valid(&json_of(good)), "{good}");
     }
     for bad in [
         "quite = true",
@@ -78,11 +78,11 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "log_format = \"%s %s\"",
         "log_format = \"%\"",
     ] {
-        assert!(settings::parse(bad).is_err() && !schema.is_valid(&json_of(bad)), "{bad}");
+        assert!(user::parse(bad).is_err() && !schema.is_valid(&json_of(bad)), "{bad}");
     }
     // What a schema cannot know: which of two numbers is larger, and where ports end.
     for bad in ["port_range = \"3000-2000\"", "port_range = \"2000-99999\""] {
-        let problem = settings::parse(bad).expect_err("it is wrong").problem;
+        let problem = user::parse(bad).expect_err("it is wrong").problem;
         assert!(matches!(problem, SettingsProblem::Range(_)) && schema.is_valid(&json_of(bad)), "{bad}");
     }
 }

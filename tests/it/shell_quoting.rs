@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
-use silo::core::activation::Change;
+use silo::core::shell::activation::Change;
 
 use crate::commands_export::{read_by_github, read_by_systemd};
 use crate::pty::Shell;

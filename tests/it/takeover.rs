@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use silo::core::digest;
+use silo::core::text::digest;
 
 use crate::machine::{assert_agreed, assert_sound, registry};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};

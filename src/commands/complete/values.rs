@@ -7,10 +7,10 @@ use clap_complete::engine::CompletionCandidate;
 
 use super::super::doc::SCHEMAS;
 use crate::cli::Completes;
-use crate::core::environment::Environment;
+use crate::core::instance::vars::built_in_names;
 use crate::core::leases::{Instance, Leases};
-use crate::core::pages::PAGES;
-use crate::core::vars::built_in_names;
+use crate::core::shell::environment::Environment;
+use crate::core::text::pages::PAGES;
 use crate::failure::shown;
 use crate::store::project::Project;
 use crate::store::{registry, stamp};
@@ -131,8 +131,8 @@ fn candidate(value: &str, help: &str) -> CompletionCandidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::environment::Environment;
     use crate::core::leases::VERSION;
+    use crate::core::shell::environment::Environment;
     use crate::store::stamp::{Known, Stamp};
     use crate::sys::files::Writing;
     use indexmap::IndexMap;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::compose::{self, Fixed, HostPort, Kind, Scan, Used};
 use crate::core::config::OWN_PORTS;
-use crate::core::dotenv;
-use crate::core::ports::PortSpec;
-use crate::core::tiltfile;
-use crate::core::vars;
+use crate::core::formats::compose::{self, Fixed, HostPort, Kind, Scan, Used};
+use crate::core::formats::dotenv;
+use crate::core::formats::tiltfile;
+use crate::core::instance::vars;
+use crate::core::leases::ports::PortSpec;
 use crate::failure::{Failure, quoted};
 use crate::sys::files;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::compose;
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::dotenv::{self, Fixed, Shared};
-use crate::core::envfile;
+use crate::core::formats::dotenv::{self, Fixed, Shared};
+use crate::core::instance::envfile;
 use crate::sys::files;
 
 /// What direnv runs.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::core::columns::{Cell, Tone};
+use crate::core::text::columns::{Cell, Tone};
 use crate::failure::shown;
 
 /// How much it matters.

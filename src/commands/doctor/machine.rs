@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::resolve::{self, Resolved};
+use crate::core::instance::resolve::{self, Resolved};
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::files;
 

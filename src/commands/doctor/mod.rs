@@ -24,8 +24,8 @@ pub(super) use compose::NAMES as COMPOSE_FILES;
 pub(super) use dotenv::NAMES as DOTENV_FILES;
 
 use super::Context;
-use crate::core::columns::{Cell, Tone};
-use crate::core::source::counted;
+use crate::core::text::columns::{Cell, Tone};
+use crate::core::text::source::counted;
 use crate::failure::{Failure, code};
 use crate::store::project::Project;
 use crate::sys::together;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::holder::foreign;
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::identity::{K3dParts, identity};
-use crate::core::ports::Probe;
+use crate::core::instance::identity::{K3dParts, identity};
+use crate::core::leases::ports::Probe;
 use crate::failure::quoted;
 use crate::sys::{files, listeners, net, together};
 

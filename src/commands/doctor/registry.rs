@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::finding::{Finding, Fix};
-use crate::core::digest;
 use crate::core::leases::Leases;
+use crate::core::text::digest;
 use crate::failure::{quoted, shown};
 use crate::store::registry;
 use crate::sys::dirs::Dirs;

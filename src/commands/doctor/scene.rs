@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::super::Context;
 use crate::core::config::{API_PORT, ConfigFile, Settings};
-use crate::core::environment::Environment;
 use crate::core::leases::Leases;
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::store::project::{self, Project};
 use crate::store::registry;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::finding::Finding;
 use super::scene::Scene;
 use crate::backend::{docker, k3d, kubectl, tilt};
-use crate::core::environment::Environment;
-use crate::core::version::Version;
+use crate::core::shell::environment::Environment;
+use crate::core::text::version::Version;
 use crate::sys::cmd::{self, Cmd};
 use crate::sys::{files, together};
 

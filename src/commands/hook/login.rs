@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::core::environment::Environment;
 use crate::core::shell::Shell;
+use crate::core::shell::environment::Environment;
 use crate::sys::cmd::{self, Cmd};
 use crate::sys::files;
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::core::environment::Environment;
+use crate::core::shell::environment::Environment;
 use crate::core::shell::{self, MARK, Mark, Shell};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;

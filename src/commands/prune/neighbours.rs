@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Doomed;
 use crate::backend::leftovers::{Claim, Leftovers};
-use crate::core::digest;
 use crate::core::leases::{Instance, Leases};
+use crate::core::text::digest;
 use crate::failure::Failure;
 use crate::store::memo::{self, Memo};
 use crate::store::registry;

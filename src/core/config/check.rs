@@ -6,9 +6,9 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use super::{ConfigError, ConfigFile, Problem, Settings, TemplateSpot, Text};
-use crate::core::name::NAME_MAX;
-use crate::core::template::{self, Piece};
-use crate::core::vars::{HOST_VARIABLES, built_in_names};
+use crate::core::instance::name::NAME_MAX;
+use crate::core::instance::template::{self, Piece};
+use crate::core::instance::vars::{HOST_VARIABLES, built_in_names};
 
 /// Longest sum of all values, in bytes: Linux takes 128 KiB for one variable, and a byte may become three in the record.
 const VALUES_MAX: usize = 24 * 1024;

@@ -4,8 +4,10 @@
 
 mod check;
 mod problem;
+pub mod profile;
 mod read;
 mod table;
+pub mod user;
 
 use std::ops::Range;
 
@@ -13,7 +15,7 @@ use indexmap::IndexMap;
 
 pub use problem::{ConfigError, Problem, TemplateSpot};
 
-use super::ports::PortSpec;
+use crate::core::leases::ports::PortSpec;
 
 /// The resource prefix when `prefix` is absent.
 pub const DEFAULT_PREFIX: &str = "localnet";
@@ -149,7 +151,7 @@ pub struct Settings {
     /// URL templates in declared order.
     pub urls: IndexMap<String, Text>,
     /// Whether the instance has a cluster, and an image registry.
-    pub k3d: super::identity::K3dParts,
+    pub k3d: crate::core::instance::identity::K3dParts,
     /// Arguments for `k3d cluster create`, templates.
     pub k3d_args: Vec<Text>,
     /// How the image registry is announced.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::core::suggest::{nearest, ticked};
-use crate::core::varname::Refusal;
+use crate::core::shell::varname::Refusal;
+use crate::core::text::suggest::{nearest, ticked};
 
 /// A problem and where it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use super::{
     Advertisement, ConfigError, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Problem,
     Profile, Text, is_profile_name,
 };
-use crate::core::ports::PortSpec;
-use crate::core::{name, varname};
+use crate::core::instance::name;
+use crate::core::leases::ports::PortSpec;
+use crate::core::shell::varname;
 
 const TOP: &[&str] =
     &["version", "prefix", "output", "ports", "hosts", "urls", "k3d", "hooks", "profiles", "registry", "gates"];

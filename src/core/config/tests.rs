@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::source;
+use crate::core::text::source;
 use proptest::prelude::*;
 
 /// Line, column and message of the error in a text, with its hints.

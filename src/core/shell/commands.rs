@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Shell;
-use crate::core::activation::Change;
+use crate::core::shell::activation::Change;
 
 /// Names with their values.
 type Pairs<'a> = [(&'a str, &'a [u8])];

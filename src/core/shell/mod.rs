@@ -1,7 +1,11 @@
 //! The shells silo has a hook for, and what it prints for them to evaluate.
 
+pub mod activation;
 mod commands;
+pub mod environment;
 mod quote;
+pub mod startfile;
+pub mod varname;
 
 /// The variable by which a child of a shell knows that the shell has the hook: process id, version and path of silo.
 pub const MARK: &str = "__SILO_HOOK";
@@ -47,14 +51,14 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const VERSION_MARK: &str = "@VERSION@";
 
 /// The file that tcsh reads at each prompt: it has no functions, and evaluates no more than one line at a time.
-pub const TCSH_SCRIPT: &str = include_str!("../../shell/silo.tcsh");
+pub const TCSH_SCRIPT: &str = include_str!("../../../shell/silo.tcsh");
 
 /// The name of the file beside it, which it reads where something has changed.
 pub const TCSH_CHANGE: &str = "change.tcsh";
 
 /// What that one holds.
 pub fn tcsh_change() -> String {
-    include_str!("../../shell/change.tcsh").replace(VERSION_MARK, VERSION)
+    include_str!("../../../shell/change.tcsh").replace(VERSION_MARK, VERSION)
 }
 
 impl Shell {
@@ -83,11 +87,11 @@ impl Shell {
     pub fn hook(self, silo: &[u8], script: &[u8]) -> Vec<u8> {
         let silo = self.quote(silo);
         let text = match self {
-            Self::Bash => include_str!("../../shell/silo.bash"),
-            Self::Zsh => include_str!("../../shell/silo.zsh"),
-            Self::Fish => include_str!("../../shell/silo.fish"),
-            Self::Nu => include_str!("../../shell/silo.nu"),
-            Self::Elvish => include_str!("../../shell/silo.elv"),
+            Self::Bash => include_str!("../../../shell/silo.bash"),
+            Self::Zsh => include_str!("../../../shell/silo.zsh"),
+            Self::Fish => include_str!("../../../shell/silo.fish"),
+            Self::Nu => include_str!("../../../shell/silo.nu"),
+            Self::Elvish => include_str!("../../../shell/silo.elv"),
             Self::Tcsh => {
                 let set =
                     [b"set __silo_bin = ".as_slice(), &silo, b"; set __silo_hook = ", &self.quote(script)].concat();

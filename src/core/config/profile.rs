@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 
-use super::config::{Advertisement, ConfigFile, Gate, Hooks, Layer, Profile, REGISTRY_PORT, Settings, Text};
-use super::identity::K3dParts;
-use super::ports::PortSpec;
+use crate::core::config::{Advertisement, ConfigFile, Gate, Hooks, Layer, Profile, REGISTRY_PORT, Settings, Text};
+use crate::core::instance::identity::K3dParts;
+use crate::core::leases::ports::PortSpec;
 
 /// Where a profile may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Git branches: the one a `HEAD` file names, and the instance name a worktree gets from it. Of one project no two
 //! branches share a name, and a branch has the same name today and tomorrow: nothing but its text decides.
 
-use super::{digest, name};
+use crate::core::instance::name;
+use crate::core::text::digest;
 
 /// Longest branch that is believed, in bytes; git itself keeps a branch in a file of that name.
 const BRANCH_MAX: usize = 1024;

@@ -5,10 +5,12 @@
 use indexmap::IndexMap;
 use std::collections::HashSet;
 
-use super::config::DEFAULT_PREFIX;
-use super::leases::{self, Instance, Leases};
-use super::lockfile::InstanceState;
-use super::{digest, entry, name};
+use crate::core::config::DEFAULT_PREFIX;
+use crate::core::instance::lockfile::InstanceState;
+use crate::core::instance::name;
+use crate::core::leases::entry;
+use crate::core::leases::{self, Instance, Leases};
+use crate::core::text::digest;
 
 /// What is known of one root.
 #[derive(Debug, Clone, PartialEq, Default)]

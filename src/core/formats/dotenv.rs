@@ -53,7 +53,7 @@ fn split(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix("export ").map_or(line, str::trim_start);
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end();
-    super::varname::is_identifier(name).then_some((name, value.trim_start().trim_matches(['"', '\''])))
+    crate::core::shell::varname::is_identifier(name).then_some((name, value.trim_start().trim_matches(['"', '\''])))
 }
 
 /// A leased port in a value: behind this machine's name, or alone where the variable is called a port.

@@ -6,8 +6,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use super::environment::Environment;
-use super::varname;
+use crate::core::shell::environment::Environment;
+use crate::core::shell::varname;
 
 /// The private variable that carries the undo record.
 pub const UNDO: &str = "__SILO_UNDO";

@@ -1,6 +1,6 @@
 //! Instance names (spec, "Name Resolution"): sanitised, generated, and shortened for k3d.
 
-use super::digest;
+use crate::core::text::digest;
 
 /// Longest instance name, in characters: a DNS label.
 pub const NAME_MAX: usize = 63;

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::name;
+use crate::core::instance::name;
 
 /// The names that belong to one instance; serialised as in the lockfile.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

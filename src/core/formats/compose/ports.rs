@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::{Fixed, Kind, Used};
-use crate::core::varname;
+use crate::core::shell::varname;
 
 /// A host port that is written out, or a range of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

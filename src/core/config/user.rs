@@ -5,10 +5,10 @@ use std::ops::{Range, RangeInclusive};
 
 use serde::Deserialize;
 
-use super::ports::EPHEMERAL;
+use crate::core::leases::ports::EPHEMERAL;
 
 /// The JSON Schema of the file, for editors; a test keeps it at what [`parse`] takes.
-pub const SCHEMA: &str = include_str!("../../docs/schema/config.schema.json");
+pub const SCHEMA: &str = include_str!("../../../docs/schema/config.schema.json");
 /// What stands for the text in `log_format`.
 const PLACE: &str = "%s";
 /// The lowest port of a range: those below need more rights.

@@ -5,9 +5,9 @@ mod ports;
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::yaml::{Id, ROOT, Tree};
+use crate::core::formats::yaml::{Id, ROOT, Tree};
 
-pub use super::yaml::Unreadable;
+pub use crate::core::formats::yaml::Unreadable;
 pub use ports::{HostPort, name_all};
 
 /// What is fixed.

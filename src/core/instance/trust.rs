@@ -1,6 +1,6 @@
 //! Names of trust records (design D6): a record holds for one file at one place with one content.
 
-use super::digest;
+use crate::core::text::digest;
 
 /// The record of one `silo.toml`: its canonical path and its very content.
 pub fn record_of_file(path: &[u8], content: &[u8]) -> String {

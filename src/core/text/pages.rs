@@ -1,6 +1,6 @@
 //! The documentation that silo carries with it: a page for each topic, as it lies in `docs/`.
 
-use super::markdown;
+use crate::core::text::markdown;
 
 /// One page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Page {
 
 macro_rules! pages {
     ($($topic:literal)*) => {
-        &[$(Page { topic: $topic, markdown: include_str!(concat!("../../docs/", $topic, ".md")) }),*]
+        &[$(Page { topic: $topic, markdown: include_str!(concat!("../../../docs/", $topic, ".md")) }),*]
     };
 }
 

@@ -1,6 +1,6 @@
 //! What silo has to know of a kubeconfig: whether it is its own to replace, and where the API server listens.
 
-use super::yaml::{Id, ROOT, Tree};
+use crate::core::formats::yaml::{Id, ROOT, Tree};
 
 /// Whether a kubeconfig has nothing but what k3d writes for one cluster, or for none any more: it can be replaced or removed
 /// without loss. `kubectl config` and cloud tools add theirs to the file that `KUBECONFIG` names, and a file of the user's own may

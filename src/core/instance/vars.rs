@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 
-use super::config::{REGISTRY_PORT, Settings};
-use super::identity::{Identity, identity};
-use super::template::{self, Unresolved};
+use crate::core::config::{REGISTRY_PORT, Settings};
+use crate::core::instance::identity::{Identity, identity};
+use crate::core::instance::template::{self, Unresolved};
 
 /// What host templates may use (spec, phase 2).
 pub const HOST_VARIABLES: [&str; 4] = ["name", "prefix", "WORKSPACE_NAME", "COMPOSE_PROJECT_NAME"];
@@ -53,7 +53,7 @@ pub struct Vars {
 /// `.kube` lies.
 ///
 /// # Errors
-/// [`Unresolved`] for a template that [`super::config::parse`] would have refused.
+/// [`Unresolved`] for a template that [`crate::core::config::parse`] would have refused.
 pub fn of_instance(
     settings: &Settings,
     name: &str,

@@ -4,9 +4,10 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::config::is_profile_name;
-use super::identity::Identity;
-use super::{name, varname};
+use crate::core::config::is_profile_name;
+use crate::core::instance::identity::Identity;
+use crate::core::instance::name;
+use crate::core::shell::varname;
 
 /// The file's name, in the project's root.
 pub const FILE_NAME: &str = ".silo.lock";

@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::source::one_line;
+use crate::core::text::source::one_line;
 
 /// Between two columns.
 const GAP: &str = "  ";

@@ -4,12 +4,17 @@
 //! The text carries a digest of itself, because TOML that was cut between two instances, or in which one bit of a port
 //! has turned, is still TOML: it would be believed, and a lease forgotten.
 
+mod entry;
+pub mod ports;
+pub mod rebuild;
+
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{digest, entry, name};
+use crate::core::instance::name;
+use crate::core::text::digest;
 
 /// The version this silo reads and writes.
 pub const VERSION: u32 = 1;

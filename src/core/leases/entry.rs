@@ -1,6 +1,6 @@
 //! One instance in the registry's text.
 
-use super::leases::Instance;
+use crate::core::leases::Instance;
 
 /// One instance without its head; its own tables are headed by the list's name.
 pub(super) fn read(piece: &str) -> Option<Instance> {
@@ -51,8 +51,8 @@ fn plain(piece: &str) -> Option<Instance> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::leases::{ENTRY, Leases};
     use super::*;
+    use crate::core::leases::{ENTRY, Leases};
 
     #[test]
     fn the_usual_entry_is_read_without_toml_and_what_toml_would_not_read_is_not() {

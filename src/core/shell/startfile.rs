@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::shell::Shell;
+use crate::core::shell::Shell;
 
 /// The line above what silo added.
 const BEGIN: &str = "# >>> silo hook >>>";
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_line_is_the_one_of_the_documentation() {
-        let page = include_str!("../../docs/shell.md").replace("\\|", "|");
+        let page = include_str!("../../../docs/shell.md").replace("\\|", "|");
         for shell in Shell::ALL.into_iter().filter(|shell| *shell != Shell::Tcsh) {
             let line = String::from_utf8(load_line(shell, b"silo")).expect("it is text");
             assert!(page.contains(&format!("`{line}` |")), "{line}");

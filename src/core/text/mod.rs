@@ -1,0 +1,9 @@
+//! What is written for people: columns, Markdown, places in files, suggestions; and the digests and versions that stand in it.
+
+pub mod columns;
+pub mod digest;
+pub mod markdown;
+pub mod pages;
+pub mod source;
+pub mod suggest;
+pub mod version;
