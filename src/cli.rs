@@ -1,7 +1,7 @@
 //! The command line: declarations only. Arguments say what the shell can complete them with.
 
 mod completes;
-mod overview;
+pub mod overview;
 mod words;
 
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub use completes::Completes;
-pub use overview::{GROUPS, command, parse};
+
 pub use words::{CompletedShell, ExportFormat, ShellName};
 
 /// What was typed.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod core;
 pub mod failure;
+pub mod parts;
 pub mod store;
 pub mod sys;
 pub mod ui;

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         return ExitCode::from(code);
     }
     let words = program.iter().cloned().chain(arguments);
-    ExitCode::from(match silo::cli::parse(words) {
+    ExitCode::from(match silo::cli::overview::parse(words) {
         Ok(cli) => silo::commands::run(cli, &environment, program),
         Err(error) => silo::commands::usage(&error),
     })

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::labels::{LABEL, cluster_of_server};
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd};
@@ -54,12 +55,12 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn cluster_owner(&self, cluster: &str) -> Result<Option<String>, Failure> {
-        self.of_first_server(cluster, super::k3d::LABEL)
+        self.of_first_server(cluster, LABEL)
     }
 
     fn of_first_server(&self, cluster: &str, name: &str) -> Result<Option<String>, Failure> {
         let rows = self.of_cluster(cluster, &[".Names".to_owned(), label(name)])?;
-        let first = rows.into_iter().find(|[name, _]| super::k3d::cluster_of_server(name) == Some(cluster));
+        let first = rows.into_iter().find(|[name, _]| cluster_of_server(name) == Some(cluster));
         Ok(first.map(|[_, value]| value).filter(|value| !value.is_empty()))
     }
 

@@ -10,22 +10,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::docker::Docker;
+use super::labels::LABEL;
 use crate::core::formats::kubeconfig;
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::cmd::Cmd;
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
+use crate::sys::writing::{self, Writing};
 
 /// What to type when k3d is missing.
 pub const INSTALL: &str = "Install k3d: https://k3d.io";
-/// The runtime label that proves a cluster to be silo's; its value is the instance's id. k3d hides labels that are not
-/// its own in its answers, so Docker is asked for it.
-pub const LABEL: &str = "silo.instance";
-
-/// The cluster whose first server a container is, by its name: Docker gives a name once.
-pub fn cluster_of_server(container: &str) -> Option<&str> {
-    container.strip_prefix("k3d-")?.strip_suffix("-server-0")
-}
 /// Largest kubeconfig that is read, in bytes.
 const KUBECONFIG: u64 = 1024 * 1024;
 /// How long a question may take.
@@ -242,7 +236,7 @@ impl<'a> K3d<'a> {
             return Err(Failure::new(format!("`k3d kubeconfig get {name}` printed no kubeconfig")));
         }
         files::make_folder(path.parent().unwrap_or(Path::new("/")))?;
-        files::replace(path, &text, Writing::PRIVATE)
+        writing::replace(path, &text, Writing::PRIVATE)
     }
 
     /// Makes sure that nothing is lost when a cluster's kubeconfig is written to a path.

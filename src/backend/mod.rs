@@ -4,5 +4,5 @@ pub mod docker;
 pub mod hooks;
 pub mod k3d;
 pub mod kubectl;
-pub mod leftovers;
+pub mod labels;
 pub mod tilt;

@@ -2,14 +2,14 @@
 
 use similar::TextDiff;
 
-use super::Context;
 use crate::core::config::{self, ConfigFile};
 use crate::core::instance::trust::Trust;
 use crate::core::leases::ports::PortSpec;
 use crate::core::text::source::{counted, printable};
 use crate::failure::{Failure, shown};
+use crate::parts::context::Context;
 use crate::store::project::Project;
-use crate::store::{past, trust};
+use crate::store::{snapshot, trust};
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
 
 /// The ports whose default is another than before, and which the instance holds a lease for: an edit moves none.
 fn kept(context: &Context, project: &Project, config: &ConfigFile, last: &[u8]) -> Result<Vec<(String, u16)>, Failure> {
-    let Some(recorded) = past::recorded(&context.dirs, project, config)? else { return Ok(Vec::new()) };
+    let Some(recorded) = snapshot::recorded(&context.dirs, project, config)? else { return Ok(Vec::new()) };
     let before = config::parse(&String::from_utf8_lossy(last)).ok();
     let wanted = |config: &ConfigFile| config.settings(recorded.profile.as_deref()).map(|settings| settings.ports);
     let (Some(before), Some(now)) = (before.as_ref().and_then(wanted), wanted(config)) else { return Ok(Vec::new()) };

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::Context;
 use crate::core::formats::github;
 use crate::failure::Failure;
+use crate::parts::context::Context;
 use crate::store::instances::Settled;
-use crate::sys::{files, random};
+use crate::sys::random;
+use crate::sys::writing;
 
 /// Appends the vars of an instance where the CI system reads them.
 pub(super) fn export(context: &Context, asked: bool, settled: &Settled) -> Result<(), Failure> {
@@ -14,7 +15,7 @@ pub(super) fn export(context: &Context, asked: bool, settled: &Settled) -> Resul
     let file = context.environment.get("GITHUB_ENV").filter(|file| !file.is_empty());
     match (file, asked, in_ci) {
         (Some(file), true, _) | (Some(file), _, true) => {
-            files::append(Path::new(file), &github::render(&settled.known.vars, &random::suffix))?;
+            writing::append(Path::new(file), &github::render(&settled.known.vars, &random::suffix))?;
             context.ui.step("Appended the vars to $GITHUB_ENV");
             Ok(())
         }

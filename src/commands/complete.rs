@@ -49,7 +49,7 @@ pub fn call(environment: &Environment, arguments: &[OsString]) -> Option<u8> {
 
 fn answer(environment: &Environment, shell: Shell, typed: &[OsString]) -> Vec<u8> {
     let (mut words, places) = words(shell, typed);
-    let matches = cli::command().ignore_errors(true).try_get_matches_from(&words).ok();
+    let matches = cli::overview::command().ignore_errors(true).try_get_matches_from(&words).ok();
     let Some(word) = words.last_mut() else { return Vec::new() };
     if word == "-" {
         // A dash alone would list the short forms and hide the long ones, which say more.
@@ -59,7 +59,7 @@ fn answer(environment: &Environment, shell: Shell, typed: &[OsString]) -> Vec<u8
     let option = word.as_bytes().starts_with(b"-");
     let place = Arc::new(Place::of(environment, matches.as_ref()));
     let handed = Arc::new(Handed::new());
-    let mut command = attach(cli::command(), &place, &handed);
+    let mut command = attach(cli::overview::command(), &place, &handed);
     let found = engine::complete(&mut command, words, at, Some(&place.folder)).unwrap_or_default();
     match handed.get() {
         Some((Own::Command(id), _)) => {

@@ -1,10 +1,10 @@
 //! Whether a `silo.toml` may act without having been typed at: at a prompt, in a file for another program, through a gate.
 //! The user has trusted it, or has opened a `silo shell` for it as it is now; a denial counts more than that.
 
-use super::Context;
 use crate::core::instance::trust::Trust;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use crate::parts::context::Context;
 use crate::store::project::Project;
 use crate::store::trust;
 

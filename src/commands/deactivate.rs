@@ -1,11 +1,11 @@
 //! `silo deactivate`: what is left of it for a program, which cannot change the shell it is called from. In a shell with
 //! the hook, the hook's own command does it and never comes here; tcsh's hook is left a word.
 
-use super::Context;
 use super::hook::tcsh;
 use crate::core::shell::MARK;
 use crate::core::shell::activation::UNDO;
 use crate::failure::{Failure, code};
+use crate::parts::context::Context;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     if context.environment.get(UNDO).is_some() && tcsh::leave_word(&context.dirs, &context.environment)? {

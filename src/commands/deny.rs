@@ -1,8 +1,8 @@
 //! `silo deny`: take the trust in this `silo.toml` back (design D6).
 
-use super::Context;
 use crate::core::text::source::counted;
 use crate::failure::{Failure, shown};
+use crate::parts::context::Context;
 use crate::store::trust;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {

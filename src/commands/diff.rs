@@ -5,14 +5,15 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Context, recorded};
+use super::recorded;
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::activation::{self, Given, UNDO};
 use crate::core::text::columns::{Cell, Tone};
 use crate::failure::Failure;
+use crate::parts::context::Context;
 use crate::store::project::Project;
-use crate::store::{past, stamp, trust};
+use crate::store::{snapshot, stamp, trust};
 
 /// One variable before and after; `None` is unset.
 struct Line {
@@ -52,7 +53,7 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
 
 /// The vars of the instance as an active shell has them; none when there is no instance yet.
 fn vars(context: &Context, project: &Project, config: &ConfigFile) -> Result<Option<Vec<(String, String)>>, Failure> {
-    let Some(recorded) = past::recorded(&context.dirs, project, config)? else { return Ok(None) };
+    let Some(recorded) = snapshot::recorded(&context.dirs, project, config)? else { return Ok(None) };
     let vars = recorded::vars(context, config, &recorded);
     let env_file = project.root.join(&config.output);
     Ok(Some(vars.for_processes(project.root_text(), &env_file.to_string_lossy())))

@@ -2,18 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cluster::Names;
-use super::servers::Servers;
-use super::{COMMAND_WAIT, Context, cluster, exec};
 use crate::backend::hooks::{self, Point};
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::instance::lockfile::InstanceState;
 use crate::failure::{Failure, shown};
-use crate::store::instances::{Ask, Occasion};
-use crate::store::past;
+use crate::parts::cluster;
+use crate::parts::cluster::Names;
+use crate::parts::context::{COMMAND_WAIT, Context};
+use crate::parts::enter;
+use crate::parts::servers::Servers;
+use crate::store::ask::{Ask, Occasion};
+use crate::store::free;
 use crate::store::project;
-use crate::store::release;
+use crate::store::snapshot;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::lock::Wait;
 use crate::sys::{files, signals};
@@ -29,9 +31,9 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         .map_err(|failure| with_tilt(failure, Some((project.root.clone(), lockfile.instance.clone()))))?;
     // What is being stopped is the instance as it is: a profile asked for by a variable does not matter.
     let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
-    let (settings, _) = past::preview(&context.dirs, &project, &config, &ask)?;
+    let (settings, _) = snapshot::preview(&context.dirs, &project, &config, &ask)?;
     let settled = context.settle(&project, &config, &ask)?;
-    let environment = exec::behind_gates(context, &project, &settled);
+    let environment = enter::behind_gates(context, &project, &settled);
     let k3d = K3d::new(&environment, &project.root);
     let doomed = Names::of(&settled.vars).filter(|_| delete_cluster);
     // Without k3d there may never have been a cluster; where there was one, it takes k3d to delete it.
@@ -93,7 +95,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         let env_file = project.env_file(&config.output)?;
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
         let both = [env_file.path.as_path(), &project.lockfile_path()];
-        release::own(&context.dirs, &project.root, &both, &wait)?;
+        free::own(&context.dirs, &project.root, &both, &wait)?;
         context.ui.step("Removed env file and lockfile; the leases are free");
     }
     if clean || !something_ran {

@@ -2,12 +2,14 @@
 
 use serde_json::json;
 
-use super::{Context, ci};
+use super::ci;
 use crate::backend::tilt;
 use crate::cli::EnvArgs;
 use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
-use crate::store::instances::{Ask, Settled};
+use crate::parts::context::Context;
+use crate::store::ask::Ask;
+use crate::store::instances::Settled;
 use crate::store::project::Project;
 
 pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure> {

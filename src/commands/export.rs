@@ -5,8 +5,9 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::activation_line::activation_line;
 use super::hook::tcsh;
-use super::{Context, HOOK_WAIT, activation_line, consent, copy_line, values};
+use super::{consent, values};
 use crate::cli::ExportFormat;
 use crate::core::instance::trust::Trust;
 use crate::core::shell::Shell;
@@ -14,9 +15,10 @@ use crate::core::shell::activation::{self, Change, UNDO, Undo};
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
-use crate::store::instances::{Ask, Occasion};
+use crate::parts::context::{Context, HOOK_WAIT, copy_line};
+use crate::store::ask::{Ask, Occasion};
+use crate::store::free;
 use crate::store::project::{self, Project};
-use crate::store::release;
 use crate::store::stamp::{self, Known};
 use crate::store::trust;
 use crate::sys::files;
@@ -269,7 +271,7 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
             untrusted: false,
         },
         // Asked only now: it may have been let go of while its turn was waited for.
-        Err(_) if ours && release::is_let_go(&context.dirs, project) => {
+        Err(_) if ours && free::is_let_go(&context.dirs, project) => {
             Visit { fate: Fate::LetGo, seen: Some(seen(context, project, trust)), untrusted: false }
         }
         Err(failure) => {

@@ -5,16 +5,19 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Context, cluster, consent, exec, up};
+use super::{consent, up};
 use crate::backend::tilt;
 use crate::core::config::Gate;
 use crate::core::formats::kubeconfig;
 use crate::core::instance::gate::needs_nothing;
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
-use crate::store::instances::{Ask, Occasion};
+use crate::parts::cluster;
+use crate::parts::context::Context;
+use crate::parts::enter;
+use crate::store::ask::{Ask, Occasion};
 use crate::store::project::{CONFIG_NAME, Project};
-use crate::store::{gates, past};
+use crate::store::{gates, snapshot};
 use crate::sys::{cmd, dirs::Dirs, files, net, signals};
 use crate::ui::Ui;
 
@@ -58,7 +61,7 @@ pub(super) fn left(
 }
 
 fn behind(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Result<PathBuf, Failure> {
-    real(dirs, environment, tool).ok_or_else(|| {
+    gates::real(dirs, environment, tool).ok_or_else(|| {
         Failure::new(format!("`{}` was not found behind its gate", tool.to_string_lossy()))
             .hint("Install it, or check PATH")
             .code(127)
@@ -80,7 +83,7 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     }
     let config = project.config()?;
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
-    let (settings, lockfile) = past::preview(&context.dirs, &project, &config, &ask)?;
+    let (settings, lockfile) = snapshot::preview(&context.dirs, &project, &config, &ask)?;
     let needs = tool.to_str().and_then(|tool| settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
     let tilt_runs =
         || lockfile.as_ref().is_some_and(|lockfile| tilt::running(&lockfile.instance, &project.root).is_some());
@@ -92,9 +95,9 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
             cluster::require(&context.environment)?;
             signals::watch();
             let settled = context.settle(&project, &config, &ask)?;
-            let environment = exec::behind_gates(context, &project, &settled);
+            let environment = enter::behind_gates(context, &project, &settled);
             let settled = cluster::bring_up(context, &project, &config, &settings, settled, &environment)?;
-            Ok(Some(exec::inside(context, &project, &settled)))
+            Ok(Some(enter::inside(context, &project, &settled)))
         }
         Gate::Tilt if tilt_runs() => Ok(None),
         Gate::Tilt => up::in_background(context, &project, &config).map(Some),
@@ -106,9 +109,4 @@ fn reachable(path: &Path) -> bool {
     let Ok(Some(content)) = files::read(path, LIMIT) else { return false };
     let port = kubeconfig::api_port(&String::from_utf8_lossy(&content.bytes));
     port.is_some_and(|port| net::answers(port, CONNECT))
-}
-
-/// The tool itself: the first on `PATH` past every gate folder, so that gates never call each other.
-pub(super) fn real(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Option<PathBuf> {
-    cmd::find_in(tool, environment, |folder| !gates::is_gate_folder(dirs, folder))
 }

@@ -1,9 +1,10 @@
 //! `silo get NAME`: the value of one variable, for scripts.
 
-use super::{Context, instance};
+use super::instance;
 use crate::core::text::suggest::nearest;
 use crate::failure::Failure;
-use crate::store::instances::Ask;
+use crate::parts::context::Context;
+use crate::store::ask::Ask;
 use crate::store::stamp::Known;
 
 pub(super) fn run(context: &Context, name: &str, of: Option<&str>) -> Result<u8, Failure> {

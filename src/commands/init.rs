@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use super::{Context, doctor};
 use crate::core::config::DEFAULT_OUTPUT;
+use crate::core::formats::{compose, dotenv};
 use crate::core::instance::lockfile;
 use crate::failure::{Failure, quoted, shown};
+use crate::parts::context::Context;
 use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::store::trust;
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
+use crate::sys::writing::{self, Writing};
 
 const TEMPLATE: &str = include_str!("init/template.toml");
 const BANNER: &str = include_str!("init/banner.txt");
@@ -37,7 +39,7 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
             Failure::new(format!("`{}` already exists", shown(&path))).hint("Edit it, or remove it to start over")
         );
     }
-    files::replace(&path, TEMPLATE.as_bytes(), Writing::SHARED)?;
+    writing::replace(&path, TEMPLATE.as_bytes(), Writing::SHARED)?;
     let project = Project::read(&path)?;
     let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
     trust::allow(&context.dirs, &project).map_err(untrusted)?;
@@ -60,7 +62,7 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
         ));
     }
     context.ui.answer(BANNER)?;
-    let looked_into = doctor::COMPOSE_FILES.iter().chain(&doctor::DOTENV_FILES);
+    let looked_into = compose::NAMES.iter().chain(&dotenv::NAMES);
     let there: Vec<String> =
         looked_into.filter(|name| files::exists(&project.root.join(name))).map(|name| format!("`{name}`")).collect();
     if !there.is_empty() {
@@ -83,7 +85,7 @@ fn extend(context: &Context, root: &Path) -> Result<(), Failure> {
             Some(_) => context.ui.warn(&format!("`{name}` is there with another content; it stays as it is")),
             None => {
                 files::make_folder(folder)?;
-                files::replace(&path, text.as_bytes(), Writing::SHARED)?;
+                writing::replace(&path, text.as_bytes(), Writing::SHARED)?;
                 context.ui.step(&format!("Writing `{name}`"));
             }
         }
@@ -110,6 +112,6 @@ pub(super) fn ignore(root: &Path, names: &[&str]) -> Result<bool, Failure> {
         return Ok(false);
     }
     let start = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
-    files::append(&path, &format!("{start}{}\n", missing.join("\n")))?;
+    writing::append(&path, &format!("{start}{}\n", missing.join("\n")))?;
     Ok(true)
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
 use crate::core::leases::{Instance, Leases};
 use crate::core::text::suggest::nearest;
 use crate::failure::{Failure, shown};
+use crate::parts::context::Context;
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::registry;
 use crate::sys::files;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Context;
-use super::census::{Seen, State, census};
 use crate::core::text::columns::{Cell, Tone, shortened, table};
 use crate::core::text::source::span;
 use crate::failure::{Failure, shown_from};
+use crate::parts::context::Context;
+use crate::parts::look::{Observed, State, observe_all};
 use crate::sys::{clock, signals};
 
 /// How long between two looks of `--watch`.
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, F
     if watch {
         return follow(context, as_json);
     }
-    let seen = census(context)?;
+    let seen = observe_all(context)?;
     if as_json {
         context.ui.answer_json(&Value::Array(seen.iter().map(object).collect()))?;
     } else {
@@ -44,7 +44,7 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
     }
     let mut screen = on_screen.then(|| context.ui.screen()).transpose()?;
     loop {
-        let seen = census(context)?;
+        let seen = observe_all(context)?;
         let width = context.ui.width(&context.environment);
         if as_json {
             let all = Value::Array(seen.iter().map(object).collect());
@@ -55,7 +55,7 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             }
         } else {
             let lines = lines(context, &seen, width);
-            let state = |seen: &Seen| {
+            let state = |seen: &Observed| {
                 format!("{:?}\n", (&seen.instance, seen.state, seen.tilt, &seen.cluster, &seen.listening))
             };
             let now = match &screen {
@@ -111,7 +111,7 @@ fn end(context: &Context) -> Option<u8> {
     context.ui.loses_reader(PAUSE / STEPS).then_some(0)
 }
 
-fn lines(context: &Context, seen: &[Seen], width: Option<usize>) -> Vec<Vec<Cell>> {
+fn lines(context: &Context, seen: &[Observed], width: Option<usize>) -> Vec<Vec<Cell>> {
     if seen.is_empty() {
         return vec![vec![Cell::plain("No instance yet. Run `silo env` or `silo up` in a project to make one.")]];
     }
@@ -121,7 +121,7 @@ fn lines(context: &Context, seen: &[Seen], width: Option<usize>) -> Vec<Vec<Cell
     table(&HEADS, &rows, width)
 }
 
-fn row(seen: &Seen, home: &Path, longest: usize) -> Vec<Cell> {
+fn row(seen: &Observed, home: &Path, longest: usize) -> Vec<Cell> {
     let instance = &seen.instance;
     let tone = match seen.state {
         State::Running | State::Listening => Tone::Good,
@@ -150,7 +150,7 @@ fn row(seen: &Seen, home: &Path, longest: usize) -> Vec<Cell> {
     ]
 }
 
-fn object(seen: &Seen) -> Value {
+fn object(seen: &Observed) -> Value {
     let instance = &seen.instance;
     json!({
         "instance": instance.name,

@@ -1,7 +1,8 @@
 //! `silo logs`: what Tilt logs while it runs, and what it left when it ran in the background.
 
-use super::{Context, running};
+use super::running;
 use crate::failure::Failure;
+use crate::parts::context::Context;
 use crate::sys::{cmd, files};
 
 /// Longest log that is shown after Tilt has ended, in bytes.

@@ -1,14 +1,12 @@
 //! Which command is run, and how its failure is told. One file per command; each reads from top to bottom like the list in
 //! the spec.
 
+mod activation_line;
 mod allow;
-mod census;
 mod ci;
-mod cluster;
 mod complete;
 mod completions;
 mod consent;
-mod context;
 mod deactivate;
 mod deny;
 mod diff;
@@ -20,7 +18,6 @@ mod exec;
 mod export;
 mod gate;
 mod get;
-mod holder;
 mod hook;
 mod init;
 mod instance;
@@ -31,7 +28,6 @@ mod profiles;
 mod prune;
 mod recorded;
 mod require;
-mod servers;
 mod shell;
 mod status;
 mod up;
@@ -50,13 +46,14 @@ use crate::backend::tilt;
 use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs, ShellName};
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use crate::parts::context::{Context, Mistakes};
+use crate::parts::enter;
+use crate::store::ask::{Ask, Occasion};
 use crate::store::gates;
-use crate::store::instances::{Ask, Occasion};
 use crate::store::project::Project;
 use crate::sys::dirs::Dirs;
 use crate::sys::processes::Process;
 use crate::ui::Ui;
-use context::{COMMAND_WAIT, Context, HOOK_WAIT, Mistakes, copy_line};
 
 /// Runs a command and returns the exit code; failures are printed.
 pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8 {
@@ -71,7 +68,7 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         Command::Doc { topic, json, .. } => doc::run(ui, environment, topic.as_deref(), json),
         Command::Completions { shell } => completions::run(ui, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
-        command => match (Context::of(cli.global, environment.clone(), program, ui, Mistakes::of(&command)), command) {
+        command => match (Context::of(cli.global, environment.clone(), program, ui, mistakes(&command)), command) {
             (Ok(context), command) => dispatch(command, &context),
             (Err(failure), Command::Export { format, seen }) => {
                 export::leave(ui, environment, (format, seen.is_some()), failure)
@@ -137,6 +134,15 @@ pub fn usage(error: &clap::Error) -> u8 {
     u8::try_from(error.exit_code()).unwrap_or(crate::failure::code::USAGE)
 }
 
+/// What runs by itself does its best; what was typed says so and stops, but for what is typed to learn what is wrong.
+fn mistakes(command: &Command) -> Mistakes {
+    match command {
+        Command::Export { .. } => Mistakes::Tell,
+        Command::Doctor { .. } => Mistakes::Leave,
+        _ => Mistakes::Stop,
+    }
+}
+
 fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
     if !only_looks(&command) {
         context.dirs.require_own(&context.environment)?;
@@ -187,19 +193,5 @@ fn running(context: &Context, project: &Project) -> Result<Option<(Environment, 
     let config = project.config()?;
     context.dirs.require_own(&context.environment)?;
     let settled = context.settle(project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
-    Ok(Some((exec::behind_gates(context, project, &settled), process)))
-}
-
-/// The one short line of an activation: the name, then as many ports as fit (design D11: no other values).
-fn activation_line<'a>(name: &str, ports: impl IntoIterator<Item = (&'a String, &'a u16)>) -> String {
-    const WIDTH: usize = 72;
-    let mut line = format!("{name} ·");
-    for (variable, port) in ports {
-        let next = format!(" {variable}={port}");
-        if line.chars().count() + next.len() > WIDTH {
-            return line + " …";
-        }
-        line.push_str(&next);
-    }
-    line
+    Ok(Some((enter::behind_gates(context, project, &settled), process)))
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Context, get};
+use super::get;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use crate::parts::context::Context;
 use crate::store::stamp::Known;
 use crate::sys::cmd::{self, Cmd};
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::Context;
 use crate::failure::Failure;
+use crate::parts::context::Context;
 
 pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let project = context.project()?;

@@ -4,40 +4,32 @@
 //! What an instance left goes before its entry does, and only what is proved its own at that moment: its name may have been
 //! taken over since it was shown. A root that is back, or is just being started, is left alone.
 
+mod gone_root;
 mod neighbours;
 
 use std::path::{Path, PathBuf};
 
+use gone_root::GoneRoot;
 use neighbours::Neighbours;
 
-use super::census::{self, State};
-use super::servers::Servers;
-use super::{COMMAND_WAIT, Context, instance};
-use crate::backend::leftovers::{Claim, Inventory, Kind, Leftovers, Yard};
+use super::instance;
 use crate::cli::PruneArgs;
-use crate::core::leases::Instance;
 use crate::core::text::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
-use crate::store::memo;
-use crate::store::release::{self, Fate};
+use crate::parts::context::{COMMAND_WAIT, Context};
+use crate::parts::leftovers::{Claim, Cleaner, Inventory, Kind, Leftovers};
+use crate::parts::look::{self, State};
+use crate::parts::servers::Servers;
+use crate::store::free::{self, Fate};
+use crate::store::history;
 use crate::sys::lock::{self, Wait};
 use crate::sys::{files, signals};
-
-/// A root that is gone, and what there still is of its instance.
-struct Doomed {
-    root: PathBuf,
-    /// Its entry in the registry; none when that was freed before.
-    entry: Option<Instance>,
-    /// Every name its instance has had.
-    names: Vec<String>,
-    left: Leftovers,
-}
 
 /// What is done about the roots that are gone.
 #[derive(Clone, Copy)]
 struct Job<'a> {
     context: &'a Context,
-    yard: Yard<'a>,
+    cleaner: Cleaner<'a>,
     /// Whether what they left in Docker is removed.
     clusters: bool,
     /// Whether it is known what they left.
@@ -45,21 +37,21 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Whether nothing of an instance is left afterwards. Until then its memo stays: by that alone what may still lie in
+    /// Whether nothing of an instance is left afterwards. Until then its history stays: by that alone what may still lie in
     /// Docker is known to be silo's.
-    fn forgets(self, one: &Doomed) -> bool {
+    fn forgets(self, one: &GoneRoot) -> bool {
         self.known && (self.clusters || one.left.is_none())
     }
 }
 
 pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failure> {
     let outside = context.outside();
-    let yard = Yard { environment: &outside };
+    let cleaner = Cleaner { environment: &outside };
     let neighbours = Neighbours::gather(&context.dirs)?;
-    let mut doomed = doomed(context, &neighbours, &arguments.names)?;
-    let inventory = inventory(context, yard, arguments.clusters, doomed.is_empty())?;
+    let mut gone_roots = gone_roots(context, &neighbours, &arguments.names)?;
+    let inventory = inventory(context, cleaner, arguments.clusters, gone_roots.is_empty())?;
     if let Some(inventory) = &inventory {
-        for one in &mut doomed {
+        for one in &mut gone_roots {
             let claim = neighbours.claim(&one.root, &one.names);
             one.left = inventory.of(&claim);
             if arguments.clusters {
@@ -67,20 +59,20 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
             }
         }
     }
-    let job = Job { context, yard, clusters: arguments.clusters, known: inventory.is_some() || !yard.is_there() };
-    let leave_things = !job.clusters && doomed.iter().any(|one| !one.left.is_none());
-    let all = doomed.len();
-    doomed.retain(|one| one.entry.is_some() || job.forgets(one));
-    context.ui.answer(&plan(job, &doomed))?;
-    if !doomed.is_empty() {
-        tell_of_servers(context, &doomed);
+    let job = Job { context, cleaner, clusters: arguments.clusters, known: inventory.is_some() || !cleaner.is_there() };
+    let leave_things = !job.clusters && gone_roots.iter().any(|one| !one.left.is_none());
+    let all = gone_roots.len();
+    gone_roots.retain(|one| one.entry.is_some() || job.forgets(one));
+    context.ui.answer(&plan(job, &gone_roots))?;
+    if !gone_roots.is_empty() {
+        tell_of_servers(context, &gone_roots);
     }
     if leave_things {
         context.ui.step("Roots that are gone left things in Docker; `silo prune --clusters` removes these too");
-    } else if doomed.len() < all {
+    } else if gone_roots.len() < all {
         context.ui.step("Docker does not answer; when it does, `silo prune` forgets roots that left nothing there");
     }
-    if arguments.dry_run || doomed.is_empty() {
+    if arguments.dry_run || gone_roots.is_empty() {
         return Ok(0);
     }
     if !arguments.yes {
@@ -94,7 +86,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
             Some(true) => {}
         }
     }
-    carry_out(job, &doomed)
+    carry_out(job, &gone_roots)
 }
 
 /// Says which compose projects of an instance's names are kept, and why.
@@ -106,9 +98,9 @@ fn tell_of_living(context: &Context, inventory: &Inventory, claim: &Claim) {
 }
 
 /// Says what still listens on ports that are about to be freed.
-fn tell_of_servers(context: &Context, doomed: &[Doomed]) {
+fn tell_of_servers(context: &Context, gone_roots: &[GoneRoot]) {
     let servers = Servers::look();
-    for (one, entry) in doomed.iter().filter_map(|one| Some((one, one.entry.as_ref()?))) {
+    for (one, entry) in gone_roots.iter().filter_map(|one| Some((one, one.entry.as_ref()?))) {
         for line in servers.left_running(&entry.name, &entry.ports, &one.root) {
             context.ui.step(&line);
         }
@@ -116,21 +108,21 @@ fn tell_of_servers(context: &Context, doomed: &[Doomed]) {
 }
 
 /// The roots that are gone. One on a disk that is not mounted is said and kept, unless it is named.
-fn doomed(context: &Context, neighbours: &Neighbours, names: &[String]) -> Result<Vec<Doomed>, Failure> {
+fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> Result<Vec<GoneRoot>, Failure> {
     let leases = &neighbours.leases;
     let asked = names.iter().map(|name| instance::find(leases, name)).collect::<Result<Vec<_>, _>>()?;
-    let mut doomed = Vec::new();
+    let mut gone_roots = Vec::new();
     for entry in &leases.instances {
         let root = PathBuf::from(&entry.root);
         let is_asked = asked.iter().any(|asked| asked.root == entry.root);
-        match census::missing(&context.dirs, &root) {
+        match look::missing(&context.dirs, &root) {
             None if is_asked => {
                 let place = quoted(&root);
                 return Err(Failure::new(format!("`{}` is not gone: its folder is `{}`", entry.name, shown(&root)))
                     .hint(format!("Run `silo down --clean -C {place}` to let go of it")));
             }
             Some(State::Unmounted) if asked.is_empty() => {
-                let mount = memo::unmounted(&context.dirs, &root).unwrap_or_default();
+                let mount = history::unmounted(&context.dirs, &root).unwrap_or_default();
                 context.ui.step(&format!(
                     "Kept: `{}` in `{}`, for its disk is not mounted at `{}`. When that disk is gone for good: `silo prune {}`",
                     entry.name,
@@ -139,29 +131,29 @@ fn doomed(context: &Context, neighbours: &Neighbours, names: &[String]) -> Resul
                     entry.qualified()
                 ));
             }
-            Some(_) if asked.is_empty() || is_asked => doomed.push(neighbours.doomed(root, Some(entry))),
+            Some(_) if asked.is_empty() || is_asked => gone_roots.push(neighbours.gone_roots(root, Some(entry))),
             _ => {}
         }
     }
     if names.is_empty() {
-        let orphans = neighbours.memos.iter().filter(|memo| leases.at(&memo.root).is_none());
-        let gone = |root: &PathBuf| census::missing(&context.dirs, root) == Some(State::Gone);
-        let roots = orphans.map(|memo| PathBuf::from(&memo.root)).filter(gone);
-        doomed.extend(roots.map(|root| neighbours.doomed(root, None)));
+        let orphans = neighbours.histories.iter().filter(|history| leases.at(&history.root).is_none());
+        let gone = |root: &PathBuf| look::missing(&context.dirs, root) == Some(State::Gone);
+        let roots = orphans.map(|history| PathBuf::from(&history.root)).filter(gone);
+        gone_roots.extend(roots.map(|root| neighbours.gone_roots(root, None)));
     }
-    Ok(doomed)
+    Ok(gone_roots)
 }
 
 /// What there is in Docker; none where it need not be asked, or cannot be and need not answer.
-fn inventory(context: &Context, yard: Yard<'_>, needed: bool, idle: bool) -> Result<Option<Inventory>, Failure> {
-    if idle || (!yard.is_there() && !needed) {
+fn inventory(context: &Context, cleaner: Cleaner<'_>, needed: bool, idle: bool) -> Result<Option<Inventory>, Failure> {
+    if idle || (!cleaner.is_there() && !needed) {
         return Ok(None);
     }
-    if !yard.is_there() {
+    if !cleaner.is_there() {
         return Err(Failure::new("`docker` is not installed, so nothing in it can be removed")
             .hint("Run `silo prune` without `--clusters` to free the leases alone"));
     }
-    match yard.inventory() {
+    match cleaner.inventory() {
         Ok(inventory) => Ok(Some(inventory)),
         Err(failure) if needed => {
             Err(failure.hint("Start Docker first, or run `silo prune` without `--clusters` to free the leases alone"))
@@ -173,9 +165,9 @@ fn inventory(context: &Context, yard: Yard<'_>, needed: bool, idle: bool) -> Res
     }
 }
 
-fn plan(job: Job<'_>, doomed: &[Doomed]) -> String {
+fn plan(job: Job<'_>, gone_roots: &[GoneRoot]) -> String {
     let mut text = String::new();
-    for one in doomed {
+    for one in gone_roots {
         let root = shown(&one.root);
         if let Some(entry) = &one.entry {
             let ports: Vec<String> = entry.ports.values().map(u16::to_string).collect();
@@ -191,14 +183,14 @@ fn plan(job: Job<'_>, doomed: &[Doomed]) -> String {
             }
         }
     }
-    if doomed.is_empty() { "Nothing to prune\n".to_owned() } else { text }
+    if gone_roots.is_empty() { "Nothing to prune\n".to_owned() } else { text }
 }
 
-fn carry_out(job: Job<'_>, doomed: &[Doomed]) -> Result<u8, Failure> {
+fn carry_out(job: Job<'_>, gone_roots: &[GoneRoot]) -> Result<u8, Failure> {
     let Job { context, .. } = job;
     signals::watch();
     let (mut ready, mut failures) = (Vec::new(), Vec::new());
-    for one in doomed {
+    for one in gone_roots {
         signals::check()?;
         let lock = context.dirs.up_lock(&one.root);
         let started = |holder| Failure::new(format!("`{}` is being started{holder}", shown(&one.root)));
@@ -214,13 +206,13 @@ fn carry_out(job: Job<'_>, doomed: &[Doomed]) -> Result<u8, Failure> {
     }
     let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
     let mut freed = 0;
-    for ((root, _), fate) in ready.iter().zip(release::gone(&context.dirs, &ready, &wait)?) {
+    for ((root, _), fate) in ready.iter().zip(free::gone(&context.dirs, &ready, &wait)?) {
         match fate {
             Fate::Freed(ports) => freed += ports,
             Fate::Back => context.ui.step(&format!("Kept: `{}` is back", shown(root))),
         }
     }
-    context.ui.step(&match doomed.iter().any(|one| one.entry.is_some()) {
+    context.ui.step(&match gone_roots.iter().any(|one| one.entry.is_some()) {
         true => format!("Freed {}", counted(freed, "port")),
         false => format!("Forgot {}", counted(ready.len(), "root")),
     });
@@ -233,8 +225,8 @@ fn carry_out(job: Job<'_>, doomed: &[Doomed]) -> Result<u8, Failure> {
 
 /// Removes what an instance left in Docker, and looks whether it is gone. What was shown may be another's by now: only
 /// what still is proved to be this instance's is removed.
-fn remove(job: Job<'_>, one: &Doomed) -> Result<(), Failure> {
-    let Job { context, yard, .. } = job;
+fn remove(job: Job<'_>, one: &GoneRoot) -> Result<(), Failure> {
+    let Job { context, cleaner, .. } = job;
     if files::exists(&one.root) {
         return Ok(());
     }
@@ -245,7 +237,7 @@ fn remove(job: Job<'_>, one: &Doomed) -> Result<(), Failure> {
         for line in left.lines() {
             context.ui.step(&format!("Removing {line}"));
         }
-        removed = removed.and(yard.clear(kind, &left.named(kind), &context.dirs.home));
+        removed = removed.and(cleaner.clear(kind, &left.named(kind), &context.dirs.home));
     }
     let still = left_now(job, one)?;
     if still.is_none() {
@@ -259,8 +251,8 @@ fn remove(job: Job<'_>, one: &Doomed) -> Result<(), Failure> {
 }
 
 /// What there is in Docker of an instance now, under the names that no other bears now.
-fn left_now(job: Job<'_>, one: &Doomed) -> Result<Leftovers, Failure> {
-    let inventory = job.yard.inventory()?;
+fn left_now(job: Job<'_>, one: &GoneRoot) -> Result<Leftovers, Failure> {
+    let inventory = job.cleaner.inventory()?;
     let neighbours = Neighbours::gather(&job.context.dirs)?;
     if files::exists(&one.root) {
         return Ok(Leftovers::default());

@@ -1,9 +1,9 @@
 //! The vars that follow from what is recorded of a project's instance.
 
-use super::Context;
 use crate::core::config::ConfigFile;
 use crate::core::instance::vars::{self, Vars};
-use crate::store::past::Recorded;
+use crate::parts::context::Context;
+use crate::store::snapshot::Recorded;
 
 /// The vars as they would be exported; none when the config has moved on since (`silo env` brings them together).
 pub(super) fn vars(context: &Context, config: &ConfigFile, recorded: &Recorded) -> Vars {

@@ -1,8 +1,8 @@
 //! `silo require`: for scripts and Tiltfiles that must not run outside an instance.
 
-use super::Context;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code};
+use crate::parts::context::Context;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     // Outside every project no instance is active either.

@@ -5,13 +5,18 @@ use std::io::IsTerminal as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
-use super::{Context, activation_line, consent, exec, hook};
+use super::activation_line::activation_line;
+use super::consent;
 use crate::core::shell::Shell;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
-use crate::store::instances::Ask;
+use crate::parts::context::Context;
+use crate::parts::enter;
+use crate::store::ask::Ask;
 use crate::store::project::Project;
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
+use crate::sys::program;
+use crate::sys::writing::{self, Writing};
 use crate::sys::{cmd, dirs::Dirs};
 
 /// zsh reads its start files from `ZDOTDIR`; these hand over to the user's own, then load the hook.
@@ -57,12 +62,12 @@ pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> 
     let project = Project::load(&folder, context.config.as_deref())?;
     let config = project.config()?;
     let settled = context.settle(&project, &config, &Ask::default())?;
-    let mut environment = exec::inside(context, &project, &settled);
+    let mut environment = enter::inside(context, &project, &settled);
     environment.set("PWD", folder.as_os_str());
     consent::give(&mut environment, &project);
     let program = environment.get("SHELL").filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".as_ref()).to_owned();
     // The hints name `silo`; where it was called by its path, as `cargo run` does, it must be found all the same.
-    let silo = hook::program(&context.environment, &context.program)?;
+    let silo = program::own_path(&context.environment, &context.program)?;
     if let (None, Some(folder)) = (cmd::find("silo", &environment), silo.parent()) {
         let mut path = environment.get("PATH").unwrap_or_default().to_owned();
         path.push(":");
@@ -97,7 +102,7 @@ fn start(shell: Shell, silo: &[u8], dirs: &Dirs, environment: &mut Environment) 
     let folder = dirs.state.join("shell").join(shell.name());
     files::make_folder(&folder)?;
     let write = |name: &str, text: &[u8]| {
-        files::replace(&folder.join(name), text, Writing { durable: false, ..Writing::PRIVATE })
+        writing::replace(&folder.join(name), text, Writing { durable: false, ..Writing::PRIVATE })
     };
     match shell {
         Shell::Bash => {

@@ -8,11 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::Context;
-use super::census::State;
-use super::cluster::Names;
 use super::recorded::vars;
-use super::servers::Servers;
 use crate::backend::k3d::K3d;
 use crate::backend::tilt;
 use crate::core::config::{API_PORT, TILT_PORT};
@@ -20,8 +16,12 @@ use crate::core::instance::trust::Trust;
 use crate::core::shell::activation::Undo;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, shown};
-use crate::store::past::{self, Recorded};
+use crate::parts::cluster::Names;
+use crate::parts::context::Context;
+use crate::parts::look::State;
+use crate::parts::servers::Servers;
 use crate::store::project::Project;
+use crate::store::snapshot::{self, Recorded};
 use crate::store::trust;
 use crate::sys::processes::Process;
 use crate::sys::{cmd, lock, net};
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
-    let Some(recorded) = past::recorded(&context.dirs, &project, &config)? else {
+    let Some(recorded) = snapshot::recorded(&context.dirs, &project, &config)? else {
         if json {
             let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
             return context.ui.answer_json(&answer).map(|()| 0);
@@ -63,7 +63,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let names = Names::of(&vars);
     let found = found(context, &project, &recorded, names.as_ref());
     let listening = Servers::look().on(&recorded.ports);
-    let told = Told {
+    let told = Report {
         state: State::of(found.tilt.is_some(), found.starting, &listening).word(),
         listening,
         shell: Shell::of(context, &project),
@@ -86,7 +86,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
 }
 
 /// All there is to tell of an instance.
-struct Told<'a> {
+struct Report<'a> {
     recorded: &'a Recorded,
     found: &'a Found,
     names: Option<&'a Names>,
@@ -134,7 +134,7 @@ impl Shell {
     }
 }
 
-impl Told<'_> {
+impl Report<'_> {
     /// For programs.
     fn object(&self) -> Value {
         let Self { recorded, found, .. } = self;

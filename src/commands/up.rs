@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use super::holder::foreign;
-use super::{Context, ci, cluster, exec};
+use super::ci;
 use crate::backend::hooks::{self, Point};
 use crate::backend::tilt;
 use crate::cli::{CiArgs, UpArgs};
@@ -14,9 +13,14 @@ use crate::core::leases::ports::Probe;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, shown};
-use crate::store::instances::{Ask, Occasion, Settled};
-use crate::store::past;
+use crate::parts::cluster;
+use crate::parts::context::Context;
+use crate::parts::enter;
+use crate::parts::holder::foreign;
+use crate::store::ask::{Ask, Occasion};
+use crate::store::instances::Settled;
 use crate::store::project::Project;
+use crate::store::snapshot;
 use crate::sys::cmd::{Cmd, Ended};
 use crate::sys::lock;
 use crate::sys::{clock, files, net, processes, signals};
@@ -72,13 +76,13 @@ pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
 pub(super) fn in_background(context: &Context, project: &Project, config: &ConfigFile) -> Result<Environment, Failure> {
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     start(context, ask, &Run::Detached(&[]))?;
-    Ok(exec::inside(context, project, &context.settle(project, config, &ask)?))
+    Ok(enter::inside(context, project, &context.settle(project, config, &ask)?))
 }
 
 fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
-    let (settings, lockfile) = past::preview(&context.dirs, &project, &config, &ask)?;
+    let (settings, lockfile) = snapshot::preview(&context.dirs, &project, &config, &ask)?;
     tilt::require(&context.environment)?;
     if settings.k3d.cluster {
         cluster::require(&context.environment)?;
@@ -92,12 +96,12 @@ fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> 
     lock::hold(&lock, "the other `silo up`", &lock::AT_ONCE, started_by, || {
         signals::watch();
         let settled = with_own_ports(context, &project, &config, ask)?;
-        let environment = exec::behind_gates(context, &project, &settled);
+        let environment = enter::behind_gates(context, &project, &settled);
         signals::check()?;
         hooks::run(Point::PreUp, settings.hooks.pre_up.as_ref(), &environment, &project.root, context.ui)?;
         signals::check()?;
         let settled = cluster::bring_up(context, &project, &config, &settings, settled, &environment)?;
-        let environment = exec::behind_gates(context, &project, &settled);
+        let environment = enter::behind_gates(context, &project, &settled);
         hooks::run(Point::PostUp, settings.hooks.post_up.as_ref(), &environment, &project.root, context.ui)?;
         signals::check()?;
         tilt_of(context, &project, &settled, &environment, run)

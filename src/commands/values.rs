@@ -1,11 +1,12 @@
 //! `silo export dotenv`, `gha` and `systemd`: every var of the instance, as a file that another program reads. Unlike the
 //! commands for shells it does not depend on what is in the environment already.
 
-use super::{Context, consent};
+use super::consent;
 use crate::core::formats::github;
 use crate::core::instance::envfile;
 use crate::failure::{Failure, code, shown};
-use crate::store::instances::{Ask, Occasion};
+use crate::parts::context::Context;
+use crate::store::ask::{Ask, Occasion};
 use crate::store::trust;
 use crate::sys::random;
 

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Context, running};
+use super::running;
 use crate::backend::tilt;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
+use crate::parts::context::Context;
 use crate::sys::signals;
 
 /// How often Tilt is asked.

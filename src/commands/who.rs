@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::Context;
 use crate::backend::docker::{Docker, Owner};
 use crate::core::leases::Instance;
 use crate::core::leases::ports::Probe;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
+use crate::parts::context::Context;
 use crate::store::registry;
 use crate::sys::processes::Process;
 use crate::sys::{listeners, net, processes};

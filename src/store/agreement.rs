@@ -1,4 +1,4 @@
-//! Whether all that is stored of an instance agrees: registry, lockfile, env file, stamp and memo, with each other and with
+//! Whether all that is stored of an instance agrees: registry, lockfile, env file, stamp and history, with each other and with
 //! what `silo.toml` asks for. Decided by the very code that settles, without writing, so that what is called stale here
 //! is what settling would write, and nothing else.
 
@@ -6,9 +6,10 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::instances::{Ask, Case, Decided, Occasion, World, decide, new_lockfile, registry_entry};
+use super::ask::{Ask, Case, Occasion, World};
+use super::instances::{InstancePlan, decide, new_lockfile, registry_entry};
 use super::project::Project;
-use super::{memo, stamp, trust};
+use super::{history, stamp, trust};
 use crate::core::config::ConfigFile;
 use crate::core::instance::envfile;
 use crate::core::instance::lockfile::InstanceState;
@@ -19,7 +20,7 @@ use crate::sys::dirs::Dirs;
 
 /// One thing that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Odd {
+pub enum Drift {
     /// The lockfile tells of an instance that the registry does not have at this root.
     Unregistered {
         /// Its name there.
@@ -42,15 +43,15 @@ pub enum Odd {
     },
     /// The stamp, from which shells are answered, tells of other vars.
     Stamp,
-    /// There is no memo of this root and name: a lost registry could not be made again from it.
-    NoMemo,
+    /// There is no history of this root and name: a lost registry could not be made again from it.
+    NoHistory,
 }
 
 /// What was found at one root.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Judged {
     /// What does not agree.
-    pub odd: Vec<Odd>,
+    pub drift: Vec<Drift>,
     /// Whether settling would take nothing away: name, prefix, profile and every port stay.
     pub harmless: bool,
 }
@@ -70,7 +71,7 @@ pub fn judge(
     let own = leases.at(project.root_text());
     let recorded = project.lockfile()?.map(|(lockfile, _)| lockfile.instance);
     if own.is_none() && recorded.is_none() {
-        return Ok(Judged { odd: Vec::new(), harmless: true });
+        return Ok(Judged { drift: Vec::new(), harmless: true });
     }
     let world = World {
         now: String::new(),
@@ -83,25 +84,29 @@ pub fn judge(
         own: &[],
     };
     let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
-    let decided = decide(&Case { dirs, project, config, ask: &ask, world: &world }, leases)?;
-    let entry = registry_entry(project.root_text(), &decided.past, &decided.chosen, "");
+    let plan = decide(&Case { dirs, project, config, ask: &ask, world: &world }, leases)?;
+    let entry = registry_entry(project.root_text(), &plan.snapshot, &plan.target, "");
     let Some(own) = own else {
         let recorded = recorded.unwrap_or_default();
         let harmless = entry.name == recorded.name && keeps(&entry, &recorded.ports);
-        let Decided { past, .. } = decided;
-        let odd = Odd::Unregistered { name: recorded.name, copied_from: past.copied_from, moved_from: past.moved_from };
-        return Ok(Judged { odd: vec![odd], harmless });
+        let InstancePlan { snapshot, .. } = plan;
+        let drift = Drift::Unregistered {
+            name: recorded.name,
+            copied_from: snapshot.copied_from,
+            moved_from: snapshot.moved_from,
+        };
+        return Ok(Judged { drift: vec![drift], harmless });
     };
     let harmless = (&own.name, &own.prefix, &own.profile) == (&entry.name, &entry.prefix, &entry.profile)
         && keeps(&entry, &own.ports);
-    let mut odd = missing_or_stale(own, &entry, recorded.as_ref(), &decided);
-    if odd.is_empty() && is_misleading(dirs, project, &decided)? {
-        odd.push(Odd::Stamp);
+    let mut drift = missing_or_stale(own, &entry, recorded.as_ref(), &plan);
+    if drift.is_empty() && is_misleading(dirs, project, &plan)? {
+        drift.push(Drift::Stamp);
     }
-    if memo::of(dirs, &project.root).is_none_or(|memo| memo.names.last() != Some(&own.qualified())) {
-        odd.push(Odd::NoMemo);
+    if history::of(dirs, &project.root).is_none_or(|history| history.names.last() != Some(&own.qualified())) {
+        drift.push(Drift::NoHistory);
     }
-    Ok(Judged { odd, harmless })
+    Ok(Judged { drift, harmless })
 }
 
 /// Whether every port stays what it was; one that is no longer asked for would be let go of.
@@ -109,9 +114,14 @@ fn keeps(entry: &Instance, ports: &IndexMap<String, u16>) -> bool {
     ports.iter().all(|(name, port)| entry.ports.get(name) == Some(port))
 }
 
-fn missing_or_stale(own: &Instance, entry: &Instance, recorded: Option<&InstanceState>, decided: &Decided) -> Vec<Odd> {
-    let Decided { past, chosen, env_file, .. } = decided;
-    let mut odd = Vec::new();
+fn missing_or_stale(
+    own: &Instance,
+    entry: &Instance,
+    recorded: Option<&InstanceState>,
+    plan: &InstancePlan,
+) -> Vec<Drift> {
+    let InstancePlan { snapshot, target, env_file, .. } = plan;
+    let mut drift = Vec::new();
     let mut records = Vec::new();
     // Times change with every settlement, and the id follows from the root.
     let bare =
@@ -119,22 +129,22 @@ fn missing_or_stale(own: &Instance, entry: &Instance, recorded: Option<&Instance
     if bare(own) != bare(entry) {
         records.push("registry");
     }
-    match &past.lockfile {
-        None => odd.push(Odd::NoLockfile),
-        Some(lockfile) if !lockfile.same_but_time(&new_lockfile(past, chosen, "")) => records.push("lockfile"),
+    match &snapshot.lockfile {
+        None => drift.push(Drift::NoLockfile),
+        Some(lockfile) if !lockfile.same_but_time(&new_lockfile(snapshot, target, "")) => records.push("lockfile"),
         Some(_) => {}
     }
     match &env_file.content {
-        None => odd.push(Odd::NoEnvFile),
-        Some(_) if env_file.differs(&envfile::render(&chosen.vars, &chosen.name, chosen.profile.as_deref(), "")) => {
+        None => drift.push(Drift::NoEnvFile),
+        Some(_) if env_file.differs(&envfile::render(&target.vars, &target.name, target.profile.as_deref(), "")) => {
             records.push("env file");
         }
         Some(_) => {}
     }
     if !records.is_empty() {
-        odd.push(Odd::Stale { records, difference: recorded.and_then(|recorded| difference(own, recorded)) });
+        drift.push(Drift::Stale { records, difference: recorded.and_then(|recorded| difference(own, recorded)) });
     }
-    odd
+    drift
 }
 
 /// The first thing on which registry and lockfile differ.
@@ -151,16 +161,16 @@ fn difference(own: &Instance, recorded: &InstanceState) -> Option<String> {
 }
 
 /// Whether shells would be answered from a stamp that tells of something else than what is to be.
-fn is_misleading(dirs: &Dirs, project: &Project, decided: &Decided) -> Result<bool, Failure> {
+fn is_misleading(dirs: &Dirs, project: &Project, plan: &InstancePlan) -> Result<bool, Failure> {
     let Some((stamp, _)) = stamp::load(dirs, &project.root) else { return Ok(false) };
     let Some(known) = &stamp.instance else { return Ok(false) };
     let is_believed = stamp.config == project.digest()
         && stamp.trust == trust::judge(dirs, project)?.word()
-        && Some(&known.lockfile) == decided.past.lockfile_digest.as_ref()
+        && Some(&known.lockfile) == plan.snapshot.lockfile_digest.as_ref()
         && *known.home == *dirs.home.to_string_lossy();
-    let chosen = &decided.chosen;
-    let env_file = decided.env_file.path.to_string_lossy();
+    let target = &plan.target;
+    let env_file = plan.env_file.path.to_string_lossy();
     Ok(is_believed
-        && ((&known.name, &known.profile, &known.ports) != (&chosen.name, &chosen.profile, &chosen.ports)
-            || known.vars != chosen.vars.for_processes(project.root_text(), &env_file)))
+        && ((&known.name, &known.profile, &known.ports) != (&target.name, &target.profile, &target.ports)
+            || known.vars != target.vars.for_processes(project.root_text(), &env_file)))
 }

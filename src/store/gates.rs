@@ -4,9 +4,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use crate::sys::cmd;
 use crate::sys::dirs::{Dirs, GATES};
 use crate::sys::files;
+use crate::sys::writing;
 
 /// Makes the folder hold exactly these links; none when there are no tools.
 ///
@@ -23,7 +26,7 @@ pub fn ensure(dirs: &Dirs, root: &Path, tools: &[&str], silo: &Path) -> Result<O
         return Ok(None);
     }
     files::make_folder(&folder)?;
-    tools.iter().try_for_each(|tool| files::link(&folder.join(tool), silo))?;
+    tools.iter().try_for_each(|tool| writing::link(&folder.join(tool), silo))?;
     Ok(Some(folder))
 }
 
@@ -35,4 +38,9 @@ pub fn is_gate(dirs: &Dirs, root: &Path, tool: &OsStr) -> bool {
 /// Whether a folder of `PATH` is one of silo's.
 pub fn is_gate_folder(dirs: &Dirs, folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name == GATES) && folder.starts_with(dirs.instances())
+}
+
+/// The tool itself: the first on `PATH` past every gate folder, so that gates never call each other.
+pub fn real(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Option<PathBuf> {
+    cmd::find_in(tool, environment, |folder| !is_gate_folder(dirs, folder))
 }

@@ -9,7 +9,8 @@ use crate::core::instance::envfile;
 use crate::core::instance::lockfile::{self, Lockfile, LockfileError};
 use crate::core::text::digest;
 use crate::failure::{Failure, quoted, shown};
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
+use crate::sys::writing::{self, Writing};
 
 /// The config file's usual name.
 pub const CONFIG_NAME: &str = "silo.toml";
@@ -161,7 +162,7 @@ impl Project {
     /// A [`Failure`] that names the path.
     pub fn save_lockfile(&self, lockfile: &Lockfile) -> Result<String, Failure> {
         let text = lockfile.render();
-        files::replace(&self.lockfile_path(), text.as_bytes(), Writing::SHARED)?;
+        writing::replace(&self.lockfile_path(), text.as_bytes(), Writing::SHARED)?;
         Ok(digest::of(text.as_bytes()))
     }
 
@@ -213,6 +214,6 @@ impl EnvFile {
     /// # Errors
     /// A [`Failure`] that names the path.
     pub fn save(&self, text: &str) -> Result<(), Failure> {
-        files::replace(&self.path, text.as_bytes(), Writing::PRIVATE)
+        writing::replace(&self.path, text.as_bytes(), Writing::PRIVATE)
     }
 }

@@ -3,15 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{memo, project};
-use crate::core::leases::rebuild::{self, Rebuilt, Witness};
+use super::{history, project};
+use crate::core::leases::rebuild::{self, Rebuilt, RootRecord};
 use crate::core::leases::{Instance, Leases, LeasesError};
 use crate::core::text::source::counted;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
 use crate::sys::lock::{self, Wait};
 use crate::sys::unfinished;
+use crate::sys::writing::{self, Writing};
 
 /// Largest registry that is read, in bytes; the whole port range leased fills less than a tenth of it.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -33,7 +34,7 @@ impl Locked {
     /// # Errors
     /// A [`Failure`] that names the path; the old registry is then still there.
     pub fn save(&self) -> Result<(), Failure> {
-        files::replace(&self.path, self.leases.render().as_bytes(), Writing::PRIVATE)
+        writing::replace(&self.path, self.leases.render().as_bytes(), Writing::PRIVATE)
     }
 }
 
@@ -122,14 +123,15 @@ pub fn repair(dirs: &Dirs, wait: &Wait<'_>) -> Result<Option<Repaired>, Failure>
 
 /// The registry as the lockfiles of all known roots and the salvaged entries tell it.
 fn remade(dirs: &Dirs, salvaged: &[Instance]) -> Rebuilt {
-    let memos = memo::all(dirs);
-    let known = salvaged.iter().map(|instance| instance.root.clone()).chain(memos.into_iter().map(|memo| memo.root));
-    let witness = |root: String| {
+    let histories = history::all(dirs);
+    let known =
+        salvaged.iter().map(|instance| instance.root.clone()).chain(histories.into_iter().map(|history| history.root));
+    let record = |root: String| {
         let state = project::lockfile_of(Path::new(&root)).ok().flatten().map(|(lockfile, _)| lockfile.instance);
         let salvaged = salvaged.iter().find(|instance| instance.root == root).cloned();
-        Witness { root, lockfile: state, salvaged }
+        RootRecord { root, lockfile: state, salvaged }
     };
-    rebuild::rebuild(known.map(witness).collect())
+    rebuild::rebuild(known.map(record).collect())
 }
 
 /// Where the lock is.

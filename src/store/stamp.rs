@@ -18,7 +18,8 @@ use crate::core::shell::activation::Given;
 use crate::core::text::digest;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
+use crate::sys::writing::{self, Writing};
 
 /// Largest stamp that is read, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -124,7 +125,7 @@ pub fn save(dirs: &Dirs, root: &Path, stamp: &Stamp, config_modified: SystemTime
     } else {
         files::make_folder(path.parent().expect("a stamp lies in a folder"))?;
         let writing = Writing { durable: false, modified: Some(config_modified), ..Writing::PRIVATE };
-        files::replace(&path, text.as_bytes(), writing)?;
+        writing::replace(&path, text.as_bytes(), writing)?;
     }
     Ok(generation)
 }
@@ -137,7 +138,7 @@ pub fn sync(dirs: &Dirs, root: &Path, config_modified: SystemTime) -> Result<(),
     let path = dirs.stamp(root);
     match files::modified(&path) {
         Some(modified) if modified == config_modified => Ok(()),
-        _ => files::set_modified(&path, config_modified),
+        _ => writing::set_modified(&path, config_modified),
     }
 }
 

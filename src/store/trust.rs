@@ -13,8 +13,9 @@ use super::worktree::{self, Membership};
 use crate::core::instance::trust::{self, Trust};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
 use crate::sys::unfinished;
+use crate::sys::writing::{self, Writing};
 
 /// Largest record that is read, in bytes: a path, or a whole config file.
 const LIMIT: u64 = 1024 * 1024;
@@ -190,7 +191,7 @@ fn holds(dirs: &Dirs, name: &str, subject: &[u8]) -> Result<bool, Failure> {
 fn record(dirs: &Dirs, kind: &str, name: &str, content: &[u8]) -> Result<(), Failure> {
     let path = place(dirs, kind, name);
     files::make_folder(path.parent().unwrap_or(Path::new("/")))?;
-    files::replace(&path, content, Writing::PRIVATE)
+    writing::replace(&path, content, Writing::PRIVATE)
 }
 
 /// Removes what writers that were killed left: the name of a record is that of one content, and may never come again.

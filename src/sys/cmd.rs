@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::printable;
 use crate::failure::{Failure, code};
+use crate::sys::writing;
 use crate::sys::{files, signals};
 
 /// How often a child is looked after.
@@ -106,7 +107,7 @@ impl Cmd<'_> {
     /// # Errors
     /// A [`Failure`] when the file cannot be made or the program not be started.
     pub fn detach(&self, log: &Path) -> Result<Detached, Failure> {
-        let out = files::log(log)?;
+        let out = writing::log(log)?;
         let err = out.try_clone().map_err(|error| Failure::file("write", log, &error))?;
         let mut command = self.command();
         command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);

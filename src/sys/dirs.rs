@@ -9,6 +9,8 @@ use crate::sys::files;
 
 /// The last part of the folder of every instance's gates, so that it can be told from other folders of `PATH`.
 pub const GATES: &str = "gates";
+/// The name of the file with the history of an instance's root.
+pub const HISTORY: &str = "history";
 
 /// The user's folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,9 +109,9 @@ impl Dirs {
         self.instance(root).join("stamp")
     }
 
-    /// The memo of a project root.
-    pub fn memo(&self, root: &Path) -> PathBuf {
-        self.instance(root).join("memo")
+    /// The history of a project root.
+    pub fn history(&self, root: &Path) -> PathBuf {
+        self.instance(root).join(HISTORY)
     }
 
     /// The gates of a project root.

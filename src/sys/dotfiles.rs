@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use crate::failure::{Failure, quoted, shown};
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
+use crate::sys::writing::{self, Writing};
 
 /// Largest start file that is changed, in bytes.
 const LIMIT: u64 = 1024 * 1024;
@@ -76,10 +77,10 @@ impl Dotfile {
     pub fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.unchanged()?;
         if self.bytes.is_some() {
-            return files::replace_alike(&self.path, bytes);
+            return writing::replace_alike(&self.path, bytes);
         }
         files::make_folder(self.path.parent().unwrap_or(Path::new("/")))?;
-        files::replace(&self.path, bytes, Writing::SHARED)
+        writing::replace(&self.path, bytes, Writing::SHARED)
     }
 }
 

@@ -4,16 +4,28 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::files;
 
+/// The end of the name of a file that is not yet whole.
+const LEFT: &str = ".silo-tmp";
+
+/// The name under which the file of a path is written until it is whole; another one at each call.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let mut name = path.file_name().expect("every path written has a file name").to_owned();
+    name.push(format!(".{}-{}{LEFT}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
 /// What lies in a folder, and the name of the file each was to become.
 pub fn files_in(folder: &Path) -> Vec<(PathBuf, OsString)> {
     let left = files::names_in(folder).into_iter().filter_map(|left| {
-        let found = left.file_name()?.as_bytes().strip_suffix(files::LEFT.as_bytes())?;
+        let found = left.file_name()?.as_bytes().strip_suffix(LEFT.as_bytes())?;
         let at = found.iter().rposition(|byte| *byte == b'.')?;
         let writer = std::str::from_utf8(&found[at + 1..]).ok()?.split_once('-')?.0.parse().ok()?;
         let gone = test_kill_process(Pid::from_raw(writer)?) == Err(Errno::SRCH);

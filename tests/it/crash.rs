@@ -99,7 +99,7 @@ fn what_a_killed_writer_left_goes_with_the_next_run_whatever_that_writes() {
     let id = &registry(&sandbox).instances[0].id;
     // No process has so high an id.
     let left = "4194305-0.silo-tmp";
-    let own = ["registry.toml", &format!("instances/{id}/stamp"), &format!("instances/{id}/memo")];
+    let own = ["registry.toml", &format!("instances/{id}/stamp"), &format!("instances/{id}/history")];
     let own = own.map(|file| sandbox.path(format!("state/silo/{file}.{left}")));
     let records = ["allow", "deny", "last"].map(|kind| sandbox.path(format!("data/silo/trust/{kind}/0123.{left}")));
     let projects = [".silo.lock", ".localnet.env"].map(|file| app.join(format!("{file}.{left}")));

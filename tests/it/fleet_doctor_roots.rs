@@ -192,11 +192,11 @@ fn a_moved_folder_takes_its_name_and_ports_along() {
 fn gone_roots_are_for_prune_and_those_on_unmounted_disks_are_only_told() {
     let clinic = Clinic::new();
     let (gone, away) = (clinic.project("gone"), clinic.project("away"));
-    let memo = folder_of(&clinic, &away).join("memo");
-    let mut told: Value = serde_json::from_slice(&fs::read(&memo).expect("it was written")).expect("it is JSON");
+    let history = folder_of(&clinic, &away).join("history");
+    let mut told: Value = serde_json::from_slice(&fs::read(&history).expect("it was written")).expect("it is JSON");
     let disk = clinic.sandbox.path("projects");
     told["mount"] = json!(disk);
-    fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+    fs::write(&history, told.to_string()).expect("the sandbox is writable");
     fs::remove_dir_all(&gone).expect("it is there");
     fs::remove_dir_all(&away).expect("it is there");
     let mut found = clinic.found("", &["--fix"]).into_iter();
@@ -278,7 +278,7 @@ fn nothing_of_silo_toml_is_run() {
 }
 
 #[test]
-fn a_stamp_that_misleads_shells_and_a_lost_memo_are_mended() {
+fn a_stamp_that_misleads_shells_and_a_lost_history_are_mended() {
     let clinic = Clinic::new();
     let app = clinic.project("app");
     let folder = folder_of(&clinic, &app);
@@ -289,8 +289,11 @@ fn a_stamp_that_misleads_shells_and_a_lost_memo_are_mended() {
     let generation = format!("{}{}", &digest::of(body.as_bytes())[..16], &before[16..]);
     fs::write(folder.join("stamp"), format!("{generation}\n{body}\n")).expect("the sandbox is writable");
     clinic.only_and_fixed("", "stamp-stale").tells("`app`", Some(&app), &format!("silo env -C {}", app.display()));
-    fs::remove_file(folder.join("memo")).expect("it was written");
-    clinic.only_and_fixed("", "memo-missing").counts_as_a_note();
+    // An older silo's name for the same file.
+    fs::rename(folder.join("history"), folder.join("memo")).expect("it was written");
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+    fs::remove_file(folder.join("memo")).expect("it was renamed");
+    clinic.only_and_fixed("", "history-missing").counts_as_a_note();
 }
 
 #[test]

@@ -89,12 +89,12 @@ fn a_gone_root_and_one_on_an_unmounted_disk_are_told_apart() {
     let [gone, away] = ["gone", "away"].map(|name| sandbox.project(name, toml));
     sandbox.run(&gone, ["env", "gone"]).success();
     sandbox.run(&away, ["env", "away"]).success();
-    // The memo says that the folder was on a disk of its own; nothing is mounted there now.
+    // The history says that the folder was on a disk of its own; nothing is mounted there now.
     let id = digest::root_id(away.to_str().expect("it is UTF-8").as_bytes());
-    let memo = sandbox.path(format!("state/silo/instances/{id}/memo"));
-    let mut told: Value = serde_json::from_slice(&fs::read(&memo).expect("it was written")).expect("it is JSON");
+    let history = sandbox.path(format!("state/silo/instances/{id}/history"));
+    let mut told: Value = serde_json::from_slice(&fs::read(&history).expect("it was written")).expect("it is JSON");
     told["mount"] = json!(sandbox.path("projects"));
-    fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+    fs::write(&history, told.to_string()).expect("the sandbox is writable");
     fs::remove_dir_all(&gone).expect("it is there");
     fs::remove_dir_all(&away).expect("it is there");
     let states: Vec<Value> =

@@ -112,12 +112,12 @@ fn a_root_on_an_unmounted_disk_is_said_and_kept_until_it_is_named() {
     let sandbox = Sandbox::new();
     let [away, stays] = instances(&sandbox, ["away", "stays"]);
     let id = digest::root_id(away.to_str().expect("it is UTF-8").as_bytes());
-    let memo = sandbox.path(format!("state/silo/instances/{id}/memo"));
-    let mut told: Value = serde_json::from_slice(&fs::read(&memo).expect("it was written")).expect("it is JSON");
+    let history = sandbox.path(format!("state/silo/instances/{id}/history"));
+    let mut told: Value = serde_json::from_slice(&fs::read(&history).expect("it was written")).expect("it is JSON");
     let mounted = told["mount"].as_str().expect("every folder is on some disk").to_owned();
     assert!(away.starts_with(mounted));
     told["mount"] = json!(sandbox.path("disk"));
-    fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+    fs::write(&history, told.to_string()).expect("the sandbox is writable");
     remove(&away);
     sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n").stderr(
         "Kept: `away` in `$SANDBOX/projects/away`, for its disk is not mounted at `$SANDBOX/disk`. \
@@ -130,13 +130,13 @@ fn a_root_on_an_unmounted_disk_is_said_and_kept_until_it_is_named() {
     let system = if cfg!(target_os = "linux") { "/proc" } else { "/dev" };
     for (disk, kept) in [(json!("another"), true), (Value::Null, false)] {
         (told["mount"], told["disk"]) = (json!(system), disk);
-        fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+        fs::write(&history, told.to_string()).expect("the sandbox is writable");
         let ran = sandbox.run("", ["prune", "--dry-run"]).success();
         assert_eq!(ran.stderr.contains(&format!("its disk is not mounted at `{system}`")), kept, "{ran:#?}");
         assert_eq!(ran.stdout.starts_with("away: "), !kept, "{ran:#?}");
     }
     (told["mount"], told["disk"]) = (json!(sandbox.path("disk")), Value::Null);
-    fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+    fs::write(&history, told.to_string()).expect("the sandbox is writable");
     sandbox.run("", ["prune", "--yes", "localnet-away"]).success();
     assert_eq!(names(&sandbox), ["stays"]);
     assert_agreed(&sandbox, &stays);

@@ -250,7 +250,7 @@ fn without_docker_the_leases_are_freed_and_clusters_are_refused() {
     let known = files_below(&state);
     let ran = sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n");
     ran.stderr("Docker does not answer; when it does, `silo prune` forgets roots that left nothing there\n");
-    assert!(known.iter().any(|file| file.ends_with("/memo")) && files_below(&state) == known, "{known:?}");
+    assert!(known.iter().any(|file| file.ends_with("/history")) && files_below(&state) == known, "{known:?}");
     tools.unset("docker.down");
     let plan = "localnet-gone: $SANDBOX/projects/gone is gone; forgets it\n";
     sandbox.run("", ["prune", "--dry-run"]).success().stdout(plan).stderr("");

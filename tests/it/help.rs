@@ -66,14 +66,15 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
 
 #[test]
 fn every_command_stands_in_one_group_and_every_group_holds_commands() {
-    let command = silo::cli::command();
+    let command = silo::cli::overview::command();
     let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
     let mut visible: Vec<&str> = visible.map(clap::Command::get_name).collect();
-    let mut grouped: Vec<&str> = silo::cli::GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+    let mut grouped: Vec<&str> =
+        silo::cli::overview::GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     visible.sort_unstable();
     grouped.sort_unstable();
     assert_eq!(grouped, visible);
-    assert_eq!(silo::cli::GROUPS[0].1.len(), 3, "the three to begin with");
+    assert_eq!(silo::cli::overview::GROUPS[0].1.len(), 3, "the three to begin with");
 }
 
 #[test]

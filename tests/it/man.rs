@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use expect_test::expect_file;
-use silo::cli::GROUPS;
+use silo::cli::overview::GROUPS;
 
 fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -86,7 +86,7 @@ fn commands(command: &clap::Command) -> String {
 
 #[test]
 fn every_command_has_its_page() {
-    let mut command = silo::cli::command().disable_help_subcommand(true);
+    let mut command = silo::cli::overview::command().disable_help_subcommand(true);
     command.build();
     let folder = package().join("man");
     let more = fs::read_to_string(folder.join("more.roff")).expect("it is there");

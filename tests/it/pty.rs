@@ -107,7 +107,7 @@ pub(crate) struct Session {
 
 /// What one line left behind.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct Observed {
     /// The line's own exit status.
     pub(crate) status: String,
     /// Everything told to the user since the line before.
@@ -192,7 +192,7 @@ impl Session {
 
     /// Types a line and waits until the shell has run it and come back.
     #[track_caller]
-    pub(crate) fn run(&mut self, line: &str) -> Seen {
+    pub(crate) fn run(&mut self, line: &str) -> Observed {
         self.dumps += 1;
         let name = self.dumps.to_string();
         if self.shell.draws() {
@@ -227,7 +227,7 @@ impl Session {
             drop(all);
             std::thread::sleep(Duration::from_millis(2));
         };
-        Seen::parse(&fs::read(&file).expect("it was just moved there"), told)
+        Observed::parse(&fs::read(&file).expect("it was just moved there"), told)
     }
 
     /// Presses keys, whatever runs in the foreground.
@@ -297,7 +297,7 @@ impl Drop for Session {
     }
 }
 
-impl Seen {
+impl Observed {
     fn parse(dump: &[u8], told: String) -> Self {
         let pairs = dump.split(|byte| *byte == 0).filter_map(|entry| {
             let equals = entry.iter().position(|byte| *byte == b'=')?;

@@ -1,6 +1,6 @@
 //! `silo deactivate`: off in one shell until its folder is left.
 
-use crate::pty::{Seen, Session, Shell, each_shell};
+use crate::pty::{Observed, Session, Shell, each_shell};
 use crate::sandbox::Sandbox;
 
 const RANDOM: &str = "version = 1\n[ports]\nA = 0\n";
@@ -86,7 +86,7 @@ fn where_nothing_is_active_it_says_so(shell: Shell) {
 
 /// How a program ended, which Elvish tells instead of keeping a status.
 #[track_caller]
-fn assert_ended(shell: Shell, seen: &Seen, status: u8) {
+fn assert_ended(shell: Shell, seen: &Observed, status: u8) {
     if shell == Shell::Elvish {
         let told = format!("silo exited with {status}");
         assert!(seen.told.contains("Exception") == (status != 0), "{seen:?}");

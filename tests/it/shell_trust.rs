@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::pty::{Seen, Session, Shell, each_shell};
+use crate::pty::{Observed, Session, Shell, each_shell};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
 each_shell!(
@@ -28,7 +28,7 @@ each_shell!(
 
 /// One line of silo's that has all these parts.
 #[track_caller]
-fn assert_one_line(seen: &Seen, parts: &[&str]) {
+fn assert_one_line(seen: &Observed, parts: &[&str]) {
     let told = &seen.told;
     assert!(told.starts_with("silo: ") && told.lines().count() == 1, "not one line: {told:?}");
     for part in parts {
@@ -244,7 +244,7 @@ fn a_copied_folder_gets_its_own_name_and_ports(shell: Shell) {
 
 /// The copy is a stranger: after the line on leaving, if any, one that names `silo allow`.
 #[track_caller]
-fn assert_one_line_after_leaving(seen: &Seen) {
+fn assert_one_line_after_leaving(seen: &Observed) {
     seen.told.lines().find(|line| line.contains("silo allow")).unwrap_or_else(|| panic!("{:?}", seen.told));
     assert_eq!(seen.var("SILO_ACTIVE"), None);
 }

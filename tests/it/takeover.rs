@@ -93,10 +93,10 @@ fn a_root_on_an_unmounted_disk_keeps_its_name_and_ports() {
     let [away, other] = ["away", "other"].map(|name| sandbox.project(name, RANDOM));
     sandbox.run(&away, ["env", "x"]).success();
     let id = digest::root_id(away.to_str().expect("it is UTF-8").as_bytes());
-    let memo = sandbox.path(format!("state/silo/instances/{id}/memo"));
-    let mut told: Value = serde_json::from_slice(&fs::read(&memo).expect("it was written")).expect("it is JSON");
+    let history = sandbox.path(format!("state/silo/instances/{id}/history"));
+    let mut told: Value = serde_json::from_slice(&fs::read(&history).expect("it was written")).expect("it is JSON");
     told["mount"] = sandbox.path("projects").to_str().into();
-    fs::write(&memo, told.to_string()).expect("the sandbox is writable");
+    fs::write(&history, told.to_string()).expect("the sandbox is writable");
     let copy = sandbox.dir("copy");
     fs::rename(&away, &copy).expect("the sandbox is writable");
     let before = registry(&sandbox);

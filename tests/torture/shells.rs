@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::folders;
-use crate::pty::{Seen, Session, Shell};
+use crate::pty::{Observed, Session, Shell};
 use crate::runs::NEVER;
 use crate::world::World;
 
@@ -34,7 +34,7 @@ pub(crate) fn wander(world: &World, session: &mut Session, chance: &mut Rng) {
 }
 
 /// What a shell shows after any line: all of an instance or nothing of it, and no word of a crash or damage.
-fn look(world: &World, line: &str, seen: &Seen) {
+fn look(world: &World, line: &str, seen: &Observed) {
     if let Some(word) = NEVER.iter().find(|word| seen.told.contains(**word)) {
         world.problem(format!("after `{line}` a shell is told {word:?}: {}", seen.told));
     }

@@ -134,7 +134,7 @@ mod tests {
     use crate::core::leases::VERSION;
     use crate::core::shell::environment::Environment;
     use crate::store::stamp::{Known, Stamp};
-    use crate::sys::files::Writing;
+    use crate::sys::writing::{self, Writing};
     use indexmap::IndexMap;
 
     const TOML: &str = r#"
@@ -153,7 +153,7 @@ DATABASE_URL = "postgres://localhost"
         let names = ["HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "PWD"];
         let environment: Environment = names.map(|name| (name, folder.clone())).into_iter().collect();
         let place = Place { folder: folder.clone(), ..Place::of(&environment, None) };
-        files::replace(&folder.join("silo.toml"), TOML.as_bytes(), Writing::PRIVATE).expect("it is writable");
+        writing::replace(&folder.join("silo.toml"), TOML.as_bytes(), Writing::PRIVATE).expect("it is writable");
         (home, place)
     }
 
@@ -186,7 +186,7 @@ DATABASE_URL = "postgres://localhost"
         stamp::save(dirs, &project.root, &stamp, project.modified).expect("it is writable");
         assert_eq!(offered(&place, Completes::Variable), ["SILO_ACTIVE", "A_URL", "B_URL"]);
         assert_eq!(offered(&place, Completes::Url), ["A_URL"]);
-        files::append(&project.file, "# another\n").expect("it is writable");
+        writing::append(&project.file, "# another\n").expect("it is writable");
         assert_eq!(offered(&place, Completes::Variable), declared, "the stamp is of another silo.toml");
     }
 
@@ -206,7 +206,7 @@ DATABASE_URL = "postgres://localhost"
         let dirs = place.dirs.as_ref().expect("there is a home");
         files::make_folder(&dirs.state).expect("it is writable");
         let path = dirs.state.join("registry.toml");
-        files::replace(&path, leases.render().as_bytes(), Writing::PRIVATE).expect("it is writable");
+        writing::replace(&path, leases.render().as_bytes(), Writing::PRIVATE).expect("it is writable");
         assert_eq!(offered(&place, Completes::Port), ["3001 WEB_PORT of b", "3000 WEB_PORT of a"]);
         let home = home.path().display();
         assert_eq!(offered(&place, Completes::Instance), [format!("b {home}/b"), format!("a {home}/a")]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::config::OWN_PORTS;
-use crate::core::formats::compose::{self, Fixed, HostPort, Kind, Scan, Used};
+use crate::core::formats::compose::{self, Fixed, HostPort, Kind, NAMES, OVERRIDES, Scan, Used};
 use crate::core::formats::dotenv;
 use crate::core::formats::tiltfile;
 use crate::core::instance::vars;
@@ -14,12 +14,6 @@ use crate::core::leases::ports::PortSpec;
 use crate::failure::{Failure, quoted};
 use crate::sys::files;
 
-/// The names compose looks for.
-pub(in super::super) const NAMES: [&str; 4] =
-    ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
-/// The names it adds to the first of them.
-const OVERRIDES: [&str; 4] =
-    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yaml", "docker-compose.override.yml"];
 /// Largest file that is read, in bytes, and the most files.
 const LIMITS: (u64, usize) = (1024 * 1024, 64);
 

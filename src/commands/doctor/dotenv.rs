@@ -6,14 +6,10 @@ use std::path::Path;
 use super::compose;
 use super::finding::Finding;
 use super::scene::Scene;
-use crate::core::formats::dotenv::{self, Fixed, Shared};
+use crate::core::formats::dotenv::{self, Fixed, NAMES, RC, Shared};
 use crate::core::instance::envfile;
 use crate::sys::files;
 
-/// What direnv runs.
-const RC: &str = ".envrc";
-/// The names such files have.
-pub(in super::super) const NAMES: [&str; 4] = [".env", ".env.local", ".env.development", RC];
 /// Largest file that is read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 

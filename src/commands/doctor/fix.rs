@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::{Context, init};
+use super::super::init;
 use super::finding::{Fix, Outcome};
 use super::root;
 use crate::backend::tilt;
@@ -12,7 +12,9 @@ use crate::core::instance::lockfile::FILE_NAME;
 use crate::core::text::digest;
 use crate::core::text::source::counted;
 use crate::failure::{Failure, shown};
-use crate::store::instances::{self, Ask, Occasion};
+use crate::parts::context::Context;
+use crate::store::ask::{Ask, Occasion};
+use crate::store::instances::{self};
 use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::store::registry;
 use crate::sys::files;

@@ -12,7 +12,7 @@ use crate::core::leases::Leases;
 use crate::core::text::digest;
 use crate::core::text::source::counted;
 use crate::failure::quoted;
-use crate::store::{memo, registry, trust};
+use crate::store::{history, registry, trust};
 use crate::sys::dirs::GATES;
 use crate::sys::{files, together, unfinished};
 
@@ -49,7 +49,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     jobs.iter().zip(answers).flat_map(told).collect()
 }
 
-/// The roots of the registry, of the memos, and the one silo was called in.
+/// The roots of the registry, of the histories, and the one silo was called in.
 fn roots(scene: &Scene, leases: &Leases) -> Vec<Root> {
     let mut roots: BTreeMap<PathBuf, Root> = BTreeMap::new();
     let mut note = |path: &Path, name: Option<&String>, here: Option<&Here>| {
@@ -59,8 +59,8 @@ fn roots(scene: &Scene, leases: &Leases) -> Vec<Root> {
         root.is_here |= here.is_some();
         root.project = here.and_then(|here| here.project.clone()).or(root.project.take());
     };
-    for memo in memo::all(&scene.dirs) {
-        note(Path::new(&memo.root), None, None);
+    for history in history::all(&scene.dirs) {
+        note(Path::new(&history.root), None, None);
     }
     for instance in &leases.instances {
         note(Path::new(&instance.root), Some(&instance.name), None);
@@ -89,15 +89,17 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
     let mut found: Vec<Finding> = left.map(|(path, _)| root::temporary(&path)).collect();
     let Some(known) = known else { return found };
     let ids: Vec<String> = known.iter().map(|root| digest::root_id(root.as_bytes())).collect();
-    let memos: BTreeMap<String, String> =
-        memo::all(dirs).into_iter().map(|memo| (digest::root_id(memo.root.as_bytes()), memo.root)).collect();
+    let histories: BTreeMap<String, String> = history::all(dirs)
+        .into_iter()
+        .map(|history| (digest::root_id(history.root.as_bytes()), history.root))
+        .collect();
     let mut gone: Vec<&str> = Vec::new();
     for folder in instances {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match memos.get(&name) {
+        match histories.get(&name) {
             _ if ids.contains(&name) => {}
             Some(root) if files::exists(Path::new(root)) => {}
-            Some(root) if memo::unmounted(dirs, Path::new(root)).is_some() => {}
+            Some(root) if history::unmounted(dirs, Path::new(root)).is_some() => {}
             Some(root) => gone.push(root),
             None => found.push(
                 Finding::note("state-left-over", "silo has a folder for an instance nobody knows")

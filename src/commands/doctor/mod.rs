@@ -20,13 +20,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(super) use compose::NAMES as COMPOSE_FILES;
-pub(super) use dotenv::NAMES as DOTENV_FILES;
-
-use super::Context;
 use crate::core::text::columns::{Cell, Tone};
 use crate::core::text::source::counted;
 use crate::failure::{Failure, code};
+use crate::parts::context::Context;
 use crate::store::project::Project;
 use crate::sys::together;
 use finding::{Finding, Fix, Outcome, Severity};

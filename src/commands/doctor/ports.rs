@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::holder::foreign;
 use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::instance::identity::{K3dParts, identity};
 use crate::core::leases::ports::Probe;
 use crate::failure::quoted;
+use crate::parts::holder::foreign;
 use crate::sys::{files, listeners, net, together};
 
 /// How long process table and Docker may take.

@@ -4,16 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::census::{self, State};
 use super::finding::{Finding, Fix};
 use crate::backend::tilt;
 use crate::core::config::{ConfigFile, DEFAULT_OUTPUT};
 use crate::core::instance::lockfile::{FILE_NAME, Lockfile, LockfileError};
 use crate::core::instance::trust::Trust;
 use crate::failure::{Failure, quoted, shown};
-use crate::store::agreement::{self, Judged, Odd};
+use crate::parts::look::{self, State};
+use crate::store::agreement::{self, Drift, Judged};
 use crate::store::project::{CONFIG_NAME, Project};
-use crate::store::{memo, registry, trust};
+use crate::store::{history, registry, trust};
 use crate::sys::dirs::Dirs;
 use crate::sys::{files, lock, net, unfinished};
 
@@ -42,7 +42,7 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
     if root.name.is_none() && !root.is_here && !files::is_file(&path.join(FILE_NAME)) {
         return Vec::new();
     }
-    if let Some(state) = census::missing(dirs, path) {
+    if let Some(state) = look::missing(dirs, path) {
         return vec![absent(dirs, root, state)];
     }
     let file = path.join(CONFIG_NAME);
@@ -74,7 +74,7 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
 
 fn absent(dirs: &Dirs, root: &Root, state: State) -> Finding {
     let name = label(root);
-    match memo::unmounted(dirs, &root.path) {
+    match history::unmounted(dirs, &root.path) {
         Some(mount) if state == State::Unmounted => {
             let what = format!("The folder of {name} is on a disk that is not mounted at `{}`", shown(&mount));
             Finding::note("root-unmounted", what)
@@ -215,11 +215,11 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
         agreement::judge(dirs, project, config, &leases, &net::probe)
     };
     let mut judged = judge();
-    if judged.as_ref().is_ok_and(|judged| !judged.odd.is_empty()) {
+    if judged.as_ref().is_ok_and(|judged| !judged.drift.is_empty()) {
         std::thread::sleep(MOMENT);
         judged = judge();
     }
-    let Judged { odd, harmless } = match judged {
+    let Judged { drift, harmless } = match judged {
         Ok(judged) => judged,
         Err(failure) => {
             let finding = Finding::problem("cannot-settle", failure.what)
@@ -238,18 +238,18 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
         _ => format!("silo env -C {}", quoted(&root.path)),
     };
     let env_file = project.root.join(&config.output);
-    let tell = |odd: &Odd| {
-        let finding = told(odd, root, &env_file).mend(settle.as_str());
+    let tell = |drift: &Drift| {
+        let finding = told(drift, root, &env_file).mend(settle.as_str());
         if can_fix { finding.fix(Fix::Settle(root.path.clone())) } else { finding }
     };
-    odd.iter().map(tell).collect()
+    drift.iter().map(tell).collect()
 }
 
-fn told(odd: &Odd, root: &Root, env_file: &Path) -> Finding {
+fn told(drift: &Drift, root: &Root, env_file: &Path) -> Finding {
     let name = label(root);
     let lockfile = root.path.join(FILE_NAME);
-    match odd {
-        Odd::Unregistered { name, copied_from, moved_from } => {
+    match drift {
+        Drift::Unregistered { name, copied_from, moved_from } => {
             let what = match (copied_from, moved_from) {
                 (Some(origin), _) => {
                     format!("The lockfile names `{name}`, which belongs to `{origin}`: this is a copy")
@@ -261,13 +261,13 @@ fn told(odd: &Odd, root: &Root, env_file: &Path) -> Finding {
                 .at(&lockfile)
                 .why("The ports in it are not this folder's: another instance holds them, or may be given them")
         }
-        Odd::NoLockfile => Finding::problem("lockfile-missing", format!("The lockfile of {name} is missing"))
+        Drift::NoLockfile => Finding::problem("lockfile-missing", format!("The lockfile of {name} is missing"))
             .at(&lockfile)
             .why("It is the project's own memory: from it a lost registry is made again, and a moved folder known"),
-        Odd::NoEnvFile => Finding::problem("env-file-missing", format!("The env file of {name} is missing"))
+        Drift::NoEnvFile => Finding::problem("env-file-missing", format!("The env file of {name} is missing"))
             .at(env_file)
             .why("compose, Tilt and scripts that read it do not find the ports"),
-        Odd::Stale { records, difference } => {
+        Drift::Stale { records, difference } => {
             let records = records.join(", ");
             let what = match difference {
                 Some(difference) => format!("What is stored of {name} does not agree: {difference} ({records} stale)"),
@@ -277,12 +277,12 @@ fn told(odd: &Odd, root: &Root, env_file: &Path) -> Finding {
                 .at(&root.path)
                 .why("Programs that read one of the files and shells that have the vars use different values")
         }
-        Odd::Stamp => {
+        Drift::Stamp => {
             Finding::problem("stamp-stale", format!("Shells are told older vars of {name} than its files hold"))
                 .at(&root.path)
                 .why("An active shell and the env file name different ports")
         }
-        Odd::NoMemo => Finding::note("memo-missing", format!("silo has no memo of the root of {name}"))
+        Drift::NoHistory => Finding::note("history-missing", format!("silo has no history of the root of {name}"))
             .at(&root.path)
             .why("If the registry were lost, this root would not be asked for its lockfile"),
     }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::super::Context;
 use crate::core::config::{API_PORT, ConfigFile, Settings};
 use crate::core::leases::Leases;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use crate::parts::context::Context;
 use crate::store::project::{self, Project};
 use crate::store::registry;
 use crate::sys::dirs::Dirs;
@@ -66,7 +66,7 @@ impl Scene {
                 let astray = context.worktree_without_config(&root);
                 Here { root, astray, project, config }
             }),
-            silo: super::super::hook::program(&context.environment, &context.program).ok(),
+            silo: crate::sys::program::own_path(&context.environment, &context.program).ok(),
         })
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::finding::Finding;
 use super::scene::Scene;
 use crate::backend::{docker, k3d, kubectl, tilt};
+use crate::core::formats::compose;
 use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
 use crate::sys::cmd::{self, Cmd};
@@ -106,7 +107,7 @@ fn is_needed(scene: &Scene, tool: &str) -> bool {
     scene.wants_cluster()
         || match tool {
             "tilt" => here(&["Tiltfile"]),
-            "docker" => here(&super::compose::NAMES),
+            "docker" => here(&compose::NAMES),
             _ => false,
         }
 }

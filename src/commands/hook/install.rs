@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
-use super::super::Context;
 use super::login::Login;
-use super::{of_name, program};
+use super::of_name;
 use crate::cli::HookArgs;
 use crate::core::shell::Shell;
 use crate::core::shell::activation::UNDO;
 use crate::core::shell::startfile::{self, Unmarked};
 use crate::failure::{Failure, code, quoted, shown, shown_from};
+use crate::parts::context::Context;
 use crate::sys::dotfiles::Dotfile;
 use crate::sys::files;
+use crate::sys::program;
 
 /// The files of which bash's login shells read the first that is there.
 const LOGIN_FILES: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
@@ -103,7 +104,7 @@ fn shell(context: &Context, arguments: &HookArgs) -> Result<Shell, Failure> {
 
 /// What adds the line where it is missing; a file that loads the hook already is told.
 fn additions(context: &Context, shell: Shell, login: &Login, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
-    let silo = program(&context.environment, &context.program)?;
+    let silo = program::own_path(&context.environment, &context.program)?;
     let word = if login.finds(&silo) { b"silo".to_vec() } else { shell.quote(silo.as_os_str().as_bytes()) };
     let line = startfile::load_line(shell, &word);
     if line.contains(&b'\n') {

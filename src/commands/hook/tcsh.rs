@@ -7,8 +7,9 @@ use crate::core::shell::environment::Environment;
 use crate::core::shell::{self, MARK, Mark, Shell};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
-use crate::sys::files::{self, Writing};
+use crate::sys::files;
 use crate::sys::processes::{self, Process};
+use crate::sys::writing::{self, Writing};
 
 /// Largest file of these that is read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
@@ -27,7 +28,7 @@ pub(super) fn script(environment: &Environment) -> Result<PathBuf, Failure> {
         if there.is_none_or(|there| there.bytes != script.as_bytes()) {
             dirs.require_own(environment)?;
             files::make_folder(&folder)?;
-            files::replace(&file, script.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
+            writing::replace(&file, script.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
         }
     }
     forget_the_dead(&folder);
@@ -43,7 +44,7 @@ pub(in super::super) fn leave_word(dirs: &Dirs, environment: &Environment) -> Re
     };
     files::make_folder(&folder(dirs))?;
     let birth = shell.birth().unwrap_or_default();
-    files::replace(&word(dirs, mark.pid), birth.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
+    writing::replace(&word(dirs, mark.pid), birth.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })?;
     Ok(true)
 }
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::{ConfigError, ConfigFile, Problem, Settings, TemplateSpot, Text};
+use super::model::{ConfigFile, Settings, Text};
+use super::problem::{ConfigError, Problem, TemplateSpot};
 use crate::core::instance::name::NAME_MAX;
 use crate::core::instance::template::{self, Piece};
 use crate::core::instance::vars::{HOST_VARIABLES, built_in_names};

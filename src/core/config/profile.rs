@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::core::config::{Advertisement, ConfigFile, Gate, Hooks, Layer, Profile, REGISTRY_PORT, Settings, Text};
+use super::model::{Advertisement, ConfigFile, Gate, Hooks, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use crate::core::instance::identity::K3dParts;
 use crate::core::leases::ports::PortSpec;
 

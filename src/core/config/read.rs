@@ -3,11 +3,12 @@
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
-use super::table::{Entry, Table, Value};
-use super::{
-    Advertisement, ConfigError, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Problem,
-    Profile, Text, is_profile_name,
+use super::model::{
+    Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Profile, Text,
+    is_profile_name,
 };
+use super::problem::{ConfigError, Problem};
+use super::table::{Entry, Table, Value};
 use crate::core::instance::name;
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::varname;

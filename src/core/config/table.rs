@@ -5,7 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, Problem, Text};
+use super::model::Text;
+use super::problem::{ConfigError, Problem};
 
 /// One table of the file, and the dotted path that leads to it (empty for the top).
 #[derive(Debug, Clone)]

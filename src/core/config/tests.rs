@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::leases::ports::PortSpec;
 use crate::core::text::source;
 use proptest::prelude::*;
 

@@ -3,6 +3,11 @@
 
 use std::collections::BTreeMap;
 
+/// What direnv runs.
+pub const RC: &str = ".envrc";
+/// The names such files have.
+pub const NAMES: [&str; 4] = [".env", ".env.local", ".env.development", RC];
+
 /// What is the same in every instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shared {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::core::config::is_profile_name;
+use crate::core::config::model::is_profile_name;
 use crate::core::instance::identity::Identity;
 use crate::core::instance::name;
 use crate::core::shell::varname;

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::core::config::{REGISTRY_PORT, Settings};
+use crate::core::config::model::{REGISTRY_PORT, Settings};
 use crate::core::instance::identity::{Identity, identity};
 use crate::core::instance::template::{self, Unresolved};
 

@@ -1,6 +1,39 @@
-//! One instance in the registry's text.
+//! One instance and its leases, and how it stands in the registry's text.
 
-use crate::core::leases::Instance;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::core::instance::name;
+
+/// One instance and its leases.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// First 16 hex digits of the digest of `root`.
+    pub id: String,
+    /// Canonical project root.
+    pub root: String,
+    /// Instance name.
+    pub name: String,
+    /// Resource prefix.
+    pub prefix: String,
+    /// Active profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// When it was last changed, RFC 3339.
+    pub changed: String,
+    /// Leases in declared order.
+    pub ports: IndexMap<String, u16>,
+}
+
+impl Instance {
+    /// `{prefix}-{name}`, unique across the registry (D4).
+    pub fn qualified(&self) -> String {
+        name::qualified(&self.prefix, &self.name)
+    }
+}
 
 /// One instance without its head; its own tables are headed by the list's name.
 pub(super) fn read(piece: &str) -> Option<Instance> {

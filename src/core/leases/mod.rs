@@ -10,11 +10,11 @@ pub mod rebuild;
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::core::instance::name;
 use crate::core::text::digest;
+
+pub use entry::Instance;
 
 /// The version this silo reads and writes.
 pub const VERSION: u32 = 1;
@@ -34,36 +34,6 @@ pub struct Leases {
     /// One entry for each project root that has an instance.
     #[serde(default, rename = "instance", skip_serializing_if = "Vec::is_empty")]
     pub instances: Vec<Instance>,
-}
-
-/// One instance and its leases.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Instance {
-    /// First 16 hex digits of the digest of `root`.
-    pub id: String,
-    /// Canonical project root.
-    pub root: String,
-    /// Instance name.
-    pub name: String,
-    /// Resource prefix.
-    pub prefix: String,
-    /// Active profile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
-    /// When it was made, RFC 3339.
-    pub created: String,
-    /// When it was last changed, RFC 3339.
-    pub changed: String,
-    /// Leases in declared order.
-    pub ports: IndexMap<String, u16>,
-}
-
-impl Instance {
-    /// `{prefix}-{name}`, unique across the registry (D4).
-    pub fn qualified(&self) -> String {
-        name::qualified(&self.prefix, &self.name)
-    }
 }
 
 /// A registry that cannot be read.

@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 use std::collections::HashSet;
 
-use crate::core::config::DEFAULT_PREFIX;
+use crate::core::config::model::DEFAULT_PREFIX;
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::instance::name;
 use crate::core::leases::entry;
@@ -14,7 +14,7 @@ use crate::core::text::digest;
 
 /// What is known of one root.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Witness {
+pub struct RootRecord {
     /// The canonical root.
     pub root: String,
     /// What its lockfile tells; none when there is no readable one.
@@ -38,13 +38,13 @@ pub fn salvage(text: &str) -> Vec<Instance> {
     read.filter(|instance| instance.id == digest::root_id(instance.root.as_bytes())).collect()
 }
 
-/// Puts a registry together; earlier witnesses win.
-pub fn rebuild(witnesses: Vec<Witness>) -> Rebuilt {
+/// Puts a registry together; earlier records win.
+pub fn rebuild(records: Vec<RootRecord>) -> Rebuilt {
     let mut rebuilt = Rebuilt { leases: Leases::none(), disputed: Vec::new() };
     let mut roots = HashSet::new();
     let mut taken = HashSet::new();
-    for witness in witnesses {
-        let Some(mut instance) = instance(witness).filter(|instance| roots.insert(instance.root.clone())) else {
+    for record in records {
+        let Some(mut instance) = instance(record).filter(|instance| roots.insert(instance.root.clone())) else {
             continue;
         };
         if let Some(holder) = rebuilt.leases.named(&instance.qualified()) {
@@ -66,27 +66,31 @@ pub fn rebuild(witnesses: Vec<Witness>) -> Rebuilt {
 }
 
 /// The lockfile's word where there is one, for it is what the project was told; else what was salvaged.
-fn instance(witness: Witness) -> Option<Instance> {
-    let Some(state) = witness.lockfile.filter(|state| !state.name.is_empty()) else { return witness.salvaged };
+fn instance(record: RootRecord) -> Option<Instance> {
+    let Some(state) = record.lockfile.filter(|state| !state.name.is_empty()) else { return record.salvaged };
     let told = Some(state.identity.prefix).filter(|prefix| name::is_prefix(prefix));
-    let salvaged = witness.salvaged.unwrap_or_default();
+    let salvaged = record.salvaged.unwrap_or_default();
     let known = Some(salvaged.prefix).filter(|prefix| !prefix.is_empty());
-    let or = |first: String, second: String| if first.is_empty() { second } else { first };
     let mut ports: IndexMap<String, u16> = state.ports;
     // A lease the lockfile does not know of yet: the run that made it was cut off before it got there.
     salvaged.ports.into_iter().for_each(|(variable, port)| {
         ports.entry(variable).or_insert(port);
     });
     Some(Instance {
-        id: digest::root_id(witness.root.as_bytes()),
-        root: witness.root,
+        id: digest::root_id(record.root.as_bytes()),
+        root: record.root,
         name: state.name,
         prefix: told.or(known).unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
         profile: state.profile,
-        created: or(salvaged.created, state.created_at.clone()),
-        changed: or(salvaged.changed, state.created_at),
+        created: first_said(salvaged.created, state.created_at.clone()),
+        changed: first_said(salvaged.changed, state.created_at),
         ports,
     })
+}
+
+/// The first of two values that is not empty.
+fn first_said(first: String, second: String) -> String {
+    if first.is_empty() { second } else { first }
 }
 
 #[cfg(test)]
@@ -128,16 +132,16 @@ mod tests {
 
     #[test]
     fn the_lockfile_has_the_last_word_and_a_gone_root_keeps_its_leases() {
-        let witnesses = vec![
-            Witness {
+        let records = vec![
+            RootRecord {
                 root: "/a".into(),
                 lockfile: Some(state("a", &[("A", 10), ("B", 11)])),
                 salvaged: Some(instance("/a", "old", &[("A", 99), ("C", 12)])),
             },
-            Witness { root: "/gone".into(), lockfile: None, salvaged: Some(instance("/gone", "g", &[("A", 20)])) },
-            Witness { root: "/unknown".into(), ..Witness::default() },
+            RootRecord { root: "/gone".into(), lockfile: None, salvaged: Some(instance("/gone", "g", &[("A", 20)])) },
+            RootRecord { root: "/unknown".into(), ..RootRecord::default() },
         ];
-        let rebuilt = rebuild(witnesses);
+        let rebuilt = rebuild(records);
         assert_eq!(rebuilt.disputed, [""; 0]);
         let expected = [instance("/a", "a", &[("A", 10), ("B", 11), ("C", 12)]), instance("/gone", "g", &[("A", 20)])];
         assert_eq!(rebuilt.leases.instances, expected);
@@ -145,12 +149,12 @@ mod tests {
 
     #[test]
     fn what_two_claim_the_first_gets() {
-        let witness = |root: &str, name: &str| Witness {
+        let record = |root: &str, name: &str| RootRecord {
             root: root.into(),
             lockfile: Some(state(name, &[("A", 10)])),
             salvaged: None,
         };
-        let rebuilt = rebuild(vec![witness("/a", "x"), witness("/b", "x"), witness("/c", "y"), witness("/a", "z")]);
+        let rebuilt = rebuild(vec![record("/a", "x"), record("/b", "x"), record("/c", "y"), record("/a", "z")]);
         assert_eq!(rebuilt.leases.instances, [instance("/a", "x", &[("A", 10)]), instance("/c", "y", &[])]);
         assert_eq!(rebuilt.disputed.len(), 2);
     }

@@ -1,50 +1,24 @@
 //! What in a compose file would be the same in every instance of a project: container names, host ports, names of volumes
 //! and networks that are written out. Text in, places and what to write instead out; nothing is filled in or merged.
 
+mod fixed;
+mod naming;
 mod ports;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use crate::core::formats::yaml::{Id, ROOT, Tree};
 
 pub use crate::core::formats::yaml::Unreadable;
-pub use ports::{HostPort, name_all};
+pub use fixed::{Fixed, Kind, Used};
+pub use naming::name_all;
+pub use ports::HostPort;
 
-/// What is fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// `container_name`: unique on the whole machine.
-    ContainerName,
-    /// A host port in `ports`.
-    HostPort,
-    /// `name` of a volume.
-    VolumeName,
-    /// `name` of a network.
-    NetworkName,
-    /// `name` of the whole file: the instance's own name goes before it.
-    ProjectName,
-}
-
-/// One place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fixed {
-    /// What it is.
-    pub kind: Kind,
-    /// Its line, from 1.
-    pub line: usize,
-    /// The service, volume or network.
-    pub owner: String,
-    /// What is written there.
-    pub value: String,
-    /// What to write there, without the key; for a host port what [`name_all`] chooses, and with it.
-    pub instead: String,
-    /// For a host port: which, and the variable `instead` names.
-    pub port: Option<HostPort>,
-}
-
-/// Variables that ports take from the environment, with the first line where one has no default beside it.
-pub type Used = BTreeMap<String, Option<usize>>;
-
+/// The names compose looks for.
+pub const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+/// The names it adds to the first of them.
+pub const OVERRIDES: [&str; 4] =
+    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yaml", "docker-compose.override.yml"];
 /// What a file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scan {

@@ -2,18 +2,12 @@
 //! lists, tables, code blocks and comments; inside them `code`, **bold** and links. Everything else stays as it is.
 
 mod inline;
+mod look;
 mod table;
 
 use inline::{Cell, Face, cells, drawn, wrapped};
 
-/// How a page is to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// Longest line, in characters; code and words that are longer stay whole.
-    pub width: usize,
-    /// Whether the terminal shows colours; without them the marks of headings and code stay.
-    pub coloured: bool,
-}
+pub use look::Look;
 
 /// A part of a page.
 enum Block<'a> {

@@ -1,7 +1,7 @@
 //! Tables: columns as wide as they need to be, narrower where the terminal is, cells broken at spaces.
 
-use super::Look;
 use super::inline::{Cell, Face, cells, drawn, wrapped};
+use super::look::Look;
 
 /// What stands between two columns.
 const GAP: &str = "  ";

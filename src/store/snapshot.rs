@@ -5,8 +5,8 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::instances::{Ask, Case, Occasion};
-use super::memo;
+use super::ask::{Ask, Case, Occasion};
+use super::history;
 use super::project::Project;
 use super::{registry, worktree};
 use crate::core::config::profile;
@@ -18,8 +18,8 @@ use crate::core::leases::{Instance, Leases};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 
-/// What the project and the registry know of this instance before anything is decided.
-pub(super) struct Past {
+/// What the project and the registry know of this instance before anything is plan.
+pub(super) struct Snapshot {
     pub(super) lockfile: Option<Lockfile>,
     pub(super) lockfile_digest: Option<String>,
     /// The registry's entry to go on from: this root's, or that of the root the folder was moved from.
@@ -29,36 +29,41 @@ pub(super) struct Past {
 }
 
 /// Copies, moves and clones told apart (design D5).
-pub(super) fn past(dirs: &Dirs, project: &Project, config: &ConfigFile, leases: &Leases) -> Result<Past, Failure> {
+pub(super) fn snapshot(
+    dirs: &Dirs,
+    project: &Project,
+    config: &ConfigFile,
+    leases: &Leases,
+) -> Result<Snapshot, Failure> {
     let (lockfile, lockfile_digest) = project.lockfile()?.unzip();
     let own = leases.at(project.root_text()).cloned();
-    let mut past = Past { lockfile, lockfile_digest, entry: own, moved_from: None, copied_from: None };
-    let remembered = past.lockfile.as_ref().map(|lockfile| lockfile.instance.name.as_str());
-    let Some(remembered) = remembered.filter(|name| !name.is_empty()) else { return Ok(past) };
-    let remembered_ports = past.lockfile.as_ref().map(|lockfile| &lockfile.instance.ports);
+    let mut snapshot = Snapshot { lockfile, lockfile_digest, entry: own, moved_from: None, copied_from: None };
+    let remembered = snapshot.lockfile.as_ref().map(|lockfile| lockfile.instance.name.as_str());
+    let Some(remembered) = remembered.filter(|name| !name.is_empty()) else { return Ok(snapshot) };
+    let remembered_ports = snapshot.lockfile.as_ref().map(|lockfile| &lockfile.instance.ports);
     let holder = leases.named(&name::qualified(&config.prefix, remembered));
     if let Some(holder) = holder.filter(|holder| holder.root != project.root_text()) {
         // With an entry of its own under that name it is no copy: the prefix has changed, and met another's name.
-        let own = past.entry.as_ref().is_some_and(|entry| entry.name == remembered);
+        let own = snapshot.entry.as_ref().is_some_and(|entry| entry.name == remembered);
         // A renaming that was cut off before it got to the lockfile: the ports are still those of the entry. An entry with
         // other ports is that of a folder that was here before this one was moved here.
-        let cut_off = past.entry.as_ref().is_some_and(|entry| Some(&entry.ports) == remembered_ports);
-        if memo::lives(dirs, holder.root.as_ref()) {
-            past.copied_from = (!own).then(|| holder.root.clone());
+        let cut_off = snapshot.entry.as_ref().is_some_and(|entry| Some(&entry.ports) == remembered_ports);
+        if history::lives(dirs, holder.root.as_ref()) {
+            snapshot.copied_from = (!own).then(|| holder.root.clone());
         } else if !own && !cut_off {
-            past.entry = Some(holder.clone());
-            past.moved_from = Some(holder.root.clone());
+            snapshot.entry = Some(holder.clone());
+            snapshot.moved_from = Some(holder.root.clone());
         }
     }
-    Ok(past)
+    Ok(snapshot)
 }
 
 pub(super) fn choose_profile<'a>(
     config: &ConfigFile,
     ask: &Ask<'a>,
-    past: &'a Past,
+    snapshot: &'a Snapshot,
 ) -> Result<Option<&'a str>, Failure> {
-    let lockfile = match (&past.lockfile, &past.entry) {
+    let lockfile = match (&snapshot.lockfile, &snapshot.entry) {
         (Some(lockfile), _) => Some(lockfile.instance.profile.as_deref()),
         (None, entry) => entry.as_ref().map(|entry| entry.profile.as_deref()),
     };
@@ -70,9 +75,9 @@ pub(super) fn choose_profile<'a>(
 }
 
 /// The settings of a profile, with ports for Tilt and the cluster where they are about to start or ever had one.
-pub(super) fn settings(config: &ConfigFile, profile: Option<&str>, up: bool, past: &Past) -> Settings {
+pub(super) fn settings(config: &ConfigFile, profile: Option<&str>, up: bool, snapshot: &Snapshot) -> Settings {
     let mut settings = config.settings(profile).expect("`choose` only names profiles of the file");
-    let had = |name: &str| past.entry.as_ref().is_some_and(|entry| entry.ports.contains_key(name));
+    let had = |name: &str| snapshot.entry.as_ref().is_some_and(|entry| entry.ports.contains_key(name));
     let mut implicit = |name: &str, spec| {
         if (up || had(name)) && !settings.ports.contains_key(name) {
             settings.ports.insert(name.to_owned(), spec);
@@ -95,9 +100,9 @@ pub fn preview(
     config: &ConfigFile,
     ask: &Ask<'_>,
 ) -> Result<(Settings, Option<Lockfile>), Failure> {
-    let past = past(dirs, project, config, &registry::peek(dirs)?)?;
-    let profile = choose_profile(config, ask, &past)?;
-    Ok((settings(config, profile, ask.up, &past), past.lockfile))
+    let snapshot = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
+    let profile = choose_profile(config, ask, &snapshot)?;
+    Ok((settings(config, profile, ask.up, &snapshot), snapshot.lockfile))
 }
 
 /// What is recorded of an instance; nothing is settled or written.
@@ -117,7 +122,7 @@ pub struct Recorded {
 /// # Errors
 /// A [`Failure`] when the registry or the lockfile cannot be read.
 pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<Option<Recorded>, Failure> {
-    let Past { lockfile, entry, copied_from, .. } = past(dirs, project, config, &registry::peek(dirs)?)?;
+    let Snapshot { lockfile, entry, copied_from, .. } = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
     // In a copy the lockfile tells of the origin, and its ports are the origin's.
     let state = lockfile.filter(|_| copied_from.is_none()).map(|lockfile| lockfile.instance);
     let (name, profile, ports) = match (entry, &state) {
@@ -130,14 +135,19 @@ pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<O
 
 /// The instance's name, and the other root, now gone, that bore it. Whether a root is gone is asked once: it may come
 /// back between two questions, and the name then have two holders.
-pub(super) fn choose_name(case: &Case<'_>, past: &Past, leases: &Leases) -> Result<(String, Option<String>), Failure> {
+pub(super) fn choose_name(
+    case: &Case<'_>,
+    snapshot: &Snapshot,
+    leases: &Leases,
+) -> Result<(String, Option<String>), Failure> {
     let Case { dirs, project, config, ask, world } = *case;
     let other = |name: &str| {
         let holder = leases.named(&name::qualified(&config.prefix, name))?;
         (holder.root != project.root_text()).then_some(holder)
     };
-    let lives =
-        |holder: &Instance| past.moved_from.as_ref() != Some(&holder.root) && memo::lives(dirs, holder.root.as_ref());
+    let lives = |holder: &Instance| {
+        snapshot.moved_from.as_ref() != Some(&holder.root) && history::lives(dirs, holder.root.as_ref())
+    };
     if let Some(asked) = ask.name {
         let name = name::sanitize(asked);
         if name.is_empty() {
@@ -152,9 +162,9 @@ pub(super) fn choose_name(case: &Case<'_>, past: &Past, leases: &Leases) -> Resu
             holder => Ok((name, holder.map(|holder| holder.root.clone()))),
         };
     }
-    let remembered = past.lockfile.as_ref().filter(|_| past.copied_from.is_none());
+    let remembered = snapshot.lockfile.as_ref().filter(|_| snapshot.copied_from.is_none());
     let remembered = remembered.map(|lockfile| lockfile.instance.name.clone()).filter(|name| !name.is_empty());
-    let remembered = remembered.or_else(|| past.entry.as_ref().map(|entry| entry.name.clone()));
+    let remembered = remembered.or_else(|| snapshot.entry.as_ref().map(|entry| entry.name.clone()));
     // Nobody's, or that of a root which is gone.
     let to_be_had = |name: &String| {
         let holder = other(name);

@@ -1,5 +1,5 @@
-//! The memo of a root: which root an instance's folder in the state belongs to, every name the root has had, and the disk
-//! it is on. Written where a registry entry is, and outliving it: from the memos a lost registry is made again, a folder
+//! The history of a root: which root an instance's folder in the state belongs to, every name the root has had, and the disk
+//! it is on. Written where a registry entry is, and outliving it: from the histories a lost registry is made again, a folder
 //! on an unmounted disk is told from one that is gone, and what an instance left in Docker is known to be silo's.
 
 use std::path::{Path, PathBuf};
@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::text::digest;
 use crate::failure::Failure;
-use crate::sys::dirs::Dirs;
-use crate::sys::files::{self, Writing};
+use crate::sys::dirs::{Dirs, HISTORY};
+use crate::sys::files;
 use crate::sys::mounts;
+use crate::sys::writing::{self, Writing};
 
-/// Largest memo that is read, in bytes.
+/// The name under which older silos kept it; read where there is no other.
+const OLDER: &str = "memo";
+/// Largest history that is read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
 /// What is remembered of one root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memo {
+pub struct History {
     /// The canonical root.
     pub root: String,
     /// Every `{prefix}-{name}` its instance has had, the latest last.
@@ -33,7 +36,7 @@ pub struct Memo {
     pub heir_of: Vec<String>,
 }
 
-impl Memo {
+impl History {
     /// The ids of the root and of those whose heir it is.
     pub fn ids(&self) -> Vec<String> {
         std::iter::once(digest::root_id(self.root.as_bytes())).chain(self.heir_of.iter().cloned()).collect()
@@ -42,7 +45,7 @@ impl Memo {
 
 /// Every id under which the instance of a root may have made things.
 pub fn ids(dirs: &Dirs, root: &Path) -> Vec<String> {
-    of(dirs, root).map_or_else(|| vec![digest::root_id(root.as_os_str().as_encoded_bytes())], |memo| memo.ids())
+    of(dirs, root).map_or_else(|| vec![digest::root_id(root.as_os_str().as_encoded_bytes())], |history| history.ids())
 }
 
 /// Remembers that the instance of a root has this name, and took the places of roots that are `gone`; writes nothing when
@@ -51,13 +54,13 @@ pub fn ids(dirs: &Dirs, root: &Path) -> Vec<String> {
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String]) -> Result<(), Failure> {
-    let path = dirs.memo(Path::new(root));
+    let path = dirs.history(Path::new(root));
     let old = load(&path);
-    let mut names = old.as_ref().map_or_else(Vec::new, |memo| memo.names.clone());
-    let mut heir_of = old.as_ref().map_or_else(Vec::new, |memo| memo.heir_of.clone());
+    let mut names = old.as_ref().map_or_else(Vec::new, |history| history.names.clone());
+    let mut heir_of = old.as_ref().map_or_else(Vec::new, |history| history.heir_of.clone());
     for gone in gone.iter().filter(|gone| *gone != root) {
         heir_of.extend(ids(dirs, Path::new(gone)));
-        names.extend(of(dirs, Path::new(gone)).map_or_else(Vec::new, |memo| memo.names));
+        names.extend(of(dirs, Path::new(gone)).map_or_else(Vec::new, |history| history.names));
     }
     heir_of.sort();
     heir_of.dedup();
@@ -67,25 +70,25 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String]) -> Result
     let mount = mounts::of(Path::new(root));
     let disk = mount.as_deref().and_then(mounts::disk);
     let mount = mount.and_then(|mount| mount.to_str().map(str::to_owned));
-    let memo = Memo { root: root.to_owned(), names, mount, disk, heir_of };
-    if old.as_ref() == Some(&memo) {
+    let history = History { root: root.to_owned(), names, mount, disk, heir_of };
+    if old.as_ref() == Some(&history) {
         return Ok(());
     }
-    let text = serde_json::to_string(&memo).expect("strings always serialise") + "\n";
-    files::make_folder(path.parent().expect("a memo lies in a folder"))?;
-    files::replace(&path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
+    let text = serde_json::to_string(&history).expect("strings always serialise") + "\n";
+    files::make_folder(path.parent().expect("a history lies in a folder"))?;
+    writing::replace(&path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
 }
 
-/// The memo of a root, when there is a whole one.
-pub fn of(dirs: &Dirs, root: &Path) -> Option<Memo> {
-    load(&dirs.memo(root))
+/// The history of a root, when there is a whole one.
+pub fn of(dirs: &Dirs, root: &Path) -> Option<History> {
+    load(&dirs.history(root))
 }
 
 /// The mount point of the disk a root was on, when that disk is not mounted there now.
 pub fn unmounted(dirs: &Dirs, root: &Path) -> Option<PathBuf> {
-    let memo = of(dirs, root)?;
-    let mount = PathBuf::from(memo.mount?);
-    let is_another = || memo.disk.is_some_and(|disk| mounts::disk(&mount).as_ref() != Some(&disk));
+    let history = of(dirs, root)?;
+    let mount = PathBuf::from(history.mount?);
+    let is_another = || history.disk.is_some_and(|disk| mounts::disk(&mount).as_ref() != Some(&disk));
     (!mounts::is_mounted(&mount) || is_another()).then_some(mount)
 }
 
@@ -94,12 +97,12 @@ pub fn lives(dirs: &Dirs, root: &Path) -> bool {
     files::exists(root) || unmounted(dirs, root).is_some()
 }
 
-/// All memos, sorted by root; damaged ones, and those of another root than their folder's, are left out.
-pub fn all(dirs: &Dirs) -> Vec<Memo> {
+/// All histories, sorted by root; damaged ones, and those of another root than their folder's, are left out.
+pub fn all(dirs: &Dirs) -> Vec<History> {
     let folders = files::names_in(&dirs.instances());
-    let mut memos: Vec<Memo> = folders.iter().filter_map(|folder| load(&folder.join("memo"))).collect();
-    memos.sort_by(|one, other| one.root.cmp(&other.root));
-    memos
+    let mut histories: Vec<History> = folders.iter().filter_map(|folder| load(&folder.join(HISTORY))).collect();
+    histories.sort_by(|one, other| one.root.cmp(&other.root));
+    histories
 }
 
 /// Forgets a root: removes the files silo keeps for its instance outside the project.
@@ -107,19 +110,22 @@ pub fn all(dirs: &Dirs) -> Vec<Memo> {
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn forget(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
-    let (folder, memo, gates) = (dirs.instance(root), dirs.memo(root), dirs.gates(root));
+    let (folder, history, gates) = (dirs.instance(root), dirs.history(root), dirs.gates(root));
     files::names_in(&gates).iter().try_for_each(|link| files::remove(link))?;
     files::remove_folder(&gates)?;
-    // The memo goes last: until then the rest is known to be this root's.
-    let others = files::names_in(&folder).into_iter().filter(|path| *path != memo);
+    // The history goes last: until then the rest is known to be this root's.
+    let others = files::names_in(&folder).into_iter().filter(|path| *path != history);
     others.collect::<Vec<_>>().iter().try_for_each(|path| files::remove(path))?;
-    files::remove(&memo)?;
+    files::remove(&history)?;
     files::remove_folder(&folder)
 }
 
-fn load(path: &Path) -> Option<Memo> {
-    let content = files::read(path, LIMIT).ok()??;
-    let memo: Memo = serde_json::from_slice(&content.bytes).ok()?;
+fn load(path: &Path) -> Option<History> {
+    let content = match files::read(path, LIMIT).ok()? {
+        None => files::read(&path.with_file_name(OLDER), LIMIT).ok()??,
+        Some(content) => content,
+    };
+    let history: History = serde_json::from_slice(&content.bytes).ok()?;
     let folder = path.parent()?.file_name()?.to_str()?;
-    (folder == digest::root_id(memo.root.as_bytes())).then_some(memo)
+    (folder == digest::root_id(history.root.as_bytes())).then_some(history)
 }

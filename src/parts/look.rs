@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Context;
+use super::context::Context;
 use super::servers::Servers;
 use crate::backend::k3d::{Cluster, K3d};
 use crate::backend::tilt;
@@ -13,7 +13,7 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::core::instance::name;
 use crate::core::leases::Instance;
 use crate::failure::Failure;
-use crate::store::{memo, project, registry, worktree};
+use crate::store::{history, project, registry, worktree};
 use crate::sys::dirs::Dirs;
 use crate::sys::{cmd, files, lock, together};
 
@@ -24,7 +24,7 @@ const CLUSTERS: Duration = Duration::from_secs(3);
 
 /// How an instance is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// Its Tilt runs.
     Running,
     /// A `silo up` is on the way.
@@ -43,7 +43,7 @@ pub(super) enum State {
 
 impl State {
     /// How an instance is whose folder is there; `listening` are the variables whose ports somebody listens on.
-    pub(super) fn of(has_tilt: bool, is_starting: bool, listening: &[String]) -> Self {
+    pub fn of(has_tilt: bool, is_starting: bool, listening: &[String]) -> Self {
         match (has_tilt, is_starting) {
             (true, _) => Self::Running,
             (false, true) => Self::Starting,
@@ -54,7 +54,7 @@ impl State {
     }
 
     /// The word for people and JSON.
-    pub(super) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Starting => "starting",
@@ -69,23 +69,23 @@ impl State {
 
 /// One instance, recorded and seen.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub struct Observed {
     /// What the registry says.
-    pub(super) instance: Instance,
+    pub instance: Instance,
     /// How it is.
-    pub(super) state: State,
+    pub state: State,
     /// Process id of its Tilt.
-    pub(super) tilt: Option<u32>,
+    pub tilt: Option<u32>,
     /// Where its Tilt is found in the browser, whether it runs or not.
-    pub(super) address: Option<String>,
+    pub address: Option<String>,
     /// The branch of its work tree.
-    pub(super) branch: Option<String>,
+    pub branch: Option<String>,
     /// Its cluster and how that stands; none where it has none.
-    pub(super) cluster: Option<(String, &'static str)>,
+    pub cluster: Option<(String, &'static str)>,
     /// The variables whose ports somebody listens on.
-    pub(super) listening: Vec<String>,
+    pub listening: Vec<String>,
     /// Whether this shell, or else this folder, is in it.
-    pub(super) current: bool,
+    pub current: bool,
 }
 
 /// What one look at a root's disk tells.
@@ -100,7 +100,10 @@ struct Looked {
 }
 
 /// Looks at every instance; sorted by name.
-pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
+///
+/// # Errors
+/// A [`Failure`] when the registry cannot be read.
+pub fn observe_all(context: &Context) -> Result<Vec<Observed>, Failure> {
     let leases = registry::peek(&context.dirs)?;
     let mut instances = leases.instances;
     instances.sort_by(|one, other| (&one.name, &one.root).cmp(&(&other.name, &other.root)));
@@ -125,7 +128,7 @@ pub(super) fn census(context: &Context) -> Result<Vec<Seen>, Failure> {
         let cluster = instance.ports.contains_key(API_PORT).then(|| standing(&instance, clusters.as_deref()));
         let listening = servers.on(&instance.ports);
         let state = looked.missing.unwrap_or_else(|| State::of(looked.tilt.is_some(), looked.starting, &listening));
-        Seen { state, tilt: looked.tilt, address, branch: looked.branch, cluster, listening, current, instance }
+        Observed { state, tilt: looked.tilt, address, branch: looked.branch, cluster, listening, current, instance }
     });
     Ok(seen.collect())
 }
@@ -157,11 +160,11 @@ fn look(dirs: &Dirs, instance: &Instance) -> Looked {
 }
 
 /// Why a root is not there; none when it is.
-pub(super) fn missing(dirs: &Dirs, root: &Path) -> Option<State> {
+pub fn missing(dirs: &Dirs, root: &Path) -> Option<State> {
     if files::exists(root) {
         return None;
     }
-    Some(if memo::unmounted(dirs, root).is_some() { State::Unmounted } else { State::Gone })
+    Some(if history::unmounted(dirs, root).is_some() { State::Unmounted } else { State::Gone })
 }
 
 /// The host name for Tilt's page in the browser; a lockfile is data, so only what could be a host name counts.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rustix::process::geteuid;
 
-use super::{gate, holder, hook};
-use crate::cli::{Command, Global};
+use super::holder;
+use crate::cli::Global;
 use crate::core::config::ConfigFile;
 use crate::core::config::user::UserSettings;
 use crate::core::instance::lockfile::InstanceState;
@@ -16,37 +16,41 @@ use crate::core::leases::ports::Reason;
 use crate::core::shell::activation::{self, Undo};
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted, shown};
-use crate::store::instances::{self, Ask, Case, Settled, World};
+use crate::store::ask::{Ask, Case, World};
+use crate::store::instances::{self, Settled};
 use crate::store::project::{self, Project};
-use crate::store::{settings, worktree};
+use crate::store::{gates, settings, worktree};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
-use crate::sys::{clock, files, net, random, signals};
+use crate::sys::{clock, files, net, program, random, signals};
 use crate::ui::Ui;
 
 /// How long a typed command waits for the registry.
-pub(super) const COMMAND_WAIT: Duration = Duration::from_secs(30);
+pub const COMMAND_WAIT: Duration = Duration::from_secs(30);
 /// How long the shell hook waits for it (design D7).
-pub(super) const HOOK_WAIT: Duration = Duration::from_secs(2);
+pub const HOOK_WAIT: Duration = Duration::from_secs(2);
 
 /// What every command gets.
-pub(super) struct Context {
-    pub(super) environment: Environment,
+pub struct Context {
+    /// The environment silo was called in.
+    pub environment: Environment,
     /// The folder to act in: absolute, as the shell names it where that is true.
-    pub(super) folder: PathBuf,
+    pub folder: PathBuf,
     /// `-c`.
-    pub(super) config: Option<PathBuf>,
-    pub(super) dirs: Dirs,
-    pub(super) ui: Ui,
+    pub config: Option<PathBuf>,
+    /// The user's folders.
+    pub dirs: Dirs,
+    /// What prints.
+    pub ui: Ui,
     /// The user's settings.
-    pub(super) settings: UserSettings,
+    pub settings: UserSettings,
     /// The path silo was called by.
-    pub(super) program: OsString,
+    pub program: OsString,
 }
 
 /// What becomes of settings that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mistakes {
+pub enum Mistakes {
     /// The command fails.
     Stop,
     /// They are told of, and the defaults hold.
@@ -55,25 +59,17 @@ pub(super) enum Mistakes {
     Leave,
 }
 
-impl Mistakes {
-    /// What runs by itself does its best; what was typed says so and stops, but for what is typed to learn what is wrong.
-    pub(super) fn of(command: &Command) -> Self {
-        match command {
-            Command::Export { .. } => Self::Tell,
-            Command::Doctor { .. } => Self::Leave,
-            _ => Self::Stop,
-        }
-    }
-}
-
 /// The command line that gives a worktree the config file of another checkout.
-pub(super) fn copy_line(file: &Path, worktree: &Path) -> String {
+pub fn copy_line(file: &Path, worktree: &Path) -> String {
     format!("cp {} {}", quoted(file), quoted(worktree))
 }
 
 impl Context {
     /// For a command called so. Settings that cannot be read are handled as `mistakes` says.
-    pub(super) fn of(
+    ///
+    /// # Errors
+    /// A [`Failure`] without a folder or a home, or for settings that cannot be read.
+    pub fn of(
         global: Global,
         environment: Environment,
         program: OsString,
@@ -99,7 +95,10 @@ impl Context {
     }
 
     /// The project of the folder, or of `-c`.
-    pub(super) fn project(&self) -> Result<Project, Failure> {
+    ///
+    /// # Errors
+    /// A [`Failure`] when there is none, or it cannot be read.
+    pub fn project(&self) -> Result<Project, Failure> {
         let project = Project::load(&self.folder, self.config.as_deref()).map_err(|failure| {
             let is_missing = self.config.is_none() && project::find_upward(&self.folder).is_none();
             let elsewhere = is_missing.then(|| worktree::config_elsewhere(&self.folder, geteuid().as_raw())).flatten();
@@ -120,27 +119,30 @@ impl Context {
     }
 
     /// The worktree this folder is in, when the project found above it is another checkout of the same repository.
-    pub(super) fn worktree_without_config(&self, root: &Path) -> Option<PathBuf> {
+    pub fn worktree_without_config(&self, root: &Path) -> Option<PathBuf> {
         let by_walking = self.config.is_none() && self.folder != root;
         by_walking.then(|| worktree::without_config(&self.folder, root, geteuid().as_raw()))?
     }
 
     /// The environment as it is outside every instance.
-    pub(super) fn outside(&self) -> Environment {
+    pub fn outside(&self) -> Environment {
         activation::undone(&self.environment, Undo::of(&self.environment).as_ref())
     }
 
     /// Settles an instance in the real world: this clock, this machine's ports and tools, chance.
-    pub(super) fn settle_with(
+    ///
+    /// # Errors
+    /// As [`instances::settle`].
+    pub fn settle_with(
         &self,
         project: &Project,
         config: &ConfigFile,
         ask: &Ask<'_>,
         wait: &Wait<'_>,
     ) -> Result<Settled, Failure> {
-        let silo = hook::program(&self.environment, &self.program)?;
-        let own = holder::own_ports(self, project, config, ask);
-        let installed = |tool: &str| gate::real(&self.dirs, &self.environment, tool.as_ref()).is_some();
+        let silo = program::own_path(&self.environment, &self.program)?;
+        let own = holder::own_ports(&self.dirs, &|| self.outside(), project, config, ask);
+        let installed = |tool: &str| gates::real(&self.dirs, &self.environment, tool.as_ref()).is_some();
         let world = World {
             now: clock::now(),
             suffix: &random::suffix,
@@ -154,13 +156,19 @@ impl Context {
     }
 
     /// Changes what the lockfile of a settled instance says.
-    pub(super) fn note(&self, project: &Project, change: impl FnOnce(&mut InstanceState)) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A [`Failure`] when the lockfile cannot be read or written.
+    pub fn note(&self, project: &Project, change: impl FnOnce(&mut InstanceState)) -> Result<(), Failure> {
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
         instances::note(&self.dirs, project, &wait, change)
     }
 
     /// Settles an instance for a typed command, and says what was done.
-    pub(super) fn settle(&self, project: &Project, config: &ConfigFile, ask: &Ask<'_>) -> Result<Settled, Failure> {
+    ///
+    /// # Errors
+    /// As [`instances::settle`].
+    pub fn settle(&self, project: &Project, config: &ConfigFile, ask: &Ask<'_>) -> Result<Settled, Failure> {
         let outside = self.outside();
         let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), ..*ask };
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use super::Context;
 use crate::backend::docker::Docker;
 use crate::backend::tilt;
 use crate::core::config::ConfigFile;
@@ -12,14 +11,15 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::ports::Probe;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
-use crate::store::instances::{Ask, Occasion};
+use crate::store::ask::{Ask, Occasion};
 use crate::store::project::Project;
 use crate::store::registry;
+use crate::sys::dirs::Dirs;
 use crate::sys::{listeners, net, processes};
 
 /// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
 /// its compose project. The environment must be without gates: one before `docker` would ask this again.
-pub(super) fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
+pub fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
     let holder = listeners::holder(port);
     if holder.as_ref().is_some_and(|holder| processes::belongs_to(holder, root)) {
         return None;
@@ -37,17 +37,23 @@ pub(super) fn foreign(environment: &Environment, root: &Path, own: &Identity, po
 
 /// The busy ports that a lockfile remembers, the registry does not know, and this instance holds. All of them where the
 /// lockfile's Tilt runs here: what it has started may be anywhere. A lockfile that cannot be read has none; settling says so.
-pub(super) fn own_ports(context: &Context, project: &Project, config: &ConfigFile, ask: &Ask<'_>) -> Vec<u16> {
+pub fn own_ports(
+    dirs: &Dirs,
+    outside: &dyn Fn() -> Environment,
+    project: &Project,
+    config: &ConfigFile,
+    ask: &Ask<'_>,
+) -> Vec<u16> {
     let Some((lockfile, _)) = project.lockfile().ok().flatten().filter(|_| !ask.force) else { return Vec::new() };
     let state = lockfile.instance;
     let mut busy: Vec<u16> = state.ports.values().copied().collect();
     busy.retain(|port| net::probe(*port) == Probe::Busy);
-    let leased = || registry::peek(&context.dirs).is_ok_and(|leases| leases.at(project.root_text()).is_some());
+    let leased = || registry::peek(dirs).is_ok_and(|leases| leases.at(project.root_text()).is_some());
     if busy.is_empty() || leased() {
         return Vec::new();
     }
     if tilt::running(&state, &project.root).is_none() {
-        busy.retain(|port| is_own(context, project, config, &state, (*port, ask.occasion != Occasion::Typed)));
+        busy.retain(|port| is_own(outside, project, config, &state, (*port, ask.occasion != Occasion::Typed)));
     }
     busy
 }
@@ -55,7 +61,7 @@ pub(super) fn own_ports(context: &Context, project: &Project, config: &ConfigFil
 /// Docker is not asked on a `cd`. A port there that no program of this user's holds is believed to be the cluster's, where
 /// the lockfile tells of one; `silo up` asks, and moves what is not.
 fn is_own(
-    context: &Context,
+    outside: &dyn Fn() -> Environment,
     project: &Project,
     config: &ConfigFile,
     state: &InstanceState,
@@ -67,5 +73,5 @@ fn is_own(
     }
     let parts = K3dParts { cluster: true, registry: true };
     let own = identity(&config.prefix, &state.name, parts, "");
-    foreign(&context.outside(), &project.root, &own, port).is_none()
+    foreign(&outside(), &project.root, &own, port).is_none()
 }

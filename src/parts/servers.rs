@@ -10,22 +10,22 @@ use crate::sys::{listeners, processes};
 
 /// All ports that are seen to be listened on, looked up once for many instances.
 #[derive(Default)]
-pub(super) struct Servers(HashSet<u16>);
+pub struct Servers(HashSet<u16>);
 
 impl Servers {
     /// Looks.
-    pub(super) fn look() -> Self {
+    pub fn look() -> Self {
         Self(listeners::visible_ports())
     }
 
     /// The variables whose ports somebody listens on.
-    pub(super) fn on(&self, ports: &IndexMap<String, u16>) -> Vec<String> {
+    pub fn on(&self, ports: &IndexMap<String, u16>) -> Vec<String> {
         ports.iter().filter(|(_, port)| self.0.contains(port)).map(|(name, _)| name.clone()).collect()
     }
 
     /// A line for each process that was started in an instance and still listens on its ports, with what ends it: nobody has
     /// ended it, and freeing a lease does not.
-    pub(super) fn left_running(&self, name: &str, ports: &IndexMap<String, u16>, root: &Path) -> Vec<String> {
+    pub fn left_running(&self, name: &str, ports: &IndexMap<String, u16>, root: &Path) -> Vec<String> {
         let mut found: IndexMap<u32, (String, Vec<String>)> = IndexMap::new();
         for port in ports.values().filter(|port| self.0.contains(port)) {
             let holder = listeners::holder(*port).filter(|holder| processes::belongs_to(holder, root));

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::docker::{self, Docker};
-use super::k3d::{self, K3d, LABEL};
+use crate::backend::docker::{self, Docker};
+use crate::backend::k3d::K3d;
+use crate::backend::labels::{LABEL, cluster_of_server};
 use crate::core::instance::name;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
@@ -158,12 +159,12 @@ impl Inventory {
 
 /// Docker, to take stock and to clear up.
 #[derive(Debug, Clone, Copy)]
-pub struct Yard<'a> {
+pub struct Cleaner<'a> {
     /// The environment, outside every instance.
     pub environment: &'a Environment,
 }
 
-impl<'a> Yard<'a> {
+impl<'a> Cleaner<'a> {
     /// Whether Docker is installed at all.
     pub fn is_there(self) -> bool {
         cmd::find("docker", self.environment).is_some()
@@ -176,7 +177,7 @@ impl<'a> Yard<'a> {
     pub fn inventory(self) -> Result<Inventory, Failure> {
         let compose = format!("label={COMPOSE}");
         let clusters = self.list(&["ps", "--all", "--filter", "label=k3d.role=server"], ".Names", LABEL)?;
-        let first_server = |(name, owner): Labelled| Some((k3d::cluster_of_server(&name)?.to_owned(), owner));
+        let first_server = |(name, owner): Labelled| Some((cluster_of_server(&name)?.to_owned(), owner));
         let fields = [".Names".to_owned(), docker::label(COMPOSE), docker::label(FOLDER)];
         let composed = self.docker().rows(&["ps", "--all", "--filter", &compose], &fields)?;
         let is_there = |folder: &str| Path::new(folder).is_absolute() && files::exists(Path::new(folder));

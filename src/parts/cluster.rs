@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Context;
+use super::context::Context;
 use crate::backend::docker::{self, Docker};
 use crate::backend::k3d::{self, Cluster, K3d, Plan, Standing};
 use crate::backend::kubectl::{self, Hosting};
@@ -14,8 +14,9 @@ use crate::core::instance::vars::Vars;
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::failure::{Failure, shown_from};
-use crate::store::instances::{Ask, Occasion, Settled};
-use crate::store::memo;
+use crate::store::ask::{Ask, Occasion};
+use crate::store::history;
+use crate::store::instances::Settled;
 use crate::store::project::Project;
 use crate::sys::cmd;
 use crate::sys::lock::{self, Wait};
@@ -24,15 +25,18 @@ use crate::sys::lock::{self, Wait};
 const TURN: Duration = k3d::CREATE.saturating_mul(2);
 
 /// The instance's cluster, by the names it was given.
-pub(super) struct Names {
-    pub(super) cluster: String,
-    pub(super) registry: Option<String>,
-    pub(super) kubeconfig: PathBuf,
+pub struct Names {
+    /// Of the cluster, without `k3d-`.
+    pub cluster: String,
+    /// Of its image registry, without a port.
+    pub registry: Option<String>,
+    /// Its kubeconfig.
+    pub kubeconfig: PathBuf,
 }
 
 impl Names {
     /// The names in an instance's vars; none without a cluster.
-    pub(super) fn of(vars: &Vars) -> Option<Self> {
+    pub fn of(vars: &Vars) -> Option<Self> {
         let registry = vars.get("K3D_REGISTRY_NAME").and_then(|name| name.split(':').next()).map(str::to_owned);
         Some(Self {
             cluster: vars.get("K3D_CLUSTER_NAME")?.to_owned(),
@@ -43,7 +47,10 @@ impl Names {
 }
 
 /// Makes sure the tools for a cluster are installed.
-pub(super) fn require(environment: &Environment) -> Result<(), Failure> {
+///
+/// # Errors
+/// A [`Failure`] that names what is missing and how to install it.
+pub fn require(environment: &Environment) -> Result<(), Failure> {
     let tools = [("k3d", k3d::INSTALL), ("docker", docker::INSTALL), ("kubectl", kubectl::INSTALL)];
     let missing: Vec<_> = tools.iter().filter(|(tool, _)| cmd::find(tool, environment).is_none()).collect();
     let Some(((first, _), more)) = missing.split_first() else { return Ok(()) };
@@ -54,7 +61,10 @@ pub(super) fn require(environment: &Environment) -> Result<(), Failure> {
 }
 
 /// Brings the cluster up; the settled instance may change, when the image registry turns out to have another port.
-pub(super) fn bring_up(
+///
+/// # Errors
+/// A [`Failure`] when a tool fails, or the cluster is somebody else's.
+pub fn bring_up(
     context: &Context,
     project: &Project,
     config: &ConfigFile,
@@ -195,13 +205,11 @@ impl Site<'_> {
 }
 
 /// Refuses a cluster that this instance did not make: by its label, or by the lockfile where an older silo set none.
-pub(super) fn require_own(
-    context: &Context,
-    project: &Project,
-    cluster: &Cluster,
-    docker: Docker<'_>,
-) -> Result<(), Failure> {
-    let ids = memo::ids(&context.dirs, &project.root);
+///
+/// # Errors
+/// A [`Failure`] when it is not, or Docker cannot be asked.
+pub fn require_own(context: &Context, project: &Project, cluster: &Cluster, docker: Docker<'_>) -> Result<(), Failure> {
+    let ids = history::ids(&context.dirs, &project.root);
     let known = project.lockfile()?.is_some_and(|(lockfile, _)| lockfile.instance.k3d_cluster_created);
     // A making that was cut off before the first server left nothing that could bear a label.
     let owner = docker.cluster_owner(&cluster.name)?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::project::Project;
-use super::{memo, registry, stamp};
+use super::{history, registry, stamp};
 use crate::core::leases::Leases;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
@@ -71,7 +71,7 @@ pub fn gone(dirs: &Dirs, roots: &[(&Path, bool)], wait: &Wait<'_>) -> Result<Vec
         }
         for ((root, forget), fate) in roots.iter().zip(&fates) {
             if *forget && *fate != Fate::Back {
-                memo::forget(dirs, root)?;
+                history::forget(dirs, root)?;
             }
         }
         Ok(fates)

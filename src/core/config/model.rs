@@ -1,0 +1,158 @@
+//! What a `silo.toml` says, as values.
+
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+use crate::core::instance::identity::K3dParts;
+use crate::core::leases::ports::PortSpec;
+
+/// The resource prefix when `prefix` is absent.
+pub const DEFAULT_PREFIX: &str = "localnet";
+/// The env file when `output` is absent.
+pub const DEFAULT_OUTPUT: &str = ".localnet.env";
+/// The port variable of the image registry; declared implicitly, with this default, when it is enabled.
+pub const REGISTRY_PORT: (&str, u16) = ("K3D_REGISTRY_PORT", 5000);
+
+/// The port variable of Tilt; leased implicitly, with this default, once Tilt is to start.
+pub const TILT_PORT: (&str, u16) = ("TILT_PORT", 10350);
+
+/// The port variable of the cluster's API server; leased implicitly once a cluster is to be made.
+pub const API_PORT: &str = "K3D_API_PORT";
+/// The variables of the ports that silo leases for what it starts itself.
+pub const OWN_PORTS: [&str; 3] = [REGISTRY_PORT.0, TILT_PORT.0, API_PORT];
+
+/// A text from the file, with its byte range there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text {
+    /// The value.
+    pub value: String,
+    /// Its place in the file, in bytes, quotes included.
+    pub span: Range<usize>,
+}
+
+/// How an image registry is announced to tools in the cluster (`local-registry-hosting`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Advertisement {
+    /// Whether to announce it; `None` is yes.
+    pub advertise: Option<bool>,
+    /// Address for the developer's machine.
+    pub host: Option<String>,
+    /// Address for the container runtime of the nodes.
+    pub host_from_container_runtime: Option<String>,
+    /// Address for pods.
+    pub host_from_cluster_network: Option<String>,
+    /// Where help is found.
+    pub help: Option<String>,
+}
+
+/// `[k3d]`, as far as one layer says it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct K3dLayer {
+    /// `enabled`.
+    pub enabled: Option<bool>,
+    /// `args`, templates.
+    pub args: Option<Vec<Text>>,
+    /// `registry.enabled`.
+    pub registry_enabled: Option<bool>,
+    /// The other keys of `registry`.
+    pub registry: Advertisement,
+}
+
+/// The four lists of lifecycle hooks, as far as one layer says them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// Before the cluster is made.
+    pub pre_up: Option<Vec<String>>,
+    /// After the cluster, before Tilt.
+    pub post_up: Option<Vec<String>>,
+    /// Before Tilt is stopped.
+    pub pre_down: Option<Vec<String>>,
+    /// At the very end of `down`.
+    pub post_down: Option<Vec<String>>,
+}
+
+/// What the base of a file or one profile says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layer {
+    /// `[ports]`.
+    pub ports: IndexMap<String, PortSpec>,
+    /// `[hosts]`, templates; `None` when the table is absent.
+    pub hosts: Option<IndexMap<String, Text>>,
+    /// `[urls]`, templates.
+    pub urls: IndexMap<String, Text>,
+    /// `[k3d]`.
+    pub k3d: K3dLayer,
+    /// `[hooks]`.
+    pub hooks: Hooks,
+    /// `[registry]`, for clusters that are not k3d's.
+    pub registry: Advertisement,
+}
+
+/// A named overlay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// What replaces the base.
+    pub layer: Layer,
+    /// `append.hooks`: added behind the base's lists.
+    pub append_hooks: Hooks,
+    /// `append.k3d.args`: added behind the base's arguments.
+    pub append_args: Vec<Text>,
+}
+
+/// What a gate brings up before its tool runs (design D17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// The vars only.
+    Env,
+    /// The k3d cluster.
+    Cluster,
+    /// A running Tilt.
+    Tilt,
+}
+
+/// A whole `silo.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// `prefix`.
+    pub prefix: String,
+    /// `output`: the env file, relative to the project.
+    pub output: String,
+    /// Everything outside `[profiles]`.
+    pub base: Layer,
+    /// `[profiles]`, in declared order.
+    pub profiles: IndexMap<String, Profile>,
+    /// `[gates]`, in declared order.
+    pub gates: IndexMap<String, Gate>,
+}
+
+/// What a file means under one profile: defaults applied, nothing optional left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The resource prefix.
+    pub prefix: String,
+    /// Ports in declared order, the image registry's included.
+    pub ports: IndexMap<String, PortSpec>,
+    /// Host templates in declared order.
+    pub hosts: IndexMap<String, Text>,
+    /// URL templates in declared order.
+    pub urls: IndexMap<String, Text>,
+    /// Whether the instance has a cluster, and an image registry.
+    pub k3d: K3dParts,
+    /// Arguments for `k3d cluster create`, templates.
+    pub k3d_args: Vec<Text>,
+    /// How the image registry is announced.
+    pub k3d_registry: Advertisement,
+    /// Lifecycle hooks; an absent list is empty.
+    pub hooks: Hooks,
+    /// How a registry outside k3d is announced.
+    pub registry: Advertisement,
+    /// What each gated tool needs, defaults included (design D17).
+    pub gates: IndexMap<String, Gate>,
+}
+
+/// Whether a text can name a profile: letters, digits, `-`, `_` and `.`, no dash first, at most 100 characters.
+pub fn is_profile_name(name: &str) -> bool {
+    let word = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    word && !name.is_empty() && !name.starts_with('-') && name.len() <= 100
+}

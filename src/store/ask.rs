@@ -1,0 +1,77 @@
+//! What is asked of an instance, and the world it is settled in.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use super::project::Project;
+use crate::core::config::ConfigFile;
+use crate::core::leases::ports::Probe;
+use crate::sys::dirs::Dirs;
+
+/// What brings silo to an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Occasion {
+    /// A typed command.
+    #[default]
+    Typed,
+    /// A `cd`, or a program that acts as if: `SILO_PROFILE` then decides only for a new instance, and only when the file
+    /// has that profile, for nobody asked for a switch.
+    Cd,
+    /// The same in a shell that is in the instance: where it was let go of, none is made under its hands.
+    Inside,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ask<'a> {
+    /// A name typed by the user.
+    pub name: Option<&'a str>,
+    /// `--profile`.
+    pub profile: Option<&'a str>,
+    /// `SILO_PROFILE` as the user set it.
+    pub profile_variable: Option<&'a str>,
+    /// `--force`: plan the ports anew, and allow another profile.
+    pub force: bool,
+    /// What brings silo here.
+    pub occasion: Occasion,
+    /// Tilt, and a cluster where there is one, are about to start: they need ports of their own even where `silo.toml`
+    /// declares none.
+    pub up: bool,
+    /// Ports that turned out to be others than planned: what is already bound counts.
+    pub found: &'a [(String, u16)],
+    /// Variables whose leased port somebody else holds: they get another one (design D3).
+    pub lost: &'a [String],
+}
+
+/// The world outside, passed in.
+pub struct World<'a> {
+    /// Now, RFC 3339.
+    pub now: String,
+    /// Four random characters at each call.
+    pub suffix: &'a dyn Fn() -> String,
+    /// silo's own path, for the gates.
+    pub silo: &'a Path,
+    /// Whether a tool is installed.
+    pub installed: &'a dyn Fn(&str) -> bool,
+    /// Where ports come from when a default cannot be had.
+    pub port_range: &'a RangeInclusive<u16>,
+    /// Whether a port that no lease holds can be bound.
+    pub probe: &'a dyn Fn(u16) -> Probe,
+    /// Ports that a lockfile without a lease remembers and this very instance holds: they stay.
+    pub own: &'a [u16],
+}
+
+/// What is to be settled, as asked for, in which world.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The user's folders.
+    pub dirs: &'a Dirs,
+    /// The project.
+    pub project: &'a Project,
+    /// Its config.
+    pub config: &'a ConfigFile,
+    /// What was asked for.
+    pub ask: &'a Ask<'a>,
+    /// The world outside.
+    pub world: &'a World<'a>,
+}
