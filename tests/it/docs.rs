@@ -15,7 +15,7 @@ use silo::core::text::pages::{PAGES, page};
 use crate::docs_errors::{literals, product};
 
 /// Pages for those who work on silo.
-const CONTRIBUTORS: [&str; 2] = ["architecture", "performance"];
+const CONTRIBUTORS: [&str; 3] = ["architecture", "decisions", "performance"];
 
 /// What a library reads for silo: colours.
 const READ_BY_LIBRARIES: [&str; 4] = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"];
