@@ -1,6 +1,6 @@
 # silo shell hook for bash 3.2 and newer. Load it with: eval "$(silo hook bash)"
 #
-# A prompt where nothing changed runs builtins only (design D7): it looks for the nearest silo.toml upward, and
+# A prompt where nothing changed runs builtins only (docs/decisions.md, D7): it looks for the nearest silo.toml upward, and
 # compares it with the stamp silo keeps for that project. Only a difference runs `silo export bash`.
 
 # What this shell last acted on; not exported, so that a shell inside a shell looks for itself.

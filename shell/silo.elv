@@ -1,8 +1,8 @@
 # silo shell hook for Elvish 0.19 and newer. Load it with: eval (silo hook elvish | slurp)
 #
-# A prompt or `cd` where nothing changed runs builtins only (design D7): it looks for silo.toml in this folder and above,
-# and compares the generation in the stamp silo keeps for that project. Elvish has no times of files, so it compares what
-# silo.toml says. Only a difference runs `silo export elvish`.
+# A prompt or `cd` where nothing changed runs builtins only (docs/decisions.md, D7): it looks for silo.toml in this folder
+# and above, and compares the generation in the stamp silo keeps for that project. Elvish has no times of files, so it
+# compares what silo.toml says. Only a difference runs `silo export elvish`.
 
 use path
 use str

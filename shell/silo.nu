@@ -1,9 +1,9 @@
 # silo shell hook for nushell 0.101 and newer. Load it with a line in config.nu:
 #   mkdir ($nu.data-dir | path join vendor/autoload); silo hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)
 #
-# A prompt where nothing changed runs builtins only (design D7): it looks for the nearest silo.toml upward, and compares the
-# generation in the stamp silo keeps for that project. The time of a file costs nushell ten times what its text does, so
-# it compares that. Only a difference runs `silo export nu`.
+# A prompt where nothing changed runs builtins only (docs/decisions.md, D7): it looks for the nearest silo.toml upward,
+# and compares the generation in the stamp silo keeps for that project. The time of a file costs nushell ten times what its
+# text does, so it compares that. Only a difference runs `silo export nu`.
 
 # What this shell last acted on; a record is not exported, so that a shell inside a shell looks for itself.
 # Of PATH what was last seen is kept, and the folder of the instance that was left last.

@@ -1,7 +1,7 @@
 # silo shell hook for zsh 5 and newer. Load it with: eval "$(silo hook zsh)"
 #
-# A prompt or `cd` where nothing changed runs builtins only (design D7): it looks for the nearest silo.toml upward,
-# and compares it with the stamp silo keeps for that project. Only a difference runs `silo export zsh`.
+# A prompt or `cd` where nothing changed runs builtins only (docs/decisions.md, D7): it looks for the nearest silo.toml
+# upward, and compares it with the stamp silo keeps for that project. Only a difference runs `silo export zsh`.
 
 # What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
 typeset -g __silo_bin=@SILO@

@@ -1,4 +1,4 @@
-//! What went wrong, where, and how to go on (design D12). Errors of the core become one here; hints are worded here.
+//! What went wrong, where, and how to go on (D12). Errors of the core become one here; hints are worded here.
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::core::config::profile::ProfileError;
 use crate::core::text::source;
 use crate::core::text::suggest::{nearest, ticked};
 
-/// Exit codes of silo itself (design D11); `exec` and `shell` pass on their child's.
+/// Exit codes of silo itself (D11); `exec` and `shell` pass on their child's.
 pub mod code {
     /// Something failed.
     pub const FAILURE: u8 = 1;

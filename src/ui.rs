@@ -1,4 +1,4 @@
-//! The only place that prints (design D11): stdout is the answer, stderr is the story.
+//! The only place that prints (D11): stdout is the answer, stderr is the story.
 
 use std::io::{ErrorKind, IsTerminal as _, Write};
 use std::time::Duration;

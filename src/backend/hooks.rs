@@ -1,4 +1,4 @@
-//! Lifecycle hooks (spec, "Lifecycle Hooks"): `sh -c` in the project root, one after the other, with all vars.
+//! Lifecycle hooks (docs/hooks.md): `sh -c` in the project root, one after the other, with all vars.
 
 use std::path::Path;
 
@@ -68,7 +68,7 @@ pub fn run(
     Ok(())
 }
 
-/// What a failure at a point leaves, and the way on (spec, "Failure handling").
+/// What a failure at a point leaves, and the way on (docs/hooks.md).
 fn after(point: Point) -> &'static str {
     match point {
         Point::PreUp => "Nothing was started; ports and env file are kept. Mend the hook, then run `silo up` again",

@@ -1,4 +1,4 @@
-//! k3d: clusters and image registries, called directly (spec, "k3d Integration"). What exists is asked each time.
+//! k3d: clusters and image registries, called directly (docs/k3d.md). What exists is asked each time (D101).
 //!
 //! Raw answers hold the cluster's token, so they are never shown; only names, states and ports are read from them.
 
@@ -187,7 +187,7 @@ impl<'a> K3d<'a> {
         Ok(registries.into_iter().find(|registry| registry.name == name))
     }
 
-    /// Makes a cluster (spec, "Creation command").
+    /// Makes a cluster (docs/k3d.md, "The call of k3d").
     ///
     /// # Errors
     /// A [`Failure`] with k3d's last lines.

@@ -1,5 +1,5 @@
-//! kubectl, for one thing: the config map `local-registry-hosting` from which Tilt learns of the image registry (spec,
-//! "Registry Discovery"). k3d writes it itself, but a failure there is only a warning of its, so it is looked at.
+//! kubectl, for one thing: the config map `local-registry-hosting` from which Tilt learns of the image registry
+//! (docs/k3d.md). k3d writes it itself, but a failure there is only a warning of its, so it is looked at.
 
 use std::path::Path;
 use std::time::Duration;

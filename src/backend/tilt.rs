@@ -1,4 +1,4 @@
-//! Tilt: whether it runs, for whom, and how it is stopped (design D13-D15).
+//! Tilt: whether it runs, for whom, and how it is stopped (D13-D15).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const ASK: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The Tilt a lockfile tells of, if that very process still runs here: name, start and folder must agree, for a pid is
-/// used again (design D14).
+/// used again (D14).
 pub fn running(state: &InstanceState, root: &Path) -> Option<Process> {
     let process = processes::look(state.tilt_pid?)?;
     let by_clock = || process.is(PROGRAM, clock::parse(state.tilt_started_at.as_deref()?)?).then_some(());

@@ -1,4 +1,4 @@
-//! `silo allow`: trust this `silo.toml` as it is now (design D6).
+//! `silo allow`: trust this `silo.toml` as it is now (D6).
 
 use similar::TextDiff;
 

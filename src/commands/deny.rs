@@ -1,4 +1,4 @@
-//! `silo deny`: take the trust in this `silo.toml` back (design D6).
+//! `silo deny`: take the trust in this `silo.toml` back (D6).
 
 use crate::core::text::source::counted;
 use crate::failure::{Failure, shown};

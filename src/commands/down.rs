@@ -1,4 +1,4 @@
-//! `silo down`: the steps of the spec, in that order.
+//! `silo down`: the steps of docs/architecture.md, "Lifecycle", in that order.
 
 use std::path::{Path, PathBuf};
 

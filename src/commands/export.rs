@@ -1,4 +1,4 @@
-//! `silo export`: what the shell hook evaluates (design D6-D8). It never runs project code, never starts a program (without
+//! `silo export`: what the shell hook evaluates (D6-D8). It never runs project code, never starts a program (without
 //! `/proc`, `ps` and `lsof` are asked once, when a lockfile is taken over whose ports are busy), and whatever goes wrong, the
 //! shell gets commands it can evaluate and a prompt that works.
 
@@ -35,7 +35,7 @@ const OFF: &str = "off";
 enum Fate {
     /// The instance holds here.
     Enter(Box<Known>),
-    /// The last good variables of this root stay.
+    /// The last good variables of this root stay (D108).
     Stay,
     /// No instance holds here.
     Leave,

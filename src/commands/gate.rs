@@ -1,4 +1,4 @@
-//! A gate (design D17): silo, called by a tool's name in an active shell, brings up what the tool needs, once, and then
+//! A gate (D17): silo, called by a tool's name in an active shell, brings up what the tool needs, once, and then
 //! becomes the tool. When all is up it costs a connect to the API server.
 
 use std::ffi::{OsStr, OsString};

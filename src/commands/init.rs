@@ -1,4 +1,4 @@
-//! `silo init`: a starter `silo.toml` (spec, "`silo init`"), trusted, with silo's own files git-ignored.
+//! `silo init`: a starter `silo.toml`, trusted, with silo's own files git-ignored.
 
 use std::path::Path;
 

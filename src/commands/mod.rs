@@ -1,5 +1,5 @@
-//! Which command is run, and how its failure is told. One file per command; each reads from top to bottom like the list in
-//! the spec.
+//! Which command is run, and how its failure is told. One file per command; each reads from top to bottom like the lists
+//! in docs/architecture.md.
 
 mod activation_line;
 mod allow;

@@ -2,7 +2,7 @@
 //! first what it will do, and looks afterwards whether it is done.
 //!
 //! What an instance left goes before its entry does, and only what is proved its own at that moment: its name may have been
-//! taken over since it was shown. A root that is back, or is just being started, is left alone.
+//! taken over since it was shown. A root that is back, or is just being started, is left alone (D111).
 
 mod gone_root;
 mod neighbours;

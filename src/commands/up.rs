@@ -1,4 +1,4 @@
-//! `silo up`: the fifteen steps of the spec, in that order.
+//! `silo up`: the steps of docs/architecture.md, "Lifecycle", in that order.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ const LOG_MAX: u64 = 16 * 1024 * 1024;
 enum Run<'a> {
     /// `tilt up` in silo's terminal.
     Foreground(&'a [OsString]),
-    /// `tilt up` in the background (design D18).
+    /// `tilt up` in the background (D18).
     Detached(&'a [OsString]),
     /// `tilt ci`.
     Once { timeout: Option<&'a str>, words: &'a [OsString], export: bool },
@@ -108,7 +108,7 @@ fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> 
     })
 }
 
-/// Step 14: Tilt itself.
+/// The last steps: Tilt itself.
 fn tilt_of(
     context: &Context,
     project: &Project,
@@ -184,7 +184,7 @@ fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<
     }
 }
 
-/// The spec's two refusals (spec, "Instance State Detection"; design D14).
+/// The two refusals: this instance's Tilt runs, or another one in its root (D14).
 fn alone(project: &Project, lockfile: Option<&Lockfile>) -> Result<(), Failure> {
     let known = lockfile.and_then(|lockfile| tilt::running(&lockfile.instance, &project.root));
     if let (Some(_), Some(lockfile)) = (&known, lockfile) {
@@ -198,7 +198,7 @@ fn alone(project: &Project, lockfile: Option<&Lockfile>) -> Result<(), Failure> 
     }
 }
 
-/// Settles, and settles again without the ports that turn out to be held by somebody else (design D3).
+/// Settles, and settles again without the ports that turn out to be held by somebody else (D3).
 fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask: Ask<'_>) -> Result<Settled, Failure> {
     let settled = context.settle(project, config, &ask)?;
     context.ui.step(&format!("Instance: {}", settled.known.name));

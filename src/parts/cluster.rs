@@ -1,4 +1,4 @@
-//! Step 12 of `silo up`: a cluster that runs, its image registry, its kubeconfig, and the word of where the registry is.
+//! The cluster of `silo up`: one that runs, its image registry, its kubeconfig, and the word of where the registry is.
 //! What is there already is used; what is half there is mended.
 
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use crate::store::project::Project;
 use crate::sys::cmd;
 use crate::sys::lock::{self, Wait};
 
-/// Creates race on k3d's own helper container, so they wait for each other this long: for two that fetch images.
+/// Creates race on k3d's own helper container, so they wait for each other this long: for two that fetch images (D114).
 const TURN: Duration = k3d::CREATE.saturating_mul(2);
 
 /// The instance's cluster, by the names it was given.
@@ -103,7 +103,7 @@ pub fn bring_up(
     Ok(settled)
 }
 
-/// Announces an image registry that is not k3d's, in the cluster of the user's own kubeconfig (spec, `[registry]`).
+/// Announces an image registry that is not k3d's, in the cluster of the user's own kubeconfig (docs/k3d.md).
 fn outside(
     context: &Context,
     project: &Project,

@@ -27,7 +27,7 @@ use crate::ui::Ui;
 
 /// How long a typed command waits for the registry.
 pub const COMMAND_WAIT: Duration = Duration::from_secs(30);
-/// How long the shell hook waits for it (design D7).
+/// How long the shell hook waits for it (D7).
 pub const HOOK_WAIT: Duration = Duration::from_secs(2);
 
 /// What every command gets.

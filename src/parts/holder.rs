@@ -1,4 +1,4 @@
-//! Whose a busy port is (design D3): this instance's own process or container, or somebody else's. And which ports of a
+//! Whose a busy port is (D3): this instance's own process or container, or somebody else's. And which ports of a
 //! lockfile without a lease this very instance holds, so that taking it over moves nothing that runs.
 
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! What instances left in Docker, proved theirs by label and by name: clusters by `silo.instance`, containers,
-//! networks and volumes by compose's project label (contracts 2.2 and 2.4), the plain network by the instance's own name.
+//! networks and volumes by compose's project label, the plain network by the instance's own name (D111).
 
 use std::collections::BTreeMap;
 use std::path::Path;

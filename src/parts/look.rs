@@ -1,5 +1,5 @@
 //! Every instance of the user as it really is: the registry says which should be, and the world is asked of each, side
-//! by side and with a time limit (the principle of intent and operation: the two are compared, never mixed).
+//! by side and with a time limit (D101).
 
 use std::path::Path;
 use std::time::Duration;

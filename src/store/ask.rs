@@ -39,7 +39,7 @@ pub struct Ask<'a> {
     pub up: bool,
     /// Ports that turned out to be others than planned: what is already bound counts.
     pub found: &'a [(String, u16)],
-    /// Variables whose leased port somebody else holds: they get another one (design D3).
+    /// Variables whose leased port somebody else holds: they get another one (D3).
     pub lost: &'a [String],
 }
 

@@ -1,4 +1,4 @@
-//! The gates of an instance (design D17): a folder of links to silo, one for each gated tool that is installed. It stands
+//! The gates of an instance (D17): a folder of links to silo, one for each gated tool that is installed. It stands
 //! first in `PATH` of an active shell; called by such a name, silo first brings up what the tool needs.
 
 use std::ffi::OsStr;

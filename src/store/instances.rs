@@ -1,5 +1,5 @@
 //! Settling an instance: from a `silo.toml`, what the project and the registry remember, and what was asked for, to
-//! name, ports, files and stamp that agree (spec, `silo env`, steps 2-7; design D1, D2, D4, D5, D10).
+//! name, ports, files and stamp that agree (docs/architecture.md, "Lifecycle"; D1, D2, D4, D5, D10, D104).
 //!
 //! All of it happens under the registry's lock, in an order that a crash cannot turn against the user: the stamp goes
 //! first, then the registry is written, then the files, and a new stamp last. Whatever is missing afterwards is made

@@ -1,4 +1,4 @@
-//! The registry file under its lock (design D1): `registry.lock` is made once and never replaced, `registry.toml` is
+//! The registry file under its lock (D1): `registry.lock` is made once and never replaced, `registry.toml` is
 //! replaced as a whole. Locking the data file itself and renaming over it loses updates.
 
 use std::path::{Path, PathBuf};

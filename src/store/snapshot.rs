@@ -1,5 +1,5 @@
 //! What is known of an instance before it is settled: what the lockfile and the registry remember, whether the folder is
-//! a copy or was moved (design D5), and the profile, settings and name that follow.
+//! a copy or was moved (D5), and the profile, settings and name that follow.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub(super) struct Snapshot {
     pub(super) copied_from: Option<String>,
 }
 
-/// Copies, moves and clones told apart (design D5).
+/// Copies, moves and clones told apart (D5).
 pub(super) fn snapshot(
     dirs: &Dirs,
     project: &Project,

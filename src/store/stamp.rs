@@ -1,4 +1,4 @@
-//! The stamp of a project (design D7): what the shell hook compares without starting a program, and what `silo export`
+//! The stamp of a project (D7, D103): what the shell hook compares without starting a program, and what `silo export`
 //! needs to answer for a known instance without the registry, its lock, or a parser.
 //!
 //! Line one is the generation, a digest of the rest: writers that see the same state write the same stamp, so no two

@@ -1,4 +1,4 @@
-//! The user's word on each `silo.toml` (design D6): one small file for each record, named by its digest.
+//! The user's word on each `silo.toml` (D6): one small file for each record, named by its digest.
 //!
 //! `allow/` holds a file per path and content and per repository, place and content; `deny/` one per path; `last/` the
 //! content each path, and each place in a repository, was last allowed with, so that `silo allow` can show what changed.

@@ -1,4 +1,4 @@
-//! Which git repository a folder belongs to, believed only when the link holds in both directions (design D6):
+//! Which git repository a folder belongs to, believed only when the link holds in both directions (D6):
 //! a stranger's folder can name any repository as its own, but cannot make that repository name the folder. And what
 //! follows: the branch it stands on, and the name of its instance. Git itself is never asked; a few small files are read.
 

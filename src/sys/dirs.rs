@@ -1,4 +1,4 @@
-//! Where silo keeps its own files (design D1, D6): state and trust, never below `$TMPDIR` (D19).
+//! Where silo keeps its own files (D1, D6): state and trust, never below `$TMPDIR` (D19).
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ impl Dirs {
     ///
     /// # Errors
     /// A [`Failure`] when `HOME` is not an absolute path: the password database is not asked, for a static glibc
-    /// program cannot (design D20).
+    /// program cannot (D20).
     pub fn find(environment: &Environment) -> Result<Self, Failure> {
         let missing = || Failure::new("HOME is not set to an absolute path").hint("Run `export HOME=/home/NAME` first");
         // First, for without `HOME` the next line would ask the password database.
@@ -49,7 +49,7 @@ impl Dirs {
     }
 
     /// Makes sure that root does not write into the folders of another user, as `sudo silo` would where `HOME` is kept:
-    /// that user could not write there any more. A container's root with a home of its own, whoever made it, may.
+    /// that user could not write there any more (D113). A container's root with a home of its own, whoever made it, may.
     ///
     /// # Errors
     /// A [`Failure`] that names the folder, its owner and the way out.

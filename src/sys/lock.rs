@@ -1,4 +1,4 @@
-//! Lock files (design D1), held with `flock` until the act is done or the process ends, however it ends. Children do not
+//! Lock files (D1, D117), held with `flock` until the act is done or the process ends, however it ends. Children do not
 //! inherit them. The holder leaves its process id in the file. They are made once and never replaced; one of an instance
 //! is removed with it by who holds it, so whoever gets a lock looks whether it is still the one at the path.
 

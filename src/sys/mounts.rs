@@ -1,4 +1,4 @@
-//! Which disk a folder is on. A mount point alone does not tell: another disk may be mounted there later.
+//! Which disk a folder is on (D106). A mount point alone does not tell: another disk may be mounted there later.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Whether a TCP port can be had (design D3).
+//! Whether a TCP port can be had (D3).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Other processes, asked of the system (design D14): a pid alone says nothing, for pids are used again.
+//! Other processes, asked of the system (D14): a pid alone says nothing, for pids are used again.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -133,7 +133,7 @@ mod imp {
     }
 }
 
-/// Without `/proc` (macOS) the system's own `ps` and `lsof` are asked (design D19).
+/// Without `/proc` (macOS) the system's own `ps` and `lsof` are asked (D19).
 #[cfg(not(target_os = "linux"))]
 mod imp {
     use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Signals (design D13): a handler stores the number, nothing else. Nothing is blocked or ignored, for a child would
+//! Signals (D13): a handler stores the number, nothing else. Nothing is blocked or ignored, for a child would
 //! inherit that and Tilt would miss Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};

@@ -13,7 +13,7 @@ fn writing(file: &str) -> String {
 }
 
 #[test]
-fn init_writes_the_template_and_prints_the_banner_of_the_spec() {
+fn init_writes_the_template_and_prints_the_banner() {
     let sandbox = Sandbox::new();
     let app = sandbox.dir("app");
     fs::create_dir(&app).expect("the sandbox is writable");

@@ -1,4 +1,4 @@
-//! Instance names as `silo env` takes, keeps and refuses them (design D4, D5).
+//! Instance names as `silo env` takes, keeps and refuses them (D4, D5).
 
 use std::fs;
 

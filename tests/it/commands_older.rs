@@ -1,4 +1,4 @@
-//! The older TypeScript silo's lockfiles: read, kept, and not rewritten without need (design D1, D10).
+//! The older TypeScript silo's lockfiles: read, kept, and not rewritten without need (D1, D10).
 
 use std::fs;
 use std::path::PathBuf;

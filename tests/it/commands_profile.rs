@@ -1,4 +1,4 @@
-//! Profiles: who may choose one, and what changing it needs (spec, "Profile Override Rules").
+//! Profiles: who may choose one, and what changing it needs (docs/profiles.md).
 
 use std::fs;
 

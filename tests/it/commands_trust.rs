@@ -1,4 +1,4 @@
-//! `silo allow`, `silo deny`, and what `silo export` says to programs about a file nobody trusts (design D6).
+//! `silo allow`, `silo deny`, and what `silo export` says to programs about a file nobody trusts (D6).
 
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 

@@ -1,4 +1,4 @@
-//! silo killed at any moment: nothing that was promised is lost, and the next run puts everything right (design D1).
+//! silo killed at any moment: nothing that was promised is lost, and the next run puts everything right (D1).
 
 use std::collections::BTreeSet;
 use std::fs;

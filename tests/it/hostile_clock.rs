@@ -1,5 +1,5 @@
 //! A clock that is wrong or was set: times in files decide nothing but whether something changed, and a process is known
-//! by more than the clock (design D7, D10, D14).
+//! by more than the clock (D7, D10, D14).
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Things in a project that silo must not overwrite, follow or fall over (design D10), and odd folder names.
+//! Things in a project that silo must not overwrite, follow or fall over (D10), and odd folder names.
 
 use std::fs;
 use std::os::unix::fs::symlink;

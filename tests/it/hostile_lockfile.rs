@@ -1,4 +1,4 @@
-//! Lockfiles that are damaged, or that a stranger wrote (design D5).
+//! Lockfiles that are damaged, or that a stranger wrote (D5).
 
 use std::fs;
 use std::os::unix::fs::symlink;

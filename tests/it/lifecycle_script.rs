@@ -1,4 +1,4 @@
-//! The spec's own integration test script (`tests/script/spec.sh`, word for word), against the stand-ins.
+//! The integration test script of the older silo (`tests/script/spec.sh`, word for word), against the stand-ins.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::lifecycle_up::Stage;
 use crate::sandbox::free_ports;
 
 #[test]
-fn the_script_of_the_spec_passes() {
+fn the_script_of_the_older_silo_passes() {
     let stage = Stage::with_cluster("");
     let [api] = free_ports();
     let toml = fs::read_to_string(stage.app.join("silo.toml")).expect("it is there");

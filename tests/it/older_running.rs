@@ -1,5 +1,5 @@
 //! Taking over an instance of the older silo while something of it runs: what is its own keeps its port, and only what
-//! somebody else holds moves (design D3, D14).
+//! somebody else holds moves (D3, D14).
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};

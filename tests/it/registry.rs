@@ -1,4 +1,4 @@
-//! The registry under load, under a held lock, and damaged (design D1, D2).
+//! The registry under load, under a held lock, and damaged (D1, D2).
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};

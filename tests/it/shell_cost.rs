@@ -1,4 +1,4 @@
-//! The prompt costs no process (design D7): counted by `strace`, at real prompts, between two marks.
+//! The prompt costs no process (D7): counted by `strace`, at real prompts, between two marks.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Folders that take the place of others that are gone, and those that come back (design D4, D5).
+//! Folders that take the place of others that are gone, and those that come back (D4, D5).
 
 use std::fs;
 use std::path::Path;

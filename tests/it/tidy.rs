@@ -1,4 +1,4 @@
-//! The house rules that a compiler does not keep (design, "The house"; style, 7.7).
+//! The house rules that a compiler does not keep (docs/architecture.md, CONTRIBUTING.md).
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Trust, names and ports across the worktrees of one repository (design D5, D6).
+//! Trust, names and ports across the worktrees of one repository (D5, D6).
 
 use std::fs;
 use std::path::{Path, PathBuf};

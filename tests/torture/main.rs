@@ -1,5 +1,5 @@
 //! Two hundred shells and commands at once for a minute, in one sandbox, some of them killed: afterwards everything agrees,
-//! and at no moment did it not (design D1, D2, D4, D5).
+//! and at no moment did it not (D1, D2, D4, D5).
 //!
 //! A program of its own, so that nothing else runs beside it. The seed it prints repeats every choice, though not how the
 //! choices meet: `SILO_TORTURE_SEED=N`, and `SILO_TORTURE_SECONDS=N` for more or less than a minute.

@@ -70,7 +70,7 @@ impl Place {
         registry::peek(self.dirs.as_ref()?).ok()
     }
 
-    /// The names `silo env NAME` takes: another's is refused while its folder is there (design D4).
+    /// The names `silo env NAME` takes: another's is refused while its folder is there (D4).
     fn names(&self) -> Option<Vec<CompletionCandidate>> {
         let (project, leases) = (self.project()?, self.leases()?);
         let own = leases.at(project.root_text()).map(|own| candidate(&own.name, "this project's instance"));

@@ -229,7 +229,7 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
             return vec![finding];
         }
     };
-    // A typed command is consent in the project it is typed in; elsewhere the user's word counts (design D6).
+    // A typed command is consent in the project it is typed in; elsewhere the user's word counts (D6).
     let consented = trust == Trust::Allowed || (root.is_here && trust != Trust::Denied);
     let can_fix = harmless && consented;
     let settle = match &root.name {

@@ -1,4 +1,4 @@
-//! `silo.toml` as a value (spec, "Configuration Schema"): strict, in declared order, with the place of every value.
+//! `silo.toml` as a value (docs/config.md): strict, in declared order, with the place of every value.
 //!
 //! [`parse`] reads and checks the whole file, every profile included; [`ConfigFile::settings`] is what one profile means.
 

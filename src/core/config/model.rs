@@ -100,7 +100,7 @@ pub struct Profile {
     pub append_args: Vec<Text>,
 }
 
-/// What a gate brings up before its tool runs (design D17).
+/// What a gate brings up before its tool runs (D17).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
     /// The vars only.
@@ -147,7 +147,7 @@ pub struct Settings {
     pub hooks: Hooks,
     /// How a registry outside k3d is announced.
     pub registry: Advertisement,
-    /// What each gated tool needs, defaults included (design D17).
+    /// What each gated tool needs, defaults included (D17).
     pub gates: IndexMap<String, Gate>,
 }
 

@@ -1,4 +1,4 @@
-//! Profiles (spec, "Profile Override Rules"): which one holds, and what it makes of the base.
+//! Profiles (docs/profiles.md): which one holds, and what it makes of the base.
 
 use indexmap::IndexMap;
 
@@ -19,7 +19,7 @@ pub struct Request<'a> {
     pub force: bool,
 }
 
-/// A profile that cannot be had; the texts are the spec's.
+/// A profile that cannot be had; the first text is the older silo's (D12).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are the words of the message")]
 pub enum ProfileError {
@@ -112,7 +112,7 @@ fn default_hosts() -> IndexMap<String, Text> {
     IndexMap::from([("APP_HOST".to_owned(), Text { value: "${name}.localhost".to_owned(), span: 0..0 })])
 }
 
-/// Tables merge by key, lists and single values are replaced, `append` comes behind (spec, "Merge Semantics").
+/// Tables merge by key, lists and single values are replaced, `append` comes behind (docs/profiles.md).
 pub fn merge(base: &Layer, profile: &Profile) -> Layer {
     let over = &profile.layer;
     let mut merged = base.clone();

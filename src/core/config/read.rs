@@ -1,4 +1,4 @@
-//! From TOML to [`ConfigFile`]: every key by name, in the order of the spec's schema.
+//! From TOML to [`ConfigFile`]: every key by name, in the order of docs/config.md.
 
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};

@@ -1,7 +1,7 @@
 //! What a Tiltfile says of compose, read without running it: its calls of `docker_compose`, the compose files they name,
 //! and the other Tiltfiles it loads. Comments and texts in it are told from code; nothing else is understood.
 
-/// Tilt's own function, which passes a project name of its own to compose (design D16).
+/// Tilt's own function, which passes a project name of its own to compose (D16).
 const CALL: &str = "docker_compose";
 
 /// What was found.

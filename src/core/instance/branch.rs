@@ -1,5 +1,5 @@
 //! Git branches: the one a `HEAD` file names, and the instance name a worktree gets from it. Of one project no two
-//! branches share a name, and a branch has the same name today and tomorrow: nothing but its text decides.
+//! branches share a name, and a branch has the same name today and tomorrow: nothing but its text decides (D109).
 
 use crate::core::instance::name;
 use crate::core::text::digest;

@@ -1,5 +1,5 @@
-//! The env file (spec, "Environment File"), readable alike by `sh`, docker compose and, where values are bare, Tilt's
-//! dotenv extension, which strips no quotes (design D9).
+//! The env file (docs/lockfile.md), readable alike by `sh`, docker compose and, where values are bare, Tilt's
+//! dotenv extension, which strips no quotes (D9).
 
 use crate::core::instance::vars::Vars;
 
@@ -30,7 +30,7 @@ pub fn is_ours(text: &[u8]) -> bool {
     text.starts_with(format!("{HEADER}\n").as_bytes())
 }
 
-/// Whether two env files say the same at different times (design D10).
+/// Whether two env files say the same at different times (D10).
 pub fn same_but_time(one: &[u8], other: &[u8]) -> bool {
     let lines = |text| {
         <[u8]>::split(text, |byte| *byte == b'\n').filter(|line: &&[u8]| !line.starts_with(TIME.as_bytes())).collect()
@@ -69,7 +69,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn looks_like_the_spec() {
+    fn has_a_head_and_a_headed_part_for_each_section() {
         let section = |title, pairs: &[(&str, &str)]| Section {
             title,
             vars: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),

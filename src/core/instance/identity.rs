@@ -1,4 +1,4 @@
-//! What an instance calls its things (spec, "InstanceIdentity"): computed anew each time, never believed from a lockfile.
+//! What an instance calls its things (docs/lockfile.md): computed anew each time, never believed from a lockfile.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub fn identity(prefix: &str, instance: &str, k3d: K3dParts, home: &str) -> Iden
 }
 
 impl Identity {
-    /// Whether two identities say the same; the older silo wrote the image registry with its port (spec, "Lockfile").
+    /// Whether two identities say the same; the older silo wrote the image registry with its port (docs/lockfile.md).
     pub fn agrees_with(&self, other: &Self) -> bool {
         let bare = |identity: &Self| {
             let mut bare = identity.clone();

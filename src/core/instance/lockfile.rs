@@ -1,4 +1,4 @@
-//! The lockfile `.silo.lock` (spec, "Lockfile"): JSON shared with the older TypeScript silo; unknown keys are kept.
+//! The lockfile `.silo.lock` (docs/lockfile.md): JSON shared with the older TypeScript silo; unknown keys are kept.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ impl Lockfile {
         text
     }
 
-    /// Whether two lockfiles say the same at different times (design D10).
+    /// Whether two lockfiles say the same at different times (D10).
     pub fn same_but_time(&self, other: &Self) -> bool {
         let without = |lockfile: &Self| {
             let mut bare = lockfile.clone();

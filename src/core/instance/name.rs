@@ -1,4 +1,4 @@
-//! Instance names (spec, "Name Resolution"): sanitised, generated, and shortened for k3d.
+//! Instance names (docs/lockfile.md): sanitised, generated, and shortened for k3d.
 
 use crate::core::text::digest;
 
@@ -49,12 +49,12 @@ pub fn is_prefix(text: &str) -> bool {
         && text.ends_with(letter)
 }
 
-/// `{prefix}-{name}`: the name of everything an instance owns outside its folder (design D4).
+/// `{prefix}-{name}`: the name of everything an instance owns outside its folder (D4).
 pub fn qualified(prefix: &str, name: &str) -> String {
     format!("{prefix}-{name}")
 }
 
-/// A k3d cluster name of at most 32 characters: `{prefixPart}-{hash}-{suffix}` when `full` is longer.
+/// A k3d cluster name of at most 32 characters: `{prefixPart}-{hash}-{suffix}` when `full` is longer (docs/k3d.md).
 pub fn k3d(full: &str) -> String {
     if full.len() <= K3D_MAX {
         return full.to_owned();

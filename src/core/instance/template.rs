@@ -1,4 +1,4 @@
-//! `${VAR}` templates (spec, "Variable Interpolation"). `$${` stands for a literal `${`.
+//! `${VAR}` templates (docs/interpolation.md). `$${` stands for a literal `${`.
 
 use std::ops::Range;
 

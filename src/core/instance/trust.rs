@@ -1,4 +1,4 @@
-//! Names of trust records (design D6): a record holds for one file at one place with one content.
+//! Names of trust records (D6): a record holds for one file at one place with one content.
 
 use crate::core::text::digest;
 

@@ -1,4 +1,4 @@
-//! The vars of an instance, in the order of the env file (spec, "Environment File"): identity, hosts, ports, k3d, URLs.
+//! The vars of an instance, in the order of the env file (docs/lockfile.md): identity, hosts, ports, k3d, URLs.
 
 use indexmap::IndexMap;
 
@@ -6,7 +6,7 @@ use crate::core::config::model::{REGISTRY_PORT, Settings};
 use crate::core::instance::identity::{Identity, identity};
 use crate::core::instance::template::{self, Unresolved};
 
-/// What host templates may use (spec, phase 2).
+/// What host templates may use (docs/interpolation.md).
 pub const HOST_VARIABLES: [&str; 4] = ["name", "prefix", "WORKSPACE_NAME", "COMPOSE_PROJECT_NAME"];
 
 /// Names that silo itself gives values to and that URLs and k3d arguments may use.
@@ -167,7 +167,7 @@ impl Vars {
         urls.flat_map(|section| section.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// Where the browser finds a Tilt at a port (design D15).
+    /// Where the browser finds a Tilt at a port (D15).
     pub fn tilt_address(&self, port: u16) -> String {
         format!("http://{}:{port}", self.get("TILT_HOST").unwrap_or("localhost"))
     }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn stand_in_the_order_of_the_spec() {
+    fn stand_in_the_order_of_the_env_file() {
         let toml = r#"
 version = 1
 [ports]

@@ -1,4 +1,4 @@
-//! The registry's content (design D1, D2, D4): every instance of the user and the ports it holds. Pure: reading and
+//! The registry's content (D1, D2, D4): every instance of the user and the ports it holds. Pure: reading and
 //! writing under the lock is `store::registry`'s.
 //!
 //! The text carries a digest of itself, because TOML that was cut between two instances, or in which one bit of a port

@@ -1,4 +1,4 @@
-//! The port plan (spec, "Port Allocation Strategy"; design D2, D3): default first, then 49152-65535, in declared order.
+//! The port plan (docs/ports.md; D2, D3): default first, then 49152-65535, in declared order.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;

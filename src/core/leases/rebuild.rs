@@ -1,6 +1,6 @@
 //! A registry made again after it was lost or damaged: from what its text still says, and from the lockfiles of the roots
 //! it is known to have held. No port moves: each instance gets what its own lockfile tells, and only where two claim
-//! the same is one of them left without.
+//! the same is one of them left without (D105).
 
 use indexmap::IndexMap;
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! What entering and leaving change in an environment, and the undo record that takes it back (design D8).
+//! What entering and leaving change in an environment, and the undo record that takes it back (D8).
 //!
 //! The record travels in [`UNDO`], so that a shell started inside a shell can leave too. It is checked, not believed:
 //! a variable that no longer has the value silo gave it belongs to the user and is left alone.

@@ -1,4 +1,4 @@
-//! One word of a shell from any bytes. Quoting is ours and per shell (design D9): `shell_words::quote` is exploitable in
+//! One word of a shell from any bytes. Quoting is ours and per shell (D9): `shell_words::quote` is exploitable in
 //! fish, where `\` escapes inside single quotes.
 
 use super::Shell;

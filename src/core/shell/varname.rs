@@ -1,4 +1,4 @@
-//! Which names a `silo.toml` may give to variables (design D6): a name that changes how a shell,
+//! Which names a `silo.toml` may give to variables (D6): a name that changes how a shell,
 //! a loader or a language runtime behaves would let a project run code in every program started later.
 
 /// Why a name is refused.
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_the_design_lists_is_refused() {
+    fn names_that_change_other_programs_are_refused() {
         for name in [
             "PATH",
             "LD_PRELOAD",

@@ -17,7 +17,7 @@ pub fn of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The id of a project root: the first 16 hex digits of the digest of its canonical path (design D1).
+/// The id of a project root: the first 16 hex digits of the digest of its canonical path (D1).
 pub fn root_id(root: &[u8]) -> String {
     of(root)[..16].to_owned()
 }

@@ -59,7 +59,7 @@ fn steers(c: char) -> bool {
     (c.is_control() && !matches!(c, '\t' | '\n')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// As [`printable`], and newlines too: for a name or path inside a line, which must not forge another one.
+/// As [`printable`], and newlines too: for a name or path inside a line, which must not forge another one (D116).
 pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\u{fffd}")
 }
