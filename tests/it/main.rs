@@ -17,6 +17,7 @@ mod complete;
 mod complete_shells;
 mod config_errors;
 mod crash;
+mod decisions;
 mod docs;
 mod docs_commands;
 mod docs_errors;
