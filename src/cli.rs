@@ -56,8 +56,8 @@ pub enum Command {
     )]
     Init {
         /// Write the Tilt extension too; an existing silo.toml stays as it is
-        #[arg(long)]
-        tilt: bool,
+        #[arg(long = "tilt")]
+        extension: bool,
     },
     /// Allocate ports and write the env file, without starting anything
     #[command(
@@ -318,7 +318,7 @@ pub struct UpArgs {
     pub detach: bool,
     /// Arguments for `tilt up`
     #[arg(last = true, value_name = "TILT ARGS")]
-    pub tilt: Vec<OsString>,
+    pub words: Vec<OsString>,
 }
 
 /// Arguments of `silo ci`.
@@ -338,7 +338,7 @@ pub struct CiArgs {
     pub export_ci: bool,
     /// Arguments for `tilt ci`
     #[arg(last = true, value_name = "TILT ARGS")]
-    pub tilt: Vec<OsString>,
+    pub words: Vec<OsString>,
 }
 
 /// Arguments of `silo prune`.

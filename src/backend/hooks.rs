@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::core::config::Hooks;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::cmd::{Cmd, Ended};
@@ -11,11 +12,11 @@ use crate::ui::Ui;
 /// Where in the lifecycle a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// Before the cluster is made.
+    /// Before anything is started.
     PreUp,
-    /// After the cluster, before Tilt.
+    /// After what the programs need, before the programs.
     PostUp,
-    /// Before Tilt is stopped.
+    /// Before anything is stopped.
     PreDown,
     /// At the very end of `down`.
     PostDown,
@@ -29,6 +30,18 @@ impl Point {
             Self::PostUp => "post-up",
             Self::PreDown => "pre-down",
             Self::PostDown => "post-down",
+        }
+    }
+}
+
+impl Point {
+    /// What `[hooks]` has for it.
+    pub fn of(self, hooks: &Hooks) -> Option<&Vec<String>> {
+        match self {
+            Self::PreUp => hooks.pre_up.as_ref(),
+            Self::PostUp => hooks.post_up.as_ref(),
+            Self::PreDown => hooks.pre_down.as_ref(),
+            Self::PostDown => hooks.post_down.as_ref(),
         }
     }
 }
@@ -71,9 +84,11 @@ pub fn run(
 /// What a failure at a point leaves, and the way on (docs/hooks.md).
 fn after(point: Point) -> &'static str {
     match point {
-        Point::PreUp => "Nothing was started; ports and env file are kept. Mend the hook, then run `silo up` again",
-        Point::PostUp => "Tilt was not started. Mend the hook and run `silo up` again, or clean up with `silo down`",
-        Point::PreDown => "Nothing was stopped. Mend the hook, then run `silo down` again",
+        Point::PreUp => "Nothing was started; ports and env file are kept. Fix the hook, then run `silo up` again",
+        Point::PostUp => {
+            "The programs were not started. Fix the hook and run `silo up` again, or clean up with `silo down`"
+        }
+        Point::PreDown => "Nothing was stopped. Fix the hook, then run `silo down` again",
         Point::PostDown => "Everything is stopped already",
     }
 }

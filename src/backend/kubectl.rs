@@ -1,4 +1,4 @@
-//! kubectl, for one thing: the config map `local-registry-hosting` from which Tilt learns of the image registry
+//! kubectl, for one thing: the config map `local-registry-hosting` from which tools learn of the image registry
 //! (docs/k3d.md). k3d writes it itself, but a failure there is only a warning of its, so it is looked at.
 
 use std::path::Path;

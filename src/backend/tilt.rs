@@ -5,15 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::core::instance::lockfile::InstanceState;
+use crate::core::instance::lockfile::TILT;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use crate::sys::cmd;
 use crate::sys::cmd::Cmd;
 use crate::sys::processes::{self, Process};
-use crate::sys::{clock, cmd};
 
-/// The name of its processes.
-const PROGRAM: &str = "tilt";
 /// What to type when Tilt is missing.
 pub const INSTALL: &str = "Install Tilt: https://docs.tilt.dev/install.html";
 /// How long a question may take.
@@ -21,36 +19,11 @@ const ASK: Duration = Duration::from_secs(10);
 /// How long Tilt gets to end after TERM: it gives its own servers 2 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The Tilt a lockfile tells of, if that very process still runs here: name, start and folder must agree, for a pid is
-/// used again (D14).
-pub fn running(state: &InstanceState, root: &Path) -> Option<Process> {
-    let process = processes::look(state.tilt_pid?)?;
-    let by_clock = || process.is(PROGRAM, clock::parse(state.tilt_started_at.as_deref()?)?).then_some(());
-    match state.tilt_birth.as_deref().and_then(|birth| process.was_born(birth)) {
-        Some(same) => same.then_some(())?,
-        None => by_clock()?,
-    }
-    (process.name == PROGRAM && process.folder.as_deref() == Some(root)).then_some(process)
-}
-
 /// A Tilt that works in this root and that the lockfile does not know.
 pub fn outside(known: Option<&Process>, root: &Path) -> Option<Process> {
-    let mut found = processes::named_in(PROGRAM, root);
+    let mut found = processes::named_in(TILT, root);
     found.retain(|process| known.is_none_or(|known| known.pid != process.pid && known.pid != process.parent));
     found.into_iter().next()
-}
-
-/// Makes sure Tilt is installed.
-///
-/// # Errors
-/// A [`Failure`] that says how to install it.
-pub fn require(environment: &Environment) -> Result<(), Failure> {
-    match cmd::find("tilt", environment) {
-        Some(_) => Ok(()),
-        None => Err(Failure::new("`tilt` is not installed")
-            .hint(INSTALL)
-            .hint("Ports and variables need no Tilt: `cd` with the shell hook, `silo env`, or `silo exec -- CMD`")),
-    }
 }
 
 /// One resource as Tilt tells of it.

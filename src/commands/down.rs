@@ -1,93 +1,49 @@
-//! `silo down`: the steps of docs/architecture.md, "Lifecycle", in that order.
+//! `silo down`, step by step as docs/architecture.md lists them.
 
 use std::path::{Path, PathBuf};
 
 use crate::backend::hooks::{self, Point};
-use crate::backend::k3d::K3d;
-use crate::backend::tilt;
 use crate::core::instance::lockfile::InstanceState;
-use crate::failure::{Failure, shown};
-use crate::parts::cluster;
-use crate::parts::cluster::Names;
+use crate::failure::Failure;
+use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
-use crate::parts::enter;
+use crate::parts::part::{Stop, Stopped};
+use crate::parts::scope::{Scope, Site};
 use crate::parts::servers::Servers;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::free;
 use crate::store::project;
-use crate::store::snapshot;
-use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::lock::Wait;
 use crate::sys::{files, signals};
 
 pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Result<u8, Failure> {
-    let project = context.project().map_err(|failure| with_tilt(failure, nearest_record(context)))?;
+    let project = context.project().map_err(|failure| with_running(failure, nearest_record(context)))?;
     let Some((lockfile, _)) = project.lockfile()? else {
         return Err(Failure::new("No lockfile found. Nothing to stop."));
     };
     signals::watch();
     let config = project
         .config()
-        .map_err(|failure| with_tilt(failure, Some((project.root.clone(), lockfile.instance.clone()))))?;
+        .map_err(|failure| with_running(failure, Some((project.root.clone(), lockfile.instance.clone()))))?;
     // What is being stopped is the instance as it is: a profile asked for by a variable does not matter.
     let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
-    let (settings, _) = snapshot::preview(&context.dirs, &project, &config, &ask)?;
-    let settled = context.settle(&project, &config, &ask)?;
-    let environment = enter::behind_gates(context, &project, &settled);
-    let k3d = K3d::new(&environment, &project.root);
-    let doomed = Names::of(&settled.vars).filter(|_| delete_cluster);
-    // Without k3d there may never have been a cluster; where there was one, it takes k3d to delete it.
-    let doomed = match cmd::find("k3d", &environment) {
-        None if !lockfile.instance.k3d_cluster_created => None,
-        None => doomed.map(|names| cluster::require(&environment).map(|()| names)).transpose()?,
-        Some(_) => doomed,
-    };
-    // Before anything is stopped: a cluster of somebody else's is not this instance's to delete.
-    if let Some(cluster) = doomed.as_ref().map(|names| k3d.cluster(&names.cluster)).transpose()?.flatten() {
-        cluster::require_own(context, &project, &cluster, k3d.docker())?;
+    let scope = Scope::of(context, &project, &config, &ask)?;
+    let site = Site::new(&scope, context.settle(&project, &config, &ask)?);
+    let (known, hooks) = (&site.settled.known, &scope.settings.hooks);
+    let stop = Stop { delete_cluster };
+    // Before anything is stopped: what is somebody else's is not this instance's to take away.
+    parts::ALL.iter().try_for_each(|part| part.may_stop(&site, stop))?;
+    hooks::run(Point::PreDown, Point::PreDown.of(hooks), &site.environment, &project.root, context.ui)?;
+    let mut stopped = Vec::new();
+    for part in parts::ALL.iter().rev() {
+        stopped.push((part.title(), part.down(&site, stop)?));
     }
-    hooks::run(Point::PreDown, settings.hooks.pre_down.as_ref(), &environment, &project.root, context.ui)?;
-    let has_tilt = cmd::find("tilt", &context.environment).is_some() && files::is_file(&project.root.join("Tiltfile"));
-    if has_tilt {
-        let tilt =
-            Cmd { program: "tilt", arguments: vec!["down".into()], environment: &environment, folder: &project.root };
-        match tilt.run(|_| Ok(())) {
-            Ok(Ended::Code(0)) => {}
-            Ok(ended) => context.ui.warn(&format!("`tilt down` ended with {}; its resources may remain", ended.code())),
-            Err(failure) => context.ui.warn(&failure.what),
-        }
+    let absent: Vec<&str> =
+        stopped.iter().filter(|(_, stopped)| *stopped == Stopped::Nothing).map(|(title, _)| *title).collect();
+    if !absent.is_empty() && !clean && stopped.iter().all(|(_, stopped)| *stopped != Stopped::Done) {
+        context.ui.step(&format!("No {} runs here; `{}` keeps its leases", absent.join(" and no "), known.name));
     }
-    let process = tilt::running(&lockfile.instance, &project.root);
-    let something_ran = has_tilt || process.is_some();
-    if !something_ran && doomed.is_none() && !clean {
-        context.ui.step(&format!("No Tilt runs here; `{}` keeps its leases", settled.known.name));
-    }
-    if let Some(process) = process {
-        context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
-        tilt::stop(&process)?;
-    }
-    if let Some(names) = doomed {
-        let _spinner = context.ui.spin(&format!("Deleting k3d cluster '{}'...", names.cluster));
-        // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
-        // so k3d is asked to delete what bears the name even where it lists no cluster.
-        k3d.delete(&names.cluster)?;
-        if cmd::find("docker", &environment).is_some() {
-            k3d.docker().sweep(&names.cluster, names.registry.as_deref())?;
-        }
-        match K3d::remove_kubeconfig(&names.cluster, &names.kubeconfig) {
-            Ok(true) => {}
-            Ok(false) => {
-                context.ui.warn(&format!("`{}` is left: more than this cluster's is in it", shown(&names.kubeconfig)));
-            }
-            // The cluster is gone all the same, and that is to be recorded.
-            Err(failure) => context.ui.warn(&failure.what),
-        }
-    }
-    context.note(&project, |state| {
-        state.forget_tilt();
-        state.k3d_cluster_created = state.k3d_cluster_created && !delete_cluster;
-    })?;
-    let post = hooks::run(Point::PostDown, settings.hooks.post_down.as_ref(), &environment, &project.root, context.ui);
+    let post = hooks::run(Point::PostDown, Point::PostDown.of(hooks), &site.environment, &project.root, context.ui);
     if let Err(failure) = post {
         context.ui.warn(&failure.what);
     }
@@ -98,8 +54,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         free::own(&context.dirs, &project.root, &both, &wait)?;
         context.ui.step("Removed env file and lockfile; the leases are free");
     }
-    if clean || !something_ran {
-        let known = &settled.known;
+    if clean || !absent.is_empty() {
         for line in Servers::look().left_running(&known.name, &known.ports, &project.root) {
             context.ui.step(&line);
         }
@@ -108,11 +63,12 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
 }
 
 /// A `silo.toml` that cannot be read keeps its hooks from running, so nothing is stopped; what to type is said all the same.
-fn with_tilt(failure: Failure, record: Option<(PathBuf, InstanceState)>) -> Failure {
-    match record.and_then(|(root, state)| tilt::running(&state, &root)) {
-        Some(tilt) => failure.hint(format!("Tilt runs here; without hooks, `kill {}` stops it", tilt.pid)),
-        None => failure,
-    }
+fn with_running(failure: Failure, record: Option<(PathBuf, InstanceState)>) -> Failure {
+    let Some((root, state)) = record else { return failure };
+    let running = parts::ALL.iter().filter_map(|part| Some((part.title(), part.process(&state, &root)?)));
+    running.fold(failure, |failure, (title, process)| {
+        failure.hint(format!("{title} runs here; without hooks, `kill {}` stops it", process.pid))
+    })
 }
 
 /// The nearest lockfile upward, where the `silo.toml` beside it is gone: another branch may have none.

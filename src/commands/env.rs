@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::ci;
-use crate::backend::tilt;
 use crate::cli::EnvArgs;
 use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
+use crate::parts;
 use crate::parts::context::Context;
 use crate::store::ask::Ask;
 use crate::store::instances::Settled;
@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     };
     let before = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
     let settled = context.settle(&project, &config, &ask)?;
-    warn_of_tilt(context, &project, before, &settled);
+    warn_of_running(context, &project, before, &settled);
     let known = &settled.known;
     ci::export(context, arguments.export_ci, &settled)?;
     if arguments.json {
@@ -55,18 +55,21 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     Ok(0)
 }
 
-/// A Tilt that runs goes on with what it was started with, whatever was asked for since.
-fn warn_of_tilt(context: &Context, project: &Project, before: Option<InstanceState>, settled: &Settled) {
+/// What runs goes on with what it was started with, whatever was asked for since.
+fn warn_of_running(context: &Context, project: &Project, before: Option<InstanceState>, settled: &Settled) {
     let Some(before) = before else { return };
     let known = &settled.known;
     let moved = before.ports.iter().any(|(name, port)| known.ports.get(name).is_some_and(|now| now != port));
     if !moved && before.name == known.name && before.profile == known.profile {
         return;
     }
-    if let Some(tilt) = tilt::running(&before, &project.root) {
-        context.ui.warn(&format!(
-            "Tilt (pid {}) runs on with what it was started with; `silo down`, then `silo up`, for these",
-            tilt.pid
-        ));
+    for part in parts::ALL {
+        if let Some(process) = part.process(&before, &project.root) {
+            context.ui.warn(&format!(
+                "{} (pid {}) runs on with what it was started with; `silo down`, then `silo up`, for these",
+                part.title(),
+                process.pid
+            ));
+        }
     }
 }

@@ -1,30 +1,24 @@
-//! A gate (D17): silo, called by a tool's name in an active shell, brings up what the tool needs, once, and then
-//! becomes the tool. When all is up it costs a connect to the API server.
+//! A gate (D17): silo, called by a tool's name in an active shell, brings up the part the tool needs, once, and then becomes
+//! the tool.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{consent, up};
-use crate::backend::tilt;
 use crate::core::config::Gate;
-use crate::core::formats::kubeconfig;
-use crate::core::instance::gate::needs_nothing;
+use crate::core::config::gate::needs_nothing;
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
-use crate::parts::cluster;
+use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter;
+use crate::parts::part::{Part, Run, Stage};
+use crate::parts::scope::{Scope, Site};
 use crate::store::ask::{Ask, Occasion};
+use crate::store::gates;
 use crate::store::project::{CONFIG_NAME, Project};
-use crate::store::{gates, snapshot};
-use crate::sys::{cmd, dirs::Dirs, files, net, signals};
+use crate::sys::{cmd, dirs::Dirs, signals};
 use crate::ui::Ui;
-
-/// How long the API server may take to accept; it is on this machine.
-const CONNECT: Duration = Duration::from_millis(300);
-/// Largest kubeconfig that is read, in bytes.
-const LIMIT: u64 = 1024 * 1024;
 
 /// Runs the gate of a tool, with the tool's own arguments.
 pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Result<u8, Failure> {
@@ -83,30 +77,16 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     }
     let config = project.config()?;
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
-    let (settings, lockfile) = snapshot::preview(&context.dirs, &project, &config, &ask)?;
-    let needs = tool.to_str().and_then(|tool| settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
-    let tilt_runs =
-        || lockfile.as_ref().is_some_and(|lockfile| tilt::running(&lockfile.instance, &project.root).is_some());
-    let cluster_runs = || context.environment.get("KUBECONFIG").is_some_and(|path| reachable(Path::new(path)));
-    match needs {
-        Gate::Env => Ok(None),
-        Gate::Cluster if !settings.k3d.cluster || cluster_runs() => Ok(None),
-        Gate::Cluster => {
-            cluster::require(&context.environment)?;
-            signals::watch();
-            let settled = context.settle(&project, &config, &ask)?;
-            let environment = enter::behind_gates(context, &project, &settled);
-            let settled = cluster::bring_up(context, &project, &config, &settings, settled, &environment)?;
-            Ok(Some(enter::inside(context, &project, &settled)))
-        }
-        Gate::Tilt if tilt_runs() => Ok(None),
-        Gate::Tilt => up::in_background(context, &project, &config).map(Some),
+    let scope = Scope::of(context, &project, &config, &ask)?;
+    let needs = tool.to_str().and_then(|tool| scope.settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
+    let declared = |part: &&dyn Part| part.is_declared(&scope.settings, &project.root);
+    let Some(part) = parts::behind(needs).filter(declared).filter(|part| !part.is_up(&scope)) else { return Ok(None) };
+    if part.stage() == Stage::Program {
+        return up::in_background(context, &project, &config).map(Some);
     }
-}
-
-/// Whether the API server a kubeconfig names accepts connections.
-fn reachable(path: &Path) -> bool {
-    let Ok(Some(content)) = files::read(path, LIMIT) else { return false };
-    let port = kubeconfig::api_port(&String::from_utf8_lossy(&content.bytes));
-    port.is_some_and(|port| net::answers(port, CONNECT))
+    parts::require(&[part], &context.environment)?;
+    signals::watch();
+    let mut site = Site::new(&scope, context.settle(&project, &config, &ask)?);
+    part.up(&mut site, Run::Background(&[]))?;
+    Ok(Some(enter::inside(context, &project, &site.settled)))
 }

@@ -7,7 +7,8 @@ use crate::core::formats::{compose, dotenv};
 use crate::core::instance::lockfile;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
-use crate::store::project::{self, CONFIG_NAME, Project};
+use crate::parts::extension;
+use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::trust;
 use crate::sys::files;
 use crate::sys::writing::{self, Writing};
@@ -15,24 +16,15 @@ use crate::sys::writing::{self, Writing};
 const TEMPLATE: &str = include_str!("init/template.toml");
 const BANNER: &str = include_str!("init/banner.txt");
 
-/// The Tilt extension: path below the project's folder, and content.
-const EXTENSION: [(&str, &str); 2] = [
-    ("tilt-extensions/silo/require/Tiltfile", include_str!("../../tilt-extensions/silo/require/Tiltfile")),
-    (
-        "tilt-extensions/silo/docker_compose/Tiltfile",
-        include_str!("../../tilt-extensions/silo/docker_compose/Tiltfile"),
-    ),
-];
-
-pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
+pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     let path = context.folder.join(context.config.as_deref().unwrap_or(Path::new(CONFIG_NAME)));
     if path.file_name().is_none() {
         return Err(
             Failure::new(format!("`{}` names no file", shown(&path))).hint("Name one: `silo init -c silo.toml`")
         );
     }
-    if tilt && files::exists(&path) {
-        return extend(context, &files::canonical(path.parent().unwrap_or(&context.folder))?).map(|()| 0);
+    if extension && files::exists(&path) {
+        return extension::extend(context, &files::canonical(path.parent().unwrap_or(&context.folder))?).map(|()| 0);
     }
     if files::exists(&path) {
         return Err(
@@ -52,8 +44,8 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
     if ignore(&project.root, &[lockfile::FILE_NAME, DEFAULT_OUTPUT]).map_err(by_hand)? {
         context.ui.step("Adding silo's own files to `.gitignore`");
     }
-    if tilt {
-        extend(context, &project.root)?;
+    if extension {
+        extension::extend(context, &project.root)?;
     }
     if path.ends_with(CONFIG_NAME) && files::canonical(&context.dirs.home).is_ok_and(|home| home == project.root) {
         context.ui.warn(&format!(
@@ -69,29 +61,6 @@ pub(super) fn run(context: &Context, tilt: bool) -> Result<u8, Failure> {
         context.ui.step(&format!("Then `silo doctor`: what every instance would share of {}", there.join(", ")));
     }
     Ok(0)
-}
-
-/// Writes the Tilt extension below a canonical root; a file that says something else is somebody's own.
-fn extend(context: &Context, root: &Path) -> Result<(), Failure> {
-    for (name, text) in EXTENSION {
-        let path = root.join(name);
-        let folder = path.parent().unwrap_or(root);
-        if project::leads_out(root, folder)? {
-            return Err(Failure::new(format!("Will not write `{name}`: a link leads out of the project"))
-                .hint(format!("Look where it leads: `ls -ld {}`", quoted(&root.join("tilt-extensions")))));
-        }
-        match files::read(&path, 1024 * 1024)? {
-            Some(old) if old.bytes == text.as_bytes() => {}
-            Some(_) => context.ui.warn(&format!("`{name}` is there with another content; it stays as it is")),
-            None => {
-                files::make_folder(folder)?;
-                writing::replace(&path, text.as_bytes(), Writing::SHARED)?;
-                context.ui.step(&format!("Writing `{name}`"));
-            }
-        }
-    }
-    context.ui.step("Next: load('./tilt-extensions/silo/require/Tiltfile', 'SILO_REQUIRE') in the Tiltfile");
-    Ok(())
 }
 
 /// Adds silo's own files to `.gitignore` in a git work tree; true when something was added.

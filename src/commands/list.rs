@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::core::text::columns::{Cell, Tone, shortened, table};
 use crate::core::text::source::span;
 use crate::failure::{Failure, shown_from};
+use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::look::{Observed, State, observe_all};
 use crate::sys::{clock, signals};
@@ -18,13 +19,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 const STEPS: u32 = 20;
 /// How many ports a row shows.
 const PORTS: usize = 4;
-const HEADS: [&str; 9] = ["", "name", "state", "profile", "age", "ports", "cluster", "tilt", "root"];
+/// The heads of the columns, around those of the parts.
+const HEADS: ([&str; 6], &str) = (["", "name", "state", "profile", "age", "ports"], "root");
 
 pub(super) fn run(context: &Context, as_json: bool, watch: bool) -> Result<u8, Failure> {
     if watch {
         return follow(context, as_json);
     }
-    let seen = observe_all(context)?;
+    let seen = observe_all(context, &parts::ALL)?;
     if as_json {
         context.ui.answer_json(&Value::Array(seen.iter().map(object).collect()))?;
     } else {
@@ -44,7 +46,7 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
     }
     let mut screen = on_screen.then(|| context.ui.screen()).transpose()?;
     loop {
-        let seen = observe_all(context)?;
+        let seen = observe_all(context, &parts::ALL)?;
         let width = context.ui.width(&context.environment);
         if as_json {
             let all = Value::Array(seen.iter().map(object).collect());
@@ -55,9 +57,7 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             }
         } else {
             let lines = lines(context, &seen, width);
-            let state = |seen: &Observed| {
-                format!("{:?}\n", (&seen.instance, seen.state, seen.tilt, &seen.cluster, &seen.listening))
-            };
+            let state = |seen: &Observed| format!("{:?}\n", (&seen.instance, seen.state, &seen.parts, &seen.listening));
             let now = match &screen {
                 // Ages are kept true, and the width is that of now.
                 Some(_) => format!("{width:?}{lines:?}"),
@@ -118,7 +118,9 @@ fn lines(context: &Context, seen: &[Observed], width: Option<usize>) -> Vec<Vec<
     // On a narrow terminal a long name would leave no room for anything else.
     let longest = width.map_or(usize::MAX, |width| (width / 3).max(16));
     let rows: Vec<Vec<Cell>> = seen.iter().map(|seen| row(seen, &context.dirs.home, longest)).collect();
-    table(&HEADS, &rows, width)
+    let columns = parts::ALL.iter().filter_map(|part| Some(part.shown()?.column));
+    let heads: Vec<&str> = HEADS.0.into_iter().chain(columns).chain([HEADS.1]).collect();
+    table(&heads, &rows, width)
 }
 
 fn row(seen: &Observed, home: &Path, longest: usize) -> Vec<Cell> {
@@ -136,23 +138,22 @@ fn row(seen: &Observed, home: &Path, longest: usize) -> Vec<Cell> {
     let age = clock::since(&instance.created).map_or_else(String::new, |age| span(age.as_secs()));
     let root = shown_from(home, Path::new(&instance.root));
     let branch = seen.branch.as_ref().map_or_else(String::new, |branch| format!(" ({branch})"));
-    let tilt = seen.tilt.and(seen.address.as_deref()).unwrap_or_default();
-    vec![
+    let mut row = vec![
         Cell::plain(if seen.current { "*" } else { "" }),
         Cell::plain(&shortened(&instance.name, longest)),
         Cell::new(seen.state.word(), tone),
         Cell::plain(instance.profile.as_deref().unwrap_or_default()),
         Cell::plain(&age),
         Cell::plain(&ports.join(" ")),
-        Cell::plain(seen.cluster.as_ref().map_or("", |(_, standing)| standing)),
-        Cell::plain(tilt),
-        Cell::tail(&format!("{root}{branch}")),
-    ]
+    ];
+    row.extend(seen.parts.iter().map(|(_, part)| Cell::plain(part.as_ref().map_or("", |part| &part.cell))));
+    row.push(Cell::tail(&format!("{root}{branch}")));
+    row
 }
 
 fn object(seen: &Observed) -> Value {
     let instance = &seen.instance;
-    json!({
+    let mut object = json!({
         "instance": instance.name,
         "prefix": instance.prefix,
         "profile": instance.profile,
@@ -162,9 +163,11 @@ fn object(seen: &Observed) -> Value {
         "branch": seen.branch,
         "ports": instance.ports,
         "listening": seen.listening,
-        "tilt": seen.tilt.map(|pid| json!({ "pid": pid, "url": seen.address })),
-        "cluster": seen.cluster.as_ref().map(|(name, state)| json!({ "name": name, "state": state })),
         "created": instance.created,
         "changed": instance.changed,
-    })
+    });
+    for (column, part) in &seen.parts {
+        object[column] = part.as_ref().map_or(Value::Null, |part| part.value.clone());
+    }
+    object
 }

@@ -1,26 +1,23 @@
-//! `silo logs`: what Tilt logs while it runs, and what it left when it ran in the background.
+//! `silo logs`: what the parts log while they run, and what one left that ran in the background.
 
-use super::running;
 use crate::failure::Failure;
+use crate::parts;
 use crate::parts::context::Context;
-use crate::sys::{cmd, files};
-
-/// Longest log that is shown after Tilt has ended, in bytes.
-const LIMIT: u64 = 64 * 1024 * 1024;
+use crate::parts::part::Log;
+use crate::parts::scope::Scope;
+use crate::store::ask::{Ask, Occasion};
 
 pub(super) fn run(context: &Context, follow: bool, resource: Option<&str>) -> Result<u8, Failure> {
     let project = context.project()?;
-    let log = context.dirs.tilt_log(&project.root);
-    match running(context, &project)? {
-        Some((environment, _)) => {
-            let mut words = vec!["logs".into()];
-            words.extend(follow.then(|| "-f".into()));
-            words.extend(resource.map(Into::into));
-            Err(cmd::exec("tilt".as_ref(), &words, &environment, Some(&project.root)))
+    let config = project.config()?;
+    let scope = Scope::of(context, &project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
+    // What was started last knows most: it may show what the others log too.
+    for part in parts::ALL.iter().rev() {
+        if let Some(code) = part.logs(&scope, Log { follow, resource })? {
+            return Ok(code);
         }
-        None => match files::read(&log, LIMIT)?.filter(|_| resource.is_none()) {
-            Some(old) => context.ui.answer_bytes(&old.bytes).map(|()| 0),
-            None => Err(Failure::new("No Tilt runs here, and none has left a log").hint("Run `silo up -d` first")),
-        },
     }
+    let with_logs = parts::ALL.iter().filter(|part| part.keeps_terminal()).map(|part| part.title());
+    let titles = with_logs.collect::<Vec<_>>().join(" and no ");
+    Err(Failure::new(format!("No {titles} runs here, and none has left a log")).hint("Run `silo up -d` first"))
 }

@@ -42,17 +42,12 @@ use std::path::Path;
 
 use clap::ValueEnum as _;
 
-use crate::backend::tilt;
 use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs, ShellName};
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::parts::context::{Context, Mistakes};
-use crate::parts::enter;
-use crate::store::ask::{Ask, Occasion};
 use crate::store::gates;
-use crate::store::project::Project;
 use crate::sys::dirs::Dirs;
-use crate::sys::processes::Process;
 use crate::ui::Ui;
 
 /// Runs a command and returns the exit code; failures are printed.
@@ -148,7 +143,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         context.dirs.require_own(&context.environment)?;
     }
     match command {
-        Command::Init { tilt } => init::run(context, tilt),
+        Command::Init { extension } => init::run(context, extension),
         Command::Env(arguments) => env::run(context, &arguments),
         Command::Profiles { json } => profiles::run(context, json),
         Command::Status { json } => status::run(context, json),
@@ -184,14 +179,4 @@ fn only_looks(command: &Command) -> bool {
     let looks =
         matches!(command, C::Profiles { .. } | C::Status { .. } | C::Diff { .. } | C::List { .. } | C::Who { .. });
     looks || matches!(command, C::Require | C::Deactivate | C::Logs { .. } | C::Wait { .. } | C::Export { .. })
-}
-
-/// The Tilt that runs for a project, and the environment in which its commands find it.
-fn running(context: &Context, project: &Project) -> Result<Option<(Environment, Process)>, Failure> {
-    let Some((lockfile, _)) = project.lockfile()? else { return Ok(None) };
-    let Some(process) = tilt::running(&lockfile.instance, &project.root) else { return Ok(None) };
-    let config = project.config()?;
-    context.dirs.require_own(&context.environment)?;
-    let settled = context.settle(project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
-    Ok(Some((enter::behind_gates(context, project, &settled), process)))
 }

@@ -16,6 +16,7 @@ use super::instance;
 use crate::cli::PruneArgs;
 use crate::core::text::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
+use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::leftovers::{Claim, Cleaner, Inventory, Kind, Leftovers};
 use crate::parts::look::{self, State};
@@ -53,7 +54,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     if let Some(inventory) = &inventory {
         for one in &mut gone_roots {
             let claim = neighbours.claim(&one.root, &one.names);
-            one.left = inventory.of(&claim);
+            one.left = parts::left(inventory, &claim);
             if arguments.clusters {
                 tell_of_living(context, inventory, &claim);
             }
@@ -257,5 +258,5 @@ fn left_now(job: Job<'_>, one: &GoneRoot) -> Result<Leftovers, Failure> {
     if files::exists(&one.root) {
         return Ok(Leftovers::default());
     }
-    Ok(inventory.of(&neighbours.claim(&one.root, &one.names)))
+    Ok(parts::left(&inventory, &neighbours.claim(&one.root, &one.names)))
 }

@@ -1,4 +1,4 @@
-//! `silo require`: for scripts and Tiltfiles that must not run outside an instance.
+//! `silo require`: for whatever must not run outside an instance.
 
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code};

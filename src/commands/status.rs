@@ -3,41 +3,24 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::recorded::vars;
-use crate::backend::k3d::K3d;
-use crate::backend::tilt;
-use crate::core::config::{API_PORT, TILT_PORT};
 use crate::core::instance::trust::Trust;
 use crate::core::shell::activation::Undo;
 use crate::core::text::source::one_line;
-use crate::failure::{Failure, shown};
-use crate::parts::cluster::Names;
+use crate::failure::Failure;
+use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::look::State;
+use crate::parts::part::{self, Subject};
 use crate::parts::servers::Servers;
 use crate::store::project::Project;
 use crate::store::snapshot::{self, Recorded};
 use crate::store::trust;
-use crate::sys::processes::Process;
-use crate::sys::{cmd, lock, net};
-
-/// How long each question may take.
-const LIMIT: Duration = Duration::from_secs(3);
-
-/// What was found when the world was asked.
-#[derive(Default)]
-struct Found {
-    tilt: Option<Process>,
-    starting: bool,
-    cluster: Option<String>,
-    registry: Option<String>,
-    api: Option<&'static str>,
-}
+use crate::sys::lock;
 
 pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -60,22 +43,22 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         return Ok(0);
     };
     let vars = vars(context, &config, &recorded);
-    let names = Names::of(&vars);
-    let found = found(context, &project, &recorded, names.as_ref());
+    let outside = context.outside();
+    let subject = Subject { outside: &outside, root: &project.root, recorded: &recorded, vars: &vars };
+    let parts = ask(&subject);
+    let runs = parts.iter().any(|(_, report)| report.as_ref().is_some_and(|report| report.runs));
+    let is_starting = lock::holder(&context.dirs.up_lock(&project.root)).is_some();
     let listening = Servers::look().on(&recorded.ports);
     let told = Report {
-        state: State::of(found.tilt.is_some(), found.starting, &listening).word(),
+        state: State::of(runs, is_starting, &listening).word(),
         listening,
         shell: Shell::of(context, &project),
-        address: recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port)),
         urls: vars.urls().collect(),
-        registry: vars.get("K3D_REGISTRY_NAME"),
         env_file: project.root.join(&config.output),
         root: project.root_text(),
         trust,
         recorded: &recorded,
-        names: names.as_ref(),
-        found: &found,
+        parts: &parts,
     };
     if json {
         context.ui.answer_json(&told.object())?;
@@ -88,15 +71,11 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
 /// All there is to tell of an instance.
 struct Report<'a> {
     recorded: &'a Recorded,
-    found: &'a Found,
-    names: Option<&'a Names>,
+    /// What each part says, by its key for programs.
+    parts: &'a [(&'static str, Option<part::Report>)],
     state: &'static str,
     /// The variables whose ports somebody listens on.
     listening: Vec<String>,
-    /// Where Tilt is found in the browser, whether it runs or not.
-    address: Option<String>,
-    /// The image registry's name with its port.
-    registry: Option<&'a str>,
     urls: IndexMap<&'a str, &'a str>,
     root: &'a str,
     env_file: PathBuf,
@@ -137,43 +116,34 @@ impl Shell {
 impl Report<'_> {
     /// For programs.
     fn object(&self) -> Value {
-        let Self { recorded, found, .. } = self;
-        json!({
+        let Self { recorded, .. } = self;
+        let mut object = json!({
             "instance": recorded.name,
             "profile": recorded.profile,
             "state": self.state,
             "root": self.root,
             "trust": self.trust.word(),
             "activeHere": matches!(self.shell, Shell::Inside(_)),
-            "tilt": found.tilt.as_ref().map(|tilt| json!({ "pid": tilt.pid, "url": self.address })),
-            "k3d": self.names.map(|names| json!({
-                "cluster": names.cluster, "state": found.cluster, "apiServer": found.api,
-                "registry": self.registry, "registryState": found.registry,
-                "kubeconfig": names.kubeconfig,
-            })),
-            "envFile": self.env_file,
-            "ports": recorded.ports,
-            "listening": self.listening,
-            "urls": self.urls,
-        })
+        });
+        for (key, report) in self.parts {
+            object[key] = report.as_ref().map_or(Value::Null, |report| report.value.clone());
+        }
+        object["envFile"] = json!(self.env_file);
+        object["ports"] = json!(recorded.ports);
+        object["listening"] = json!(self.listening);
+        object["urls"] = json!(self.urls);
+        object
     }
 
     /// For people.
     fn text(&self) -> String {
-        let Self { recorded, found, .. } = self;
+        let Self { recorded, .. } = self;
         let mut lines = vec![format!("Instance: {}", recorded.name)];
         lines.extend(recorded.profile.as_ref().map(|profile| format!("Profile: {profile}")));
         lines.push(format!("State: {}", self.state));
-        if let (Some(tilt), Some(address)) = (&found.tilt, &self.address) {
-            lines.push(format!("Tilt: pid {} ({address})", tilt.pid));
-        }
-        if let Some(names) = self.names {
-            let or = |state: &Option<String>| state.clone().unwrap_or_else(|| "did not answer".to_owned());
-            lines.push(format!("k3d: {} ({})", names.cluster, or(&found.cluster)));
-            lines.extend(found.api.map(|api| format!("API server: {api}")));
-            lines.extend(self.registry.map(|name| format!("Registry: {name} ({})", or(&found.registry))));
-            lines.push(format!("Kubeconfig: {}", shown(&names.kubeconfig)));
-        }
+        lines.extend(
+            self.parts.iter().filter_map(|(_, report)| report.as_ref()).flat_map(|report| report.lines.clone()),
+        );
         lines.push(format!("Root: {}", one_line(self.root)));
         let mend = if self.trust == Trust::Allowed { "" } else { "; `silo allow` trusts it" };
         lines.push(format!("Trust: {}{mend}", self.trust.word()));
@@ -189,34 +159,11 @@ impl Report<'_> {
     }
 }
 
-/// Asks everybody at once.
-fn found(context: &Context, project: &Project, recorded: &Recorded, names: Option<&Names>) -> Found {
-    let lock = context.dirs.up_lock(&project.root);
-    let mut found = Found {
-        tilt: tilt::running(&recorded.state, &project.root),
-        starting: lock::holder(&lock).is_some(),
-        ..Found::default()
-    };
-    let Some(names) = names else { return found };
-    // Without gates: to look starts nothing.
-    let outside = context.outside();
-    if cmd::find("k3d", &outside).is_none() {
-        found.cluster = Some("k3d is not installed".to_owned());
-        found.registry.clone_from(&found.cluster);
-        return found;
-    }
-    let k3d = K3d::new(&outside, &project.root).within(LIMIT);
-    let api = recorded.ports.get(API_PORT).copied();
+/// Asks every part at once; what was started last comes first.
+fn ask(subject: &Subject<'_>) -> Vec<(&'static str, Option<part::Report>)> {
+    let asked = parts::ALL.into_iter().rev().filter_map(|part| Some((part, part.shown()?.key)));
     std::thread::scope(|scope| {
-        let cluster = scope.spawn(|| k3d.cluster(&names.cluster).ok());
-        let registry = scope.spawn(|| names.registry.as_ref().and_then(|registry| k3d.registry(registry).ok()));
-        let api = scope.spawn(|| api.map(|port| net::answers(port, LIMIT)));
-        let word = |standing: Option<&'static str>| standing.unwrap_or("not made").to_owned();
-        found.cluster = cluster.join().ok().flatten().map(|found| word(found.map(|cluster| cluster.standing().word())));
-        let running = |running: bool| if running { "running" } else { "stopped" };
-        found.registry =
-            registry.join().ok().flatten().map(|found| word(found.map(|node| running(node.state.running))));
-        found.api = api.join().ok().flatten().map(|answers| if answers { "answers" } else { "does not answer" });
-    });
-    found
+        let reports: Vec<_> = asked.map(|(part, key)| (key, scope.spawn(move || part.report(subject)))).collect();
+        reports.into_iter().map(|(key, report)| (key, report.join().ok().flatten())).collect()
+    })
 }

@@ -1,47 +1,33 @@
-//! `silo up`: the steps of docs/architecture.md, "Lifecycle", in that order.
-
-use std::ffi::OsString;
-use std::time::{Duration, Instant};
+//! `silo up` and `silo ci`, step by step as docs/architecture.md lists them.
 
 use super::ci;
 use crate::backend::hooks::{self, Point};
-use crate::backend::tilt;
 use crate::cli::{CiArgs, UpArgs};
-use crate::core::config::{ConfigFile, TILT_PORT};
-use crate::core::instance::lockfile::Lockfile;
+use crate::core::config::ConfigFile;
+use crate::core::formats::compose;
 use crate::core::leases::ports::Probe;
 use crate::core::shell::environment::Environment;
-use crate::core::text::source::one_line;
-use crate::failure::{Failure, shown};
-use crate::parts::cluster;
+use crate::failure::Failure;
+use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::parts::holder::foreign;
+use crate::parts::part::{Part, Run, Stage};
+use crate::parts::scope::{Scope, Site};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::instances::Settled;
 use crate::store::project::Project;
-use crate::store::snapshot;
-use crate::sys::cmd::{Cmd, Ended};
 use crate::sys::lock;
-use crate::sys::{clock, files, net, processes, signals};
+use crate::sys::{files, net, signals};
 
-/// How long a Tilt in the background may take until it listens.
-const READY: Duration = Duration::from_mins(1);
-/// How long after that it may take until it can be asked.
-const ASKABLE: Duration = Duration::from_secs(5);
-/// How long one try to reach it may take.
-const CONNECT: Duration = Duration::from_millis(200);
-/// How much of its log is looked at when it ended, in bytes.
-const LOG_MAX: u64 = 16 * 1024 * 1024;
+/// What people start by hand; `up` names it where it has nothing to run.
+const BY_HAND: [&str; 3] = ["package.json", "Procfile", "Makefile"];
 
-/// How Tilt is to run.
-enum Run<'a> {
-    /// `tilt up` in silo's terminal.
-    Foreground(&'a [OsString]),
-    /// `tilt up` in the background (D18).
-    Detached(&'a [OsString]),
-    /// `tilt ci`.
-    Once { timeout: Option<&'a str>, words: &'a [OsString], export: bool },
+/// How `up` was called.
+struct Call<'a> {
+    run: Run<'a>,
+    /// `--export-ci`, which only `ci` has: the vars go where later steps read them.
+    export: Option<bool>,
 }
 
 pub(super) fn run(context: &Context, arguments: &UpArgs) -> Result<u8, Failure> {
@@ -54,11 +40,11 @@ pub(super) fn run(context: &Context, arguments: &UpArgs) -> Result<u8, Failure> 
         up: true,
         ..Ask::default()
     };
-    let run = if arguments.detach { Run::Detached(&arguments.tilt) } else { Run::Foreground(&arguments.tilt) };
-    start(context, ask, &run)
+    let run = if arguments.detach { Run::Background(&arguments.words) } else { Run::Foreground(&arguments.words) };
+    start(context, ask, &Call { run, export: None })
 }
 
-/// `silo ci`: the same steps, with `tilt ci` at their end.
+/// `silo ci`: the same steps, with the program run once at their end.
 pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
     let outside = context.outside();
     let ask = Ask {
@@ -68,26 +54,24 @@ pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
         up: true,
         ..Ask::default()
     };
-    let timeout = arguments.timeout.as_deref();
-    start(context, ask, &Run::Once { timeout, words: &arguments.tilt, export: arguments.export_ci })
+    let run = Run::Once { timeout: arguments.timeout.as_deref(), words: &arguments.words };
+    start(context, ask, &Call { run, export: Some(arguments.export_ci) })
 }
 
-/// For a gate that needs Tilt: everything up, Tilt in the background, and the environment that goes with it.
+/// For a gate that needs the project's programs: everything up in the background, and the environment that goes with it.
 pub(super) fn in_background(context: &Context, project: &Project, config: &ConfigFile) -> Result<Environment, Failure> {
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
-    start(context, ask, &Run::Detached(&[]))?;
+    start(context, ask, &Call { run: Run::Background(&[]), export: None })?;
     Ok(enter::inside(context, project, &context.settle(project, config, &ask)?))
 }
 
-fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> {
+fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
-    let (settings, lockfile) = snapshot::preview(&context.dirs, &project, &config, &ask)?;
-    tilt::require(&context.environment)?;
-    if settings.k3d.cluster {
-        cluster::require(&context.environment)?;
-    }
-    alone(&project, lockfile.as_ref())?;
+    let scope = Scope::of(context, &project, &config, &ask)?;
+    let parts = to_run(&scope, call)?;
+    parts::require(&parts, &context.environment)?;
+    parts.iter().try_for_each(|part| part.may_start(&scope))?;
     let lock = context.dirs.up_lock(&project.root);
     let started_by = |holder| {
         let failure = Failure::new(format!("This instance is being started already{holder}"));
@@ -95,107 +79,60 @@ fn start(context: &Context, ask: Ask<'_>, run: &Run<'_>) -> Result<u8, Failure> 
     };
     lock::hold(&lock, "the other `silo up`", &lock::AT_ONCE, started_by, || {
         signals::watch();
-        let settled = with_own_ports(context, &project, &config, ask)?;
-        let environment = enter::behind_gates(context, &project, &settled);
+        let mut site = Site::new(&scope, with_own_ports(context, &project, &config, ask)?);
         signals::check()?;
-        hooks::run(Point::PreUp, settings.hooks.pre_up.as_ref(), &environment, &project.root, context.ui)?;
+        run_hooks(&site, Point::PreUp)?;
         signals::check()?;
-        let settled = cluster::bring_up(context, &project, &config, &settings, settled, &environment)?;
-        let environment = enter::behind_gates(context, &project, &settled);
-        hooks::run(Point::PostUp, settings.hooks.post_up.as_ref(), &environment, &project.root, context.ui)?;
+        bring_up(&mut site, Stage::Foundation, &parts, call.run)?;
+        run_hooks(&site, Point::PostUp)?;
         signals::check()?;
-        tilt_of(context, &project, &settled, &environment, run)
+        if let Some(asked) = call.export {
+            ci::export(context, asked, &site.settled)?;
+        }
+        bring_up(&mut site, Stage::Program, &parts, call.run)
     })
 }
 
-/// The last steps: Tilt itself.
-fn tilt_of(
-    context: &Context,
-    project: &Project,
-    settled: &Settled,
-    environment: &Environment,
-    run: &Run<'_>,
-) -> Result<u8, Failure> {
-    let mut arguments: Vec<OsString> = vec!["up".into()];
-    match run {
-        Run::Foreground(words) | Run::Detached(words) => arguments.extend(words.iter().cloned()),
-        Run::Once { timeout, words, export } => {
-            ci::export(context, *export, settled)?;
-            arguments = vec!["ci".into()];
-            arguments.extend(timeout.map(|timeout| format!("--timeout={timeout}").into()));
-            arguments.extend(words.iter().cloned());
-        }
+/// The declared parts that have something to run (D21).
+fn to_run(scope: &Scope<'_>, call: &Call<'_>) -> Result<Vec<&'static dyn Part>, Failure> {
+    let (Run::Foreground(words) | Run::Background(words) | Run::Once { words, .. }) = call.run;
+    let root = &scope.project.root;
+    let mut parts = parts::declared(&scope.settings, root);
+    // Words for a part's program may name what is missing here.
+    parts.retain(|part| !words.is_empty() || !part.lacks_files(&scope.settings, root));
+    if parts.is_empty() {
+        let usual = compose::NAMES.iter().chain(&BY_HAND).filter(|name| files::is_file(&root.join(name)));
+        let here: Vec<String> = usual.map(|name| format!("`{name}`")).collect();
+        let failure = match here.is_empty() {
+            true => Failure::new("Nothing to run in this project"),
+            false => Failure::new(format!("Nothing to run in this project, where silo found {}", here.join(", "))),
+        };
+        let failure =
+            failure.hint("Its ports and variables need no `silo up`: `silo exec -- CMD`, or `cd` with the shell hook");
+        return Err(parts::ALL.iter().filter_map(|part| part.how_to_declare()).fold(failure, Failure::hint));
     }
-    let tilt = Cmd { program: "tilt", arguments, environment, folder: &project.root };
-    context.ui.step(&format!("Starting Tilt: {}", settled.vars.tilt_address(settled.known.port(TILT_PORT))));
-    if let Run::Detached(_) = run {
-        return detached(context, project, settled, &tilt);
+    if matches!(call.run, Run::Once { .. }) && !parts.iter().any(|part| part.keeps_terminal()) {
+        return Err(Failure::new("No part of this project can be run once")
+            .hint("Bring it up and run the tests in it: `silo up -d && silo exec -- CMD`"));
     }
-    let ended = foreground(context, project, &tilt)?;
-    Ok(match (ended, signals::asked()) {
-        // Stopping was asked for: Tilt answers with 0 or 1, as its version has it.
-        (Ended::Code(0 | 1), Some(asked)) if !asked.sent => 0,
-        (ended, _) => ended.code(),
-    })
+    Ok(parts)
 }
 
-/// Starts Tilt in the background and waits until it listens and can be asked. It listens a little before `tilt get` and
-/// `tilt logs` find it, and these are what comes next.
-fn detached(context: &Context, project: &Project, settled: &Settled, tilt: &Cmd<'_>) -> Result<u8, Failure> {
-    let log = context.dirs.tilt_log(&project.root);
-    let mut child = tilt.detach(&log)?;
-    note(context, project, Some(child.pid()))?;
-    let port = settled.known.port(TILT_PORT);
-    let start = Instant::now();
-    let mut listens: Option<Instant> = None;
-    loop {
-        if child.has_ended() {
-            note(context, project, None)?;
-            let text = files::read(&log, LOG_MAX)?.map(|content| content.bytes).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let lines: Vec<String> = text.lines().map(|line| format!("  | {}", one_line(line))).collect();
-            let mut failure = Failure::new("Tilt ended at once");
-            failure.excerpt = Some(lines[lines.len().saturating_sub(10)..].join("\n"));
-            return Err(failure.hint(format!("Its whole log is `{}`", shown(&log))));
-        }
-        if listens.is_none() && net::answers(port, CONNECT) {
-            listens = Some(Instant::now());
-        }
-        // Where it cannot be asked at all, it runs all the same.
-        let found =
-            |since: Instant| since.elapsed() > ASKABLE || tilt::resources(tilt.environment, tilt.folder).is_ok();
-        if listens.is_some_and(found) {
-            context.ui.step(&format!(
-                "Tilt runs in the background (pid {}); see `silo logs -f`, stop with `silo down`",
-                child.pid()
-            ));
-            return Ok(0);
-        }
-        if listens.is_none() && start.elapsed() > READY {
-            return Err(Failure::new(format!(
-                "Tilt (pid {}) does not listen on port {port} after {} s",
-                child.pid(),
-                READY.as_secs()
-            ))
-            .hint("Look why: `silo logs`; stop it with `silo down`"));
-        }
+/// Brings up the parts of a stage, in order. The last that can have the terminal has it, and the words for its program.
+fn bring_up(site: &mut Site<'_>, stage: Stage, parts: &[&dyn Part], run: Run<'_>) -> Result<u8, Failure> {
+    let at_terminal = parts.iter().rposition(|part| part.keeps_terminal());
+    let mut code = 0;
+    for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.stage() == stage) {
+        let run = if Some(at) == at_terminal { run } else { Run::Background(&[]) };
         signals::check()?;
-        std::thread::sleep(Duration::from_millis(30));
+        code = part.up(site, run)?;
     }
+    Ok(code)
 }
 
-/// The two refusals: this instance's Tilt runs, or another one in its root (D14).
-fn alone(project: &Project, lockfile: Option<&Lockfile>) -> Result<(), Failure> {
-    let known = lockfile.and_then(|lockfile| tilt::running(&lockfile.instance, &project.root));
-    if let (Some(_), Some(lockfile)) = (&known, lockfile) {
-        let name = &lockfile.instance.name;
-        return Err(Failure::new(format!("Instance '{name}' already running. Use `silo down` first.")));
-    }
-    match tilt::outside(known.as_ref(), &project.root) {
-        Some(process) => Err(Failure::new("Tilt already running outside silo. Stop it first.")
-            .hint(format!("It is process {}: `kill {}`", process.pid, process.pid))),
-        None => Ok(()),
-    }
+fn run_hooks(site: &Site<'_>, point: Point) -> Result<(), Failure> {
+    let Scope { context, project, settings, .. } = site.scope;
+    hooks::run(point, point.of(&settings.hooks), &site.environment, &project.root, context.ui)
 }
 
 /// Settles, and settles again without the ports that turn out to be held by somebody else (D3).
@@ -217,20 +154,4 @@ fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask
     }
     let again = Ask { lost: &lost, name: None, profile: None, profile_variable: None, force: false, ..ask };
     context.settle(project, config, &again)
-}
-
-/// Runs Tilt with silo's terminal; the lockfile knows its pid meanwhile.
-fn foreground(context: &Context, project: &Project, tilt: &Cmd<'_>) -> Result<Ended, Failure> {
-    let ended = tilt.run(|pid| note(context, project, Some(pid)));
-    note(context, project, None)?;
-    ended
-}
-
-/// Tells the lockfile of Tilt.
-fn note(context: &Context, project: &Project, pid: Option<u32>) -> Result<(), Failure> {
-    context.note(project, |state| {
-        state.tilt_pid = pid;
-        state.tilt_started_at = pid.map(|_| clock::now());
-        state.tilt_birth = pid.and_then(processes::look).and_then(|process| process.birth());
-    })
 }

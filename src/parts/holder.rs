@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use crate::backend::docker::Docker;
-use crate::backend::tilt;
 use crate::core::config::ConfigFile;
 use crate::core::instance::identity::{Identity, K3dParts, identity};
 use crate::core::instance::lockfile::InstanceState;
@@ -36,7 +35,7 @@ pub fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16
 }
 
 /// The busy ports that a lockfile remembers, the registry does not know, and this instance holds. All of them where the
-/// lockfile's Tilt runs here: what it has started may be anywhere. A lockfile that cannot be read has none; settling says so.
+/// lockfile's process runs here: what it has started may be anywhere. A lockfile that cannot be read has none; settling says so.
 pub fn own_ports(
     dirs: &Dirs,
     outside: &dyn Fn() -> Environment,
@@ -52,7 +51,7 @@ pub fn own_ports(
     if busy.is_empty() || leased() {
         return Vec::new();
     }
-    if tilt::running(&state, &project.root).is_none() {
+    if state.process().and_then(|record| processes::recorded(&record, &project.root)).is_none() {
         busy.retain(|port| is_own(outside, project, config, &state, (*port, ask.occasion != Occasion::Typed)));
     }
     busy

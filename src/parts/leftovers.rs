@@ -1,13 +1,12 @@
 //! What instances left in Docker, proved theirs by label and by name: clusters by `silo.instance`, containers,
 //! networks and volumes by compose's project label, the plain network by the instance's own name (D111).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::backend::docker::{self, Docker};
 use crate::backend::k3d::K3d;
 use crate::backend::labels::{LABEL, cluster_of_server};
-use crate::core::instance::name;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::sys::{cmd, files};
@@ -18,23 +17,23 @@ const COMPOSE: &str = "com.docker.compose.project";
 const FOLDER: &str = "com.docker.compose.project.working_dir";
 
 /// A thing with the owner its label names; empty without that label.
-type Labelled = (String, String);
+pub type Labelled = (String, String);
 
 /// What there is in Docker that could be some instance's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
     /// Clusters, each with its instance's id; empty where no silo made it, or an older one that set no label.
-    clusters: Vec<Labelled>,
+    pub clusters: Vec<Labelled>,
     /// Image registries, each with its cluster.
-    registries: Vec<Labelled>,
+    pub registries: Vec<Labelled>,
     /// Containers with their compose project.
-    containers: Vec<Labelled>,
+    pub containers: Vec<Labelled>,
     /// Networks with their compose project.
-    networks: Vec<Labelled>,
+    pub networks: Vec<Labelled>,
     /// Volumes with their compose project.
-    volumes: Vec<Labelled>,
+    pub volumes: Vec<Labelled>,
     /// Compose projects with a container that was made from a folder which is there, and this folder.
-    living: BTreeMap<String, String>,
+    pub living: BTreeMap<String, String>,
 }
 
 /// By what the things of one instance are known.
@@ -51,7 +50,7 @@ pub struct Claim {
 }
 
 /// The kinds of things that are removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A k3d cluster.
     Cluster,
@@ -81,6 +80,15 @@ impl Kind {
 /// What one instance left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Leftovers(Vec<(Kind, String)>);
+
+impl FromIterator<(Kind, String)> for Leftovers {
+    /// In the order of kinds.
+    fn from_iter<I: IntoIterator<Item = (Kind, String)>>(all: I) -> Self {
+        let mut all: Vec<_> = all.into_iter().collect();
+        all.sort_by_key(|(kind, _)| *kind);
+        Self(all)
+    }
+}
 
 impl Leftovers {
     /// Whether there is none.
@@ -118,43 +126,24 @@ impl Inventory {
         of_claim.map(|(project, folder)| (project.as_str(), folder.as_str()))
     }
 
-    /// What an instance left, as far as its claim goes.
-    pub fn of(&self, claim: &Claim) -> Leftovers {
-        let Claim { ids, had, names, sole } = claim;
+    /// What compose made under an instance's names, and the plain network of one, as far as the claim goes.
+    pub fn of_compose(&self, claim: &Claim) -> Vec<(Kind, String)> {
+        let names = &claim.names;
         let project = |one: &Labelled| names.contains(&one.1) && !self.living.contains_key(&one.1);
-        let clusters = |names: &[String]| -> Vec<String> { names.iter().map(|name| name::k3d(name)).collect() };
-        let (clusters_had, clusters_named) = (clusters(had), clusters(names));
-        // A label alone proves nothing: anybody may run a container with it.
-        let cluster = |(cluster, owner): &Labelled| {
-            (*sole && ids.first() == Some(owner) && clusters_had.contains(cluster))
-                || (ids.contains(owner) && clusters_named.contains(cluster))
-        };
-        // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
-        let registry = |one: &Labelled| {
-            clusters_named.iter().any(|cluster| one.1 == *cluster && one.0 == format!("{cluster}-registry.localhost"))
-                && !self.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && !ids.contains(owner))
-        };
-        // k3d's own goes with its cluster, unless that never came as far as a server.
-        let k3ds = |network: &str| {
-            let cluster =
-                network.strip_prefix("k3d-").filter(|cluster| clusters_named.iter().any(|one| one == cluster));
-            cluster.is_some_and(|cluster| !self.clusters.iter().any(|(other, _)| other == cluster))
-        };
-        let network = |one: &Labelled| project(one) || one.1.is_empty() && (names.contains(&one.0) || k3ds(&one.0));
-        let mut left = Vec::new();
-        let mut pick = |kind: Kind, all: &[Labelled], is: &dyn Fn(&Labelled) -> bool| {
-            let mut picked: Vec<&String> = all.iter().filter(|one| is(one)).map(|(name, _)| name).collect();
-            picked.sort();
-            picked.dedup();
-            left.extend(picked.into_iter().map(|name| (kind, name.clone())));
-        };
-        pick(Kind::Cluster, &self.clusters, &cluster);
-        pick(Kind::Container, &self.registries, &registry);
-        pick(Kind::Container, &self.containers, &project);
-        pick(Kind::Network, &self.networks, &network);
-        pick(Kind::Volume, &self.volumes, &project);
-        Leftovers(left)
+        let network = |one: &Labelled| project(one) || one.1.is_empty() && names.contains(&one.0);
+        [
+            picked(Kind::Container, &self.containers, project),
+            picked(Kind::Network, &self.networks, network),
+            picked(Kind::Volume, &self.volumes, project),
+        ]
+        .concat()
     }
+}
+
+/// Those of a kind for which it holds, by name, each once.
+pub fn picked(kind: Kind, all: &[Labelled], is: impl Fn(&Labelled) -> bool) -> Vec<(Kind, String)> {
+    let names: BTreeSet<&String> = all.iter().filter(|one| is(one)).map(|(name, _)| name).collect();
+    names.into_iter().map(|name| (kind, name.clone())).collect()
 }
 
 /// Docker, to take stock and to clear up.
@@ -228,66 +217,5 @@ impl<'a> Cleaner<'a> {
 
     fn docker(self) -> Docker<'a> {
         Docker { environment: self.environment, folder: Path::new("/") }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pairs(list: &[(&str, &str)]) -> Vec<Labelled> {
-        list.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect()
-    }
-
-    #[test]
-    fn only_what_a_label_or_the_exact_name_proves_is_an_instances() {
-        let inventory = Inventory {
-            clusters: pairs(&[
-                ("localnet-x", "id-x"),
-                ("localnet-x-2", "id-2"),
-                ("localnet-y", "id-y"),
-                // Somebody's container bears the id.
-                ("production", "id-x"),
-            ]),
-            registries: pairs(&[
-                ("localnet-x-registry.localhost", "localnet-x"),
-                ("localnet-y-registry.localhost", "localnet-y"),
-                ("shared-registry", "localnet-x"),
-            ]),
-            containers: pairs(&[("x-db-1", "localnet-x"), ("x2-db-1", "localnet-x-2")]),
-            networks: pairs(&[
-                ("localnet-x", ""),
-                ("localnet-x_default", "localnet-x"),
-                ("localnet-x-2", ""),
-                ("bridge", ""),
-                ("localnet-old", "somebody"),
-                ("k3d-localnet-x", ""),
-                ("k3d-localnet-old", ""),
-                ("k3d-localnet-z", ""),
-            ]),
-            volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
-            living: BTreeMap::new(),
-        };
-        let claim = |id: &str, names: &[&str], sole| Claim {
-            ids: vec![id.to_owned()],
-            had: ["localnet-x", "localnet-old"].map(str::to_owned).to_vec(),
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            sole,
-        };
-        let left = inventory.of(&claim("id-x", &["localnet-x", "localnet-old"], true));
-        assert_eq!(
-            left.lines(),
-            [
-                "cluster localnet-x",
-                "containers localnet-x-registry.localhost, x-db-1",
-                "networks k3d-localnet-old, localnet-x, localnet-x_default",
-                "volume localnet-x_data",
-            ]
-        );
-        // The cluster of that name is another root's now, and so is its registry.
-        assert_eq!(inventory.of(&claim("id-z", &["localnet-y"], true)), Leftovers::default());
-        // Where an id is somebody else's too, the name must be the instance's own.
-        assert_eq!(inventory.of(&claim("id-x", &["localnet-y"], false)), Leftovers::default());
-        assert_eq!(inventory.of(&claim("id-x", &[], true)).lines(), ["cluster localnet-x"]);
     }
 }

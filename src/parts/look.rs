@@ -5,31 +5,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::context::Context;
+use super::part::{self, Part};
 use super::servers::Servers;
-use crate::backend::k3d::{Cluster, K3d};
-use crate::backend::tilt;
-use crate::core::config::{API_PORT, OWN_PORTS, TILT_PORT};
+use crate::core::config::OWN_PORTS;
 use crate::core::instance::lockfile::InstanceState;
-use crate::core::instance::name;
 use crate::core::leases::Instance;
 use crate::failure::Failure;
 use crate::store::{history, project, registry, worktree};
 use crate::sys::dirs::Dirs;
-use crate::sys::{cmd, files, lock, together};
+use crate::sys::{files, lock, together};
 
 /// How long the disks may take to answer.
 const DISKS: Duration = Duration::from_millis(1500);
-/// How long k3d may take.
-const CLUSTERS: Duration = Duration::from_secs(3);
 
 /// How an instance is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its Tilt runs.
+    /// Its programs run.
     Running,
     /// A `silo up` is on the way.
     Starting,
-    /// Its Tilt does not run, and somebody listens on a port of the project's.
+    /// Its programs do not run by silo, and somebody listens on a port of the project's.
     Listening,
     /// It is there and nothing runs.
     Stopped,
@@ -43,8 +39,8 @@ pub enum State {
 
 impl State {
     /// How an instance is whose folder is there; `listening` are the variables whose ports somebody listens on.
-    pub fn of(has_tilt: bool, is_starting: bool, listening: &[String]) -> Self {
-        match (has_tilt, is_starting) {
+    pub fn of(runs: bool, is_starting: bool, listening: &[String]) -> Self {
+        match (runs, is_starting) {
             (true, _) => Self::Running,
             (false, true) => Self::Starting,
             // What silo starts itself is told of in other ways.
@@ -74,14 +70,10 @@ pub struct Observed {
     pub instance: Instance,
     /// How it is.
     pub state: State,
-    /// Process id of its Tilt.
-    pub tilt: Option<u32>,
-    /// Where its Tilt is found in the browser, whether it runs or not.
-    pub address: Option<String>,
     /// The branch of its work tree.
     pub branch: Option<String>,
-    /// Its cluster and how that stands; none where it has none.
-    pub cluster: Option<(String, &'static str)>,
+    /// What was observed of each part that is shown, by the head of its column.
+    pub parts: Vec<(&'static str, Option<part::Observed>)>,
     /// The variables whose ports somebody listens on.
     pub listening: Vec<String>,
     /// Whether this shell, or else this folder, is in it.
@@ -93,44 +85,45 @@ pub struct Observed {
 struct Looked {
     /// Why nothing more can be said.
     missing: Option<State>,
-    tilt: Option<u32>,
     starting: bool,
-    host: Option<String>,
+    /// What the lockfile says, where it is this instance's.
+    state: Option<InstanceState>,
     branch: Option<String>,
 }
 
-/// Looks at every instance; sorted by name.
+/// Looks at every instance; sorted by name. `all` are the parts that are asked, each in a thread of its own.
 ///
 /// # Errors
 /// A [`Failure`] when the registry cannot be read.
-pub fn observe_all(context: &Context) -> Result<Vec<Observed>, Failure> {
+pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Result<Vec<Observed>, Failure> {
     let leases = registry::peek(&context.dirs)?;
     let mut instances = leases.instances;
     instances.sort_by(|one, other| (&one.name, &one.root).cmp(&(&other.name, &other.root)));
-    let with_cluster = instances.iter().any(|instance| instance.ports.contains_key(API_PORT));
     // Without gates: to look starts nothing. Asked while the disks are.
     let environment = context.outside();
-    let clusters = std::thread::spawn(move || {
-        let asked = with_cluster && cmd::find("k3d", &environment).is_some();
-        asked.then(|| K3d::new(&environment, Path::new("/")).within(CLUSTERS).clusters().ok()).flatten()
+    let asked: Vec<_> = all.iter().filter_map(|part| Some((*part, part.shown()?.column))).collect();
+    let surveys = asked.into_iter().map(|(part, column)| {
+        let (environment, instances) = (environment.clone(), instances.clone());
+        (column, std::thread::spawn(move || part.survey(&environment, &instances)))
     });
+    let surveys: Vec<_> = surveys.collect();
     let servers = std::thread::spawn(Servers::look);
     let dirs = context.dirs.clone();
     let looked = together::ask(instances.clone(), DISKS, move |instance| look(&dirs, instance));
-    let clusters = clusters.join().ok().flatten();
+    let surveys: Vec<_> = surveys.into_iter().map(|(column, survey)| (column, survey.join().ok().flatten())).collect();
     let servers = servers.join().unwrap_or_default();
     let here = here(context, &instances);
-    let seen = instances.into_iter().zip(looked).map(|(instance, looked)| {
+    let observed = instances.into_iter().zip(looked).map(|(instance, looked)| {
         let current = here.as_deref() == Some(instance.root.as_str());
         let looked = looked.unwrap_or(Looked { missing: Some(State::Silent), ..Looked::default() });
-        let host = looked.host.unwrap_or_else(|| "localhost".to_owned());
-        let address = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
-        let cluster = instance.ports.contains_key(API_PORT).then(|| standing(&instance, clusters.as_deref()));
+        let tell = |survey: &part::Survey| survey(&instance, looked.state.as_ref());
+        let parts: Vec<_> = surveys.iter().map(|(column, survey)| (*column, survey.as_ref().and_then(tell))).collect();
+        let runs = parts.iter().any(|(_, observed)| observed.as_ref().is_some_and(|observed| observed.runs));
         let listening = servers.on(&instance.ports);
-        let state = looked.missing.unwrap_or_else(|| State::of(looked.tilt.is_some(), looked.starting, &listening));
-        Observed { state, tilt: looked.tilt, address, branch: looked.branch, cluster, listening, current, instance }
+        let state = looked.missing.unwrap_or_else(|| State::of(runs, looked.starting, &listening));
+        Observed { state, branch: looked.branch, parts, listening, current, instance }
     });
-    Ok(seen.collect())
+    Ok(observed.collect())
 }
 
 /// The root this shell or folder is in.
@@ -153,10 +146,9 @@ fn look(dirs: &Dirs, instance: &Instance) -> Looked {
     let recorded = project::lockfile_of(root).ok().flatten().map(|(lockfile, _)| lockfile.instance);
     // In a copy the lockfile tells of the origin.
     let recorded = recorded.filter(|state| state.name == instance.name);
-    let tilt = recorded.as_ref().and_then(|state| tilt::running(state, root)).map(|process| process.pid);
-    let starting = tilt.is_none() && lock::holder(&dirs.up_lock(root)).is_some();
+    let starting = lock::holder(&dirs.up_lock(root)).is_some();
     let branch = worktree::branch(root, rustix::process::geteuid().as_raw());
-    Looked { missing, tilt, starting, host: recorded.as_ref().and_then(host), branch }
+    Looked { missing, starting, state: recorded, branch }
 }
 
 /// Why a root is not there; none when it is.
@@ -165,19 +157,4 @@ pub fn missing(dirs: &Dirs, root: &Path) -> Option<State> {
         return None;
     }
     Some(if history::unmounted(dirs, root).is_some() { State::Unmounted } else { State::Gone })
-}
-
-/// The host name for Tilt's page in the browser; a lockfile is data, so only what could be a host name counts.
-fn host(state: &InstanceState) -> Option<String> {
-    let host = state.identity.hosts.get("TILT_HOST")?;
-    host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).then(|| host.clone())
-}
-
-fn standing(instance: &Instance, clusters: Option<&[Cluster]>) -> (String, &'static str) {
-    let cluster = name::k3d(&instance.qualified());
-    let word = match clusters {
-        None => "no answer",
-        Some(all) => all.iter().find(|found| found.name == cluster).map_or("not made", |found| found.standing().word()),
-    };
-    (cluster, word)
 }

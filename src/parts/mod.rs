@@ -1,9 +1,126 @@
-//! What an instance can run, and what the commands share to run it.
+//! What an instance can run (D21), and what the commands share to run it.
+//!
+//! A part answers the questions of [`Part`]; [`ALL`] is the one list of them. A new part is a file here, its keys in
+//! `core/config` and its page.
 
-pub mod cluster;
+mod announcement;
+mod cluster;
 pub mod context;
 pub mod enter;
+pub mod finding;
 pub mod holder;
 pub mod leftovers;
 pub mod look;
+pub mod part;
+pub mod scope;
 pub mod servers;
+mod tilt;
+pub mod tools;
+pub mod unread;
+
+use std::path::Path;
+
+use crate::core::config::{Gate, Settings};
+use crate::core::shell::environment::Environment;
+use crate::failure::Failure;
+use leftovers::{Claim, Inventory, Leftovers};
+use part::Part;
+
+pub use tilt::extension;
+
+/// Every part, in the order in which they are brought up; they are taken down the other way round.
+pub const ALL: [&dyn Part; 3] = [&cluster::Cluster, &announcement::Announcement, &tilt::Tilt];
+
+/// The parts that a project has.
+pub fn declared(settings: &Settings, root: &Path) -> Vec<&'static dyn Part> {
+    ALL.into_iter().filter(|part| part.is_declared(settings, root)).collect()
+}
+
+/// The part a gate needs; none where it needs only the vars.
+pub fn behind(gate: Gate) -> Option<&'static dyn Part> {
+    ALL.into_iter().find(|part| part.gate() == Some(gate))
+}
+
+/// Makes sure that the tools of some parts are installed.
+///
+/// # Errors
+/// A [`Failure`] that names all that are not, and how to install them.
+pub fn require(parts: &[&dyn Part], environment: &Environment) -> Result<(), Failure> {
+    let lacks = |part: &&&dyn Part| !tools::missing(part.tools(), environment).is_empty();
+    let missing = tools::missing(parts.iter().flat_map(|part| part.tools()), environment);
+    let hints = parts.iter().filter(lacks).filter_map(|part| part.without_tools());
+    match tools::refusal(&missing) {
+        Some(failure) => Err(hints.fold(failure, Failure::hint)),
+        None => Ok(()),
+    }
+}
+
+/// What the instance of a root that is gone left in Docker, as far as its claim goes.
+pub fn left(inventory: &Inventory, claim: &Claim) -> Leftovers {
+    let own = ALL.into_iter().flat_map(|part| part.left(inventory, claim));
+    own.chain(inventory.of_compose(claim)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::left;
+    use super::leftovers::{Claim, Inventory, Labelled, Leftovers};
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<Labelled> {
+        list.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect()
+    }
+
+    #[test]
+    fn only_what_a_label_or_the_exact_name_proves_is_an_instances() {
+        let inventory = Inventory {
+            clusters: pairs(&[
+                ("localnet-x", "id-x"),
+                ("localnet-x-2", "id-2"),
+                ("localnet-y", "id-y"),
+                // Somebody's container bears the id.
+                ("production", "id-x"),
+            ]),
+            registries: pairs(&[
+                ("localnet-x-registry.localhost", "localnet-x"),
+                ("localnet-y-registry.localhost", "localnet-y"),
+                ("shared-registry", "localnet-x"),
+            ]),
+            containers: pairs(&[("x-db-1", "localnet-x"), ("x2-db-1", "localnet-x-2")]),
+            networks: pairs(&[
+                ("localnet-x", ""),
+                ("localnet-x_default", "localnet-x"),
+                ("localnet-x-2", ""),
+                ("bridge", ""),
+                ("localnet-old", "somebody"),
+                ("k3d-localnet-x", ""),
+                ("k3d-localnet-old", ""),
+                ("k3d-localnet-z", ""),
+            ]),
+            volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
+            living: BTreeMap::new(),
+        };
+        let claim = |id: &str, names: &[&str], sole| Claim {
+            ids: vec![id.to_owned()],
+            had: ["localnet-x", "localnet-old"].map(str::to_owned).to_vec(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            sole,
+        };
+        let all = left(&inventory, &claim("id-x", &["localnet-x", "localnet-old"], true));
+        assert_eq!(
+            all.lines(),
+            [
+                "cluster localnet-x",
+                "containers localnet-x-registry.localhost, x-db-1",
+                "networks k3d-localnet-old, localnet-x, localnet-x_default",
+                "volume localnet-x_data",
+            ]
+        );
+        // The cluster of that name is another root's now, and so is its registry.
+        assert_eq!(left(&inventory, &claim("id-z", &["localnet-y"], true)), Leftovers::default());
+        // Where an id is somebody else's too, the name must be the instance's own.
+        assert_eq!(left(&inventory, &claim("id-x", &["localnet-y"], false)), Leftovers::default());
+        assert_eq!(left(&inventory, &claim("id-x", &[], true)).lines(), ["cluster localnet-x"]);
+    }
+}

@@ -1,4 +1,4 @@
-//! What listens on the ports of instances, whoever started it: Tilt, compose, or somebody by hand.
+//! What listens on the ports of instances, whoever started it: a part, compose, or somebody by hand.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -34,7 +34,7 @@ pub struct Ask<'a> {
     pub force: bool,
     /// What brings silo here.
     pub occasion: Occasion,
-    /// Tilt, and a cluster where there is one, are about to start: they need ports of their own even where `silo.toml`
+    /// Its parts are about to start: they need ports of their own even where `silo.toml`
     /// declares none.
     pub up: bool,
     /// Ports that turned out to be others than planned: what is already bound counts.

@@ -10,10 +10,9 @@ use super::history;
 use super::project::Project;
 use super::{registry, worktree};
 use crate::core::config::profile;
-use crate::core::config::{API_PORT, ConfigFile, Settings, TILT_PORT};
+use crate::core::config::{ConfigFile, Settings};
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
 use crate::core::instance::name;
-use crate::core::leases::ports;
 use crate::core::leases::{Instance, Leases};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
@@ -74,19 +73,11 @@ pub(super) fn choose_profile<'a>(
     profile::choose(config, &request).map_err(|error| Failure::profile(&error))
 }
 
-/// The settings of a profile, with ports for Tilt and the cluster where they are about to start or ever had one.
+/// The settings of a profile, with ports for the parts where they are about to start or ever had one.
 pub(super) fn settings(config: &ConfigFile, profile: Option<&str>, up: bool, snapshot: &Snapshot) -> Settings {
     let mut settings = config.settings(profile).expect("`choose` only names profiles of the file");
     let had = |name: &str| snapshot.entry.as_ref().is_some_and(|entry| entry.ports.contains_key(name));
-    let mut implicit = |name: &str, spec| {
-        if (up || had(name)) && !settings.ports.contains_key(name) {
-            settings.ports.insert(name.to_owned(), spec);
-        }
-    };
-    implicit(TILT_PORT.0, ports::PortSpec::Default(TILT_PORT.1));
-    if settings.k3d.cluster {
-        implicit(API_PORT, ports::PortSpec::Random);
-    }
+    settings.lease_own_ports(|name| up || had(name));
     settings
 }
 

@@ -20,7 +20,7 @@ use crate::sys::{files, signals};
 /// How often a child is looked after.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a child gets to end by itself after a signal, before silo passes the signal on: the sender may have sent it
-/// to the whole process group, and a second one makes Tilt exit hard and leave orphans.
+/// to the whole process group, and a second one makes some exit hard and leave orphans.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long the output of a program that has ended is waited for; a grandchild may hold the pipes.
 const DRAIN: Duration = Duration::from_millis(500);

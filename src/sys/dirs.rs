@@ -124,9 +124,9 @@ impl Dirs {
         self.instance(root).join("up.lock")
     }
 
-    /// What a Tilt in the background prints.
-    pub fn tilt_log(&self, root: &Path) -> PathBuf {
-        self.instance(root).join("tilt.log")
+    /// What a program of an instance prints in the background.
+    pub fn log(&self, root: &Path, program: &str) -> PathBuf {
+        self.instance(root).join(format!("{program}.log"))
     }
 }
 

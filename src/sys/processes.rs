@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::clock;
+use crate::core::instance::lockfile::ProcessRecord;
+
 /// A process as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -79,7 +82,19 @@ pub fn belongs_to(process: &Process, root: &Path) -> bool {
 
 /// Every process of a name that works in a folder.
 pub fn named_in(name: &str, folder: &Path) -> Vec<Process> {
-    imp::all().into_iter().filter(|process| process.name == name && process.folder.as_deref() == Some(folder)).collect()
+    imp::named(name).into_iter().filter(|process| process.folder.as_deref() == Some(folder)).collect()
+}
+
+/// The process a lockfile records, if that very process still runs in this root: name, start and folder must agree, for a pid
+/// is used again (D14).
+pub fn recorded(record: &ProcessRecord, root: &Path) -> Option<Process> {
+    let process = look(record.pid)?;
+    let by_clock = || process.is(record.program, clock::parse(record.started_at.as_deref()?)?).then_some(());
+    match record.birth.as_deref().and_then(|birth| process.was_born(birth)) {
+        Some(same) => same.then_some(())?,
+        None => by_clock()?,
+    }
+    (process.name == record.program && process.folder.as_deref() == Some(root)).then_some(process)
 }
 
 #[cfg(target_os = "linux")]
@@ -106,9 +121,10 @@ mod imp {
         Some(Process { pid, parent: fields.get(1)?.parse().ok()?, name, started, ticks: Some(ticks), folder })
     }
 
-    pub(super) fn all() -> Vec<Process> {
+    pub(super) fn named(name: &str) -> Vec<Process> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        entries.filter_map(|entry| look(entry.file_name().to_str()?.parse().ok()?)).collect()
+        let all = entries.filter_map(|entry| look(entry.file_name().to_str()?.parse().ok()?));
+        all.filter(|process| process.name == name).collect()
     }
 
     /// A variable of a process's first environment, where this user may see it.
@@ -152,11 +168,10 @@ mod imp {
         Some(process)
     }
 
-    pub(super) fn all() -> Vec<Process> {
+    pub(super) fn named(name: &str) -> Vec<Process> {
         let mut found = rows(&["-axo", "pid=,ppid=,etime=,state=,comm="]);
-        for process in found.iter_mut().filter(|process| process.name == "tilt") {
-            process.folder = folder(process.pid);
-        }
+        found.retain(|process| process.name == name);
+        found.iter_mut().for_each(|process| process.folder = folder(process.pid));
         found
     }
 

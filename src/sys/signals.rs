@@ -1,5 +1,5 @@
 //! Signals (D13): a handler stores the number, nothing else. Nothing is blocked or ignored, for a child would
-//! inherit that and Tilt would miss Ctrl-C.
+//! inherit that and would miss Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 

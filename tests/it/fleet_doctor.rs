@@ -196,7 +196,7 @@ fn findings_are_told_in_words_and_what_was_done_too() {
         told(clinic.doctor(&app, &[]).exit(1)),
         "Problem [env-file-missing]: The env file of `app` is missing\n\
          \x20 --> $SANDBOX/projects/app/.localnet.env\n\
-         \x20 Why: compose, Tilt and scripts that read it do not find the ports\n\
+         \x20 Why: Programs that read it do not find the ports\n\
          \x20 Mend: silo env -C $SANDBOX/projects/app   (or: silo doctor --fix)\n\
          \n\
          1 problem (1 instance, 1 lease)\n"

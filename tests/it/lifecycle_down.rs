@@ -140,7 +140,7 @@ fn without_k3d_only_a_cluster_that_was_made_is_missed() {
     stage.run("up dev").success();
     clean()
         .exit(1)
-        .stderr_has("Error: `k3d` and `docker` and `kubectl` are not installed\nHint: Install k3d: https://k3d.io\n");
+        .stderr_has("Error: `k3d`, `docker` and `kubectl` are not installed\nHint: Install k3d: https://k3d.io\n");
     stage.run("down --delete-cluster --clean").success();
 }
 
@@ -186,7 +186,7 @@ fn a_pre_down_hook_that_fails_stops_nothing() {
     let before = stage.instance();
     stage.run("down --delete-cluster --clean").exit(1).stderr_has(
         "Error: The pre-down hook `exit 3` failed with exit code 3\n\
-         Hint: Nothing was stopped. Mend the hook, then run `silo down` again\n",
+         Hint: Nothing was stopped. Fix the hook, then run `silo down` again\n",
     );
     stage.story(&expect![[r#"
         k3d cluster list -o json
@@ -297,13 +297,16 @@ fn missing_tools_are_named_with_how_to_install_them() {
     let path = only.to_str().expect("it is UTF-8").to_owned();
     let run = || run_with(&stage.sandbox, &stage.app, &[("PATH", &path)], ["up", "dev"]).exit(1).stdout("");
     run().stderr(
-        "Error: `tilt` is not installed\n\
+        "Error: `k3d`, `docker`, `kubectl` and `tilt` are not installed\n\
+         Hint: Install k3d: https://k3d.io\n\
+         Hint: Install Docker: https://docs.docker.com/get-docker\n\
+         Hint: Install kubectl: https://kubernetes.io/docs/tasks/tools\n\
          Hint: Install Tilt: https://docs.tilt.dev/install.html\n\
          Hint: Ports and variables need no Tilt: `cd` with the shell hook, `silo env`, or `silo exec -- CMD`\n",
     );
     symlink(stage.sandbox.path("bin/tilt"), only.join("tilt")).expect("the sandbox is writable");
     run().stderr(
-        "Error: `k3d` and `docker` and `kubectl` are not installed\n\
+        "Error: `k3d`, `docker` and `kubectl` are not installed\n\
          Hint: Install k3d: https://k3d.io\n\
          Hint: Install Docker: https://docs.docker.com/get-docker\n\
          Hint: Install kubectl: https://kubernetes.io/docs/tasks/tools\n",

@@ -323,7 +323,7 @@ fn a_hook_that_fails_ends_it_there() {
     let stage = Stage::new("[hooks]\npre-up = [\"true\", \"exit 7\", \"echo never >>../../fakes/calls\"]\n");
     stage.run("up dev").exit(1).stderr_has(
         "Error: The pre-up hook `exit 7` failed with exit code 7\n\
-         Hint: Nothing was started; ports and env file are kept. Mend the hook, then run `silo up` again\n",
+         Hint: Nothing was started; ports and env file are kept. Fix the hook, then run `silo up` again\n",
     );
     stage.story(&expect![[""]]);
     stage.assert_cleared();

@@ -164,6 +164,9 @@ const WRONG: &[&str] = &[
     "k3d.registry.port = 1",
     "k3d.registry.host = 1",
     "registry.enabled = true",
+    "tilt = true",
+    "tilt.enabled = \"yes\"",
+    "tilt.enable = true",
     "registry.host_from_cluster_network = \"x\"",
     "registry.help = \"a\\rb\"",
     "hooks.preup = []",
@@ -292,7 +295,7 @@ enum Change {
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
-    let keys = "version|prefix|output|ports|hosts|urls|k3d|hooks|profiles|registry|gates|append|enabled|args|pre-up|help|p|\
+    let keys = "version|prefix|output|ports|hosts|urls|k3d|tilt|hooks|profiles|registry|gates|append|enabled|args|pre-up|help|p|\
                 host|A|TILT_HOST|PATH|LD_X|A-B|1A|name|SILO_X|K3D_REGISTRY_PORT|silo|kubectl|-x|[.]x|unknown";
     let texts = "|[.]|random|x|\\$\\{name\\}|\\$\\{NOPE\\}|\\$\\{|\\$\\$\\{x|\\$|a\\nb|/abs|[.][.]/x|a/[.][.]/b|a/|[.]git/x|\
                  x/silo[.]toml|UP|-x|x-|env|cluster|clusters| |[$a{}A]{1,8}|a{33}";

@@ -138,6 +138,8 @@ struct Config {
     urls: Option<Urls>,
     /// The instance's own k3d cluster.
     k3d: Option<K3d>,
+    /// Whether Tilt runs the project.
+    tilt: Option<Tilt>,
     /// Commands around start and stop.
     hooks: Option<Hooks>,
     /// Named overlays.
@@ -161,6 +163,8 @@ struct Profile {
     urls: Option<Urls>,
     /// What differs about the cluster.
     k3d: Option<K3d>,
+    /// What differs about Tilt.
+    tilt: Option<Tilt>,
     /// Lists of lifecycle hooks in place of the base's.
     hooks: Option<Hooks>,
     /// What comes behind the base's lists.
@@ -201,6 +205,15 @@ struct K3d {
     args: Option<Arguments>,
     /// The image registry beside the cluster.
     registry: Option<K3dRegistry>,
+}
+
+/// Whether Tilt runs the project.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+struct Tilt {
+    /// Whether `silo up` starts Tilt; without it, when there is a Tiltfile or no other part.
+    enabled: Option<bool>,
 }
 
 /// The image registry beside the cluster.

@@ -1,34 +1,34 @@
-//! What the project's Tiltfile and compose files fix for every instance: read, never run.
+//! What the project's compose files fix for every instance, and what its parts' own files say: read, never run.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::config::OWN_PORTS;
 use crate::core::formats::compose::{self, Fixed, HostPort, Kind, NAMES, OVERRIDES, Scan, Used};
 use crate::core::formats::dotenv;
-use crate::core::formats::tiltfile;
 use crate::core::instance::vars;
 use crate::core::leases::ports::PortSpec;
-use crate::failure::{Failure, quoted};
+use crate::failure::quoted;
+use crate::parts;
+use crate::parts::finding::Finding;
+use crate::parts::unread;
 use crate::sys::files;
 
-/// Largest file that is read, in bytes, and the most files.
-const LIMITS: (u64, usize) = (1024 * 1024, 64);
-
-/// What comes of a file that cannot be understood.
-const UNREAD: &str = "What it fixes for every instance could not be looked for";
+/// The most files that are read.
+const MOST: usize = 64;
 
 /// Everything about the files of the project here.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let Some(here) = &scene.here else { return Vec::new() };
-    let (mut found, named) = tiltfiles(&here.root.join("Tiltfile"));
+    let scans: Vec<_> = parts::ALL.iter().map(|part| part.scan(&here.root)).collect();
+    let named: Vec<PathBuf> = scans.iter().flat_map(|scan| scan.compose_files.clone()).collect();
+    let mut found: Vec<Finding> = scans.into_iter().flat_map(|scan| scan.found).collect();
     let usual = NAMES.iter().chain(&OVERRIDES).map(|name| here.root.join(name)).filter(|path| files::exists(path));
     let (mut seen, mut used, mut open) = (BTreeSet::new(), Used::new(), Vec::new());
     let known = known(scene, &here.root);
     let mut scanned = Vec::new();
-    for path in usual.chain(named).take(LIMITS.1) {
+    for path in usual.chain(named).take(MOST) {
         if seen.insert(files::canonical(&path).unwrap_or_else(|_| path.clone())) {
             let scan = scan(&path).map(|scan| {
                 let lines = scan.used.iter().filter_map(|(name, line)| Some((name, (*line)?)));
@@ -57,7 +57,7 @@ fn known(scene: &Scene, root: &Path) -> impl Fn(&str) -> bool {
     let own = names(scene);
     // With a `silo.toml` that cannot be read nothing is known of what it declares.
     let is_read = scene.settings().is_some();
-    let text = text(&root.join(".env")).unwrap_or_default();
+    let text = unread::text(&root.join(".env")).unwrap_or_default();
     let outside = scene.outside.clone();
     move |name| {
         !is_read || own.contains_key(name) || outside.get(name).is_some() || dotenv::names(&text).any(|set| set == name)
@@ -70,52 +70,6 @@ fn unset(path: &Path, name: &str, line: usize) -> Finding {
         .at_line(path, line)
         .why("docker compose takes it for empty, and the port is left to chance")
         .mend("Declare it below [ports] in silo.toml; the names silo sets already: silo diff")
-}
-
-/// The Tiltfile and those it loads: findings, and the compose files they name.
-fn tiltfiles(first: &Path) -> (Vec<Finding>, Vec<PathBuf>) {
-    let (mut found, mut named) = (Vec::new(), Vec::new());
-    let mut seen = BTreeSet::new();
-    let mut waiting = VecDeque::from([first.to_path_buf()]);
-    while let Some(path) = waiting.pop_front() {
-        let Some(canonical) = files::canonical(&path).ok().filter(|canonical| !seen.contains(canonical)) else {
-            continue;
-        };
-        if seen.len() == LIMITS.1 {
-            break;
-        }
-        seen.insert(canonical);
-        let scan = match text(&path) {
-            Ok(text) => tiltfile::scan(&text),
-            Err(failure) => {
-                found.push(unread("tiltfile-unreadable", failure, &path));
-                continue;
-            }
-        };
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        found.extend(scan.bare.iter().map(|line| {
-            Finding::problem("compose-bare", "`docker_compose()` does not get this instance's project name")
-                .at_line(&path, *line)
-                .why("Tilt ignores COMPOSE_PROJECT_NAME and names the project after the folder, so that instances share containers and volumes")
-                .mend("silo init --tilt, then load('./tilt-extensions/silo/docker_compose/Tiltfile', 'silo_docker_compose') and call that")
-        }));
-        // As people would name it: `./` in the middle says nothing.
-        let below = |name: &String| folder.join(name).components().collect::<PathBuf>();
-        named.extend(scan.compose_files.iter().map(below));
-        waiting.extend(scan.loads.iter().map(below));
-    }
-    (found, named)
-}
-
-/// What a file holds; nothing where there is none.
-fn text(path: &Path) -> Result<String, Failure> {
-    let bytes = files::read(path, LIMITS.0)?.map(|content| content.bytes).unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// A file that is there and cannot be looked into.
-fn unread(id: &'static str, failure: Failure, path: &Path) -> Finding {
-    Finding::note(id, failure.what).at(path).why(UNREAD).mend(format!("ls -lLd {}", quoted(path)))
 }
 
 /// The names silo knows, with the defaults of the ports that `silo.toml` declares; what silo leases for itself has none that a
@@ -136,11 +90,11 @@ pub(super) fn names(scene: &Scene) -> BTreeMap<String, Option<u16>> {
 }
 
 fn scan(path: &Path) -> Result<Scan, Box<Finding>> {
-    let text = text(path).map_err(|failure| unread("compose-unreadable", failure, path))?;
+    let text = unread::text(path).map_err(|failure| unread::finding("compose-unreadable", failure, path))?;
     compose::scan(&text).map_err(|unreadable| {
         Finding::note("compose-unreadable", format!("The compose file is not YAML: {}", unreadable.why))
             .at_line(path, unreadable.line)
-            .why(UNREAD)
+            .why(unread::WHY)
             .mend(format!("docker compose -f {} config --quiet", quoted(path)))
             .into()
     })

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::compose;
-use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::formats::dotenv::{self, Fixed, NAMES, RC, Shared};
 use crate::core::instance::envfile;
+use crate::parts::finding::Finding;
 use crate::sys::files;
 
 /// Largest file that is read, in bytes.

@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::init;
-use super::finding::{Fix, Outcome};
 use super::root;
-use crate::backend::tilt;
 use crate::core::instance::lockfile::FILE_NAME;
 use crate::core::text::digest;
 use crate::core::text::source::counted;
 use crate::failure::{Failure, shown};
 use crate::parts::context::Context;
+use crate::parts::finding::{Fix, Outcome};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::instances::{self};
 use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::store::registry;
 use crate::sys::files;
 use crate::sys::lock::Wait;
+use crate::sys::processes;
 
 /// How long each act waits for the registry.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -59,10 +59,11 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
                 None => return Ok(Outcome::Failed("it is out of reach now, and stays where it is".to_owned())),
             }
         }
-        Fix::ForgetTilt(root, pid) => {
+        Fix::ForgetProcess(root, pid) => {
             instances::note(&context.dirs, &project(root)?, &wait, |state| {
-                if state.tilt_pid == Some(*pid) && tilt::running(state, root).is_none() {
-                    state.forget_tilt();
+                let record = state.process().filter(|record| record.pid == *pid);
+                if record.is_some_and(|record| processes::recorded(&record, root).is_none()) {
+                    state.record(None);
                 }
             })?;
             "the lockfile no longer names it".to_owned()

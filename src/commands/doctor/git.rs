@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::finding::{Finding, Fix};
 use super::scene::{Here, Scene};
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::instance::lockfile::FILE_NAME;
 use crate::core::shell::environment::Environment;
 use crate::failure::quoted;
 use crate::parts::context::copy_line;
+use crate::parts::finding::{Finding, Fix};
 use crate::store::project::CONFIG_NAME;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::files;

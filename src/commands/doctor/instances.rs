@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::finding::Finding;
 use super::git;
 use super::root::{self, Root};
 use super::scene::{Here, Scene};
@@ -12,6 +11,7 @@ use crate::core::leases::Leases;
 use crate::core::text::digest;
 use crate::core::text::source::counted;
 use crate::failure::quoted;
+use crate::parts::finding::Finding;
 use crate::store::{history, registry, trust};
 use crate::sys::dirs::GATES;
 use crate::sys::{files, together, unfinished};

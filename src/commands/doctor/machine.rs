@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::instance::resolve::{self, Resolved};
+use crate::parts::finding::Finding;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::files;
 

@@ -3,7 +3,6 @@
 
 mod compose;
 mod dotenv;
-mod finding;
 mod fix;
 mod git;
 mod instances;
@@ -24,9 +23,9 @@ use crate::core::text::columns::{Cell, Tone};
 use crate::core::text::source::counted;
 use crate::failure::{Failure, code};
 use crate::parts::context::Context;
+use crate::parts::finding::{Finding, Fix, Outcome, Severity};
 use crate::store::project::Project;
 use crate::sys::together;
-use finding::{Finding, Fix, Outcome, Severity};
 use scene::Scene;
 
 /// How long everything outside silo's own files may take.

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::instance::identity::{K3dParts, identity};
 use crate::core::leases::ports::Probe;
 use crate::failure::quoted;
+use crate::parts::finding::Finding;
 use crate::parts::holder::foreign;
 use crate::sys::{files, listeners, net, together};
 

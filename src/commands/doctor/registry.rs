@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::finding::{Finding, Fix};
 use crate::core::leases::Leases;
 use crate::core::text::digest;
 use crate::failure::{quoted, shown};
+use crate::parts::finding::{Finding, Fix};
 use crate::store::registry;
 use crate::sys::dirs::Dirs;
 use crate::sys::{files, lock};

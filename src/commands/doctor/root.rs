@@ -1,16 +1,17 @@
-//! One root: whether it is there, whether all that is stored of its instance agrees, and whether the Tilt its lockfile names
+//! One root: whether it is there, whether all that is stored of its instance agrees, and whether what its lockfile names
 //! is one.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::finding::{Finding, Fix};
-use crate::backend::tilt;
 use crate::core::config::{ConfigFile, DEFAULT_OUTPUT};
 use crate::core::instance::lockfile::{FILE_NAME, Lockfile, LockfileError};
 use crate::core::instance::trust::Trust;
 use crate::failure::{Failure, quoted, shown};
+use crate::parts;
+use crate::parts::finding::{Finding, Fix};
 use crate::parts::look::{self, State};
+use crate::parts::part::Checked;
 use crate::store::agreement::{self, Drift, Judged};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{history, registry, trust};
@@ -67,8 +68,15 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
         return found;
     }
     found.extend(disagreement(dirs, root, &project, &config, trust));
-    found.extend(stale_tilt(dirs, &project));
-    found.extend(root.is_here.then(|| strange_tilt(&project)).flatten());
+    let state = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
+    let subject = Checked {
+        root: &project.root,
+        lockfile: &project.lockfile_path(),
+        state: state.as_ref(),
+        is_starting: lock::holder(&dirs.up_lock(&project.root)).is_some(),
+        is_here: root.is_here,
+    };
+    found.extend(parts::ALL.iter().flat_map(|part| part.check(&subject)));
     found
 }
 
@@ -266,7 +274,7 @@ fn told(drift: &Drift, root: &Root, env_file: &Path) -> Finding {
             .why("It is the project's own memory: from it a lost registry is made again, and a moved folder known"),
         Drift::NoEnvFile => Finding::problem("env-file-missing", format!("The env file of {name} is missing"))
             .at(env_file)
-            .why("compose, Tilt and scripts that read it do not find the ports"),
+            .why("Programs that read it do not find the ports"),
         Drift::Stale { records, difference } => {
             let records = records.join(", ");
             let what = match difference {
@@ -286,32 +294,6 @@ fn told(drift: &Drift, root: &Root, env_file: &Path) -> Finding {
             .at(&root.path)
             .why("If the registry were lost, this root would not be asked for its lockfile"),
     }
-}
-
-fn stale_tilt(dirs: &Dirs, project: &Project) -> Option<Finding> {
-    let state = project.lockfile().ok()??.0.instance;
-    let pid = state.tilt_pid?;
-    if tilt::running(&state, &project.root).is_some() || lock::holder(&dirs.up_lock(&project.root)).is_some() {
-        return None;
-    }
-    let finding =
-        Finding::problem("tilt-pid-stale", format!("The lockfile names a Tilt (pid {pid}) that does not run"))
-            .at(&project.lockfile_path())
-            .why("It ended without silo, as by `kill -9` or a restart; older tools believe the number")
-            .mend(format!("silo down -C {}", quoted(&project.root)))
-            .fix(Fix::ForgetTilt(project.root.clone(), pid));
-    Some(finding)
-}
-
-/// A Tilt that silo did not start and that works here.
-fn strange_tilt(project: &Project) -> Option<Finding> {
-    let state = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
-    let known = state.and_then(|state| tilt::running(&state, &project.root));
-    let process = tilt::outside(known.as_ref(), &project.root)?;
-    let finding =
-        Finding::problem("tilt-outside", format!("A Tilt that silo did not start runs here (pid {})", process.pid));
-    let finding = finding.at(&project.root).why("`silo up` refuses beside it: both would act on the same resources");
-    Some(finding.mend(format!("kill {}", process.pid)))
 }
 
 /// The instance's name, or its root's last part where it has none yet.

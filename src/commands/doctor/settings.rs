@@ -1,7 +1,7 @@
 //! The user's settings: whether they can be read. Everything else is looked at with the defaults where they cannot.
 
-use super::finding::Finding;
 use crate::failure::quoted;
+use crate::parts::finding::Finding;
 use crate::store::settings;
 use crate::sys::dirs::Dirs;
 use crate::sys::files;

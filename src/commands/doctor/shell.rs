@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::finding::Finding;
 use super::scene::Scene;
 use crate::core::shell::startfile;
 use crate::core::shell::{MARK, Mark, Shell};
+use crate::parts::finding::Finding;
 use crate::sys::files;
 use crate::sys::processes::{self, Process};
 

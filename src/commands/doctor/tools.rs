@@ -1,56 +1,22 @@
-//! Tilt, k3d, Docker and kubectl: installed, new enough, and awake. Asked side by side, past every gate, with limits.
+//! The tools of every part: installed, new enough, and awake. Asked side by side, past every gate, with limits.
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::finding::Finding;
 use super::scene::Scene;
-use crate::backend::{docker, k3d, kubectl, tilt};
 use crate::core::formats::compose;
 use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
+use crate::parts;
+use crate::parts::finding::Finding;
+use crate::parts::part::{Part, Tool};
 use crate::sys::cmd::{self, Cmd};
 use crate::sys::{files, together};
 
 /// How long each may take.
 const LIMIT: Duration = Duration::from_secs(3);
-
-/// A program silo uses.
-#[derive(Debug, Clone, Copy)]
-struct Tool {
-    name: &'static str,
-    install: &'static str,
-    /// How it tells its version; nothing of it asks a server or a cluster.
-    arguments: &'static [&'static str],
-    /// The oldest version silo works with, and why.
-    least: Option<(Version, &'static str)>,
-}
-
-const TOOLS: [Tool; 4] = [
-    Tool {
-        name: "tilt",
-        install: tilt::INSTALL,
-        arguments: &["version"],
-        // project_name came with 0.30, --timeout with 0.31.
-        least: Some((Version(0, 31, 0), "`silo ci --timeout` and compose projects with a name of their own need it")),
-    },
-    Tool {
-        name: "k3d",
-        install: k3d::INSTALL,
-        arguments: &["version"],
-        // The loopback address in --registry-create, and the states of nodes in the JSON.
-        least: Some((Version(5, 0, 0), "Older ones put no image registry on loopback and answer in another shape")),
-    },
-    Tool {
-        name: "docker",
-        install: docker::INSTALL,
-        arguments: &["version", "--format", "{{json .}}"],
-        least: Some((Version(20, 10, 5), "k3d 5 makes no working cluster with older ones")),
-    },
-    Tool { name: "kubectl", install: kubectl::INSTALL, arguments: &["version", "--client", "-o", "json"], least: None },
-];
 
 /// What a program answered.
 enum Answer {
@@ -64,11 +30,17 @@ enum Answer {
 /// Everything about the tools.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let environment = scene.outside.clone();
+    let mut tools: Vec<Tool> = Vec::new();
+    for tool in parts::ALL.iter().rev().flat_map(|part| part.tools()) {
+        if tools.iter().all(|other| other.name != tool.name) {
+            tools.push(*tool);
+        }
+    }
     // The limit of each is a little shorter, so that a slow one is told from none.
-    let answers = together::ask(TOOLS.to_vec(), LIMIT + Duration::from_secs(1), move |tool| ask(tool, &environment));
+    let answers = together::ask(tools.clone(), LIMIT + Duration::from_secs(1), move |tool| ask(tool, &environment));
     let mut found = Vec::new();
     let mut spare = Vec::new();
-    for (tool, answer) in TOOLS.iter().zip(answers) {
+    for (tool, answer) in tools.iter().zip(answers) {
         let needed = is_needed(scene, tool.name);
         match answer.unwrap_or_else(|| Answer::Silent("it did not answer in time".to_owned())) {
             Answer::Missing if needed => found.push(
@@ -91,7 +63,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         let names: Vec<String> = spare.iter().map(|tool| format!("`{}`", tool.name)).collect();
         found.push(
             Finding::note("tools-missing", format!("Not installed, and not asked for so far: {}", names.join(", ")))
-                .why("`silo up` needs Tilt, and with `[k3d]` the others")
+                .why("`silo up` needs the tools of each part that a project declares")
                 .mend(spare.iter().map(|tool| tool.install).collect::<Vec<_>>().join("; ")),
         );
     }
@@ -100,22 +72,23 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
 
 /// Whether the project here or any instance needs a tool.
 fn is_needed(scene: &Scene, tool: &str) -> bool {
-    let here = |names: &[&str]| {
-        let root = scene.here.as_ref().map(|here| &here.root);
-        root.is_some_and(|root| names.iter().any(|name| files::is_file(&root.join(name))))
+    let Some(here) = &scene.here else { return scene.wants_cluster() };
+    let settings = scene.settings();
+    let declares = |part: &&dyn Part| {
+        settings.as_ref().is_some_and(|settings| {
+            part.tools().iter().any(|own| own.name == tool)
+                && part.is_declared(settings, &here.root)
+                && !part.lacks_files(settings, &here.root)
+        })
     };
-    scene.wants_cluster()
-        || match tool {
-            "tilt" => here(&["Tiltfile"]),
-            "docker" => here(&compose::NAMES),
-            _ => false,
-        }
+    let has_compose = || compose::NAMES.iter().any(|name| files::is_file(&here.root.join(name)));
+    scene.wants_cluster() || parts::ALL.iter().any(declares) || tool == "docker" && has_compose()
 }
 
 fn ask(tool: &Tool, environment: &Environment) -> Answer {
     let Some(path) = cmd::find(tool.name, environment) else { return Answer::Missing };
     let Some(program) = path.to_str() else { return Answer::Silent("its path is not UTF-8".to_owned()) };
-    let arguments = tool.arguments.iter().map(Into::into).collect();
+    let arguments = tool.version.iter().map(Into::into).collect();
     let cmd = Cmd { program, arguments, environment, folder: Path::new("/") };
     match cmd.capture(LIMIT) {
         Err(failure) => Answer::Silent(failure.what),

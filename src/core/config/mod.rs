@@ -3,6 +3,7 @@
 //! [`parse`] reads and checks the whole file, every profile included; [`ConfigFile::settings`] is what one profile means.
 
 mod check;
+pub mod gate;
 pub(in crate::core) mod model;
 mod problem;
 pub mod profile;

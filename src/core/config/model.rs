@@ -83,6 +83,8 @@ pub struct Layer {
     pub urls: IndexMap<String, Text>,
     /// `[k3d]`.
     pub k3d: K3dLayer,
+    /// `[tilt] enabled`.
+    pub tilt: Option<bool>,
     /// `[hooks]`.
     pub hooks: Hooks,
     /// `[registry]`, for clusters that are not k3d's.
@@ -139,6 +141,8 @@ pub struct Settings {
     pub urls: IndexMap<String, Text>,
     /// Whether the instance has a cluster, and an image registry.
     pub k3d: K3dParts,
+    /// Whether `[tilt]` declares Tilt; `None` leaves it to the Tiltfile (D21).
+    pub tilt: Option<bool>,
     /// Arguments for `k3d cluster create`, templates.
     pub k3d_args: Vec<Text>,
     /// How the image registry is announced.
@@ -149,6 +153,20 @@ pub struct Settings {
     pub registry: Advertisement,
     /// What each gated tool needs, defaults included (D17).
     pub gates: IndexMap<String, Gate>,
+}
+
+impl Settings {
+    /// Leases the ports of what silo starts itself: Tilt's, and the API server's where there is a cluster. `wanted` tells for
+    /// which of them that is asked (D107).
+    pub fn lease_own_ports(&mut self, wanted: impl Fn(&str) -> bool) {
+        let tilt = (self.tilt != Some(false)).then_some((TILT_PORT.0, PortSpec::Default(TILT_PORT.1)));
+        let cluster = self.k3d.cluster.then_some((API_PORT, PortSpec::Random));
+        for (name, spec) in tilt.into_iter().chain(cluster) {
+            if wanted(name) && !self.ports.contains_key(name) {
+                self.ports.insert(name.to_owned(), spec);
+            }
+        }
+    }
 }
 
 /// Whether a text can name a profile: letters, digits, `-`, `_` and `.`, no dash first, at most 100 characters.

@@ -88,6 +88,7 @@ impl ConfigFile {
             hosts: merged.hosts.unwrap_or_else(default_hosts),
             urls: merged.urls,
             k3d,
+            tilt: merged.tilt,
             k3d_args: merged.k3d.args.unwrap_or_default(),
             k3d_registry: merged.k3d.registry,
             hooks: merged.hooks,
@@ -121,6 +122,7 @@ pub fn merge(base: &Layer, profile: &Profile) -> Layer {
     if let Some(hosts) = &over.hosts {
         merged.hosts.get_or_insert_with(default_hosts).extend(hosts.clone());
     }
+    replace(&mut merged.tilt, over.tilt.as_ref());
     replace(&mut merged.k3d.enabled, over.k3d.enabled.as_ref());
     replace(&mut merged.k3d.args, over.k3d.args.as_ref());
     replace(&mut merged.k3d.registry_enabled, over.k3d.registry_enabled.as_ref());

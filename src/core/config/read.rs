@@ -14,8 +14,8 @@ use crate::core::leases::ports::PortSpec;
 use crate::core::shell::varname;
 
 const TOP: &[&str] =
-    &["version", "prefix", "output", "ports", "hosts", "urls", "k3d", "hooks", "profiles", "registry", "gates"];
-const PROFILE: &[&str] = &["ports", "hosts", "urls", "k3d", "hooks", "append", "registry"];
+    &["version", "prefix", "output", "ports", "hosts", "urls", "k3d", "tilt", "hooks", "profiles", "registry", "gates"];
+const PROFILE: &[&str] = &["ports", "hosts", "urls", "k3d", "tilt", "hooks", "append", "registry"];
 const HOOKS: &[&str] = &["pre-up", "post-up", "pre-down", "post-down"];
 const REGISTRY: &[&str] = &["advertise", "host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"];
 const K3D_REGISTRY: &[&str] =
@@ -85,6 +85,10 @@ fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
             .table("urls")?
             .map_or_else(|| Ok(IndexMap::new()), |urls| named(&urls, |entry| entry.value.text()))?,
         k3d: table.table("k3d")?.map_or_else(|| Ok(K3dLayer::default()), |k3d| self::k3d(&k3d))?,
+        tilt: match table.table("tilt")? {
+            Some(tilt) => tilt.only(&["enabled"]).and_then(|()| tilt.boolean("enabled"))?,
+            None => None,
+        },
         hooks: table.table("hooks")?.map_or_else(|| Ok(Hooks::default()), |hooks| self::hooks(&hooks))?,
         registry: table.table("registry")?.map_or_else(
             || Ok(Advertisement::default()),

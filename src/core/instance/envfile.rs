@@ -1,5 +1,5 @@
-//! The env file (docs/lockfile.md), readable alike by `sh`, docker compose and, where values are bare, Tilt's
-//! dotenv extension, which strips no quotes (D9).
+//! The env file (docs/lockfile.md), readable alike by `sh`, docker compose and, where values are bare, by readers
+//! that strip no quotes (D9).
 
 use crate::core::instance::vars::Vars;
 

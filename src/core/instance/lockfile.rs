@@ -12,6 +12,9 @@ use crate::core::shell::varname;
 /// The file's name, in the project's root.
 pub const FILE_NAME: &str = ".silo.lock";
 
+/// The name of Tilt's processes.
+pub const TILT: &str = "tilt";
+
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,10 +66,32 @@ pub struct InstanceState {
     pub extra: Map<String, Value>,
 }
 
+/// A process that silo started and left running, as the lockfile records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessRecord {
+    /// The name such a process has.
+    pub program: &'static str,
+    /// Its process id.
+    pub pid: u32,
+    /// When it was started, RFC 3339.
+    pub started_at: Option<String>,
+    /// The process as no clock changes it, where the system tells.
+    pub birth: Option<String>,
+}
+
 impl InstanceState {
-    /// Takes out all that tells of a Tilt: none runs.
-    pub fn forget_tilt(&mut self) {
-        (self.tilt_pid, self.tilt_started_at, self.tilt_birth) = (None, None, None);
+    /// The process that is recorded: Tilt's, the only one whose start this file keeps.
+    pub fn process(&self) -> Option<ProcessRecord> {
+        let (started_at, birth) = (self.tilt_started_at.clone(), self.tilt_birth.clone());
+        self.tilt_pid.map(|pid| ProcessRecord { program: TILT, pid, started_at, birth })
+    }
+
+    /// Records a process, or that none runs.
+    pub fn record(&mut self, process: Option<ProcessRecord>) {
+        (self.tilt_pid, self.tilt_started_at, self.tilt_birth) = match process {
+            Some(process) => (Some(process.pid), process.started_at, process.birth),
+            None => (None, None, None),
+        };
     }
 }
 

@@ -2,7 +2,6 @@
 
 pub mod branch;
 pub mod envfile;
-pub mod gate;
 pub mod identity;
 pub mod lockfile;
 pub mod name;

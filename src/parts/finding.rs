@@ -9,7 +9,7 @@ use crate::failure::shown;
 
 /// How much it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
+pub enum Severity {
     /// Something is wrong; the exit code is 1 while it stays.
     Problem,
     /// Good to know.
@@ -18,7 +18,7 @@ pub(super) enum Severity {
 
 /// What `--fix` can do about it: nothing here takes anything away that is not kept elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fix {
+pub enum Fix {
     /// Put the registry aside, and make it again.
     Repair,
     /// Write the registry anew as it is understood: a plain file, private, each entry with its own id.
@@ -29,8 +29,8 @@ pub(super) enum Fix {
     Settle(PathBuf),
     /// Put an unreadable lockfile of a root aside.
     PutAside(PathBuf),
-    /// Let the lockfile of a root forget this Tilt.
-    ForgetTilt(PathBuf, u32),
+    /// Let the lockfile of a root forget this process.
+    ForgetProcess(PathBuf, u32),
     /// Remove what a writer that was killed left.
     Remove(PathBuf),
     /// Add lines for these files to the `.gitignore` of a root.
@@ -39,7 +39,7 @@ pub(super) enum Fix {
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// Nobody tried.
     Open,
     /// It was mended, as told.
@@ -50,64 +50,70 @@ pub(super) enum Outcome {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
+pub struct Finding {
     /// Its kind, for scripts and the documentation.
-    pub(super) id: &'static str,
+    pub id: &'static str,
     /// How much it matters.
-    pub(super) severity: Severity,
+    pub severity: Severity,
     /// What is the matter, with names and values.
-    pub(super) what: String,
+    pub what: String,
     /// The file, and the line in it.
-    pub(super) place: Option<String>,
+    pub place: Option<String>,
     /// What comes of it.
-    pub(super) why: &'static str,
+    pub why: &'static str,
     /// A command to type, or what to write instead.
-    pub(super) mend: String,
+    pub mend: String,
     /// What `--fix` does.
-    pub(super) fix: Option<Fix>,
+    pub fix: Option<Fix>,
     /// What became of it.
-    pub(super) outcome: Outcome,
+    pub outcome: Outcome,
 }
 
 impl Finding {
     /// Something that is wrong.
-    pub(super) fn problem(id: &'static str, what: impl Into<String>) -> Self {
+    pub fn problem(id: &'static str, what: impl Into<String>) -> Self {
         let (place, fix, outcome) = (None, None, Outcome::Open);
         Self { id, severity: Severity::Problem, what: what.into(), place, why: "", mend: String::new(), fix, outcome }
     }
 
     /// Something good to know.
-    pub(super) fn note(id: &'static str, what: impl Into<String>) -> Self {
+    pub fn note(id: &'static str, what: impl Into<String>) -> Self {
         Self { severity: Severity::Note, ..Self::problem(id, what) }
     }
 
     /// The same, as a problem only where that holds.
-    pub(super) fn only_if(self, problem: bool) -> Self {
+    #[must_use]
+    pub fn only_if(self, problem: bool) -> Self {
         Self { severity: if problem { Severity::Problem } else { Severity::Note }, ..self }
     }
 
     /// In this file.
-    pub(super) fn at(self, path: &Path) -> Self {
+    #[must_use]
+    pub fn at(self, path: &Path) -> Self {
         Self { place: Some(shown(path)), ..self }
     }
 
     /// On this line of a file.
-    pub(super) fn at_line(self, path: &Path, line: usize) -> Self {
+    #[must_use]
+    pub fn at_line(self, path: &Path, line: usize) -> Self {
         Self { place: Some(format!("{}:{line}", shown(path))), ..self }
     }
 
     /// What comes of it.
-    pub(super) fn why(self, why: &'static str) -> Self {
+    #[must_use]
+    pub fn why(self, why: &'static str) -> Self {
         Self { why, ..self }
     }
 
     /// What mends it.
-    pub(super) fn mend(self, mend: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn mend(self, mend: impl Into<String>) -> Self {
         Self { mend: mend.into(), ..self }
     }
 
     /// In a file, at the line of a failure's place where it has one.
-    pub(super) fn at_failure(self, file: &Path, place: Option<&str>) -> Self {
+    #[must_use]
+    pub fn at_failure(self, file: &Path, place: Option<&str>) -> Self {
         // A place is `FILE:LINE:COLUMN` or `FILE:LINE`.
         let mut numbers =
             place.into_iter().flat_map(|place| place.rsplit(':').map_while(|word| word.parse().ok()).take(2));
@@ -118,22 +124,23 @@ impl Finding {
     }
 
     /// What `--fix` does.
-    pub(super) fn fix(self, fix: Fix) -> Self {
+    #[must_use]
+    pub fn fix(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
     }
 
     /// Whether both are the same matter, whatever became of it.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         (self.id, &self.what, &self.place) == (other.id, &other.what, &other.place)
     }
 
     /// Whether it was mended.
-    pub(super) fn is_fixed(&self) -> bool {
+    pub fn is_fixed(&self) -> bool {
         matches!(self.outcome, Outcome::Done(_))
     }
 
     /// For programs.
-    pub(super) fn object(&self) -> Value {
+    pub fn object(&self) -> Value {
         let (done, failed) = match &self.outcome {
             Outcome::Open => (None, None),
             Outcome::Done(text) => (Some(text), None),
@@ -154,7 +161,7 @@ impl Finding {
     }
 
     /// For people.
-    pub(super) fn lines(&self) -> Vec<Vec<Cell>> {
+    pub fn lines(&self) -> Vec<Vec<Cell>> {
         let (word, tone) = match (self.severity, self.is_fixed()) {
             (_, true) => ("Fixed", Tone::Good),
             (Severity::Problem, _) => ("Problem", Tone::Bad),

@@ -1,128 +1,60 @@
 //! The cluster of `silo up`: one that runs, its image registry, its kubeconfig, and the word of where the registry is.
 //! What is there already is used; what is half there is mended.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::context::Context;
-use crate::backend::docker::{self, Docker};
+use super::super::context::Context;
+use super::super::scope::{Scope, Site};
+use super::names::Names;
+use crate::backend::docker::Docker;
 use crate::backend::k3d::{self, Cluster, K3d, Plan, Standing};
 use crate::backend::kubectl::{self, Hosting};
-use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Settings};
+use crate::core::config::{API_PORT, REGISTRY_PORT, Settings};
 use crate::core::instance::template;
-use crate::core::instance::vars::Vars;
-use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::failure::{Failure, shown_from};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::history;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
-use crate::sys::cmd;
 use crate::sys::lock::{self, Wait};
 
 /// Creates race on k3d's own helper container, so they wait for each other this long: for two that fetch images (D114).
 const TURN: Duration = k3d::CREATE.saturating_mul(2);
 
-/// The instance's cluster, by the names it was given.
-pub struct Names {
-    /// Of the cluster, without `k3d-`.
-    pub cluster: String,
-    /// Of its image registry, without a port.
-    pub registry: Option<String>,
-    /// Its kubeconfig.
-    pub kubeconfig: PathBuf,
-}
-
-impl Names {
-    /// The names in an instance's vars; none without a cluster.
-    pub fn of(vars: &Vars) -> Option<Self> {
-        let registry = vars.get("K3D_REGISTRY_NAME").and_then(|name| name.split(':').next()).map(str::to_owned);
-        Some(Self {
-            cluster: vars.get("K3D_CLUSTER_NAME")?.to_owned(),
-            registry,
-            kubeconfig: vars.get("KUBECONFIG")?.into(),
-        })
-    }
-}
-
-/// Makes sure the tools for a cluster are installed.
-///
-/// # Errors
-/// A [`Failure`] that names what is missing and how to install it.
-pub fn require(environment: &Environment) -> Result<(), Failure> {
-    let tools = [("k3d", k3d::INSTALL), ("docker", docker::INSTALL), ("kubectl", kubectl::INSTALL)];
-    let missing: Vec<_> = tools.iter().filter(|(tool, _)| cmd::find(tool, environment).is_none()).collect();
-    let Some(((first, _), more)) = missing.split_first() else { return Ok(()) };
-    let what = more.iter().fold(format!("`{first}`"), |what, (tool, _)| format!("{what} and `{tool}`"));
-    let verb = if more.is_empty() { "is" } else { "are" };
-    let failure = Failure::new(format!("{what} {verb} not installed"));
-    Err(missing.iter().fold(failure, |failure, (_, hint)| failure.hint(*hint)))
-}
-
-/// Brings the cluster up; the settled instance may change, when the image registry turns out to have another port.
-///
-/// # Errors
-/// A [`Failure`] when a tool fails, or the cluster is somebody else's.
-pub fn bring_up(
-    context: &Context,
-    project: &Project,
-    config: &ConfigFile,
-    settings: &Settings,
-    settled: Settled,
-    environment: &Environment,
-) -> Result<Settled, Failure> {
-    let Some(names) = Names::of(&settled.vars) else {
-        outside(context, project, settings, environment)?;
-        return Ok(settled);
-    };
-    let k3d = K3d::new(environment, &project.root);
+/// Brings the cluster up; the settled instance changes when the image registry turns out to have another port.
+pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
+    let Some(names) = Names::of(&site.settled.vars) else { return Ok(()) };
+    let Scope { context, project, settings, .. } = site.scope;
+    let environment = site.environment.clone();
+    let k3d = K3d::new(&environment, &project.root);
     K3d::require_own_kubeconfig(&names.cluster, &names.kubeconfig)?;
     let turn = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
     let busy = |holder| Failure::new(format!("Another instance makes its cluster{holder}, and does not end"));
     let made =
         lock::hold(&context.dirs.state.join("k3d.lock"), "another instance to make its cluster", &turn, busy, || {
-            Site { context, project, settings, settled: &settled, names: &names, k3d: &k3d }.run()
+            Making { context, project, settings, settled: &site.settled, names: &names, k3d: &k3d }.run()
         })?;
     if made {
         context.note(project, |state| state.k3d_cluster_created = true)?;
     }
-    let settled = match (&names.registry, settings.k3d.registry) {
-        (Some(registry), true) => with_real_port(context, project, config, settled, registry, &k3d)?,
-        _ => settled,
-    };
+    if let (Some(registry), true) = (&names.registry, settings.k3d.registry) {
+        with_real_port(site, registry, &k3d)?;
+    }
     context.ui.step(&format!("Writing kubeconfig to {}", shown_from(&context.dirs.home, &names.kubeconfig)));
     k3d.save_kubeconfig(&names.cluster, &names.kubeconfig)?;
     if let (Some(registry), true) = (&names.registry, settings.k3d_registry.advertise.unwrap_or(true)) {
-        let hosting = Hosting::of(registry, settled.known.port(REGISTRY_PORT), &settings.k3d_registry)?;
+        let hosting = Hosting::of(registry, site.settled.known.port(REGISTRY_PORT), &settings.k3d_registry)?;
         let _spinner = context.ui.spin(&format!("Checking that the cluster knows its image registry `{registry}`"));
-        if kubectl::advertise(&hosting, environment, &project.root)? {
+        if kubectl::advertise(&hosting, &site.environment, &project.root)? {
             context.ui.step("Announced the image registry in the cluster");
         }
     }
-    Ok(settled)
-}
-
-/// Announces an image registry that is not k3d's, in the cluster of the user's own kubeconfig (docs/k3d.md).
-fn outside(
-    context: &Context,
-    project: &Project,
-    settings: &Settings,
-    environment: &Environment,
-) -> Result<(), Failure> {
-    let Some(hosting) = Hosting::outside(&settings.registry) else { return Ok(()) };
-    if cmd::find("kubectl", environment).is_none() {
-        return Err(
-            Failure::new("`kubectl` is not installed, and `[registry]` asks to announce one").hint(kubectl::INSTALL)
-        );
-    }
-    let text = format!("Announcing image registry `{}` in the cluster of the current kube context", hosting.host);
-    let _spinner = context.ui.spin(&text);
-    kubectl::advertise(&hosting, environment, &project.root).map(|_| ())
+    Ok(())
 }
 
 /// The cluster of an instance, and what it is made from.
-struct Site<'a> {
+struct Making<'a> {
     context: &'a Context,
     project: &'a Project,
     settings: &'a Settings,
@@ -131,7 +63,7 @@ struct Site<'a> {
     k3d: &'a K3d<'a>,
 }
 
-impl Site<'_> {
+impl Making<'_> {
     /// Makes the cluster run; true when it was made now.
     fn run(&self) -> Result<bool, Failure> {
         let Self { context, names, k3d, .. } = self;
@@ -208,7 +140,12 @@ impl Site<'_> {
 ///
 /// # Errors
 /// A [`Failure`] when it is not, or Docker cannot be asked.
-pub fn require_own(context: &Context, project: &Project, cluster: &Cluster, docker: Docker<'_>) -> Result<(), Failure> {
+pub(super) fn require_own(
+    context: &Context,
+    project: &Project,
+    cluster: &Cluster,
+    docker: Docker<'_>,
+) -> Result<(), Failure> {
     let ids = history::ids(&context.dirs, &project.root);
     let known = project.lockfile()?.is_some_and(|(lockfile, _)| lockfile.instance.k3d_cluster_created);
     // A making that was cut off before the first server left nothing that could bear a label.
@@ -235,24 +172,17 @@ fn filled(settings: &Settings, settled: &Settled) -> Result<Vec<String>, Failure
 }
 
 /// The lease follows the port an image registry really has.
-fn with_real_port(
-    context: &Context,
-    project: &Project,
-    config: &ConfigFile,
-    settled: Settled,
-    registry: &str,
-    k3d: &K3d<'_>,
-) -> Result<Settled, Failure> {
+fn with_real_port(site: &mut Site<'_>, registry: &str, k3d: &K3d<'_>) -> Result<(), Failure> {
     let node = k3d.registry(registry)?.ok_or_else(|| {
         Failure::new(format!("The image registry `{registry}` is not there, though its cluster is"))
             .hint("Run `silo down --delete-cluster`, then `silo up`")
     })?;
     let published = node.ports.get(&format!("{}/tcp", kubectl::INNER_PORT)).and_then(|ports| ports.as_ref()?.first());
-    let Some(port) = published.and_then(|published| published.port.parse::<u16>().ok()) else { return Ok(settled) };
-    if settled.known.ports.get(REGISTRY_PORT.0) == Some(&port) {
-        return Ok(settled);
+    let Some(port) = published.and_then(|published| published.port.parse::<u16>().ok()) else { return Ok(()) };
+    if site.settled.known.ports.get(REGISTRY_PORT.0) == Some(&port) {
+        return Ok(());
     }
-    context.ui.step(&format!("The image registry listens on {port}; {} follows", REGISTRY_PORT.0));
+    site.scope.context.ui.step(&format!("The image registry listens on {port}; {} follows", REGISTRY_PORT.0));
     let found = [(REGISTRY_PORT.0.to_owned(), port)];
-    context.settle(project, config, &Ask { up: true, found: &found, occasion: Occasion::Cd, ..Ask::default() })
+    site.settle_again(&Ask { up: true, found: &found, occasion: Occasion::Cd, ..Ask::default() })
 }

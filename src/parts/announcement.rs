@@ -1,0 +1,44 @@
+//! The word of where an image registry is that no cluster of silo's brings along: `[registry]`, announced in the cluster of
+//! the user's own kubeconfig (docs/k3d.md).
+
+use std::path::Path;
+
+use super::part::{Part, Run, Stage, Stop, Stopped};
+use super::scope::{Scope, Site};
+use crate::backend::kubectl::{self, Hosting};
+use crate::core::config::Settings;
+use crate::failure::Failure;
+use crate::sys::cmd;
+
+/// The part. It runs nothing: what it says stays in the cluster.
+pub(super) struct Announcement;
+
+impl Part for Announcement {
+    fn title(&self) -> &'static str {
+        "announcement"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Foundation
+    }
+
+    fn is_declared(&self, settings: &Settings, _: &Path) -> bool {
+        !settings.k3d.cluster && Hosting::outside(&settings.registry).is_some()
+    }
+
+    fn up(&self, site: &mut Site<'_>, _: Run<'_>) -> Result<u8, Failure> {
+        let Scope { context, project, settings, .. } = site.scope;
+        let Some(hosting) = Hosting::outside(&settings.registry) else { return Ok(0) };
+        if cmd::find("kubectl", &site.environment).is_none() {
+            return Err(Failure::new("`kubectl` is not installed, and `[registry]` asks to announce one")
+                .hint(kubectl::INSTALL));
+        }
+        let text = format!("Announcing image registry `{}` in the cluster of the current kube context", hosting.host);
+        let _spinner = context.ui.spin(&text);
+        kubectl::advertise(&hosting, &site.environment, &project.root).map(|_| 0)
+    }
+
+    fn down(&self, _: &Site<'_>, _: Stop) -> Result<Stopped, Failure> {
+        Ok(Stopped::Kept)
+    }
+}

@@ -1,0 +1,159 @@
+//! The k3d cluster of an instance, with its image registry and its kubeconfig (docs/k3d.md). It outlives `silo down`.
+
+mod left;
+mod make;
+mod names;
+mod observe;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::leftovers::{Claim, Inventory, Kind};
+use super::part::{Part, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
+use super::scope::{Scope, Site};
+use crate::backend::k3d::K3d;
+use crate::backend::{docker, k3d, kubectl};
+use crate::core::config::{Gate, Settings};
+use crate::core::formats::kubeconfig;
+use crate::core::leases::Instance;
+use crate::core::shell::environment::Environment;
+use crate::core::text::version::Version;
+use crate::failure::{Failure, shown};
+use crate::sys::{cmd, files, net};
+use names::Names;
+
+/// How long the API server may take to accept for a gate; it is on this machine.
+const CONNECT: Duration = Duration::from_millis(300);
+/// Largest kubeconfig that is read, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// The part.
+pub(super) struct Cluster;
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        name: "k3d",
+        install: k3d::INSTALL,
+        version: &["version"],
+        // The loopback address in --registry-create, and the states of nodes in the JSON.
+        least: Some((Version(5, 0, 0), "Older ones put no image registry on loopback and answer in another shape")),
+    },
+    Tool {
+        name: "docker",
+        install: docker::INSTALL,
+        version: &["version", "--format", "{{json .}}"],
+        least: Some((Version(20, 10, 5), "k3d 5 makes no working cluster with older ones")),
+    },
+    Tool { name: "kubectl", install: kubectl::INSTALL, version: &["version", "--client", "-o", "json"], least: None },
+];
+
+impl Part for Cluster {
+    fn shown(&self) -> Option<Shown> {
+        Some(Shown { column: "cluster", key: "k3d" })
+    }
+
+    fn title(&self) -> &'static str {
+        "cluster"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Foundation
+    }
+
+    fn is_declared(&self, settings: &Settings, _: &Path) -> bool {
+        settings.k3d.cluster
+    }
+
+    fn how_to_declare(&self) -> Option<&'static str> {
+        Some("For a k3d cluster write `[k3d]` with `enabled = true` in silo.toml")
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        &TOOLS
+    }
+
+    fn gate(&self) -> Option<Gate> {
+        Some(Gate::Cluster)
+    }
+
+    fn up(&self, site: &mut Site<'_>, _: Run<'_>) -> Result<u8, Failure> {
+        make::bring_up(site).map(|()| 0)
+    }
+
+    fn may_stop(&self, site: &Site<'_>, stop: Stop) -> Result<(), Failure> {
+        let Some(names) = doomed(site, stop)? else { return Ok(()) };
+        let Scope { context, project, .. } = site.scope;
+        let k3d = K3d::new(&site.environment, &project.root);
+        match k3d.cluster(&names.cluster)? {
+            Some(cluster) => make::require_own(context, project, &cluster, k3d.docker()),
+            None => Ok(()),
+        }
+    }
+
+    fn down(&self, site: &Site<'_>, stop: Stop) -> Result<Stopped, Failure> {
+        let Scope { context, project, .. } = site.scope;
+        let deleted = doomed(site, stop)?;
+        if let Some(names) = &deleted {
+            delete(site, names)?;
+        }
+        if stop.delete_cluster {
+            context.note(project, |state| state.k3d_cluster_created = false)?;
+        }
+        Ok(if deleted.is_some() { Stopped::Done } else { Stopped::Kept })
+    }
+
+    fn is_up(&self, scope: &Scope<'_>) -> bool {
+        scope.context.environment.get("KUBECONFIG").is_some_and(|path| is_reachable(Path::new(path)))
+    }
+
+    fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
+        Some(observe::survey(outside, instances))
+    }
+
+    fn report(&self, subject: &Subject<'_>) -> Option<Report> {
+        observe::report(subject)
+    }
+
+    fn left(&self, inventory: &Inventory, claim: &Claim) -> Vec<(Kind, String)> {
+        left::of(inventory, claim)
+    }
+}
+
+/// The cluster that goes, when it is to; none where there never was one.
+fn doomed(site: &Site<'_>, stop: Stop) -> Result<Option<Names>, Failure> {
+    let Some(names) = Names::of(&site.settled.vars).filter(|_| stop.delete_cluster) else { return Ok(None) };
+    // Without k3d there may never have been a cluster; where there was one, it takes k3d to delete it.
+    if cmd::find("k3d", &site.environment).is_some() {
+        return Ok(Some(names));
+    }
+    let made = site.scope.state.as_ref().is_some_and(|state| state.k3d_cluster_created);
+    if made { super::tools::require(&TOOLS, &site.environment).map(|()| Some(names)) } else { Ok(None) }
+}
+
+fn delete(site: &Site<'_>, names: &Names) -> Result<(), Failure> {
+    let Scope { context, project, .. } = site.scope;
+    let k3d = K3d::new(&site.environment, &project.root);
+    let _spinner = context.ui.spin(&format!("Deleting k3d cluster '{}'...", names.cluster));
+    // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
+    // so k3d is asked to delete what bears the name even where it lists no cluster.
+    k3d.delete(&names.cluster)?;
+    if cmd::find("docker", &site.environment).is_some() {
+        k3d.docker().sweep(&names.cluster, names.registry.as_deref())?;
+    }
+    match K3d::remove_kubeconfig(&names.cluster, &names.kubeconfig) {
+        Ok(true) => {}
+        Ok(false) => {
+            context.ui.warn(&format!("`{}` is left: more than this cluster's is in it", shown(&names.kubeconfig)));
+        }
+        // The cluster is gone all the same, and that is to be recorded.
+        Err(failure) => context.ui.warn(&failure.what),
+    }
+    Ok(())
+}
+
+/// Whether the API server a kubeconfig names accepts connections.
+fn is_reachable(path: &Path) -> bool {
+    let Ok(Some(content)) = files::read(path, LIMIT) else { return false };
+    let port = kubeconfig::api_port(&String::from_utf8_lossy(&content.bytes));
+    port.is_some_and(|port| net::answers(port, CONNECT))
+}

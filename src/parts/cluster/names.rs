@@ -1,0 +1,27 @@
+//! The names a cluster has in an instance.
+
+use std::path::PathBuf;
+
+use crate::core::instance::vars::Vars;
+
+/// The instance's cluster, by the names it was given.
+pub(super) struct Names {
+    /// Of the cluster, without `k3d-`.
+    pub(super) cluster: String,
+    /// Of its image registry, without a port.
+    pub(super) registry: Option<String>,
+    /// Its kubeconfig.
+    pub(super) kubeconfig: PathBuf,
+}
+
+impl Names {
+    /// The names in an instance's vars; none without a cluster.
+    pub(super) fn of(vars: &Vars) -> Option<Self> {
+        let registry = vars.get("K3D_REGISTRY_NAME").and_then(|name| name.split(':').next()).map(str::to_owned);
+        Some(Self {
+            cluster: vars.get("K3D_CLUSTER_NAME")?.to_owned(),
+            registry,
+            kubeconfig: vars.get("KUBECONFIG")?.into(),
+        })
+    }
+}

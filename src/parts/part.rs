@@ -1,0 +1,315 @@
+//! What every part of an instance answers (D21). The commands are loops over parts and name none of them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::finding::Finding;
+use super::leftovers::{Claim, Inventory, Kind};
+use super::scope::{Scope, Site};
+use crate::core::config::{Gate, Settings};
+use crate::core::instance::lockfile::InstanceState;
+use crate::core::instance::vars::Vars;
+use crate::core::leases::Instance;
+use crate::core::shell::environment::Environment;
+use crate::core::text::version::Version;
+use crate::failure::Failure;
+use crate::store::snapshot::Recorded;
+use crate::sys::processes::Process;
+
+/// How long a part may take to say how it stands.
+pub const LIMIT: Duration = Duration::from_secs(3);
+
+/// Something an instance can run: a cluster, say.
+///
+/// A part is a value without state: what it says is asked of the system each time (D101). Whatever a part does not have (a
+/// log, a process, a page) is answered by the methods that have a default here.
+pub trait Part: Sync {
+    /// How it is shown in `silo list` and `silo status`; none for what is not shown there.
+    fn shown(&self) -> Option<Shown> {
+        None
+    }
+
+    /// What a sentence calls it.
+    fn title(&self) -> &'static str;
+
+    /// When it is brought up.
+    fn stage(&self) -> Stage;
+
+    /// Whether a project has it: what `silo.toml` says under the profile, and what lies in the root.
+    fn is_declared(&self, settings: &Settings, root: &Path) -> bool;
+
+    /// The programs it needs, whether it is declared or not.
+    fn tools(&self) -> &'static [Tool] {
+        &[]
+    }
+
+    /// What else to say where one of [`Part::tools`] is missing.
+    fn without_tools(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The word in `[gates]` that asks for it.
+    fn gate(&self) -> Option<Gate> {
+        None
+    }
+
+    /// Refuses what would collide with what runs already, before anything is done.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says what runs and how to stop it.
+    fn may_start(&self, scope: &Scope<'_>) -> Result<(), Failure> {
+        let _ = scope;
+        Ok(())
+    }
+
+    /// Whether it has nothing to run here although it is declared, for want of a file of its own.
+    fn lacks_files(&self, settings: &Settings, root: &Path) -> bool {
+        let (_, _) = (settings, root);
+        false
+    }
+
+    /// The lines that declare it, for a project without any part.
+    fn how_to_declare(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Brings it up: what is up stays, what is half up is repaired. The exit code is that of what kept the terminal, else 0.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the last lines of the program that failed.
+    fn up(&self, site: &mut Site<'_>, run: Run<'_>) -> Result<u8, Failure>;
+
+    /// Whether it keeps the terminal in a foreground `up`, and can be run once for `ci`.
+    fn keeps_terminal(&self) -> bool {
+        false
+    }
+
+    /// Refuses to stop what is not this instance's, before anything is stopped.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says whose it is.
+    fn may_stop(&self, site: &Site<'_>, stop: Stop) -> Result<(), Failure> {
+        let (_, _) = (site, stop);
+        Ok(())
+    }
+
+    /// Takes it down. It may never have been up, and no longer be declared.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it still runs, or could not be asked to stop.
+    fn down(&self, site: &Site<'_>, stop: Stop) -> Result<Stopped, Failure>;
+
+    /// The process of its own that a lockfile records, if that very process still runs.
+    fn process(&self, state: &InstanceState, root: &Path) -> Option<Process> {
+        let (_, _) = (state, root);
+        None
+    }
+
+    /// Whether it is up, judged in a few milliseconds and without a program: a gate asks each time.
+    fn is_up(&self, scope: &Scope<'_>) -> bool {
+        let _ = scope;
+        false
+    }
+
+    /// What tells whether it is ready, asked again and again; none for a part that is ready when it is up.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it does not run.
+    fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
+        let _ = scope;
+        Ok(None)
+    }
+
+    /// Shows its log; none where it has none, or has no resource of that name.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the log cannot be read.
+    fn logs(&self, scope: &Scope<'_>, log: Log<'_>) -> Result<Option<u8>, Failure> {
+        let (_, _) = (scope, log);
+        Ok(None)
+    }
+
+    /// Asks the system once about all instances of the user; none where it says nothing in `silo list`. It runs in a thread
+    /// of its own and keeps to [`LIMIT`].
+    fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
+        let (_, _) = (outside, instances);
+        None
+    }
+
+    /// All there is to say of it in `silo status`, within [`LIMIT`]; none where it says nothing.
+    fn report(&self, subject: &Subject<'_>) -> Option<Report> {
+        let _ = subject;
+        None
+    }
+
+    /// What `silo doctor` finds about it at one root, besides its tools. Nothing is started.
+    fn check(&self, subject: &Checked<'_>) -> Vec<Finding> {
+        let _ = subject;
+        Vec::new()
+    }
+
+    /// What its own files in a root say to `silo doctor`; they are read, never run.
+    fn scan(&self, root: &Path) -> Scan {
+        let _ = root;
+        Scan::default()
+    }
+
+    /// What the instance of a root that is gone left of it in Docker, as far as its claim goes.
+    fn left(&self, inventory: &Inventory, claim: &Claim) -> Vec<(Kind, String)> {
+        let (_, _) = (inventory, claim);
+        Vec::new()
+    }
+}
+
+/// The words by which a part is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The head of its column in `silo list`, and its key there for programs.
+    pub column: &'static str,
+    /// Its key in `silo status --json`.
+    pub key: &'static str,
+}
+
+/// When a part is brought up: the `post-up` hooks run between the two (docs/hooks.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// What the project's programs need: it stays when a foreground `up` ends.
+    Foundation,
+    /// The project's programs themselves.
+    Program,
+}
+
+/// A program that a part needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Tool {
+    /// Its name on `PATH`.
+    pub name: &'static str,
+    /// What to type or read where it is missing.
+    pub install: &'static str,
+    /// How it tells its version; nothing of it asks a server or a cluster.
+    pub version: &'static [&'static str],
+    /// The oldest version silo works with, and why.
+    pub least: Option<(Version, &'static str)>,
+}
+
+/// How a part is to run.
+#[derive(Debug, Clone, Copy)]
+pub enum Run<'a> {
+    /// In silo's terminal, with words for its program.
+    Foreground(&'a [OsString]),
+    /// In the background (D18).
+    Background(&'a [OsString]),
+    /// Once, as in CI: until all is done or `timeout`, in the program's own words.
+    Once {
+        /// Longest run.
+        timeout: Option<&'a str>,
+        /// Words for its program.
+        words: &'a [OsString],
+    },
+}
+
+/// How far a part is taken down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// Whether a cluster, which a stop leaves, goes too.
+    pub delete_cluster: bool,
+}
+
+/// What [`Part::down`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// It took something down, or had the program do so.
+    Done,
+    /// There was nothing of it.
+    Nothing,
+    /// It is not taken down unless that is asked for.
+    Kept,
+}
+
+/// How near a part is to being ready.
+#[derive(Debug)]
+pub enum Readiness {
+    /// It is.
+    Ready,
+    /// It still waits for this.
+    Waiting(String),
+    /// It cannot be asked just now, as in its first moments.
+    Silent(Failure),
+}
+
+/// Asks a part once more whether it is ready.
+pub type ReadyCheck<'a> = Box<dyn FnMut() -> Result<Readiness, Failure> + 'a>;
+
+/// Which log is shown, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Log<'a> {
+    /// Whether to go on as it grows.
+    pub follow: bool,
+    /// Of what alone; none is all.
+    pub resource: Option<&'a str>,
+}
+
+/// Tells of one instance after the system was asked about all; none where that instance has no such part.
+pub type Survey = Box<dyn Fn(&Instance, Option<&InstanceState>) -> Option<Observed> + Send>;
+
+/// What was observed of a part, for `silo list`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// Whether the instance counts as running by it.
+    pub runs: bool,
+    /// For people.
+    pub cell: String,
+    /// For programs.
+    pub value: Value,
+}
+
+/// An instance for `silo status`.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The environment outside every instance: to look starts nothing.
+    pub outside: &'a Environment,
+    /// The project's root.
+    pub root: &'a Path,
+    /// What is recorded of it.
+    pub recorded: &'a Recorded,
+    /// Its vars.
+    pub vars: &'a Vars,
+}
+
+/// What a part says in `silo status`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Whether the instance counts as running by it.
+    pub runs: bool,
+    /// For people; none where it does not run.
+    pub lines: Vec<String>,
+    /// For programs.
+    pub value: Value,
+}
+
+/// A root for `silo doctor`.
+#[derive(Clone, Copy)]
+pub struct Checked<'a> {
+    /// The project's root.
+    pub root: &'a Path,
+    /// Its lockfile.
+    pub lockfile: &'a Path,
+    /// What that says; none without a readable one.
+    pub state: Option<&'a InstanceState>,
+    /// Whether a `silo up` is on the way.
+    pub is_starting: bool,
+    /// Whether it is the project silo was called in.
+    pub is_here: bool,
+}
+
+/// What a part's own files say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scan {
+    /// What is wrong in them.
+    pub found: Vec<Finding>,
+    /// The compose files they name.
+    pub compose_files: Vec<PathBuf>,
+}

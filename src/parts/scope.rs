@@ -1,0 +1,81 @@
+//! Where a part acts: a project as it is recorded, and the same once its instance is settled.
+
+use super::context::Context;
+use super::enter;
+use crate::core::config::{ConfigFile, Settings};
+use crate::core::instance::lockfile::InstanceState;
+use crate::core::shell::environment::Environment;
+use crate::failure::Failure;
+use crate::store::ask::{Ask, Occasion};
+use crate::store::instances::Settled;
+use crate::store::project::Project;
+use crate::store::snapshot;
+
+/// A project as it is recorded; nothing is settled yet.
+pub struct Scope<'a> {
+    /// What the command got.
+    pub context: &'a Context,
+    /// The project.
+    pub project: &'a Project,
+    /// Its config.
+    pub config: &'a ConfigFile,
+    /// What that means under the profile that will hold.
+    pub settings: Settings,
+    /// What the lockfile says.
+    pub state: Option<InstanceState>,
+}
+
+impl<'a> Scope<'a> {
+    /// The project, with the profile that is asked for.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the profile cannot be had or a file cannot be read.
+    pub fn of(
+        context: &'a Context,
+        project: &'a Project,
+        config: &'a ConfigFile,
+        ask: &Ask<'_>,
+    ) -> Result<Self, Failure> {
+        let (settings, lockfile) = snapshot::preview(&context.dirs, project, config, ask)?;
+        Ok(Self { context, project, config, settings, state: lockfile.map(|lockfile| lockfile.instance) })
+    }
+
+    /// Settles the instance as it is, as `cd` does.
+    ///
+    /// # Errors
+    /// As [`Context::settle`].
+    pub fn settle(&self) -> Result<Site<'_>, Failure> {
+        self.context.dirs.require_own(&self.context.environment)?;
+        let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
+        Ok(Site::new(self, self.context.settle(self.project, self.config, &ask)?))
+    }
+}
+
+/// A settled instance, and the environment in which its parts are started.
+pub struct Site<'a> {
+    /// The project.
+    pub scope: &'a Scope<'a>,
+    /// The instance.
+    pub settled: Settled,
+    /// The instance's environment without gates: one would ask silo for what it is just bringing up.
+    pub environment: Environment,
+}
+
+impl<'a> Site<'a> {
+    /// Around an instance that was settled.
+    pub fn new(scope: &'a Scope<'a>, settled: Settled) -> Self {
+        let environment = enter::behind_gates(scope.context, scope.project, &settled);
+        Self { scope, settled, environment }
+    }
+
+    /// Settles again: what was found changes the vars.
+    ///
+    /// # Errors
+    /// As [`Context::settle`].
+    pub fn settle_again(&mut self, ask: &Ask<'_>) -> Result<(), Failure> {
+        let Scope { context, project, config, .. } = self.scope;
+        self.settled = context.settle(project, config, ask)?;
+        self.environment = enter::behind_gates(context, project, &self.settled);
+        Ok(())
+    }
+}

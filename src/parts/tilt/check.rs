@@ -1,0 +1,81 @@
+//! What `silo doctor` finds about Tilt: processes that are not what the lockfile says, and what Tiltfiles fix for every
+//! instance. Tiltfiles are read, never run.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+use super::super::finding::{Finding, Fix};
+use super::super::part::{Checked, Part, Scan};
+use super::super::unread;
+use crate::backend::tilt;
+use crate::core::formats::tiltfile;
+use crate::core::instance::lockfile::InstanceState;
+use crate::failure::quoted;
+use crate::sys::files;
+
+/// The most Tiltfiles that are read.
+const MOST: usize = 64;
+
+/// Whether the Tilt that is recorded runs, and whether another does.
+pub(super) fn processes(part: &dyn Part, subject: &Checked<'_>) -> Vec<Finding> {
+    let known = subject.state.and_then(|state| part.process(state, subject.root));
+    let mut found = Vec::new();
+    if let Some(record) = subject.state.and_then(InstanceState::process)
+        && known.is_none()
+        && !subject.is_starting
+    {
+        let pid = record.pid;
+        found.push(
+            Finding::problem("tilt-pid-stale", format!("The lockfile names a Tilt (pid {pid}) that does not run"))
+                .at(subject.lockfile)
+                .why("It ended without silo, as by `kill -9` or a restart; older tools believe the number")
+                .mend(format!("silo down -C {}", quoted(subject.root)))
+                .fix(Fix::ForgetProcess(subject.root.to_path_buf(), pid)),
+        );
+    }
+    if let Some(process) = subject.is_here.then(|| tilt::outside(known.as_ref(), subject.root)).flatten() {
+        let pid = process.pid;
+        found.push(
+            Finding::problem("tilt-outside", format!("A Tilt that silo did not start runs here (pid {pid})"))
+                .at(subject.root)
+                .why("`silo up` refuses beside it: both would act on the same resources")
+                .mend(format!("kill {pid}")),
+        );
+    }
+    found
+}
+
+/// The Tiltfile and those it loads: findings, and the compose files they name.
+pub(super) fn files(root: &Path) -> Scan {
+    let (mut found, mut compose_files) = (Vec::new(), Vec::<PathBuf>::new());
+    let mut seen = BTreeSet::new();
+    let mut waiting = VecDeque::from([root.join("Tiltfile")]);
+    while let Some(path) = waiting.pop_front() {
+        let Some(canonical) = files::canonical(&path).ok().filter(|canonical| !seen.contains(canonical)) else {
+            continue;
+        };
+        if seen.len() == MOST {
+            break;
+        }
+        seen.insert(canonical);
+        let scan = match unread::text(&path) {
+            Ok(text) => tiltfile::scan(&text),
+            Err(failure) => {
+                found.push(unread::finding("tiltfile-unreadable", failure, &path));
+                continue;
+            }
+        };
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        found.extend(scan.bare.iter().map(|line| {
+            Finding::problem("compose-bare", "`docker_compose()` does not get this instance's project name")
+                .at_line(&path, *line)
+                .why("Tilt ignores COMPOSE_PROJECT_NAME and names the project after the folder, so that instances share containers and volumes")
+                .mend("silo init --tilt, then load('./tilt-extensions/silo/docker_compose/Tiltfile', 'silo_docker_compose') and call that")
+        }));
+        // As people would name it: `./` in the middle says nothing.
+        let below = |name: &String| folder.join(name).components().collect::<PathBuf>();
+        compose_files.extend(scan.compose_files.iter().map(below));
+        waiting.extend(scan.loads.iter().map(below));
+    }
+    Scan { found, compose_files }
+}

@@ -1,0 +1,212 @@
+//! Tilt (docs/tilt.md): in silo's terminal, in the background (D18), or once as `tilt ci`.
+
+mod check;
+pub mod extension;
+mod start;
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::finding::Finding;
+use super::part::{
+    Checked, Log, Observed, Part, Readiness, ReadyCheck, Report, Run, Scan, Shown, Stage, Stop, Stopped, Subject,
+    Survey, Tool,
+};
+use super::scope::{Scope, Site};
+use crate::backend::tilt;
+use crate::core::config::{Gate, Settings, TILT_PORT};
+use crate::core::instance::lockfile::{InstanceState, TILT};
+use crate::core::leases::Instance;
+use crate::core::shell::environment::Environment;
+use crate::core::text::version::Version;
+use crate::failure::Failure;
+use crate::sys::cmd::{self, Cmd, Ended};
+use crate::sys::files;
+use crate::sys::processes::{self, Process};
+
+/// Longest log that is shown after Tilt has ended, in bytes.
+const LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The part.
+pub(super) struct Tilt;
+
+const TOOLS: [Tool; 1] = [Tool {
+    name: "tilt",
+    install: tilt::INSTALL,
+    version: &["version"],
+    // project_name came with 0.30, --timeout with 0.31.
+    least: Some((Version(0, 31, 0), "`silo ci --timeout` and compose projects with a name of their own need it")),
+}];
+
+impl Part for Tilt {
+    fn shown(&self) -> Option<Shown> {
+        Some(Shown { column: "tilt", key: "tilt" })
+    }
+
+    fn title(&self) -> &'static str {
+        "Tilt"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Program
+    }
+
+    fn is_declared(&self, settings: &Settings, root: &Path) -> bool {
+        settings.tilt.unwrap_or_else(|| has_tiltfile(root) || !settings.k3d.cluster)
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        &TOOLS
+    }
+
+    fn without_tools(&self) -> Option<&'static str> {
+        Some("Ports and variables need no Tilt: `cd` with the shell hook, `silo env`, or `silo exec -- CMD`")
+    }
+
+    fn gate(&self) -> Option<Gate> {
+        Some(Gate::Tilt)
+    }
+
+    fn may_start(&self, scope: &Scope<'_>) -> Result<(), Failure> {
+        let root = &scope.project.root;
+        let known = scope.state.as_ref().and_then(|state| self.process(state, root));
+        if let (Some(_), Some(state)) = (&known, &scope.state) {
+            let name = &state.name;
+            return Err(Failure::new(format!("Instance '{name}' already running. Use `silo down` first.")));
+        }
+        match tilt::outside(known.as_ref(), root) {
+            Some(process) => Err(Failure::new("Tilt already running outside silo. Stop it first.")
+                .hint(format!("It is process {}: `kill {}`", process.pid, process.pid))),
+            None => Ok(()),
+        }
+    }
+
+    fn lacks_files(&self, settings: &Settings, root: &Path) -> bool {
+        // Asked for by name, it is the user's to say where its Tiltfile is.
+        settings.tilt != Some(true) && !has_tiltfile(root)
+    }
+
+    fn how_to_declare(&self) -> Option<&'static str> {
+        Some("For Tilt write a Tiltfile, or `[tilt]` with `enabled = true` where it lies elsewhere")
+    }
+
+    fn up(&self, site: &mut Site<'_>, run: Run<'_>) -> Result<u8, Failure> {
+        start::start(site, run)
+    }
+
+    fn keeps_terminal(&self) -> bool {
+        true
+    }
+
+    fn down(&self, site: &Site<'_>, _: Stop) -> Result<Stopped, Failure> {
+        let Scope { context, project, settings, state, .. } = site.scope;
+        let is_there = cmd::find("tilt", &context.environment).is_some() && has_tiltfile(&project.root);
+        let has_resources = is_there && self.is_declared(settings, &project.root);
+        if has_resources {
+            let arguments = vec!["down".into()];
+            let tilt = Cmd { program: "tilt", arguments, environment: &site.environment, folder: &project.root };
+            match tilt.run(|_| Ok(())) {
+                Ok(Ended::Code(0)) => {}
+                Ok(ended) => {
+                    context.ui.warn(&format!("`tilt down` ended with {}; its resources may remain", ended.code()));
+                }
+                Err(failure) => context.ui.warn(&failure.what),
+            }
+        }
+        let process = state.as_ref().and_then(|state| self.process(state, &project.root));
+        if let Some(process) = &process {
+            context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
+            tilt::stop(process)?;
+        }
+        context.note(project, |state| state.record(None))?;
+        Ok(if has_resources || process.is_some() { Stopped::Done } else { Stopped::Nothing })
+    }
+
+    fn process(&self, state: &InstanceState, root: &Path) -> Option<Process> {
+        processes::recorded(&state.process().filter(|record| record.program == TILT)?, root)
+    }
+
+    fn is_up(&self, scope: &Scope<'_>) -> bool {
+        running(scope).is_some()
+    }
+
+    fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
+        if running(scope).is_none() {
+            return Err(Failure::new("No Tilt runs here").hint("Run `silo up -d` first"));
+        }
+        let site = scope.settle()?;
+        let mut before = Vec::new();
+        Ok(Some(Box::new(move || match tilt::resources(&site.environment, &scope.project.root) {
+            Ok(resources) => {
+                let waiting = tilt::unready(&resources, &before);
+                before = resources;
+                Ok(waiting.map_or(Readiness::Ready, Readiness::Waiting))
+            }
+            Err(_) if !still_runs(scope)? => {
+                Err(Failure::new("Tilt has ended").hint("Look why: `silo logs`; start it again with `silo up -d`"))
+            }
+            Err(failure) => Ok(Readiness::Silent(failure)),
+        })))
+    }
+
+    fn logs(&self, scope: &Scope<'_>, log: Log<'_>) -> Result<Option<u8>, Failure> {
+        let root = &scope.project.root;
+        if running(scope).is_some() {
+            let site = scope.settle()?;
+            let mut words = vec!["logs".into()];
+            words.extend(log.follow.then(|| "-f".into()));
+            words.extend(log.resource.map(Into::into));
+            return Err(cmd::exec("tilt".as_ref(), &words, &site.environment, Some(root)));
+        }
+        let old = files::read(&scope.context.dirs.log(root, TILT), LIMIT)?.filter(|_| log.resource.is_none());
+        old.map(|old| scope.context.ui.answer_bytes(&old.bytes).map(|()| 0)).transpose()
+    }
+
+    fn survey(&self, _: &Environment, _: &[Instance]) -> Option<Survey> {
+        Some(Box::new(|instance, state| {
+            let tilt = Tilt.process(state?, Path::new(&instance.root))?;
+            let host = state.and_then(host).unwrap_or_else(|| "localhost".to_owned());
+            let url = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
+            let value = json!({ "pid": tilt.pid, "url": url });
+            Some(Observed { runs: true, cell: url.unwrap_or_default(), value })
+        }))
+    }
+
+    fn report(&self, subject: &Subject<'_>) -> Option<Report> {
+        let Subject { root, recorded, vars, .. } = *subject;
+        let tilt = self.process(&recorded.state, root)?;
+        let url = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
+        let lines = url.iter().map(|url| format!("Tilt: pid {} ({url})", tilt.pid)).collect();
+        Some(Report { runs: true, lines, value: json!({ "pid": tilt.pid, "url": url }) })
+    }
+
+    fn check(&self, subject: &Checked<'_>) -> Vec<Finding> {
+        check::processes(self, subject)
+    }
+
+    fn scan(&self, root: &Path) -> Scan {
+        check::files(root)
+    }
+}
+
+/// Whether Tilt would find something to run in a root.
+fn has_tiltfile(root: &Path) -> bool {
+    files::is_file(&root.join("Tiltfile"))
+}
+
+fn running(scope: &Scope<'_>) -> Option<Process> {
+    scope.state.as_ref().and_then(|state| Tilt.process(state, &scope.project.root))
+}
+
+/// Whether it runs now, whatever the scope remembers.
+fn still_runs(scope: &Scope<'_>) -> Result<bool, Failure> {
+    let now = scope.project.lockfile()?.map(|(lockfile, _)| lockfile.instance);
+    Ok(now.is_some_and(|state| Tilt.process(&state, &scope.project.root).is_some()))
+}
+
+/// The host name for Tilt's page in the browser; a lockfile is data, so only what could be a host name counts.
+fn host(state: &InstanceState) -> Option<String> {
+    let host = state.identity.hosts.get("TILT_HOST")?;
+    host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).then(|| host.clone())
+}
