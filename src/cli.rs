@@ -9,9 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-pub use completes::Completes;
+use crate::core::shell::{Completions, Shell};
 
-pub use words::{CompletedShell, ExportFormat, ShellName};
+pub use completes::Completes;
+pub use words::ExportFormat;
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -165,17 +166,14 @@ pub enum Command {
     #[command(visible_alias = "revoke", after_help = "Examples:\n  silo deny\n  silo deny -C ~/downloads/project")]
     Deny,
     /// Print the shell hook, or add it to the shell's start file
-    #[command(
-        after_help = "Examples:\n  eval \"$(silo hook bash)\"           # ~/.bashrc, at the end\n  eval \"$(silo hook zsh)\"            # ~/.zshrc\n  silo hook fish | source            # ~/.config/fish/config.fish\n  eval (silo hook elvish | slurp)    # ~/.config/elvish/rc.elv\n  eval \"`silo hook tcsh`\"            # ~/.tcshrc\n  silo hook nu | save -f silo.nu     # In an autoload folder of nushell\n  silo hook --install                # Add the line for $SHELL; asks first\n  silo hook --uninstall              # Take it out again"
-    )]
+    #[command(after_help = words::hook_examples())]
     Hook(HookArgs),
     /// Print the completions for a shell
-    #[command(
-        after_help = "Examples:\n  eval \"$(silo completions bash)\"   # ~/.bashrc\n  eval \"$(silo completions zsh)\"    # ~/.zshrc, behind compinit\n  silo completions fish > ~/.config/fish/completions/silo.fish"
-    )]
+    #[command(after_help = words::completions_examples())]
     Completions {
         /// The shell
-        shell: CompletedShell,
+        #[arg(value_parser = words::completed_shells())]
+        shell: &'static Completions,
     },
     /// Print what activation changes in this environment
     #[command(
@@ -183,6 +181,7 @@ pub enum Command {
     )]
     Export {
         /// Who will read it
+        #[arg(value_parser = words::export_formats())]
         format: ExportFormat,
         /// The generation the shell hook has seen
         #[arg(long, hide = true)]
@@ -268,8 +267,8 @@ pub enum Command {
 #[derive(Debug, Default, Args)]
 pub struct HookArgs {
     /// The shell; with --install and --uninstall by default $SHELL's
-    #[arg(required_unless_present = "change")]
-    pub shell: Option<ShellName>,
+    #[arg(required_unless_present = "change", value_parser = words::shells())]
+    pub shell: Option<&'static Shell>,
     /// Add the line that loads the hook to the shell's start file
     #[arg(long, group = "change")]
     pub install: bool,

@@ -15,8 +15,8 @@ use clap_complete::engine::{self, ArgValueCandidates, ArgValueCompleter, Complet
 
 use self::values::Place;
 use crate::cli::{self, Completes};
-use crate::core::shell::Shell;
 use crate::core::shell::environment::Environment;
+use crate::core::shell::{self, Completions};
 use crate::core::text::source::one_line;
 use crate::ui::Ui;
 
@@ -38,8 +38,7 @@ pub fn call(environment: &Environment, arguments: &[OsString]) -> Option<u8> {
     if call != "__complete" {
         return None;
     }
-    let shell = rest.first().and_then(|shell| Shell::of_program(shell.to_str()?));
-    let shell = shell.filter(|shell| matches!(shell, Shell::Bash | Shell::Zsh | Shell::Fish));
+    let shell = rest.first().and_then(|shell| shell::of_program(shell.to_str()?)?.completions.as_ref());
     if let (Some(shell), Some(words @ [_, ..])) = (shell, rest.get(1..)) {
         // TAB is no place for errors.
         let _ = Ui::default().answer_bytes(&answer(environment, shell, words));
@@ -47,7 +46,7 @@ pub fn call(environment: &Environment, arguments: &[OsString]) -> Option<u8> {
     Some(0)
 }
 
-fn answer(environment: &Environment, shell: Shell, typed: &[OsString]) -> Vec<u8> {
+fn answer(environment: &Environment, shell: &Completions, typed: &[OsString]) -> Vec<u8> {
     let (mut words, places) = words(shell, typed);
     let matches = cli::overview::command().ignore_errors(true).try_get_matches_from(&words).ok();
     let Some(word) = words.last_mut() else { return Vec::new() };
@@ -78,11 +77,10 @@ fn answer(environment: &Environment, shell: Shell, typed: &[OsString]) -> Vec<u8
     [b"values\n".to_vec()].into_iter().chain(lines).flatten().collect()
 }
 
-/// The words as clap takes them, and for each its place among those typed. bash hands on what stands in the line: quotes
-/// are still there, and `--profile=x` is three words.
-fn words(shell: Shell, typed: &[OsString]) -> (Vec<OsString>, Vec<usize>) {
+/// The words as clap takes them, and for each its place among those typed.
+fn words(shell: &Completions, typed: &[OsString]) -> (Vec<OsString>, Vec<usize>) {
     let all = typed.iter().enumerate();
-    if shell != Shell::Bash {
+    if !shell.is_raw {
         return all.map(|(place, word)| (word.clone(), place)).unzip();
     }
     let plain = |word: &OsString| {
@@ -134,16 +132,11 @@ fn offered(found: Vec<CompletionCandidate>, option: bool) -> Vec<CompletionCandi
     }
 }
 
-/// A candidate in the words of a shell's script: bash shows no help, zsh takes it behind a colon, fish behind a tab.
-fn line(shell: Shell, candidate: &CompletionCandidate) -> Vec<u8> {
+/// A candidate in the words of a shell's script.
+fn line(shell: &Completions, candidate: &CompletionCandidate) -> Vec<u8> {
     let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
     let help = one_line(help.lines().next().unwrap_or_default()).replace('\t', " ");
-    let help = match shell {
-        _ if help.is_empty() => String::new(),
-        Shell::Zsh => format!(":{}", help.replace('\\', "\\\\")),
-        Shell::Fish => format!("\t{help}"),
-        Shell::Bash | Shell::Nu | Shell::Elvish | Shell::Tcsh => String::new(),
-    };
+    let help = if help.is_empty() { help } else { (shell.help)(&help) };
     [candidate.get_value().as_bytes(), help.as_bytes(), b"\n"].concat()
 }
 
@@ -152,7 +145,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn answered(shell: Shell, line: &str) -> String {
+    fn answered(shell: &Completions, line: &str) -> String {
         let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
         String::from_utf8(answer(&Environment::default(), shell, &words)).expect("it is text")
     }
@@ -160,7 +153,8 @@ mod tests {
     #[test]
     fn a_dash_begins_an_option_wherever_one_may_stand() {
         for line in ["silo shell -", "silo exec -", "silo up -", "silo -"] {
-            let answer = answered(Shell::Fish, line);
+            let fish = shell::named("fish").and_then(|shell| shell.completions.as_ref()).expect("it has some");
+            let answer = answered(fish, line);
             assert!(answer.contains("\n--verbose\t"), "{line:?}: {answer}");
         }
     }
@@ -168,7 +162,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_words_panic(words in proptest::collection::vec("(silo|up|exec|shell|-C|--config=?|-|--|=|'|\\\\|~|\\PC{0,4})", 0..7)) {
-            for shell in Shell::ALL {
+            for shell in shell::ALL.into_iter().filter_map(|shell| shell.completions.as_ref()) {
                 let answer = answered(shell, &words.join(" "));
                 let kind = answer.split(['\n', ' ']).next();
                 prop_assert!(["", "values", "files", "folders", "command"].map(Some).contains(&kind), "{}", answer);

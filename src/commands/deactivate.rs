@@ -1,14 +1,14 @@
 //! `silo deactivate`: what is left of it for a program, which cannot change the shell it is called from. In a shell with
-//! the hook, the hook's own command does it and never comes here; tcsh's hook is left a word.
+//! the hook, the hook's own command does it and never comes here; the hook of a shell without functions is left a word.
 
-use super::hook::tcsh;
+use super::hook::scripts;
 use crate::core::shell::MARK;
 use crate::core::shell::activation::UNDO;
 use crate::failure::{Failure, code};
 use crate::parts::context::Context;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
-    if context.environment.get(UNDO).is_some() && tcsh::leave_word(&context.dirs, &context.environment)? {
+    if context.environment.get(UNDO).is_some() && scripts::leave_word(&context.dirs, &context.environment)? {
         return Ok(0);
     }
     Err(if context.environment.get(UNDO).is_none() {

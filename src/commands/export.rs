@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::activation_line::activation_line;
-use super::hook::tcsh;
+use super::hook::scripts;
 use super::{consent, values};
 use crate::cli::ExportFormat;
 use crate::core::instance::trust::Trust;
@@ -45,7 +45,7 @@ enum Fate {
 
 /// Who evaluates the answer.
 enum Reader {
-    Shell(Shell),
+    Shell(&'static Shell),
     /// A program that takes the changes as an object.
     Json,
 }
@@ -76,8 +76,8 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         context.ui.hook(&format!("{} is off in this shell until its folder is left", name_in(undo.as_ref())));
         let changes = activation::leave(&context.environment, undo.as_ref());
         print(context.ui, &reader, true, None, &changes)?;
-        if matches!(reader, Reader::Shell(Shell::Tcsh)) {
-            tcsh::take_word(&context.dirs, &context.environment)?;
+        if let Reader::Shell(shell) = reader {
+            scripts::take_word(&context.dirs, &context.environment, shell)?;
         }
         return Ok(0);
     }
@@ -120,23 +120,18 @@ pub(super) fn leave(
 
 /// Who evaluates a format, or the file that it stands for.
 fn reader(format: ExportFormat) -> Result<Reader, values::File> {
-    Ok(Reader::Shell(match format {
-        ExportFormat::Bash => Shell::Bash,
-        ExportFormat::Zsh => Shell::Zsh,
-        ExportFormat::Fish => Shell::Fish,
-        ExportFormat::Nu => Shell::Nu,
-        ExportFormat::Elvish => Shell::Elvish,
-        ExportFormat::Tcsh => Shell::Tcsh,
-        ExportFormat::Json => return Ok(Reader::Json),
-        ExportFormat::Dotenv => return Err(values::File::Dotenv),
-        ExportFormat::Gha => return Err(values::File::Gha),
-        ExportFormat::Systemd => return Err(values::File::Systemd),
-    }))
+    match format {
+        ExportFormat::Shell(shell) => Ok(Reader::Shell(shell)),
+        ExportFormat::Json => Ok(Reader::Json),
+        ExportFormat::Dotenv => Err(values::File::Dotenv),
+        ExportFormat::Gha => Err(values::File::Gha),
+        ExportFormat::Systemd => Err(values::File::Systemd),
+    }
 }
 
 fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Seen>, changes: &[Change]) -> Result<(), Failure> {
     let shell = match reader {
-        Reader::Shell(shell) => *shell,
+        Reader::Shell(shell) => shell,
         Reader::Json => {
             let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
             let pairs = changes.iter().map(|change| (change.name.clone(), change.value.as_ref().map(text).into()));
@@ -148,11 +143,10 @@ fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Seen>, changes:
         None => (b"".as_slice(), b"".as_slice()),
     };
     let mut own = vec![("__silo_stamp", stamp), ("__silo_gen", generation)];
-    let place = seen.filter(|_| shell == Shell::Tcsh).and_then(|seen| stamp::place(&seen.stamp, &seen.generation));
+    let place = seen.filter(|_| !shell.has_functions()).and_then(|seen| stamp::place(&seen.stamp, &seen.generation));
     let place = place.map(|place| place.map(|number| number.to_string()).join(" "));
     own.extend(place.iter().map(|place| ("__silo_at", place.as_bytes())));
-    // What is put for Elvish's hook would be shown to everybody else.
-    let own = if shell == Shell::Elvish && !at_prompt { &[][..] } else { &own };
+    let own = if shell.shows_own && !at_prompt { &[][..] } else { &own };
     ui.answer_bytes(&shell.commands(own, changes))
 }
 

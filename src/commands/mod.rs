@@ -40,10 +40,9 @@ pub use complete::call as completion_call;
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::ValueEnum as _;
-
-use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs, ShellName};
+use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs};
 use crate::core::shell::environment::Environment;
+use crate::core::shell::named;
 use crate::failure::Failure;
 use crate::parts::context::{Context, Mistakes};
 use crate::store::gates;
@@ -103,16 +102,14 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
 pub fn hook_call(environment: &Environment, program: Option<&OsString>, arguments: &[OsString]) -> Option<u8> {
     let words: Vec<&str> = arguments.iter().map(|word| word.to_str()).collect::<Option<_>>()?;
     let command = match words[..] {
-        ["hook", shell] => {
-            Command::Hook(HookArgs { shell: Some(ShellName::from_str(shell, false).ok()?), ..HookArgs::default() })
-        }
+        ["hook", shell] => Command::Hook(HookArgs { shell: Some(named(shell)?), ..HookArgs::default() }),
         ["export", shell, ref seen @ ..] => {
             let seen = match seen {
                 ["--seen", generation] => Some((*generation).to_owned()),
                 [] => None,
                 _ => return None,
             };
-            Command::Export { format: ExportFormat::from_str(shell, false).ok()?, seen }
+            Command::Export { format: ExportFormat::named(shell)?, seen }
         }
         _ => return None,
     };

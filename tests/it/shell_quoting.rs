@@ -179,7 +179,7 @@ fn any_bytes_reach_every_shell_unchanged() {
                 let values = values.iter().map(|value| if shell == Shell::Nu { lossy(value) } else { value.clone() });
                 let named = values.enumerate().map(|(number, value)| Change { name: name(number), value: Some(value) });
                 let changes: Vec<_> = named.collect();
-                let own = silo::core::shell::Shell::of_program(shell.name()).expect("silo knows it");
+                let own = silo::core::shell::named(shell.name()).expect("silo knows it");
                 std::fs::write(sandbox.dir("text"), own.commands(&[("__silo_own", b"x")], &changes))
                     .expect("it is ours");
                 let mut command = sandbox.command(shell.program(), "");

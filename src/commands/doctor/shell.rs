@@ -1,18 +1,19 @@
 //! The shell hook: whether the shell above has it and whose it is, and whether the start file loads it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::super::hook::start_files;
 use super::scene::Scene;
 use crate::core::shell::startfile;
-use crate::core::shell::{MARK, Mark, Shell};
+use crate::core::shell::{self, MARK, Mark, Shell};
 use crate::parts::finding::Finding;
 use crate::sys::files;
 use crate::sys::processes::{self, Process};
 
 /// Largest start file that is read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
-/// Programs that stand between a typed command and silo only as shells do.
-const SHELLS: [&str; 10] = ["bash", "zsh", "fish", "nu", "elvish", "tcsh", "csh", "sh", "dash", "ksh"];
+/// Other programs that stand between a typed command and silo only as shells do.
+const OTHER_SHELLS: [&str; 3] = ["sh", "dash", "ksh"];
 
 /// Everything about the hook.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
@@ -22,16 +23,16 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     }
     let program = typed_in(&above).or_else(|| scene.shell.text("SHELL")).or_else(|| nearest_shell(&above));
     let Some(program) = program.map(str::to_owned) else { return Vec::new() };
-    let Some(shell) = Shell::of_program(&program) else {
+    let Some(shell) = shell::of_program(&program) else {
         let finding = Finding::note("hook-missing", format!("There is no shell hook for `{program}`"));
         return vec![finding.why("`cd` changes nothing in it").mend("silo exec -- COMMAND")];
     };
-    let files = start_files(scene, shell);
+    let files = start_files::every(&scene.dirs, &scene.shell, &shell.start);
     let loaded = files.iter().find(|file| {
         let content = files::read(file, LIMIT).ok().flatten();
         content.is_some_and(|content| startfile::loaded_at(&content.bytes, shell).is_some())
     });
-    let name = shell.name();
+    let name = shell.name;
     let Some(file) = loaded else {
         let finding = Finding::note("hook-missing", format!("No start file of {name} loads the shell hook"))
             .at(&files[0])
@@ -46,14 +47,14 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     vec![finding]
 }
 
-/// What loads the hook in new shells. nushell's line is added by hand, which is a command of its own there.
-fn loading(shell: Shell) -> String {
-    match shell {
-        Shell::Nu => {
-            let line = startfile::load_line(Shell::Nu, b"silo");
-            format!("\"\\n{}\\n\" | save --append $nu.config-path", String::from_utf8_lossy(&line))
+/// What loads the hook in new shells; a line that is added by hand by a command of the shell's.
+fn loading(shell: &Shell) -> String {
+    match &shell.start.by_hand {
+        Some(by_hand) => {
+            let (before, after) = by_hand.add;
+            format!("{before}{}{after}", String::from_utf8_lossy(&shell.load(b"silo")))
         }
-        _ => format!("silo hook {} --install", shell.name()),
+        None => format!("silo hook {} --install", shell.name),
     }
 }
 
@@ -62,19 +63,24 @@ fn loading(shell: Shell) -> String {
 fn is_of_this_shell(mark: &Mark<'_>, above: &[Process]) -> bool {
     let Some(at) = above.iter().position(|process| process.pid == mark.pid) else { return false };
     let marked = plain(&above[at]);
-    above[..at].iter().all(|process| !SHELLS.contains(&plain(process)) || plain(process) == marked)
+    above[..at].iter().all(|process| !is_shell(plain(process)) || plain(process) == marked)
 }
 
 /// The shell whose prompt silo was typed at, which may be another than `$SHELL`: its parent, when it has a hook and gives its
 /// jobs process groups of their own, as no script does. Elvish never does.
 fn typed_in(above: &[Process]) -> Option<&str> {
     let parent = above.first()?;
-    let shell = Shell::of_program(&parent.name)?;
-    (shell == Shell::Elvish || !processes::is_in_our_group(parent.pid)).then(|| shell.name())
+    let shell = shell::of_program(&parent.name)?;
+    (!shell.has_job_groups || !processes::is_in_our_group(parent.pid)).then_some(shell.name)
 }
 
 fn nearest_shell(above: &[Process]) -> Option<&str> {
-    above.iter().map(plain).find(|name| SHELLS.contains(name))
+    above.iter().map(plain).find(|name| is_shell(name))
+}
+
+/// Whether a program of this name is a shell.
+fn is_shell(name: &str) -> bool {
+    OTHER_SHELLS.contains(&name) || shell::ALL.iter().any(|shell| shell.runs_as(name))
 }
 
 /// The program's name; login shells are called with a dash before it.
@@ -94,36 +100,12 @@ fn other_hook(scene: &Scene, mark: &Mark<'_>, above: &[Process]) -> Option<Findi
     } else {
         return None;
     };
-    let marked = above.iter().find(|process| process.pid == mark.pid).and_then(|shell| Shell::of_program(&shell.name));
-    let shell = marked.or_else(|| scene.shell.text("SHELL").and_then(Shell::of_program)).map_or("$SHELL", Shell::name);
+    let marked = above.iter().find(|process| process.pid == mark.pid).and_then(|shell| shell::of_program(&shell.name));
+    let shell =
+        marked.or_else(|| scene.shell.text("SHELL").and_then(shell::of_program)).map_or("$SHELL", |shell| shell.name);
     Some(
         Finding::note("hook-other", what)
             .why("What is typed and what `cd` does come from two silos; a new shell loads the hook anew")
             .mend(format!("exec {shell}")),
     )
-}
-
-/// Where a shell's hook may be loaded, the usual place first.
-fn start_files(scene: &Scene, shell: Shell) -> Vec<PathBuf> {
-    let folder = |variable: &str| scene.shell.get(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = &scene.dirs.home;
-    let below = |name: &str| scene.dirs.config_home().join(name);
-    match shell {
-        Shell::Bash => [".bashrc", ".bash_profile", ".bash_login", ".profile"].map(|file| home.join(file)).to_vec(),
-        Shell::Zsh => {
-            let folder = folder("ZDOTDIR").unwrap_or_else(|| home.clone());
-            [".zshrc", ".zshenv", ".zprofile", ".zlogin"].map(|file| folder.join(file)).to_vec()
-        }
-        Shell::Fish => {
-            let mut files = vec![below("fish/config.fish")];
-            files.extend(files::names_in(&below("fish/conf.d")));
-            files
-        }
-        Shell::Nu if cfg!(target_os = "macos") && folder("XDG_CONFIG_HOME").is_none() => {
-            vec![home.join("Library/Application Support/nushell/config.nu")]
-        }
-        Shell::Nu => vec![below("nushell/config.nu")],
-        Shell::Elvish => vec![below("elvish/rc.elv"), home.join(".elvish/rc.elv")],
-        Shell::Tcsh => [".tcshrc", ".cshrc"].map(|file| home.join(file)).to_vec(),
-    }
 }

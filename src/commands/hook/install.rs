@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 
 use super::login::Login;
-use super::of_name;
+use super::start_files;
 use crate::cli::HookArgs;
-use crate::core::shell::Shell;
 use crate::core::shell::activation::UNDO;
 use crate::core::shell::startfile::{self, Unmarked};
+use crate::core::shell::{self, ByHand, Folder, Shell, Start};
 use crate::failure::{Failure, code, quoted, shown, shown_from};
 use crate::parts::context::Context;
 use crate::sys::dotfiles::Dotfile;
 use crate::sys::files;
 use crate::sys::program;
 
-/// The files of which bash's login shells read the first that is there.
-const LOGIN_FILES: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 /// Largest neighbour of a start file that is looked through, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
@@ -41,8 +39,8 @@ struct Wanted {
 
 pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u8, Failure> {
     let shell = shell(context, arguments)?;
-    // To take the line out, only zsh has something to say: where its start file lies.
-    let login = match arguments.uninstall && shell != Shell::Zsh {
+    // To take the line out, a shell has something to say only where it decides itself where its start file lies.
+    let login = match arguments.uninstall && shell.start.file.folder != Folder::Zdotdir {
         true => Login::default(),
         false => Login::ask(shell, &context.outside()),
     };
@@ -55,7 +53,7 @@ pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u
         return Ok(0);
     }
     changes.iter().try_for_each(|change| show(context, change))?;
-    let name = shell.name();
+    let name = shell.name;
     if !arguments.yes {
         let word = if arguments.uninstall { "uninstall" } else { "install" };
         let failure = Failure::new("Nothing was changed: there is no terminal to ask on").code(code::USAGE);
@@ -87,12 +85,12 @@ pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u
     Ok(0)
 }
 
-fn shell(context: &Context, arguments: &HookArgs) -> Result<Shell, Failure> {
-    if let Some(name) = arguments.shell {
-        return Ok(of_name(name));
+fn shell(context: &Context, arguments: &HookArgs) -> Result<&'static Shell, Failure> {
+    if let Some(shell) = arguments.shell {
+        return Ok(shell);
     }
     let program = context.environment.text("SHELL").unwrap_or_default();
-    Shell::of_program(program).ok_or_else(|| {
+    shell::of_program(program).ok_or_else(|| {
         let failure = match program {
             "" => Failure::new("SHELL is not set"),
             program => Failure::new(format!("No hook for `{program}`")),
@@ -103,22 +101,18 @@ fn shell(context: &Context, arguments: &HookArgs) -> Result<Shell, Failure> {
 }
 
 /// What adds the line where it is missing; a file that loads the hook already is told.
-fn additions(context: &Context, shell: Shell, login: &Login, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
+fn additions(context: &Context, shell: &Shell, login: &Login, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
     let silo = program::own_path(&context.environment, &context.program)?;
     let word = if login.finds(&silo) { b"silo".to_vec() } else { shell.quote(silo.as_os_str().as_bytes()) };
-    let line = startfile::load_line(shell, &word);
+    let line = shell.load(&word);
     if line.contains(&b'\n') {
         return Err(Failure::new(format!("The path of silo itself has a line end in it: `{}`", shown(&silo)))
             .hint("Move it to a folder of PATH, such as `~/.local/bin`"));
     }
     let mut changes = Vec::new();
     for Wanted { path, shared, reads } in wanted {
-        let guard: &[u8] = match shell {
-            Shell::Tcsh if shared => b"if ($?tcsh) ",
-            _ if shared => b"[ -z \"${BASH_VERSION-}\" ] || ",
-            _ => b"",
-        };
-        let line = [guard, &line].concat();
+        let guard = if shared { shell.start.guard } else { "" };
+        let line = [guard.as_bytes(), &line].concat();
         let by_hand =
             |failure: Failure| failure.hint(format!("Or add this line by hand: {}", String::from_utf8_lossy(&line)));
         let file = Dotfile::look(&path).map_err(by_hand)?;
@@ -147,12 +141,10 @@ fn additions(context: &Context, shell: Shell, login: &Login, wanted: Vec<Wanted>
 }
 
 /// What takes the marked lines out, and a file that silo made for them; a line that was written by hand is told and left.
-fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
+fn removals(context: &Context, shell: &Shell, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
     let mut paths: Vec<PathBuf> =
         wanted.into_iter().flat_map(|wanted| std::iter::once(wanted.path).chain(wanted.reads)).collect();
-    if shell == Shell::Bash {
-        paths.extend(LOGIN_FILES.map(|name| context.dirs.home.join(name)));
-    }
+    paths.extend(shell.start.login.iter().map(|name| context.dirs.home.join(name)));
     let mut changes: Vec<Change> = Vec::new();
     for path in paths {
         let Some(old) = text(&path) else { continue };
@@ -174,56 +166,49 @@ fn removals(context: &Context, shell: Shell, wanted: Vec<Wanted>) -> Result<Vec<
         }
     }
     if changes.is_empty() {
-        context.ui.answer(&format!("Nothing to take out: no start file of {} has silo's marks\n", shell.name()))?;
+        context.ui.answer(&format!("Nothing to take out: no start file of {} has silo's marks\n", shell.name))?;
     }
     Ok(changes)
 }
 
 /// The start files a shell needs the line in.
-fn wanted(context: &Context, shell: Shell, login: &Login) -> Result<Vec<Wanted>, Failure> {
-    let home = &context.dirs.home;
-    let config = context.dirs.config_home();
-    let (path, reads) = if shell == Shell::Bash {
-        let read = LOGIN_FILES.iter().find_map(|name| Some((*name, text(&home.join(name))?)));
-        return Ok(of_bash(home, cfg!(target_os = "macos"), read));
-    } else if shell == Shell::Zsh {
+fn wanted(context: &Context, shell: &Shell, login: &Login) -> Result<Vec<Wanted>, Failure> {
+    let (start, home) = (&shell.start, &context.dirs.home);
+    if let Some(by_hand) = &start.by_hand {
+        return Err(told(shell, by_hand));
+    }
+    if start.file.folder == Folder::Zdotdir {
         let set = context.environment.get("ZDOTDIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let folder = set.or_else(|| login.zdotdir.clone()).unwrap_or_else(|| home.clone());
         if !folder.is_absolute() {
             return Err(Failure::new(format!("ZDOTDIR is not an absolute path: `{}`", shown(&folder)))
                 .hint("Run `export ZDOTDIR=~/.zsh` first, or where it really is"));
         }
-        (folder.join(".zshrc"), Vec::new())
-    } else if shell == Shell::Tcsh {
-        // csh reads the second one too.
-        let shared = !files::exists(&home.join(".tcshrc")) && files::exists(&home.join(".cshrc"));
-        let path = home.join(if shared { ".cshrc" } else { ".tcshrc" });
-        return Ok(vec![Wanted { path, shared, reads: Vec::new() }]);
-    } else if shell == Shell::Elvish {
-        let (path, old) = (config.join("elvish/rc.elv"), home.join(".elvish/rc.elv"));
-        (if !files::exists(&path) && files::exists(&old) { old } else { path }, Vec::new())
-    } else if shell == Shell::Fish {
-        let folder = config.join("fish");
-        let mut snippets = files::names_in(&folder.join("conf.d"));
-        snippets.retain(|path| path.extension().is_some_and(|extension| extension == "fish"));
-        snippets.sort();
-        (folder.join("config.fish"), snippets)
-    } else {
-        return Err(of_nushell());
-    };
-    Ok(vec![Wanted { path, shared: false, reads }])
+        return Ok(vec![Wanted { path: folder.join(start.file.path), shared: false, reads: Vec::new() }]);
+    }
+    let place = |place| start_files::path(&context.dirs, &context.environment, place);
+    let (usual, older) = (place(start.file), start.older.map(place));
+    let older = older.filter(|older| !files::exists(&usual) && files::exists(older));
+    let path = older.unwrap_or(usual);
+    let reads = start.reads.iter().map(|name| home.join(name));
+    let reads = reads.chain(start_files::snippets(&context.dirs, &context.environment, start)).collect();
+    let first = start.login.iter().find_map(|name| Some((*name, text(&home.join(name))?)));
+    let login = of_login_shells(start, home, cfg!(target_os = "macos"), first);
+    Ok([Wanted { shared: is_shared(start, &path), path, reads }].into_iter().chain(login).collect())
 }
 
-/// bash reads `~/.bashrc` in every interactive shell that is no login shell. On macOS every terminal starts login shells,
-/// which read the first of three other files: where that one does not hand on, it needs the line too.
-fn of_bash(home: &Path, macos: bool, login: Option<(&str, Vec<u8>)>) -> Vec<Wanted> {
-    let mut wanted =
-        vec![Wanted { path: home.join(".bashrc"), shared: false, reads: vec![home.join(".bash_aliases")] }];
-    let (name, text) = login.unwrap_or((LOGIN_FILES[0], Vec::new()));
-    if macos && !startfile::reads_bashrc(&text) {
-        wanted.push(Wanted { path: home.join(name), shared: name == ".profile", reads: Vec::new() });
-    }
-    wanted
+/// On macOS every terminal starts login shells, and bash's read the first of three other files: where that one does not
+/// hand on, it needs the line too.
+fn of_login_shells(start: &Start, home: &Path, macos: bool, first: Option<(&str, Vec<u8>)>) -> Option<Wanted> {
+    let (name, text) = first.or_else(|| Some((*start.login.first()?, Vec::new())))?;
+    let path = home.join(name);
+    let needs = macos && !startfile::reads(&text, start.file.path);
+    needs.then(|| Wanted { shared: is_shared(start, &path), path, reads: Vec::new() })
+}
+
+/// Whether other programs read a start file too.
+fn is_shared(start: &Start, path: &Path) -> bool {
+    start.shared.iter().any(|name| path.file_name().is_some_and(|file| file == *name))
 }
 
 fn show(context: &Context, change: &Change) -> Result<(), Failure> {
@@ -241,12 +226,12 @@ fn show(context: &Context, change: &Change) -> Result<(), Failure> {
     context.ui.answer(&diff.unified_diff().context_radius(1).header(before, after).to_string())
 }
 
-/// nushell's line writes a second file, which it goes on reading: taking the line out would not be the whole undo.
-fn of_nushell() -> Failure {
-    let line = String::from_utf8_lossy(&startfile::load_line(Shell::Nu, b"silo")).into_owned();
-    Failure::new("In nushell the hook is added and taken out by hand")
-        .hint(format!("To add it, put this at the end of the file `$nu.config-path`: `{line}`"))
-        .hint("To take it out, remove that line, and run `rm ($nu.data-dir | path join vendor/autoload/silo.nu)`")
+/// What the user does where silo does not write the line.
+fn told(shell: &Shell, by_hand: &ByHand) -> Failure {
+    let line = String::from_utf8_lossy(&shell.load(b"silo")).into_owned();
+    Failure::new(format!("In {} the hook is added and taken out by hand", by_hand.shell))
+        .hint(format!("To add it, put this at the end of the file `{}`: `{line}`", by_hand.file))
+        .hint(format!("To take it out, remove that line, and run `{}`", by_hand.undo))
 }
 
 fn unchanged(file: &Dotfile, why: Unmarked) -> Failure {
@@ -263,19 +248,23 @@ fn text(path: &Path) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// The files of a home that get the line on macOS, given the login file there is.
-    fn on_macos(login: Option<(&str, &str)>) -> Vec<(String, bool)> {
-        let wanted = of_bash(Path::new("/h"), true, login.map(|(name, text)| (name, text.as_bytes().to_vec())));
-        wanted.iter().map(|wanted| (wanted.path.display().to_string(), wanted.shared)).collect()
+    /// The file of a home that gets the line on macOS beside `.bashrc`, given the login file there is.
+    fn on_macos(login: Option<(&str, &str)>) -> Option<(String, bool)> {
+        let bash = shell::named("bash").expect("it is there");
+        let login = login.map(|(name, text)| (name, text.as_bytes().to_vec()));
+        let wanted = of_login_shells(&bash.start, Path::new("/h"), true, login)?;
+        Some((wanted.path.display().to_string(), wanted.shared))
     }
 
     #[test]
     fn on_macos_bash_needs_the_line_where_login_shells_read_it() {
-        let bashrc = ("/h/.bashrc".to_owned(), false);
-        assert_eq!(on_macos(None), [bashrc.clone(), ("/h/.bash_profile".to_owned(), false)]);
-        assert_eq!(on_macos(Some((".bash_login", "A=1\n"))), [bashrc.clone(), ("/h/.bash_login".to_owned(), false)]);
-        assert_eq!(on_macos(Some((".profile", ""))), [bashrc.clone(), ("/h/.profile".to_owned(), true)]);
-        assert_eq!(on_macos(Some((".bash_profile", ". ~/.bashrc\n"))), [bashrc]);
-        assert_eq!(of_bash(Path::new("/h"), false, None).len(), 1, "elsewhere terminals start no login shells");
+        assert_eq!(on_macos(None), Some(("/h/.bash_profile".to_owned(), false)));
+        assert_eq!(on_macos(Some((".bash_login", "A=1\n"))), Some(("/h/.bash_login".to_owned(), false)));
+        assert_eq!(on_macos(Some((".profile", ""))), Some(("/h/.profile".to_owned(), true)));
+        assert_eq!(on_macos(Some((".bash_profile", ". ~/.bashrc\n"))), None);
+        for shell in shell::ALL {
+            let elsewhere = of_login_shells(&shell.start, Path::new("/h"), false, None);
+            assert_eq!(elsewhere, None, "elsewhere terminals start no login shells");
+        }
     }
 }

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::core::shell::Shell;
 use crate::core::shell::environment::Environment;
+use crate::core::shell::{self, Shell};
 use crate::sys::cmd::{self, Cmd};
 use crate::sys::files;
 
@@ -29,18 +29,14 @@ pub(super) struct Login {
 
 impl Login {
     /// Asks a login shell; one that is missing or does not answer knows nothing.
-    pub(super) fn ask(shell: Shell, outside: &Environment) -> Self {
-        if !matches!(shell, Shell::Bash | Shell::Zsh | Shell::Fish) {
-            // These cannot be asked as login shells.
-            return Self::default();
-        }
+    pub(super) fn ask(shell: &Shell, outside: &Environment) -> Self {
+        let Some(path) = shell.login_path else { return Self::default() };
         let pairs = GIVEN.iter().filter_map(|name| Some((*name, outside.get(name)?)));
         let mut environment: Environment = pairs.collect();
         environment.set("PATH", PATH);
         environment.set("TERM", "dumb");
-        let own = outside.text("SHELL").filter(|own| Shell::of_program(own) == Some(shell)).map(PathBuf::from);
-        let Some(program) = own.or_else(|| cmd::find(shell.name(), outside)) else { return Self::default() };
-        let path = if shell == Shell::Fish { "(string join : $PATH)" } else { "\"$PATH\"" };
+        let own = outside.text("SHELL").filter(|own| shell::of_program(own) == Some(shell)).map(PathBuf::from);
+        let Some(program) = own.or_else(|| cmd::find(shell.name, outside)) else { return Self::default() };
         let script = format!("printf '\\036%s\\036%s\\036' {path} \"$ZDOTDIR\"");
         let asked = Cmd {
             program: &program.to_string_lossy(),

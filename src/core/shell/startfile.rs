@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::core::shell::Shell;
+use super::description::Shell;
 
 /// The line above what silo added.
 const BEGIN: &str = "# >>> silo hook >>>";
@@ -13,20 +13,6 @@ const BEGIN_JOINED: &str = "# >>> silo hook >>> (the line above had no end)";
 const BEGIN_MADE: &str = "# >>> silo hook >>> (there was no file before)";
 /// The line below what silo added.
 const END: &str = "# <<< silo hook <<<";
-
-/// How a start file loads the hook of a shell: what stands before silo's name, and what after it.
-const LINES: [(Shell, &str, &str); 6] = [
-    (Shell::Bash, "eval \"$(", " hook bash)\""),
-    (Shell::Zsh, "eval \"$(", " hook zsh)\""),
-    (Shell::Fish, "", " hook fish | source"),
-    (
-        Shell::Nu,
-        "mkdir ($nu.data-dir | path join vendor/autoload); ",
-        " hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)",
-    ),
-    (Shell::Elvish, "eval (", " hook elvish | slurp)"),
-    (Shell::Tcsh, "eval \"`", " hook tcsh`\""),
-];
 
 /// Why marked lines cannot be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,23 +25,12 @@ pub enum Unmarked {
     Foreign(usize),
 }
 
-/// The line that loads a shell's hook; `silo` is a word of that shell.
-pub fn load_line(shell: Shell, silo: &[u8]) -> Vec<u8> {
-    let (_, before, after) = LINES.iter().find(|(known, ..)| *known == shell).expect("every shell has its line");
-    if shell == Shell::Tcsh && silo.contains(&b'\\') {
-        // Within backquotes only an alias keeps its quotes; the hook has both names for the same.
-        let before: &[u8] = b"set __silo_bin = ";
-        return [before, silo, b"; alias __silo_ask '\"$__silo_bin:q\" hook tcsh'; eval \"`__silo_ask`\""].concat();
-    }
-    [before.as_bytes(), silo, after.as_bytes()].concat()
-}
-
 /// A start file's text with the line in it, between marks and at the end; a text that has it is returned as it is. There
 /// may be no file yet.
 ///
 /// # Errors
 /// [`Unmarked`] where marks are there that silo did not write so.
-pub fn with_line(file: Option<&[u8]>, line: &[u8], shell: Shell) -> Result<Vec<u8>, Unmarked> {
+pub fn with_line(file: Option<&[u8]>, line: &[u8], shell: &Shell) -> Result<Vec<u8>, Unmarked> {
     let text = file.unwrap_or_default();
     let Some(marked) = marked(text)? else {
         let joined = !text.is_empty() && !text.ends_with(b"\n");
@@ -102,23 +77,24 @@ pub fn is_marked(text: &[u8]) -> bool {
 
 /// The number of the first line that loads a shell's hook, however it is written: comments aside, the words `silo`,
 /// alone or at the end of a path, `hook`, and the shell.
-pub fn loaded_at(text: &[u8], shell: Shell) -> Option<usize> {
+pub fn loaded_at(text: &[u8], shell: &Shell) -> Option<usize> {
     let text = String::from_utf8_lossy(text);
     text.lines().position(|line| loads(line, shell)).map(|at| at + 1)
 }
 
-/// Whether a start file of bash's login shells reads `~/.bashrc` too.
-pub fn reads_bashrc(text: &[u8]) -> bool {
+/// Whether a start file reads another one of this name too.
+pub fn reads(text: &[u8], name: &str) -> bool {
+    let name = name.trim_start_matches('.');
     let text = String::from_utf8_lossy(text);
-    text.lines().any(|line| line.contains("bashrc") && !line.trim_start().starts_with('#'))
+    text.lines().any(|line| line.contains(name) && !line.trim_start().starts_with('#'))
 }
 
-fn loads(line: &str, shell: Shell) -> bool {
+fn loads(line: &str, shell: &Shell) -> bool {
     let line = line.replace(['"', '\''], "");
     let words = line.split([' ', '\t', '(', ')', '<', '>', '|', ';', '&', '$', '`']).filter(|word| !word.is_empty());
     let words: Vec<&str> = words.take_while(|word| !word.starts_with('#')).collect();
     words.windows(3).any(|three| {
-        (three[0] == "silo" || three[0].ends_with("/silo")) && three[1] == "hook" && three[2] == shell.name()
+        (three[0] == "silo" || three[0].ends_with("/silo")) && three[1] == "hook" && three[2] == shell.name
     })
 }
 
@@ -164,12 +140,13 @@ fn line_number(text: &[u8], at: usize) -> usize {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{bash::BASH, fish::FISH};
     use super::*;
 
     const LINE: &[u8] = b"eval \"$(silo hook bash)\"";
 
     fn added(text: &[u8]) -> Vec<u8> {
-        with_line(Some(text), LINE, Shell::Bash).expect("nothing is marked")
+        with_line(Some(text), LINE, &BASH).expect("nothing is marked")
     }
 
     #[test]
@@ -198,8 +175,7 @@ mod tests {
 
     #[test]
     fn another_silo_takes_the_place_of_the_one_between_the_marks() {
-        let other =
-            with_line(Some(b"a\n"), b"eval \"$('/old/silo' hook bash)\"", Shell::Bash).expect("nothing is marked");
+        let other = with_line(Some(b"a\n"), b"eval \"$('/old/silo' hook bash)\"", &BASH).expect("nothing is marked");
         assert_eq!(added(&[&other[..], b"b\n"].concat()), [added(b"a\n"), b"b\n".to_vec()].concat());
         let text = String::from_utf8(added(b"")).expect("it is text");
         let crlf = text.replace('\n', "\r\n");
@@ -208,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_file_that_silo_made_is_known_while_nothing_else_is_in_it() {
-        let made = with_line(None, LINE, Shell::Bash).expect("nothing is marked");
+        let made = with_line(None, LINE, &BASH).expect("nothing is marked");
         assert!(is_own(&made) && is_own(&added(&made)));
         assert_eq!(without_line(&made), Ok(Some(Vec::new())));
         assert!(!is_own(&[&made[..], b"a\n"].concat()) && !is_own(&[b"\n", &made[..]].concat()));
@@ -227,7 +203,7 @@ mod tests {
             (format!("{BEGIN}\n{END}\n"), Unmarked::Foreign(2)),
             (format!("a\n{BEGIN}\nx\ny\n{END}\n"), Unmarked::Foreign(3)),
         ] {
-            assert_eq!(with_line(Some(text.as_bytes()), LINE, Shell::Bash), Err(why), "{text}");
+            assert_eq!(with_line(Some(text.as_bytes()), LINE, &BASH), Err(why), "{text}");
         }
         assert_eq!(without_line(format!("a\n{BEGIN}\n").as_bytes()), Err(Unmarked::Torn(2)));
     }
@@ -241,7 +217,7 @@ mod tests {
             "eval \"`'/a b/silo' hook bash`\" # silo",
             "eval \"$(\"$HOME/.cargo/bin/silo\"  hook\tbash)\"\r",
         ] {
-            assert_eq!(loaded_at(format!("a\n{line}\n").as_bytes(), Shell::Bash), Some(2), "{line}");
+            assert_eq!(loaded_at(format!("a\n{line}\n").as_bytes(), &BASH), Some(2), "{line}");
         }
         for line in [
             "# eval \"$(silo hook bash)\"",
@@ -250,24 +226,14 @@ mod tests {
             "asilo hook bash",
             "silo hooks bash",
         ] {
-            assert_eq!(loaded_at(line.as_bytes(), Shell::Bash), None, "{line}");
+            assert_eq!(loaded_at(line.as_bytes(), &BASH), None, "{line}");
         }
-        assert_eq!(loaded_at(b"silo hook fish | source", Shell::Fish), Some(1));
+        assert_eq!(loaded_at(b"silo hook fish | source", &FISH), Some(1));
     }
 
     #[test]
     fn a_login_file_that_hands_on_to_bashrc_is_known() {
-        assert!(reads_bashrc(b"if [ -f ~/.bashrc ]; then\n  . ~/.bashrc\nfi\n"));
-        assert!(!reads_bashrc(b"# ~/.bashrc is not read\nexport A=1\n"));
-    }
-
-    #[test]
-    fn the_line_is_the_one_of_the_documentation() {
-        let page = include_str!("../../../docs/shell.md").replace("\\|", "|");
-        for shell in Shell::ALL.into_iter().filter(|shell| *shell != Shell::Tcsh) {
-            let line = String::from_utf8(load_line(shell, b"silo")).expect("it is text");
-            assert!(page.contains(&format!("`{line}` |")), "{line}");
-        }
-        assert_eq!(load_line(Shell::Tcsh, b"silo"), b"eval \"`silo hook tcsh`\"", "of `silo help hook`");
+        assert!(reads(b"if [ -f ~/.bashrc ]; then\n  . ~/.bashrc\nfi\n", ".bashrc"));
+        assert!(!reads(b"# ~/.bashrc is not read\nexport A=1\n", ".bashrc"));
     }
 }

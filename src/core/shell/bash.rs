@@ -1,0 +1,66 @@
+//! GNU bash.
+
+use super::description::{Completions, Shell};
+use super::launch::{Inside, Launch, Written};
+use super::start::{Folder, Start};
+use super::{posix, template};
+
+/// bash reads `~/.bashrc` in every interactive shell that is no login shell.
+pub(super) static BASH: Shell = Shell {
+    name: "bash",
+    aliases: &[],
+    programs: &[],
+    about: "GNU bash, 3.2 or newer",
+    exported: "Commands for bash",
+    quote: posix::quote,
+    // It keeps a user's alias from being expanded.
+    commands: |own, set, unset| posix::commands("\\builtin ", own, set, unset),
+    shows_own: false,
+    hook: |silo, _| template::hook(include_str!("../../../shell/silo.bash"), silo),
+    scripts: &[],
+    load: |silo| [b"eval \"$(", silo, b" hook bash)\""].concat(),
+    start: Start {
+        reads: &[".bash_aliases"],
+        login: &[".bash_profile", ".bash_login", ".profile"],
+        shared: &[".profile"],
+        guard: "[ -z \"${BASH_VERSION-}\" ] || ",
+        ..Start::plain(Folder::Home, ".bashrc", "~/.bashrc, at the end")
+    },
+    login_path: Some("\"$PATH\""),
+    has_job_groups: true,
+    launch,
+    piped: &[],
+    completions: Some(Completions {
+        about: "GNU bash",
+        example: "eval \"$(silo completions bash)\"   # ~/.bashrc",
+        script: include_str!("../../../completions/silo.bash"),
+        is_raw: true,
+        // It shows none.
+        help: |_| String::new(),
+    }),
+};
+
+const BASHRC: &str = r#"# Written by silo for `silo shell`.
+if [[ -f ~/.bashrc ]]; then . ~/.bashrc; fi
+eval "$(@SILO@ hook bash)"
+"#;
+
+fn launch(inside: &Inside<'_>) -> Launch {
+    let text = template::filled(BASHRC, &[("@SILO@", &posix::quote(inside.silo))]);
+    Launch {
+        files: vec![Written::new("bashrc", text)],
+        arguments: vec![b"--rcfile".into(), inside.path("bashrc")],
+        ..Launch::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_variables_come_first_and_quotes_hold() {
+        assert_eq!(BASH.quote(br"it's \"), br"'it'\''s \'");
+        assert_eq!(BASH.sample(), "__silo_s='x'\n\\builtin export A='1'\n\\builtin unset -v B\n");
+    }
+}

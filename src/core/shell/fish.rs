@@ -1,0 +1,75 @@
+//! fish.
+
+use super::description::{Completions, Pairs, Shell};
+use super::launch::{Inside, Launch};
+use super::quote::single;
+use super::start::{Folder, Place, Start};
+use super::template;
+
+pub(super) static FISH: Shell = Shell {
+    name: "fish",
+    aliases: &[],
+    programs: &[],
+    about: "fish, 3.1 or newer",
+    exported: "Commands for fish",
+    quote,
+    commands,
+    shows_own: false,
+    hook: |silo, _| template::hook(include_str!("../../../shell/silo.fish"), silo),
+    scripts: &[],
+    load: |silo| [silo, b" hook fish | source"].concat(),
+    start: Start {
+        snippets: Some((Place { folder: Folder::Config, path: "fish/conf.d" }, "fish")),
+        ..Start::plain(Folder::Config, "fish/config.fish", "~/.config/fish/config.fish")
+    },
+    login_path: Some("(string join : $PATH)"),
+    has_job_groups: true,
+    launch,
+    piped: &[],
+    completions: Some(Completions {
+        about: "fish",
+        example: "silo completions fish > ~/.config/fish/completions/silo.fish",
+        script: include_str!("../../../completions/silo.fish"),
+        is_raw: false,
+        help: |help| format!("\t{help}"),
+    }),
+};
+
+/// In its single quotes a backslash escapes too.
+fn quote(value: &[u8]) -> Vec<u8> {
+    single(value, |byte| match byte {
+        b'\'' => br"\'",
+        b'\\' => br"\\",
+        _ => b"",
+    })
+}
+
+fn commands(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (name, value) in own {
+        text.extend([b"set -g ", name.as_bytes(), b" ", &quote(value), b"\n"].concat());
+    }
+    for (name, value) in set {
+        text.extend([b"set -gx ", name.as_bytes(), b" ", &quote(value), b"\n"].concat());
+    }
+    if !unset.is_empty() {
+        text.extend([b"set -e ", unset.join(" ").as_bytes(), b"\n"].concat());
+    }
+    text
+}
+
+fn launch(inside: &Inside<'_>) -> Launch {
+    let command = (FISH.load)(&quote(inside.silo));
+    Launch { arguments: vec![b"--init-command".into(), command], ..Launch::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_variables_come_first_and_quotes_hold() {
+        assert_eq!(FISH.quote(br"it's \"), br"'it\'s \\'");
+        assert_eq!(FISH.sample(), "set -g __silo_s 'x'\nset -gx A '1'\nset -e B\n");
+    }
+}

@@ -1,0 +1,83 @@
+//! nushell.
+
+use serde_json::{Map, Value, json};
+
+use super::description::{Pairs, Shell};
+use super::launch::{Inside, Launch, Written};
+use super::quote::double;
+use super::start::{ByHand, Folder, Start};
+use super::template;
+
+/// nushell's line writes a second file, which it goes on reading: taking the line out would not be the whole undo.
+pub(super) static NU: Shell = Shell {
+    name: "nu",
+    aliases: &["nushell"],
+    programs: &[],
+    about: "nushell, 0.101 or newer",
+    exported: "An object for nushell's hook",
+    quote,
+    commands,
+    shows_own: false,
+    hook,
+    scripts: &[],
+    load: |silo| {
+        let (before, after) = ("mkdir ($nu.data-dir | path join vendor/autoload); ", " hook nu | save -f ");
+        [before.as_bytes(), silo, after.as_bytes(), b"($nu.data-dir | path join vendor/autoload/silo.nu)"].concat()
+    },
+    start: Start {
+        by_hand: Some(ByHand {
+            shell: "nushell",
+            file: "$nu.config-path",
+            undo: "rm ($nu.data-dir | path join vendor/autoload/silo.nu)",
+            add: ("\"\\n", "\\n\" | save --append $nu.config-path"),
+            example: "silo hook nu | save -f silo.nu",
+        }),
+        ..Start::plain(Folder::AppConfig, "nushell/config.nu", "In an autoload folder of nushell")
+    },
+    login_path: None,
+    has_job_groups: true,
+    launch,
+    // It reads no script from its input unless it is told to.
+    piped: &["/dev/stdin"],
+    completions: None,
+};
+
+/// Its strings are UTF-8: what is not arrives replaced.
+fn quote(value: &[u8]) -> Vec<u8> {
+    double(String::from_utf8_lossy(value).as_bytes(), |byte| format!("\\u{{{byte:x}}}"))
+}
+
+/// Nushell evaluates nothing at run time: its hook reads an object, where own variables have no `__silo_` before them.
+fn commands(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
+    let text = |value: &[u8]| Value::from(String::from_utf8_lossy(value));
+    let own = own.iter().map(|(name, value)| (name.trim_start_matches("__silo_").to_owned(), text(value)));
+    let mut object: Map<_, _> = own.collect();
+    object.insert("set".to_owned(), set.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect());
+    object.insert("unset".to_owned(), json!(unset));
+    format!("{}\n", Value::from(object)).into_bytes()
+}
+
+fn hook(silo: &[u8], _: &[u8]) -> Vec<u8> {
+    template::hook(include_str!("../../../shell/silo.nu"), silo)
+}
+
+fn launch(inside: &Inside<'_>) -> Launch {
+    let source = [b"source ".as_slice(), &quote(&inside.path("hook.nu"))].concat();
+    Launch {
+        files: vec![Written::new("hook.nu", hook(&quote(inside.silo), b""))],
+        arguments: vec![b"--execute".into(), source],
+        ..Launch::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_variables_come_first_and_quotes_hold() {
+        assert_eq!(NU.quote("\"é\\\n".as_bytes()), r#""\"é\\\u{a}""#.as_bytes());
+        assert_eq!(NU.quote(b"a\xff"), "\"a\u{fffd}\"".as_bytes());
+        assert_eq!(NU.sample(), "{\"s\":\"x\",\"set\":{\"A\":\"1\"},\"unset\":[\"B\"]}\n");
+    }
+}

@@ -1,0 +1,30 @@
+//! What bash and zsh have in common.
+
+use super::description::Pairs;
+use super::quote::single;
+
+/// In single quotes, where nothing but their end means anything.
+pub(super) fn quote(value: &[u8]) -> Vec<u8> {
+    single(value, |byte| if byte == b'\'' { br"'\''" } else { b"" })
+}
+
+/// Assignments, one `export` and one `unset`; `builtin` stands before what an alias could be in place of.
+pub(super) fn commands(builtin: &str, own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
+    let builtin = builtin.as_bytes();
+    let mut text = Vec::new();
+    for (name, value) in own {
+        text.extend([name.as_bytes(), b"=", &quote(value), b"\n"].concat());
+    }
+    if !set.is_empty() {
+        text.extend(builtin);
+        text.extend(b"export");
+        for (name, value) in set {
+            text.extend([b" ", name.as_bytes(), b"=", &quote(value)].concat());
+        }
+        text.push(b'\n');
+    }
+    if !unset.is_empty() {
+        text.extend([builtin, b"unset -v ", unset.join(" ").as_bytes(), b"\n"].concat());
+    }
+    text
+}
