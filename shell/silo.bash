@@ -13,14 +13,13 @@ __silo_path='' __silo_left=''
 
 __silo_hook() {
   # Quoted: behind `builtin` these are arguments, which split.
-  \builtin local __silo_status="$?" __silo_dir="${PWD-}" __silo_line=''
-  __silo_dir=${__silo_dir%/}
+  \builtin local __silo_status="$?" __silo_dir="${PWD-}"
+  __silo_dir=${__silo_dir%/}/
   # A shell that does not know its folder would look upward for ever.
-  [[ $__silo_dir == /* ]] || __silo_dir=''
-  until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
-    __silo_dir=${__silo_dir%/*}
+  [[ $__silo_dir == /* ]] || __silo_dir=/
+  until [[ -z $__silo_dir || -f ${__silo_dir}silo.toml ]]; do
+    [[ $__silo_dir == / ]] && __silo_dir='' || __silo_dir=${__silo_dir%/*/}/
   done
-  [[ -f $__silo_dir/silo.toml ]] && __silo_dir=$__silo_dir/ || __silo_dir=''
   if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
     \builtin :
   elif [[ $__silo_dir != "$__silo_root" ]]; then
@@ -31,15 +30,15 @@ __silo_hook() {
     else
       __silo_root=''
     fi
+  # The stamp's name holds the generation: with another one it is gone. Nothing is read, for a redirection costs more than
+  # all the rest.
+  elif [[ -n $__silo_gen && (! -f $__silo_stamp || ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp) ]]; then
+    __silo_run
+  # Without a generation it waits for one.
+  elif [[ -z $__silo_gen && -n $__silo_stamp && -f $__silo_stamp ]]; then
+    __silo_run
   elif [[ ${PATH-} != "$__silo_path" ]] && __silo_strayed; then
     __silo_run
-  elif [[ -n $__silo_stamp ]]; then
-    [[ ! -f $__silo_stamp ]] || IFS='' \builtin read -r __silo_line 2>/dev/null <"$__silo_stamp" || \builtin :
-    if [[ $__silo_line != "$__silo_gen" ]]; then
-      __silo_run
-    elif [[ -n $__silo_gen ]] && [[ ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp ]]; then
-      __silo_run
-    fi
   fi
   # Under `set -e` a status handed on would end the shell; bash itself restores $? after the prompt command.
   [[ $- != *e* ]] || \builtin return 0

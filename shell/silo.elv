@@ -1,8 +1,8 @@
 # silo shell hook for Elvish 0.19 and newer. Load it with: eval (silo hook elvish | slurp)
 #
-# A prompt or `cd` where nothing changed runs builtins only (docs/decisions.md, D7): it looks for silo.toml in this folder
-# and above, and compares the generation in the stamp silo keeps for that project. Elvish has no times of files, so it
-# compares what silo.toml says. Only a difference runs `silo export elvish`.
+# A prompt or `cd` where nothing changed runs builtins only (docs/decisions.md, D7): it looks for silo.toml in this folder and above,
+# and whether the stamp silo keeps for that project is still there. Elvish has no times of files, so it compares what
+# silo.toml says. Only a difference runs `silo export elvish`.
 
 use path
 use str
@@ -12,8 +12,8 @@ var silo = @SILO@
 var root stamp gen = '?' '' ''
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 set-env __SILO_HOOK $pid' @VERSION@ '$silo
-# This folder and its parents, nearest first; where silo.toml was found among them, with which PATH; what it and the stamp
-# said. And the folder of the instance that was left last.
+# This folder and its parents, nearest first; where silo.toml was found among them, with which PATH; whether there was a
+# stamp, and what silo.toml said. And the folder of the instance that was left last.
 var up found said left = [] [] [] ''
 
 # A plain file, links followed: a pipe would hold the prompt. The builtin moved from `path:` to `os:` in Elvish 0.20.
@@ -30,8 +30,9 @@ fn climb {|dir|
 
 fn find { each {|dir| is-file $dir/silo.toml } $up }
 
+# The stamp's name holds the generation: with another one it is gone. Without one the hook waits for it.
 fn read {
-  try { read-line < $stamp } catch _ { put '' }
+  is-file $stamp
   try { slurp < $root/silo.toml } catch _ { put '' }
 }
 
@@ -46,7 +47,7 @@ fn ask {|dir|
   if (eq $answer $nil) { return }
   set root = $dir
   set stamp gen = (eval $answer)
-  set said = [$gen $before]
+  set said = [(not-eq $gen '') $before]
   set found = [$pwd $E:PATH (find)]
 }
 

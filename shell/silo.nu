@@ -1,9 +1,9 @@
 # silo shell hook for nushell 0.101 and newer. Load it with a line in config.nu:
 #   mkdir ($nu.data-dir | path join vendor/autoload); silo hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)
 #
-# A prompt where nothing changed runs builtins only (docs/decisions.md, D7): it looks for the nearest silo.toml upward,
-# and compares the generation in the stamp silo keeps for that project. The time of a file costs nushell ten times what its
-# text does, so it compares that. Only a difference runs `silo export nu`.
+# A prompt where nothing changed runs builtins only (docs/decisions.md, D7): it looks for the nearest silo.toml upward, and whether the
+# stamp silo keeps for that project is still there. The time of a file costs nushell ten times what its text does, so it
+# compares that. Only a difference runs `silo export nu`.
 
 # What this shell last acted on; a record is not exported, so that a shell inside a shell looks for itself.
 # Of PATH what was last seen is kept, and the folder of the instance that was left last.
@@ -53,8 +53,9 @@ def --env __silo_hook [] {
         }
     }
     if $now.stamp != '' {
-        let line = if (__silo_is_file $now.stamp) { try { open --raw $now.stamp | lines | first } catch { '' } } else { '' }
-        if $line != $now.gen or (__silo_text $'($dir)/silo.toml') != $now.text {
+        # The stamp's name holds the generation: with another one it is gone. Without one the hook waits for it.
+        let gone = (__silo_is_file $now.stamp) == ($now.gen == '')
+        if $gone or (__silo_text $'($dir)/silo.toml') != $now.text {
             __silo_run $dir
         }
     }

@@ -11,52 +11,59 @@ typeset -g __silo_path='' __silo_left=''
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
+# Only assignments, conditions and what is made of them: for these zsh asks the system nothing, for each command, `&&` and
+# `||` it masks signals several times.
 __silo_hook() {
+  local __silo_dir=${PWD%/}/ __silo_do=
   # Not in subshells, and not while a widget or a completion moves about: the next prompt sees to it.
-  (( ZSH_SUBSHELL )) && return 0
-  [[ -n ${WIDGET-} ]] && return 0
-  local __silo_dir=${PWD%/} __silo_line=''
-  # A shell that does not know its folder would look upward for ever.
-  [[ $__silo_dir == /* ]] || __silo_dir=''
-  until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
-    __silo_dir=${__silo_dir%/*}
-  done
-  if [[ -f $__silo_dir/silo.toml ]]; then __silo_dir=$__silo_dir/; else __silo_dir=''; fi
-  if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
-    return 0
-  elif [[ $__silo_dir != "$__silo_root" ]]; then
-    [[ -z $__silo_stamp ]] || __silo_left=${__silo_stamp%/*}
-    __silo_stamp='' __silo_gen='' __silo_off=''
-    if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
-      __silo_run
-    else
-      __silo_root=''
-    fi
-  elif [[ ${PATH-} != "$__silo_path" ]] && __silo_strayed; then
-    __silo_run
-  elif [[ -n $__silo_stamp ]]; then
-    if [[ -f $__silo_stamp ]]; then IFS='' read -r __silo_line <$__silo_stamp || :; fi
-    if [[ $__silo_line != "$__silo_gen" ]]; then
-      __silo_run
-    elif [[ -n $__silo_gen ]] && [[ ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp ]]; then
-      __silo_run
+  if [[ $ZSH_SUBSHELL == 0 && -z ${WIDGET-} ]]; then
+    # A shell that does not know its folder would look upward for ever.
+    if [[ $__silo_dir != /* ]]; then __silo_dir=/; fi
+    until [[ -z $__silo_dir || -f ${__silo_dir}silo.toml ]]; do
+      if [[ $__silo_dir == / ]]; then __silo_dir=; else __silo_dir=${__silo_dir%/*/}/; fi
+    done
+    if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
+      __silo_do=
+    elif [[ $__silo_dir != "$__silo_root" ]]; then
+      __silo_do=move
+    # The stamp's name holds the generation: with another one it is gone.
+    elif [[ -n $__silo_gen && ( ! -f $__silo_stamp || ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp ) ]]; then
+      __silo_do=ask
+    # Without a generation it waits for one.
+    elif [[ -z $__silo_gen && -n $__silo_stamp && -f $__silo_stamp ]]; then
+      __silo_do=ask
+    elif [[ ${PATH-} != "$__silo_path" ]]; then
+      __silo_do=compare
     fi
   fi
-  return 0
+  if [[ -n $__silo_do ]]; then "__silo_$__silo_do"; fi
+}
+
+# Another folder has another root, or none.
+__silo_move() {
+  [[ -z $__silo_stamp ]] || __silo_left=${__silo_stamp%/*}
+  __silo_stamp='' __silo_gen='' __silo_off=''
+  if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
+    __silo_ask
+  else
+    __silo_root=''
+  fi
 }
 
 # A program that puts back a PATH of its own (direnv, a venv) takes this instance's gates away, or brings those of one that
 # was left. Each PATH is looked at once.
-__silo_strayed() {
+__silo_compare() {
   local __silo_list=":${PATH-}:" __silo_here=${__silo_stamp%/*}
   __silo_path=${PATH-}
-  [[ ${__SILO_UNDO-} == *';+/'* && $__silo_list != *":$__silo_here/gates:"* ]] ||
-    [[ -n $__silo_left && $__silo_left != "$__silo_here" && $__silo_list == *":$__silo_left/gates:"* ]]
+  if [[ ${__SILO_UNDO-} == *';+/'* && $__silo_list != *":$__silo_here/gates:"* ]] ||
+    [[ -n $__silo_left && $__silo_left != "$__silo_here" && $__silo_list == *":$__silo_left/gates:"* ]]; then
+    __silo_ask
+  fi
 }
 
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
 # is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
-__silo_run() {
+__silo_ask() {
   [[ -x $__silo_bin ]] || return 0
   local __silo_text=''
   __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 126 ]] || return 0

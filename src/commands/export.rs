@@ -57,6 +57,12 @@ struct Seen {
     generation: String,
 }
 
+impl Seen {
+    fn new(context: &Context, root: &Path, generation: String) -> Self {
+        Self { stamp: stamp::file(&context.dirs, root, &generation), generation }
+    }
+}
+
 /// What silo makes of the folder.
 struct Visit {
     fate: Fate,
@@ -233,9 +239,15 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
 /// only a change of either asks again.
 fn frozen(context: &Context, root: &Path, file: &Path) -> Seen {
     let generation = stamp::load(&context.dirs, root).map(|(_, generation)| generation);
-    let synced = files::modified(file).map(|modified| stamp::sync(&context.dirs, root, modified));
-    let generation = generation.filter(|_| matches!(synced, Some(Ok(())))).unwrap_or_default();
-    Seen { stamp: context.dirs.stamp(root), generation }
+    let synced = |generation: &str| {
+        files::modified(file).is_some_and(|modified| stamp::sync(&context.dirs, root, generation, modified).is_ok())
+    };
+    let kept = generation.filter(|generation| synced(generation));
+    if kept.is_none() {
+        // One that cannot be waited for, such as an older silo's, goes: the next prompt would ask again.
+        let _ = stamp::invalidate(&context.dirs, root);
+    }
+    Seen::new(context, root, kept.unwrap_or_default())
 }
 
 fn fail(context: &Context, failure: &Failure, ours: bool) {
@@ -247,9 +259,9 @@ fn fail(context: &Context, failure: &Failure, ours: bool) {
 
 /// The instance of a project that may act: from its stamp where that is still true, else settled anew.
 fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (bool, bool)) -> Visit {
-    let stamp = context.dirs.stamp(&project.root);
+    let seen_as = |generation: String| Some(Seen::new(context, &project.root, generation));
     if let Some((known, generation)) = known(context, project, trust) {
-        return Visit { fate: Fate::Enter(Box::new(known)), seen: Some(Seen { stamp, generation }), untrusted: false };
+        return Visit { fate: Fate::Enter(Box::new(known)), seen: seen_as(generation), untrusted: false };
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
@@ -259,11 +271,9 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
         context.settle_with(project, &config, &ask, &wait)
     });
     match settled {
-        Ok(settled) => Visit {
-            fate: Fate::Enter(Box::new(settled.known)),
-            seen: Some(Seen { stamp, generation: settled.generation }),
-            untrusted: false,
-        },
+        Ok(settled) => {
+            Visit { fate: Fate::Enter(Box::new(settled.known)), seen: seen_as(settled.generation), untrusted: false }
+        }
         // Asked only now: it may have been let go of while its turn was waited for.
         Err(_) if ours && free::is_let_go(&context.dirs, project) => {
             Visit { fate: Fate::LetGo, seen: Some(seen(context, project, trust)), untrusted: false }
@@ -276,10 +286,10 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
             }
             let fate = if ours { Fate::Stay } else { Fate::Leave };
             let seen = match failure.transient {
-                true => Seen { stamp, generation: AGAIN.to_owned() },
-                false => seen(context, project, trust),
+                true => seen_as(AGAIN.to_owned()),
+                false => Some(seen(context, project, trust)),
             };
-            Visit { fate, seen: Some(seen), untrusted: false }
+            Visit { fate, seen, untrusted: false }
         }
     }
 }
@@ -291,18 +301,17 @@ fn known(context: &Context, project: &Project, trust: Trust) -> Option<(Known, S
     let holds = project.lockfile_digest().as_ref() == Some(&known.lockfile)
         && files::is_file(known.env_file.as_ref())
         && known.home.as_bytes() == context.dirs.home.as_os_str().as_bytes();
-    let current = holds && stamp::sync(&context.dirs, &project.root, project.modified).is_ok();
+    let current = holds && stamp::sync(&context.dirs, &project.root, &generation, project.modified).is_ok();
     current.then_some((known, generation))
 }
 
 /// What the hook compares where no instance holds: the stamp as it is when it tells of this state, else a new one.
 /// Where none can be written (a read-only home) the generation is empty, and the hook waits for one to appear.
 fn seen(context: &Context, project: &Project, trust: Trust) -> Seen {
-    let sealed = match stamp::load(&context.dirs, &project.root) {
-        Some((stamp, generation)) if stamp.config == project.digest() && stamp.trust == trust.word() => {
-            stamp::sync(&context.dirs, &project.root, project.modified).map(|()| generation)
-        }
-        _ => trust::seal(&context.dirs, project, trust, None),
-    };
-    Seen { stamp: context.dirs.stamp(&project.root), generation: sealed.unwrap_or_default() }
+    let told = stamp::load(&context.dirs, &project.root)
+        .filter(|(stamp, _)| stamp.config == project.digest() && stamp.trust == trust.word())
+        .map(|(_, generation)| generation)
+        .filter(|told| stamp::sync(&context.dirs, &project.root, told, project.modified).is_ok());
+    let sealed = told.or_else(|| trust::seal(&context.dirs, project, trust, None).ok());
+    Seen::new(context, &project.root, sealed.unwrap_or_default())
 }

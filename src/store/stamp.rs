@@ -3,11 +3,15 @@
 //!
 //! Line one is the generation, a digest of the rest: writers that see the same state write the same stamp, so no two
 //! shells chase each other. Its end tells of the user's word on `silo.toml` alone, so that a shell is told once what it may
-//! not do, whatever becomes of the instance. The file's modification time is set to `silo.toml`'s. It is a cache: whoever
-//! changes what it tells of removes it first, and a missing or damaged one is made anew from the registry.
+//! not do, whatever becomes of the instance. The file's name holds the generation too, and its modification time is
+//! `silo.toml`'s: to see that nothing changed a shell reads no file, it looks whether one is there and compares times. The
+//! link `stamp` says which file it is. It is a cache: whoever changes what it tells of removes it first, and a missing or
+//! damaged one is made anew from the registry.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use indexmap::IndexMap;
@@ -19,6 +23,7 @@ use crate::core::text::digest;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
+use crate::sys::folders;
 use crate::sys::writing::{self, Writing};
 
 /// Largest stamp that is read, in bytes.
@@ -107,6 +112,17 @@ pub fn same_word(one: &str, other: &str) -> bool {
     word(one).is_some_and(|one| word(other) == Some(one))
 }
 
+/// What the shell hook looks for: the file of a generation, or without one the link to whatever comes to be there.
+pub fn file(dirs: &Dirs, root: &Path, generation: &str) -> PathBuf {
+    dirs.stamp(root).with_extension(generation)
+}
+
+/// Whether a name is that of the file of a generation.
+fn is_file_name(name: &OsStr) -> bool {
+    let generation = name.as_bytes().strip_prefix(b"stamp.");
+    generation.is_some_and(|digits| digits.len() > WHOLE && digits.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// Reads a project's stamp.
 pub fn load(dirs: &Dirs, root: &Path) -> Option<(Stamp, String)> {
     Stamp::parse(&files::read(&dirs.stamp(root), LIMIT).ok()??.bytes)
@@ -117,25 +133,27 @@ pub fn load(dirs: &Dirs, root: &Path) -> Option<(Stamp, String)> {
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn save(dirs: &Dirs, root: &Path, stamp: &Stamp, config_modified: SystemTime) -> Result<String, Failure> {
-    let path = dirs.stamp(root);
     let (text, generation) = stamp.render();
+    let path = file(dirs, root, &generation);
     let same = files::read(&path, LIMIT).ok().flatten().is_some_and(|old| old.bytes == text.as_bytes());
     if same {
-        sync(dirs, root, config_modified)?;
+        sync(dirs, root, &generation, config_modified)?;
     } else {
         files::make_folder(path.parent().expect("a stamp lies in a folder"))?;
         let writing = Writing { durable: false, modified: Some(config_modified), ..Writing::PRIVATE };
         writing::replace(&path, text.as_bytes(), writing)?;
     }
+    writing::link(&dirs.stamp(root), Path::new(path.file_name().expect("it has one")))?;
+    remove_files(dirs, root, |file| file != path)?;
     Ok(generation)
 }
 
-/// Makes the stamp's time that of `silo.toml` again, when it is not.
+/// Makes the time of a generation's file that of `silo.toml` again, when it is not.
 ///
 /// # Errors
-/// A [`Failure`] that names the path.
-pub fn sync(dirs: &Dirs, root: &Path, config_modified: SystemTime) -> Result<(), Failure> {
-    let path = dirs.stamp(root);
+/// A [`Failure`] that names the path: also when the file is not there, so that nobody waits for what has ended.
+pub fn sync(dirs: &Dirs, root: &Path, generation: &str, config_modified: SystemTime) -> Result<(), Failure> {
+    let path = file(dirs, root, generation);
     match files::modified(&path) {
         Some(modified) if modified == config_modified => Ok(()),
         _ => writing::set_modified(&path, config_modified),
@@ -171,12 +189,22 @@ pub fn renew(dirs: &Dirs, root: &Path, lockfile: &str) -> Result<(), Failure> {
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn invalidate(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
+    remove_files(dirs, root, |_| true)?;
+    // Last: a crash in between leaves a link to nothing, which is no stamp either.
     files::remove(&dirs.stamp(root))
+}
+
+/// Removes the files of generations: usually there is one, after a crash there may be more.
+fn remove_files(dirs: &Dirs, root: &Path, unwanted: impl Fn(&Path) -> bool) -> Result<(), Failure> {
+    let there = folders::list(&dirs.instance(root))?;
+    let unwanted = |path: &&PathBuf| path.file_name().is_some_and(is_file_name) && unwanted(path);
+    there.iter().filter(unwanted).try_for_each(|path| files::remove(path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::shell::environment::Environment;
     use proptest::prelude::*;
 
     #[test]
@@ -204,6 +232,38 @@ mod tests {
         for other in ["", "again", &before[..WHOLE]] {
             assert!(!same_word(other, other), "{other} tells of none");
         }
+    }
+
+    #[test]
+    fn there_is_one_stamp_at_most_and_its_name_and_first_line_are_its_generation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().to_str().expect("it is text");
+        let dirs = Dirs::find(&Environment::from_iter([("HOME", home)])).expect("HOME is set");
+        let (root, now) = (Path::new("/p"), SystemTime::now());
+        let save = |config: &str| {
+            let stamp = Stamp { config: config.into(), trust: "allowed".into(), instance: None };
+            save(&dirs, root, &stamp, now).expect("it is writable")
+        };
+        let there = || {
+            let names = files::names_in(&dirs.instance(root));
+            names.into_iter().filter(|path| !files::is_link(path)).collect::<Vec<_>>()
+        };
+        let generations = ["one", "two"].map(save);
+        let current = file(&dirs, root, &generations[1]);
+        assert_eq!(there(), std::slice::from_ref(&current));
+        assert_eq!(load(&dirs, root).map(|(_, generation)| generation).as_deref(), Some(generations[1].as_str()));
+        let text = files::read(&current, LIMIT).expect("readable").expect("it is there").bytes;
+        assert!(text.starts_with(generations[1].as_bytes()), "hooks of earlier versions read the first line");
+
+        // What a crash left, and what silo wrote before the generation stood in the name.
+        let left = file(&dirs, root, &generations[0]);
+        writing::replace(&left, &text, Writing::PRIVATE).expect("it is writable");
+        invalidate(&dirs, root).expect("it is writable");
+        assert_eq!((there(), load(&dirs, root), files::is_link(&dirs.stamp(root))), (vec![], None, false));
+        writing::replace(&dirs.stamp(root), &text, Writing::PRIVATE).expect("it is writable");
+        assert!(sync(&dirs, root, &generations[1], now).is_err(), "no shell could wait for it");
+        assert_eq!((save("two"), there()), (generations[1].clone(), vec![current]));
+        assert!(files::is_link(&dirs.stamp(root)));
     }
 
     proptest! {

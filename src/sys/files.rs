@@ -142,8 +142,7 @@ pub fn canonical(path: &Path) -> Result<PathBuf, Failure> {
 
 /// The names in a folder; empty when it cannot be read.
 pub fn names_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 /// What the system says of a file or folder, links followed; none when it cannot be asked.

@@ -5,6 +5,7 @@ pub mod cmd;
 pub mod dirs;
 pub mod dotfiles;
 pub mod files;
+pub mod folders;
 pub mod listeners;
 pub mod lock;
 pub mod mounts;

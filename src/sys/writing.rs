@@ -152,7 +152,8 @@ pub fn link(path: &Path, target: &Path) -> Result<(), Failure> {
     }
     let beside = beside(path);
     let made = std::os::unix::fs::symlink(target, &beside).and_then(|()| fs::rename(&beside, path));
-    made.map_err(|error| Failure::file("link", path, &error))
+    // The failure to report is the link's.
+    made.inspect_err(|_| drop(fs::remove_file(&beside))).map_err(|error| Failure::file("link", path, &error))
 }
 
 /// Adds lines to the end of a text file, which is made when it is missing; existing content stays untouched, and half a

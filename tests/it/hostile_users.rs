@@ -15,7 +15,7 @@ const RANDOM: &str = "version = 1\n[ports]\nA = 0\n";
 fn all(anna: &Anna) -> Vec<(String, u32, u32, String)> {
     let all = ["state", "data", "projects"].map(|folder| owned(&anna.sandbox.path(folder))).concat();
     // Who waits reads the pid in a lock, and a stamp is a cache.
-    all.into_iter().filter(|(name, ..)| !name.ends_with("/stamp") && !name.ends_with("registry.lock")).collect()
+    all.into_iter().filter(|(name, ..)| !name.contains("/stamp") && !name.ends_with("registry.lock")).collect()
 }
 
 /// What a `cd` in a settled project needs not, it does not ask for.

@@ -32,7 +32,11 @@ fn sixty_four_first_runs_at_once_share_no_port() {
     assert_eq!(leases.instances.len(), 64);
     assert_sound(&leases);
     let mut expected = vec!["registry.lock".to_owned(), "registry.toml".to_owned()];
-    let files = |instance: &Instance| ["history", "stamp"].map(|file| format!("instances/{}/{file}", instance.id));
+    let files = |instance: &Instance| {
+        let folder = format!("instances/{}", instance.id);
+        let stamp = fs::read_link(sandbox.path(format!("state/silo/{folder}/stamp"))).expect("it is a link");
+        ["history", "stamp", stamp.to_str().expect("it is text")].map(|file| format!("{folder}/{file}"))
+    };
     expected.extend(leases.instances.iter().flat_map(files));
     expected.sort();
     assert_eq!(files_below(&sandbox.path("state/silo")), expected);

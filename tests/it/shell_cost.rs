@@ -1,33 +1,42 @@
-//! The prompt costs no process (D7): counted by `strace`, at real prompts, between two marks.
+//! The prompt costs no process and few system calls (D7): counted by `strace`, between two marks.
 
 use std::ffi::OsStr;
 use std::fs;
 
-use crate::pty::{Session, Setup, Shell, each_shell};
+use crate::pty::{Session, Setup, Shell, each_shell, first_shells};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
 each_shell!(prompts_where_nothing_changes_start_no_process, entering_starts_one_process);
+first_shells!(a_hook_that_finds_no_change_makes_few_calls);
 
-/// What these lines start, each line with its prompt: traced calls that make a process or run a program.
-fn started(sandbox: &Sandbox, shell: Shell, session: &mut Session, lines: &str) -> Vec<String> {
-    let (begin, end) = (shell.look_for("/silo-mark-begin"), shell.look_for("/silo-mark-end"));
-    session.run(&format!("{begin}\n{lines}\n{end}"));
+/// The calls that start a process, or look at files.
+const STARTS: &str = "process,%%stat,access,faccessat,faccessat2";
+
+/// What is traced while these lines run, with what ends each of them: a newline and so a prompt, or not.
+fn traced_by(sandbox: &Sandbox, shell: Shell, session: &mut Session, (lines, end): (&str, &str)) -> Vec<String> {
+    let marks = ["/silo-mark-begin", "/silo-mark-end"].map(|mark| shell.look_for(mark));
+    session.run(&[marks[0].as_str(), lines, &marks[1]].join(end));
     let log = fs::read_to_string(sandbox.path("trace")).expect("strace writes it");
     let (_, rest) = log.rsplit_once("/silo-mark-begin").expect("the first mark was traced");
     let (between, _) = rest.split_once("/silo-mark-end").expect("the second mark was traced");
+    between.lines().map(str::to_owned).collect()
+}
+
+/// What these lines start, each line with its prompt: traced calls that make a process or run a program.
+fn started(sandbox: &Sandbox, shell: Shell, session: &mut Session, lines: &str) -> Vec<String> {
     let starts = ["clone(", "clone3(", "fork(", "vfork(", "execve(", "execveat("];
-    let is_start = |line: &&str| {
+    let is_start = |line: &String| {
         let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
         starts.iter().any(|start| call.starts_with(start)) && !call.contains("CLONE_THREAD")
     };
-    between.lines().filter(is_start).map(str::to_owned).collect()
+    traced_by(sandbox, shell, session, (lines, "\n")).into_iter().filter(is_start).collect()
 }
 
-fn traced(sandbox: &Sandbox, shell: Shell) -> Session {
+fn traced(sandbox: &Sandbox, shell: Shell, calls: &str) -> Session {
     assert!(std::process::Command::new("strace").arg("-V").output().is_ok(), "no strace: tests/run installs it");
     let log = sandbox.path("trace");
-    let words =
-        ["strace", "-f", "-qq", "-e", "signal=none", "-e", "trace=process,%%stat,access,faccessat,faccessat2", "-o"];
+    let trace = format!("trace={calls}");
+    let words = ["strace", "-f", "-qq", "-e", "signal=none", "-e", &trace, "-o"];
     let mut wrapper: Vec<&OsStr> = words.map(OsStr::new).into();
     wrapper.push(log.as_os_str());
     Session::with(sandbox, shell, "", &Setup { wrapper: &wrapper, ..Setup::default() })
@@ -40,7 +49,7 @@ fn prompts_where_nothing_changes_start_no_process(shell: Shell) {
     sandbox.project("stranger", &toml_with_ports(&[("WEB_PORT", other)]));
     fs::create_dir_all(app.join("src/deep")).expect("the project is writable");
     fs::create_dir_all(sandbox.dir("plain/deep")).expect("the sandbox is writable");
-    let mut session = traced(&sandbox, shell);
+    let mut session = traced(&sandbox, shell, STARTS);
     let prompts = ":\n".repeat(10);
 
     session.run(":");
@@ -72,10 +81,39 @@ fn entering_starts_one_process(shell: Shell) {
     let sandbox = Sandbox::new();
     let [web] = free_ports();
     let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
-    let mut session = traced(&sandbox, shell);
+    let mut session = traced(&sandbox, shell, STARTS);
     session.run(":");
     let programs = |lines: Vec<String>| lines.iter().filter(|line| line.contains("execve")).count();
     assert_eq!(programs(started(&sandbox, shell, &mut session, "cd app")), 1, "entering, with the first allocation");
     session.run(":").assert_active(&sandbox, &app);
     assert_eq!(programs(started(&sandbox, shell, &mut session, "cd ..")), 1, "leaving");
+}
+
+/// The hook is called on one line, without a prompt, whose own calls are not silo's.
+fn a_hook_that_finds_no_change_makes_few_calls(shell: Shell) {
+    const TIMES: usize = 20;
+    let limit = match shell {
+        Shell::Bash => 15,
+        Shell::Zsh => 30,
+        _ => 13,
+    };
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    let mut session = traced(&sandbox, shell, "all");
+    let each = |session: &mut Session| {
+        let mut calls = |times| {
+            // In fish a command that is typed asks for the state of the terminal at each step, an event's handler does not.
+            let hook = if shell == Shell::Fish { "emit fish_prompt" } else { "__silo_hook" };
+            let line = vec![hook; times].join("; ");
+            traced_by(&sandbox, shell, session, (&line, "; ")).len()
+        };
+        let one = calls(1);
+        (calls(TIMES + 1) - one) / TIMES
+    };
+    session.run(":");
+    let outside = each(&mut session);
+    session.run("cd app").assert_active(&sandbox, &app);
+    let inside = each(&mut session);
+    assert!(inside <= limit && outside <= limit, "{inside} inside, {outside} outside, at most {limit}");
 }
