@@ -79,7 +79,10 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     };
     let undo = Undo::of(&context.environment);
     if seen == Some(OFF) {
-        context.ui.hook(&format!("{} is off in this shell until its folder is left", name_in(undo.as_ref())));
+        context.ui.hook(&format!(
+            "{} is off in this shell until its folder is left",
+            name_in(&context.environment, undo.as_ref())
+        ));
         let changes = activation::leave(&context.environment, undo.as_ref());
         print(context.ui, &reader, true, None, &changes)?;
         if let Reader::Shell(shell) = reader {
@@ -184,10 +187,10 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
             }
         }
         Fate::Leave if at_prompt => {
-            context.ui.hook(&format!("left {}", name_in(undo)));
+            context.ui.hook(&format!("left {}", name_in(&context.environment, undo)));
         }
         Fate::LetGo if at_prompt => {
-            let name = name_in(undo);
+            let name = name_in(&context.environment, undo);
             context.ui.hook(&format!(
                 "left {name}, whose leases are free; `silo env` or the next `cd` into it takes new ones"
             ));
@@ -197,10 +200,10 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
 }
 
 /// The name of the instance that an activation made hold.
-fn name_in(undo: Option<&Undo>) -> String {
-    let name = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
-    let name = name.map_or_else(|| "the instance".into(), |entry| String::from_utf8_lossy(&entry.given));
-    one_line(&name)
+fn name_in(environment: &Environment, undo: Option<&Undo>) -> String {
+    let given = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
+    let name = given.filter(|entry| entry.holds(environment)).and_then(|entry| environment.get(&entry.name));
+    one_line(&name.map_or_else(|| "the instance".into(), |name| name.to_string_lossy()))
 }
 
 /// Looks at the project of a config file; `before` is the generation the shell has seen there. What it was told then, such as

@@ -1,7 +1,6 @@
 //! `silo status`: what is recorded of this project's instance, and what is really there. Nothing is started or written;
 //! every question has a time limit, and they are asked side by side, so that a hung Docker does not hang the answer.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -97,8 +96,7 @@ impl Shell {
         }
         let undo = Undo::of(&context.environment).filter(|undo| undo.root == project.root_text().as_bytes());
         let mut entries = undo.map(|undo| undo.entries).unwrap_or_default();
-        entries
-            .retain(|entry| context.environment.get(&entry.name).is_none_or(|value| value.as_bytes() != entry.given));
+        entries.retain(|entry| !entry.holds(&context.environment));
         Self::Inside(entries.into_iter().map(|entry| entry.name).collect())
     }
 

@@ -81,6 +81,7 @@ mod shell_hook;
 mod shell_options;
 mod shell_prompt;
 mod shell_quoting;
+mod shell_record;
 mod shell_trust;
 mod shells;
 mod start_files;

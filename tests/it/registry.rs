@@ -113,7 +113,7 @@ fn a_prompt_in_a_settled_project_needs_no_lock() {
     let _lock = hold_registry(&sandbox);
     let port = sandbox.lockfile_ports(&app)["A"];
     let ran = sandbox.run(&app, ["export", "bash", "--seen", ""]).success().stderr(&format!("silo: x · A={port}\n"));
-    assert!(ran.stdout.contains(&format!(" A='{port}' ")), "{ran:#?}");
+    assert!(ran.stdout.contains(&format!(" A='{port}'")), "{ran:#?}");
     for args in [&["status"][..], &["profiles"], &["allow"], &["deny"]] {
         sandbox.run(&app, args).success();
     }

@@ -262,7 +262,7 @@ fn every_name_the_parser_refuses_is_refused_by_the_schema() {
 /// of all values together, what is left under a profile, and how a number is written.
 #[test]
 fn mistakes_of_meaning_are_the_parsers_alone() {
-    let long = format!("urls.U = \"{}\"", "x".repeat(25_000));
+    let long = format!("urls.U = \"{}\"", "x".repeat(125_000));
     for line in [
         "urls.U = \"${NOPE}\"",
         "urls.A = \"x\"",

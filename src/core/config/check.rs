@@ -11,8 +11,10 @@ use crate::core::instance::name::NAME_MAX;
 use crate::core::instance::template::{self, Piece};
 use crate::core::instance::vars::{HOST_VARIABLES, built_in_names};
 
-/// Longest sum of all values, in bytes: Linux takes 128 KiB for one variable, and a byte may become three in the record.
-const VALUES_MAX: usize = 24 * 1024;
+/// Longest value and longest sum of all values, in bytes: Linux starts no program with a variable of 128 KiB, name and all,
+/// and macOS none with an environment of 1 MiB.
+const VALUE_MAX: usize = 120 * 1024;
+const VALUES_MAX: usize = 256 * 1024;
 
 /// Checks the base and each profile merged with it.
 pub(super) fn all(text: &str, file: &ConfigFile) -> Result<(), ConfigError> {
@@ -92,8 +94,7 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Values must fit into one environment variable, encoded and all together, for the undo record holds them; and URLs
-/// built from URLs can double at each step.
+/// Each value must fit into a variable, and all into one environment; and URLs built from URLs can double at each step.
 fn lengths(settings: &Settings) -> Result<(), ConfigError> {
     let mut known: IndexMap<&str, usize> = IndexMap::new();
     let mut sum = 0_usize;
@@ -105,8 +106,9 @@ fn lengths(settings: &Settings) -> Result<(), ConfigError> {
         });
         known.insert(name, length);
         sum = sum.saturating_add(length);
-        if sum > VALUES_MAX {
-            return Err(ConfigError { problem: Problem::TooLong { key: name.clone() }, span: text.span.clone() });
+        if length > VALUE_MAX || sum > VALUES_MAX {
+            let problem = Problem::TooLong { key: name.clone(), alone: length > VALUE_MAX };
+            return Err(ConfigError { problem, span: text.span.clone() });
         }
     }
     Ok(())

@@ -53,8 +53,8 @@ pub enum Problem {
     Output { value: String, why: &'static str },
     /// A newline or NUL, which no env file can carry.
     Unwritable { key: String, character: &'static str },
-    /// Values that together would not fit into an environment.
-    TooLong { key: String },
+    /// A value that would not fit into a variable, alone, or with the others into an environment.
+    TooLong { key: String, alone: bool },
     /// An empty text where a word is needed.
     Empty { key: String },
     /// A profile name with other characters than letters, digits, `-`, `_` and `.`.
@@ -97,7 +97,8 @@ impl std::fmt::Display for Problem {
             Self::Prefix(value) => write!(f, "`prefix` has an invalid value: `{value}`"),
             Self::Output { value, why } => write!(f, "`output` cannot be `{value}`: {why}"),
             Self::Unwritable { key, character } => write!(f, "The value of `{key}` contains {character}"),
-            Self::TooLong { key } => write!(f, "With `{key}` the values are longer than 24 KiB together"),
+            Self::TooLong { key, alone: true } => write!(f, "The value of `{key}` is longer than 120 KiB"),
+            Self::TooLong { key, .. } => write!(f, "With `{key}` the values are longer than 256 KiB together"),
             Self::Empty { key } => write!(f, "`{key}` is empty"),
             Self::ProfileName(name) => write!(f, "`{name}` cannot name a profile"),
             Self::Template { key } => write!(f, "Unfinished `${{…}}` in `{key}`"),

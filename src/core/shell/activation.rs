@@ -1,13 +1,15 @@
 //! What entering and leaving change in an environment, and the undo record that takes it back (D8).
 //!
 //! The record travels in [`UNDO`], so that a shell started inside a shell can leave too. It is checked, not believed:
-//! a variable that no longer has the value silo gave it belongs to the user and is left alone.
+//! a variable that no longer has the value silo gave it belongs to the user and is left alone. Of what silo gave it holds a
+//! digest: the value itself is in the variable, and twice in each environment it would soon be too large for a program to start.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use crate::core::shell::environment::Environment;
-use crate::core::shell::varname;
+use super::environment::Environment;
+use super::varname;
+use crate::core::text::digest::Short;
 
 /// The private variable that carries the undo record.
 pub const UNDO: &str = "__SILO_UNDO";
@@ -29,10 +31,17 @@ pub struct Change {
 pub struct Entry {
     /// The variable.
     pub name: String,
-    /// What silo gave it.
-    pub given: Vec<u8>,
+    /// The digest of what silo gave it.
+    pub given: Short,
     /// What it was before.
     pub before: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// Whether the variable has the value still that silo gave it.
+    pub fn holds(&self, environment: &Environment) -> bool {
+        environment.get(&self.name).is_some_and(|value| Short::of(value.as_bytes()) == self.given)
+    }
 }
 
 /// What an activation did, and for which project.
@@ -53,12 +62,15 @@ impl Undo {
         Self::parse(environment.get(UNDO)?.as_bytes())
     }
 
-    /// Reads a record: `1;ROOT;+PATH;NAME=GIVEN:BEFORE;…`, each part percent-encoded, `:BEFORE` absent when it was unset.
+    /// Reads a record: `2;ROOT;+PATH;NAME=DIGEST:BEFORE;…`, each part percent-encoded, `:BEFORE` absent when it was unset. A
+    /// shell that was entered by an earlier silo has `1;…`, with the value that was given in place of its digest.
     pub fn parse(record: &[u8]) -> Option<Self> {
         let mut parts = record.split(|byte| *byte == b';');
-        if parts.next()? != b"1" {
-            return None;
-        }
+        let given: fn(&[u8]) -> Option<Short> = match parts.next()? {
+            b"1" => |value| decoded(value).map(|value| Short::of(&value)),
+            b"2" => Short::parse,
+            _ => return None,
+        };
         let root = decoded(parts.next()?)?;
         let mut parts = parts.peekable();
         let path = match parts.peek().and_then(|part| part.strip_prefix(b"+")) {
@@ -70,26 +82,33 @@ impl Undo {
         };
         let entries = parts.map(|part| {
             let (name, values) = cut(part, b'=')?;
-            let (given, before) = match cut(values, b':') {
-                Some((given, before)) => (decoded(given)?, Some(decoded(before)?)),
-                None => (decoded(values)?, None),
+            let (value, before) = match cut(values, b':') {
+                Some((value, before)) => (value, Some(decoded(before)?)),
+                None => (values, None),
             };
             let name = String::from_utf8(decoded(name)?).ok().filter(|name| varname::is_identifier(name))?;
-            Some(Entry { name, given, before })
+            Some(Entry { name, given: given(value)?, before })
         });
         Some(Self { root, path, entries: entries.collect::<Option<_>>()? })
     }
 
     /// The record's text.
     pub fn render(&self) -> Vec<u8> {
-        let mut record = [b"1;".as_slice(), &encoded(&self.root)].concat();
+        let mut record = Vec::with_capacity(64 + self.root.len() + 32 * self.entries.len());
+        record.extend(b"2;");
+        encode(&self.root, &mut record);
         if let Some(path) = &self.path {
-            record.extend([b";+".as_slice(), &encoded(path)].concat());
+            record.extend(b";+");
+            encode(path, &mut record);
         }
         for entry in &self.entries {
-            record.extend([b";".as_slice(), &encoded(entry.name.as_bytes()), b"=", &encoded(&entry.given)].concat());
+            record.push(b';');
+            encode(entry.name.as_bytes(), &mut record);
+            record.push(b'=');
+            record.extend(entry.given.text());
             if let Some(before) = &entry.before {
-                record.extend([b":".as_slice(), &encoded(before)].concat());
+                record.push(b':');
+                encode(before, &mut record);
             }
         }
         record
@@ -107,7 +126,7 @@ pub fn undone(environment: &Environment, undo: Option<&Undo>) -> Environment {
         before.set("PATH", std::ffi::OsString::from_vec(without(path.as_bytes(), ours)));
     }
     for entry in undo.into_iter().flat_map(|undo| &undo.entries) {
-        if environment.get(&entry.name).map(OsStr::as_bytes) == Some(entry.given.as_slice()) {
+        if entry.holds(environment) {
             match &entry.before {
                 Some(value) => before.set(entry.name.clone(), std::ffi::OsString::from_vec(value.clone())),
                 None => before.remove(&entry.name),
@@ -162,9 +181,10 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
     }
     let mut entries = Vec::new();
     for (name, value) in vars {
+        let digest = Short::of(value.as_bytes());
         let earlier = same.and_then(|undo| undo.entries.iter().find(|entry| entry.name == *name));
         if let Some(earlier) = earlier
-            && earlier.given == value.as_bytes()
+            && earlier.given == digest
             && environment.get(name).map(OsStr::as_bytes) != Some(value.as_bytes())
         {
             // Changed by the user since, while silo's value stayed: the user's stands.
@@ -172,7 +192,7 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
             continue;
         }
         let before = target.get(name).map(|value| value.as_bytes().to_vec());
-        entries.push(Entry { name: name.clone(), given: value.clone().into_bytes(), before });
+        entries.push(Entry { name: name.clone(), given: digest, before });
         target.set(name.clone(), value.clone());
     }
     let record = Undo { root: root.to_vec(), path: path.map(<[u8]>::to_vec), entries };
@@ -182,10 +202,12 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
     between(environment, &target, new.chain(old).chain(["PATH"]))
 }
 
-/// Differences in the named variables and the record, each once, in the order given.
+/// Differences in the named variables and the record, each once, in the order given. A record comes before what it takes
+/// back, and goes after it: a readonly variable of the user's may end the evaluation anywhere.
 fn between<'a>(from: &Environment, to: &Environment, names: impl Iterator<Item = &'a str>) -> Vec<Change> {
+    let (first, last) = if to.get(UNDO).is_some() { (Some(UNDO), None) } else { (None, Some(UNDO)) };
     let mut changes: Vec<Change> = Vec::new();
-    for name in names.chain([UNDO]) {
+    for name in first.into_iter().chain(names).chain(last) {
         let (old, new) = (from.get(name), to.get(name));
         if old != new && !changes.iter().any(|change| change.name == name) {
             changes.push(Change { name: name.to_owned(), value: new.map(|value| value.as_bytes().to_vec()) });
@@ -199,9 +221,8 @@ fn cut(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..index], &bytes[index + 1..]))
 }
 
-fn encoded(bytes: &[u8]) -> Vec<u8> {
+fn encode(bytes: &[u8], text: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut text = Vec::with_capacity(bytes.len());
     for byte in bytes {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/' | b'@' | b',' | b'+' => {
@@ -210,7 +231,6 @@ fn encoded(bytes: &[u8]) -> Vec<u8> {
             _ => text.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
         }
     }
-    text
 }
 
 fn decoded(text: &[u8]) -> Option<Vec<u8>> {

@@ -129,9 +129,39 @@ fn an_unreadable_record_takes_nothing_back_and_goes() {
         Some(Undo {
             root: b"/p".into(),
             path: None,
-            entries: vec![Entry { name: "A".into(), given: vec![0], before: None }]
+            entries: vec![Entry { name: "A".into(), given: Short::of(&[0]), before: None }]
         })
     );
+}
+
+#[test]
+fn what_an_earlier_silo_gave_is_taken_back_and_a_later_one_is_not_understood() {
+    let pairs = [("NEW", "two words"), ("OLD", "given"), ("CHANGED", "mine"), ("PATH", "/gates:/bin")];
+    let record = "/p;+/gates;NEW=two%20words;OLD=given:be%3Afore;CHANGED=given";
+    let with = |record: &str| environment(&[&pairs[..], &[(UNDO, record)]].concat());
+    let outside = environment(&[("OLD", "be:fore"), ("CHANGED", "mine"), ("PATH", "/bin")]);
+    assert_eq!(left(with(&format!("1;{record}"))), outside);
+    let given = [("NEW", "two words"), ("OLD", "given"), ("CHANGED", "given")];
+    let again = entered(with(&format!("1;{record}")), "/p", &given);
+    assert!(again.text(UNDO).is_some_and(|record| record.starts_with("2;")));
+    assert_eq!(again.text("CHANGED"), Some("mine"));
+    assert_eq!(left(again), outside);
+    for version in ["0", "2", "3", "", "1 "] {
+        assert_eq!(left(with(&format!("{version};{record}"))), environment(&pairs), "{version}");
+    }
+}
+
+#[test]
+fn a_record_is_as_short_for_a_large_value_and_comes_before_what_it_takes_back() {
+    let start = environment(&[("A", "mine")]);
+    let large = "x".repeat(200_000);
+    let inside = entered(start.clone(), "/p", &[("A", &large), ("B", &large), ("C", "\n;=:%")]);
+    let record = inside.text(UNDO).expect("it is set");
+    assert!(record.len() < 64, "{record}");
+    let names = |changes: Vec<Change>| changes.into_iter().map(|change| change.name).collect::<Vec<_>>();
+    assert_eq!(names(enter(&start, None, &of("/p", &vars(&[("A", "1")])))), [UNDO, "A"]);
+    assert_eq!(names(leave(&inside, Undo::of(&inside).as_ref())), ["A", "B", "C", UNDO]);
+    assert_eq!(left(inside), start);
 }
 
 proptest! {
@@ -158,9 +188,11 @@ proptest! {
         before in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)),
         noise in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
+        let given = Short::of(&given);
         let undo = Undo { path: before.clone(), root, entries: vec![Entry { name: "A_1".into(), given, before }] };
         prop_assert_eq!(Undo::parse(&undo.render()), Some(undo));
         let _ = Undo::parse(&noise);
         let _ = Undo::parse(&[b"1;".as_slice(), &noise].concat());
+        let _ = Undo::parse(&[b"2;".as_slice(), &noise].concat());
     }
 }
