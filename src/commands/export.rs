@@ -176,8 +176,12 @@ fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool
                     ));
                 }
             }
-            let outside = context.outside();
-            let asked = outside.text("SILO_PROFILE").filter(|asked| known.profile.as_deref() != Some(asked));
+            // What is not set here is not set outside either.
+            let outside = context.environment.get("SILO_PROFILE").map(|_| context.outside());
+            let asked = outside
+                .as_ref()
+                .and_then(|outside| outside.text("SILO_PROFILE"))
+                .filter(|asked| known.profile.as_deref() != Some(asked));
             if let Some(asked) = asked {
                 let current = known.profile.as_deref().unwrap_or("none");
                 context.ui.hook(&format!(
@@ -209,10 +213,14 @@ fn name_in(environment: &Environment, undo: Option<&Undo>) -> String {
 /// Looks at the project of a config file; `before` is the generation the shell has seen there. What it was told then, such as
 /// why a first try failed, is not told again.
 fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> Visit {
-    let root = file.parent().and_then(|root| files::canonical(root).ok());
+    let found = Project::read(file);
+    let root = match &found {
+        Ok(project) => Some(project.root.clone()),
+        Err(_) => file.parent().and_then(|root| files::canonical(root).ok()),
+    };
     let ours = undo.is_some_and(|undo| root.as_ref().is_some_and(|root| root.as_os_str().as_bytes() == undo.root));
     let keep = || if ours { Fate::Stay } else { Fate::Leave };
-    let found = Project::read(file).and_then(|project| Ok((trust::judge(&context.dirs, &project)?, project)));
+    let found = found.and_then(|project| Ok((trust::judge(&context.dirs, &project)?, project)));
     let (trust, project) = match found {
         Ok(found) => found,
         Err(failure) => {

@@ -100,6 +100,24 @@ fn exec_leaves_no_signal_ignored() {
 }
 
 #[test]
+fn a_standard_file_that_is_closed_is_no_file_of_silos() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.trusted("app", "version = 1\n[ports]\nA = 0\n");
+    let with = |line: &str| {
+        let mut sh = sandbox.command("sh", &app);
+        sh.args(["-c", line]);
+        sandbox.finish(sh).success()
+    };
+    with("silo env x <&- >&- 2>&-");
+    let lockfile = std::fs::read_to_string(app.join(".silo.lock")).expect("it was written");
+    assert!(lockfile.starts_with('{') && lockfile.ends_with("}\n"), "{lockfile}");
+    with("silo exec sh -c 'test -e /proc/self/fd/0 && echo told' >told <&-");
+    assert_eq!(std::fs::read_to_string(app.join("told")).expect("it was written"), "told\n");
+    // Nobody reads: a failure with a code, not an end by a signal.
+    with("{ silo doc; echo $? >&3; } 3>code | :; test $(cat code) -lt 128");
+}
+
+#[test]
 fn exec_leaves_another_instance_before_it_enters() {
     let sandbox = Sandbox::new();
     let [web, own] = free_ports();

@@ -4,6 +4,7 @@
 //! a variable that no longer has the value silo gave it belongs to the user and is left alone. Of what silo gave it holds a
 //! digest: the value itself is in the variable, and twice in each environment it would soon be too large for a program to start.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
@@ -207,9 +208,10 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
 fn between<'a>(from: &Environment, to: &Environment, names: impl Iterator<Item = &'a str>) -> Vec<Change> {
     let (first, last) = if to.get(UNDO).is_some() { (Some(UNDO), None) } else { (None, Some(UNDO)) };
     let mut changes: Vec<Change> = Vec::new();
+    let mut seen = BTreeSet::new();
     for name in first.into_iter().chain(names).chain(last) {
         let (old, new) = (from.get(name), to.get(name));
-        if old != new && !changes.iter().any(|change| change.name == name) {
+        if old != new && seen.insert(name) {
             changes.push(Change { name: name.to_owned(), value: new.map(|value| value.as_bytes().to_vec()) });
         }
     }

@@ -2,6 +2,7 @@
 
 use super::description::{Completions, Pairs, Shell};
 use super::launch::{Inside, Launch};
+use super::lines::{push, room_for};
 use super::quote::single;
 use super::start::{Folder, Place, Start};
 use super::template;
@@ -45,15 +46,15 @@ fn quote(value: &[u8]) -> Vec<u8> {
 }
 
 fn commands(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
-    let mut text = Vec::new();
+    let mut text = room_for(own, set);
     for (name, value) in own {
-        text.extend([b"set -g ", name.as_bytes(), b" ", &quote(value), b"\n"].concat());
+        push(&mut text, &[b"set -g ", name.as_bytes(), b" ", &quote(value), b"\n"]);
     }
     for (name, value) in set {
-        text.extend([b"set -gx ", name.as_bytes(), b" ", &quote(value), b"\n"].concat());
+        push(&mut text, &[b"set -gx ", name.as_bytes(), b" ", &quote(value), b"\n"]);
     }
     if !unset.is_empty() {
-        text.extend([b"set -e ", unset.join(" ").as_bytes(), b"\n"].concat());
+        push(&mut text, &[b"set -e ", unset.join(" ").as_bytes(), b"\n"]);
     }
     text
 }

@@ -7,6 +7,7 @@ mod elvish;
 pub mod environment;
 mod fish;
 mod launch;
+mod lines;
 mod mark;
 mod nu;
 mod posix;

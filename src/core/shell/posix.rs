@@ -1,6 +1,7 @@
 //! What bash and zsh have in common.
 
 use super::description::Pairs;
+use super::lines::{push, room_for};
 use super::quote::single;
 
 /// In single quotes, where nothing but their end means anything.
@@ -11,20 +12,19 @@ pub(super) fn quote(value: &[u8]) -> Vec<u8> {
 /// Assignments, one `export` and one `unset`; `builtin` stands before what an alias could be in place of.
 pub(super) fn commands(builtin: &str, own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
     let builtin = builtin.as_bytes();
-    let mut text = Vec::new();
+    let mut text = room_for(own, set);
     for (name, value) in own {
-        text.extend([name.as_bytes(), b"=", &quote(value), b"\n"].concat());
+        push(&mut text, &[name.as_bytes(), b"=", &quote(value), b"\n"]);
     }
     if !set.is_empty() {
-        text.extend(builtin);
-        text.extend(b"export");
+        push(&mut text, &[builtin, b"export"]);
         for (name, value) in set {
-            text.extend([b" ", name.as_bytes(), b"=", &quote(value)].concat());
+            push(&mut text, &[b" ", name.as_bytes(), b"=", &quote(value)]);
         }
         text.push(b'\n');
     }
     if !unset.is_empty() {
-        text.extend([builtin, b"unset -v ", unset.join(" ").as_bytes(), b"\n"].concat());
+        push(&mut text, &[builtin, b"unset -v ", unset.join(" ").as_bytes(), b"\n"]);
     }
     text
 }

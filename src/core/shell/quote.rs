@@ -3,13 +3,15 @@
 
 /// In single quotes, with the bytes escaped that have an escape.
 pub(super) fn single(value: &[u8], escape: impl Fn(u8) -> &'static [u8]) -> Vec<u8> {
-    let mut word = vec![b'\''];
-    for byte in value {
-        match escape(*byte) {
-            b"" => word.push(*byte),
-            escaped => word.extend(escaped),
-        }
+    let mut word = Vec::with_capacity(value.len() + 2);
+    word.push(b'\'');
+    let mut rest = value;
+    while let Some(at) = rest.iter().position(|byte| !escape(*byte).is_empty()) {
+        word.extend(&rest[..at]);
+        word.extend(escape(rest[at]));
+        rest = &rest[at + 1..];
     }
+    word.extend(rest);
     word.push(b'\'');
     word
 }
