@@ -48,20 +48,17 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
         else
             set -g __silo_root ''
         end
-    else if test -n "$__silo_gen"
-        # The stamp's name holds the generation: with another one it is gone.
-        if not test -f "$__silo_stamp"
-            __silo_run
-        else if test "$__silo_times" = yes; and test "$root"silo.toml -nt "$__silo_stamp" -o "$root"silo.toml -ot "$__silo_stamp"
-            __silo_run
-        else if test "$PATH" != "$__silo_path"; and __silo_strayed
-            __silo_run
-        end
-    else if test -n "$__silo_stamp" -a -f "$__silo_stamp"
-        # Without a generation it waits for one.
-        __silo_run
     else if test "$PATH" != "$__silo_path"; and __silo_strayed
         __silo_run
+    else if test -n "$__silo_stamp"
+        # The stamp's name holds the generation: with another one it is gone. Without a generation it waits for one.
+        if test -f "$__silo_stamp" -a -n "$__silo_gen"
+            if test "$__silo_times" = yes; and test "$root"silo.toml -nt "$__silo_stamp" -o "$root"silo.toml -ot "$__silo_stamp"
+                __silo_run
+            end
+        else if test -f "$__silo_stamp" -o -n "$__silo_gen"
+            __silo_run
+        end
     end
 end
 

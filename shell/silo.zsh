@@ -14,14 +14,15 @@ typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 # Only assignments, conditions and what is made of them: for these zsh asks the system nothing, for each command, `&&` and
 # `||` it masks signals several times.
 __silo_hook() {
-  local __silo_dir=${PWD%/}/ __silo_do=
+  local __silo_dir=${PWD%/} __silo_do=
   # Not in subshells, and not while a widget or a completion moves about: the next prompt sees to it.
   if [[ $ZSH_SUBSHELL == 0 && -z ${WIDGET-} ]]; then
     # A shell that does not know its folder would look upward for ever.
-    if [[ $__silo_dir != /* ]]; then __silo_dir=/; fi
-    until [[ -z $__silo_dir || -f ${__silo_dir}silo.toml ]]; do
-      if [[ $__silo_dir == / ]]; then __silo_dir=; else __silo_dir=${__silo_dir%/*/}/; fi
+    if [[ $__silo_dir != /* ]]; then __silo_dir=; fi
+    until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
+      __silo_dir=${__silo_dir%/*}
     done
+    if [[ -n $__silo_dir || -f /silo.toml ]]; then __silo_dir=$__silo_dir/; fi
     if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
       __silo_do=
     elif [[ $__silo_dir != "$__silo_root" ]]; then
@@ -67,8 +68,8 @@ __silo_ask() {
   [[ -x $__silo_bin ]] || return 0
   local __silo_text=''
   __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 126 ]] || return 0
-  eval "__silo_root=\$__silo_dir
-$__silo_text" || :
+  __silo_root=$__silo_dir
+  eval "$__silo_text" || :
   __silo_path=${PATH-}
 }
 

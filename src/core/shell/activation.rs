@@ -180,7 +180,7 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
             target.get("PATH").map(|path| without(path.as_bytes(), |folder| folder == entry)).unwrap_or_default();
         target.set("PATH", std::ffi::OsString::from_vec([entry, b":", &rest].concat()));
     }
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity(vars.len());
     for (name, value) in vars {
         let digest = Short::of(value.as_bytes());
         let earlier = same.and_then(|undo| undo.entries.iter().find(|entry| entry.name == *name));
@@ -207,9 +207,10 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
 /// back, and goes after it: a readonly variable of the user's may end the evaluation anywhere.
 fn between<'a>(from: &Environment, to: &Environment, names: impl Iterator<Item = &'a str>) -> Vec<Change> {
     let (first, last) = if to.get(UNDO).is_some() { (Some(UNDO), None) } else { (None, Some(UNDO)) };
-    let mut changes: Vec<Change> = Vec::new();
+    let names = first.into_iter().chain(names).chain(last);
+    let mut changes: Vec<Change> = Vec::with_capacity(names.size_hint().0);
     let mut seen = BTreeSet::new();
-    for name in first.into_iter().chain(names).chain(last) {
+    for name in names {
         let (old, new) = (from.get(name), to.get(name));
         if old != new && seen.insert(name) {
             changes.push(Change { name: name.to_owned(), value: new.map(|value| value.as_bytes().to_vec()) });
