@@ -9,5 +9,7 @@ pub(super) fn room_for(own: &Pairs<'_>, set: &Pairs<'_>) -> Vec<u8> {
 
 /// Adds parts of a line.
 pub(super) fn push(text: &mut Vec<u8>, parts: &[&[u8]]) {
-    parts.iter().for_each(|part| text.extend_from_slice(part));
+    for part in parts {
+        text.extend_from_slice(part);
+    }
 }
