@@ -109,7 +109,7 @@ impl<'a> Runner<'a> {
         for step in &action.steps {
             assert!(!step.run.contains("${{"), "{}: an input would be code", step.name);
             fs::write(self.sandbox.path("temp/step.sh"), &step.run).expect("the sandbox is writable");
-            let mut bash = self.sandbox.command(Shell::Bash.program(), "");
+            let mut bash = self.sandbox.command(Shell::BASH.program(), "");
             bash.args(["--noprofile", "--norc", "-e", "-o", "pipefail"]).arg(self.sandbox.path("temp/step.sh"));
             bash.envs(step.env.iter().map(|(name, value)| (name, self.value(&action, value))));
             bash.envs(FILES.map(|file| (file, self.sandbox.path(file))));

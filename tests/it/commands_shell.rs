@@ -23,7 +23,7 @@ fn a_shell_on_a_terminal_reads_its_users_start_file_and_then_loads_the_hook(shel
     assert!(text.contains(&shell.load()), "{text}");
     fs::create_dir_all(theirs.parent().expect("it lies in a folder")).expect("the sandbox is writable");
     fs::write(theirs, text.replace(&shell.load(), "")).expect("the sandbox is writable");
-    if shell == Shell::Nu {
+    if shell == Shell::NU {
         fs::remove_dir_all(sandbox.path("data/nushell/vendor")).expect("the session wrote the hook there");
     }
 
@@ -54,13 +54,10 @@ fn piped(sandbox: &Sandbox, shell: &str, args: &[&str], script: &str) -> (Option
 
 #[test]
 fn a_script_on_the_input_runs_inside_the_instance_in_every_shell() {
-    let posix = "echo $SILO_WORKSPACE $WEB_PORT; pwd; exit 7\n";
-    let elvish = "echo $E:SILO_WORKSPACE $E:WEB_PORT; echo $pwd; exit 7\n";
-    let nu = "print $'($env.SILO_WORKSPACE) ($env.WEB_PORT)'; print $env.PWD; exit 7\n";
-    let known = [(Shell::Bash, posix), (Shell::Zsh, posix), (Shell::Fish, posix), (Shell::Tcsh, posix)];
-    let known = known.into_iter().chain([(Shell::Elvish, elvish), (Shell::Nu, nu)]);
-    let known = known.map(|(shell, script)| (shell.program().display().to_string(), script));
-    for (shell, script) in known.chain([("sh".to_owned(), posix)]) {
+    let known = silo::core::shell::ALL.map(Shell::of);
+    let known = known.map(|shell| (shell.program().display().to_string(), shell.script()));
+    let sh = ("sh".to_owned(), Shell::BASH.script());
+    for (shell, script) in known.into_iter().chain([sh]) {
         let sandbox = Sandbox::new();
         let [web] = free_ports();
         let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));

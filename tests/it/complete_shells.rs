@@ -1,23 +1,12 @@
 //! TAB in real shells: typed into a line editor on a terminal, and seen in the arguments of what the line then runs.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::pty::{Session, Setup, Shell, first_shells};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
 first_shells!(tab_completes_as_silo_says, packaged_files_are_found_by_the_shell);
-
-/// A command that is completed as silo is, and writes down its arguments.
-fn recorder(shell: Shell, out: &Path) -> String {
-    let out = out.display();
-    match shell {
-        Shell::Bash | Shell::Zsh => format!("rec() {{ printf '%s\\n' \"$@\" >'{out}'; }}"),
-        Shell::Fish => format!("function rec; printf '%s\\n' $argv >'{out}'; end"),
-        Shell::Nu | Shell::Elvish | Shell::Tcsh => unreachable!("they have no completions of silo's"),
-    }
-}
 
 /// Types a line with TABs in it, and returns the arguments it was run with; zsh takes a folder's final slash back.
 #[track_caller]
@@ -42,15 +31,8 @@ fn project(sandbox: &Sandbox) -> PathBuf {
 fn tab_completes_as_silo_says(shell: Shell) {
     let sandbox = Sandbox::new();
     let app = project(&sandbox);
-    let load = match shell {
-        Shell::Bash => "eval \"$(silo completions bash)\"; eval \"$(complete -p silo | sed 's/silo$/rec/')\"",
-        Shell::Zsh => {
-            "autoload -Uz compinit; compinit -u -d $ZDOTDIR/dump; eval \"$(silo completions zsh)\"; compdef _silo rec"
-        }
-        Shell::Fish => "silo completions fish | source; complete --command rec --wraps silo",
-        Shell::Nu | Shell::Elvish | Shell::Tcsh => unreachable!("they have no completions of silo's"),
-    };
-    let after = format!("{}\n{load}", recorder(shell, &sandbox.path("recorded")));
+    let load = shell.completions().expect("it has some");
+    let after = format!("{}\n{load}", shell.recorder(&sandbox.path("recorded")));
     let mut session = Session::with(&sandbox, shell, &app, &Setup { after: &after, editing: true, ..Setup::default() });
     session.run(":");
     for (line, arguments) in [
@@ -76,25 +58,8 @@ fn packaged_files_are_found_by_the_shell(shell: Shell) {
     let sandbox = Sandbox::new();
     let app = project(&sandbox);
     let packaged = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("completions");
-    let load = match shell {
-        // A loader of completions sources the file by its name when the command is first completed.
-        Shell::Bash => {
-            let file = packaged.join("silo.bash");
-            format!("source '{}'; eval \"$(complete -p silo | sed 's/silo$/rec/')\"", file.display())
-        }
-        Shell::Zsh => format!(
-            "fpath=('{}' $fpath); autoload -Uz compinit; compinit -u -d $ZDOTDIR/dump; compdef rec=silo",
-            packaged.display()
-        ),
-        Shell::Fish => {
-            fs::create_dir_all(sandbox.path("config/fish/completions")).expect("the sandbox is writable");
-            let place = sandbox.path("config/fish/completions/silo.fish");
-            symlink(packaged.join("silo.fish"), place).expect("the sandbox is writable");
-            "complete --command rec --wraps silo".to_owned()
-        }
-        Shell::Nu | Shell::Elvish | Shell::Tcsh => unreachable!("they have no completions of silo's"),
-    };
-    let after = format!("{}\n{load}", recorder(shell, &sandbox.path("recorded")));
+    let load = shell.packaged_completions(&sandbox, &packaged).expect("it has some");
+    let after = format!("{}\n{load}", shell.recorder(&sandbox.path("recorded")));
     let mut session = Session::with(&sandbox, shell, &app, &Setup { after: &after, editing: true, ..Setup::default() });
     session.run(":");
     for _ in 0..2 {

@@ -32,17 +32,17 @@ fn origin(sandbox: &Sandbox) -> PathBuf {
 
 #[test]
 fn two_clones_serve_side_by_side_in_bash() {
-    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::Bash);
+    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::BASH);
 }
 
 #[test]
 fn two_clones_serve_side_by_side_in_zsh() {
-    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::Zsh);
+    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::ZSH);
 }
 
 #[test]
 fn two_clones_serve_side_by_side_in_fish() {
-    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::Fish);
+    two_clones_serve_side_by_side_on_ports_of_their_own(Shell::FISH);
 }
 
 fn two_clones_serve_side_by_side_on_ports_of_their_own(shell: Shell) {
@@ -83,7 +83,7 @@ fn two_clones_serve_side_by_side_on_ports_of_their_own(shell: Shell) {
     assert_eq!(ports.len(), 14, "no port is in both clones");
 
     // The session's end hangs up on its jobs in bash and zsh; fish lets them go, so all are ended by the shell itself.
-    session.run(if shell == Shell::Fish { "kill (jobs -p)" } else { "kill %1 %2 %3 %4" });
+    session.run(if shell == Shell::FISH { "kill (jobs -p)" } else { "kill %1 %2 %3 %4" });
 }
 
 /// The body a server on loopback answers with, once it listens.

@@ -290,11 +290,11 @@ fn a_missing_hook_is_told_with_the_line_for_the_start_file() {
     clinic.sandbox.run("", ["hook", "tcsh", "--install", "--yes"]).success();
     asked("/usr/bin/tcsh").tells("of tcsh is not loaded", Some(&tcshrc), "exec tcsh");
     let nu = clinic.sandbox.path("config/nushell/config.nu");
-    let mend = format!("\"\\n{}\\n\" | save --append $nu.config-path", Shell::Nu.load());
+    let mend = format!("\"\\n{}\\n\" | save --append $nu.config-path", Shell::NU.load());
     asked("/usr/bin/nu").tells("No start file of nu", Some(&nu), &mend);
     fs::create_dir_all(nu.parent().expect("it lies in a folder")).expect("the sandbox is writable");
     fs::write(&nu, "$env.A = 1").expect("the sandbox is writable");
-    let mut typed = clinic.sandbox.command(Shell::Nu.program(), "");
+    let mut typed = clinic.sandbox.command(Shell::NU.program(), "");
     typed.args(["-c", &mend]);
     clinic.sandbox.finish(typed).success();
     asked("/usr/bin/nu").tells("of nu is not loaded", Some(&nu), "exec nu");
@@ -327,13 +327,13 @@ fn a_hook_of_another_silo_is_told() {
 
 fn the_shell_that_runs_is_the_one_to_be_mended(shell: Shell) {
     let clinic = Clinic::new();
-    let login = if shell == Shell::Zsh { "/bin/bash" } else { "/bin/zsh" };
+    let login = if shell == Shell::ZSH { "/bin/bash" } else { "/bin/zsh" };
     let env = [("SHELL", OsStr::new(login))];
     let setup = Setup { env: &env, unhooked: true, ..Setup::default() };
     let mut session = Session::with(&clinic.sandbox, shell, "", &setup);
     let out = clinic.sandbox.dir("out");
     let mut told = |line: &str| {
-        session.run(&format!("{} {} '{}'", shell.call(line), shell.into_file(), out.display()));
+        session.run(&format!("{} {} '{}'", shell.call(line), shell.redirect(), out.display()));
         let all: Vec<Value> = serde_json::from_slice(&fs::read(&out).expect("it was written")).expect("it is JSON");
         let hook = all.iter().find(|one| one["id"].as_str().is_some_and(|id| id.starts_with("hook"))).cloned();
         hook.expect("there is none")["what"].as_str().expect("it is text").to_owned()
@@ -354,7 +354,7 @@ fn a_hook_is_proved_in_its_own_shell_and_not_in_one_below(shell: Shell) {
     let mut session = Session::with(&clinic.sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
     let out = clinic.sandbox.dir("out");
     let mut hooks = |line: &str| -> Vec<String> {
-        let redirected = if shell == Shell::Nu { "out>" } else { ">" };
+        let redirected = shell.redirect();
         session.run(&format!("{} {redirected} '{}'", shell.call(line), out.display()));
         let all: Vec<Value> = serde_json::from_slice(&fs::read(&out).expect("it was written")).expect("it is JSON");
         let ids = all.iter().filter_map(|one| one["id"].as_str());
@@ -362,7 +362,7 @@ fn a_hook_is_proved_in_its_own_shell_and_not_in_one_below(shell: Shell) {
     };
     assert_eq!(hooks("silo doctor --json"), [""; 0]);
     assert_eq!(hooks("env silo doctor --json"), [""; 0]);
-    if matches!(shell, Shell::Bash | Shell::Zsh) {
+    if [Shell::BASH, Shell::ZSH].contains(&shell) {
         assert_eq!(hooks("(silo doctor --json; :)"), [""; 0], "in a subshell");
     }
     // `sh` inherits the mark, and has no hook.

@@ -98,7 +98,7 @@ fn on_a_terminal_it_asks_and_no_is_no() {
     let sandbox = Sandbox::new();
     let [gone] = instances(&sandbox, ["gone"]);
     remove(&gone);
-    let mut shell = Session::start(&sandbox, Shell::Bash, sandbox.dir(""));
+    let mut shell = Session::start(&sandbox, Shell::BASH, sandbox.dir(""));
     let no = shell.run("silo prune\nn");
     assert_eq!(no.status, "1", "{no:?}");
     assert_eq!(names(&sandbox), ["gone"]);

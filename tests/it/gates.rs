@@ -46,17 +46,17 @@ fn ten_calls_at_once_make_one_cluster(shell: Shell) {
 
 #[test]
 fn ten_calls_at_once_make_one_cluster_in_bash() {
-    ten_calls_at_once_make_one_cluster(Shell::Bash);
+    ten_calls_at_once_make_one_cluster(Shell::BASH);
 }
 
 #[test]
 fn ten_calls_at_once_make_one_cluster_in_zsh() {
-    ten_calls_at_once_make_one_cluster(Shell::Zsh);
+    ten_calls_at_once_make_one_cluster(Shell::ZSH);
 }
 
 #[test]
 fn ten_calls_at_once_make_one_cluster_in_fish() {
-    ten_calls_at_once_make_one_cluster(Shell::Fish);
+    ten_calls_at_once_make_one_cluster(Shell::FISH);
 }
 
 fn path_gets_and_loses_only_its_own_entry(shell: Shell) {
@@ -69,13 +69,7 @@ fn path_gets_and_loses_only_its_own_entry(shell: Shell) {
     assert_eq!(rest, before);
     assert!(gates.starts_with(sandbox.path("state/silo/instances").to_str().expect("it is ASCII")), "{gates}");
     // The list is the shell's own, where it has one.
-    let edit = match shell {
-        Shell::Bash | Shell::Zsh => "PATH=/mine:$PATH:/late",
-        Shell::Fish => "set -gx PATH /mine $PATH /late",
-        Shell::Nu => "$env.PATH = ($env.PATH | prepend /mine | append /late)",
-        Shell::Elvish => "set paths = [/mine $@paths /late]",
-        Shell::Tcsh => "set path = ( /mine $path /late )",
-    };
+    let edit = shell.edit_path();
     session.run(edit);
     let left = session.run("cd ..");
     assert_eq!(left.var("PATH"), Some(format!("/mine:{before}:/late").as_str()));

@@ -10,36 +10,12 @@ use crate::tools::{ALL, Tools};
 
 each_shell!(gates_that_come_back_or_go_are_put_right_at_the_next_prompt);
 // The others have no readonly variables of the user's that are exported.
-in_shells!({ bash = Bash, zsh = Zsh }: a_path_that_cannot_be_changed_is_tried_once);
+in_shells!({ bash = BASH, zsh = ZSH }: a_path_that_cannot_be_changed_is_tried_once);
 
 /// A trusted project whose `docker` has a gate that brings up nothing.
 fn project(sandbox: &Sandbox, name: &str) -> PathBuf {
     let [web] = free_ports();
     sandbox.trusted(name, &format!("version = 1\n[ports]\nWEB_PORT = {web}\n[gates]\ndocker = \"env\"\n"))
-}
-
-/// A command that keeps `PATH` in a variable of the shell.
-fn save(shell: Shell, name: &str) -> String {
-    match shell {
-        Shell::Bash | Shell::Zsh => format!("{name}=$PATH"),
-        Shell::Fish => format!("set -g {name} $PATH"),
-        Shell::Nu => format!("let {name} = $env.PATH"),
-        Shell::Elvish => format!("var {name} = $paths"),
-        Shell::Tcsh => format!("set {name} = ( $path:q )"),
-    }
-}
-
-/// A command that sets `PATH` from a variable it was kept in, with more in front.
-fn path_from(shell: Shell, more: Option<&str>, saved: &str) -> String {
-    let more = more.unwrap_or_default();
-    match shell {
-        Shell::Bash | Shell::Zsh if more.is_empty() => format!("PATH=${saved}"),
-        Shell::Bash | Shell::Zsh => format!("PATH={more}:${saved}"),
-        Shell::Fish => format!("set -gx PATH {more} ${saved}"),
-        Shell::Nu => format!("$env.PATH = ([{more}] ++ ${saved})"),
-        Shell::Elvish => format!("set paths = [{more} $@{saved}]"),
-        Shell::Tcsh => format!("set path = ( {more} ${saved}:q )"),
-    }
 }
 
 fn gates_that_come_back_or_go_are_put_right_at_the_next_prompt(shell: Shell) {
@@ -48,28 +24,28 @@ fn gates_that_come_back_or_go_are_put_right_at_the_next_prompt(shell: Shell) {
     project(&sandbox, "one");
     project(&sandbox, "two");
     let mut session = Session::start(&sandbox, shell, "");
-    let before = session.run(&save(shell, "outside")).var("PATH").expect("there is a PATH").to_owned();
+    let before = session.run(&shell.save_path("outside")).var("PATH").expect("there is a PATH").to_owned();
     let one = session.run("cd one").var("PATH").expect("there is a PATH").to_owned();
-    session.run(&save(shell, "inside"));
+    session.run(&shell.save_path("inside"));
 
     // Taken away, inside.
-    session.run(&path_from(shell, None, "outside"));
+    session.run(&shell.path_from(None, "outside"));
     let seen = session.run(":");
     assert_eq!((seen.var("PATH"), seen.told.as_str()), (Some(one.as_str()), ""));
     // Brought along to another instance.
     let two = session.run("cd ../two").var("PATH").expect("there is a PATH").to_owned();
-    session.run(&path_from(shell, None, "inside"));
+    session.run(&shell.path_from(None, "inside"));
     let seen = session.run(":");
     assert_eq!((seen.var("PATH"), seen.told.as_str()), (Some(two.as_str()), ""));
     // Brought along, outside.
     session.run("cd ../one");
     session.run("cd ..");
-    session.run(&path_from(shell, None, "inside"));
+    session.run(&shell.path_from(None, "inside"));
     let seen = session.run(":");
     assert_eq!((seen.var("PATH"), seen.told.as_str()), (Some(before.as_str()), ""));
     // What the user adds stays.
     session.run("cd one");
-    session.run(&path_from(shell, Some("/mine"), "outside"));
+    session.run(&shell.path_from(Some("/mine"), "outside"));
     let gates = one.strip_suffix(&before).expect("they stand in front");
     assert_eq!(session.run(":").var("PATH"), Some(format!("{gates}/mine:{before}").as_str()));
     assert_eq!(session.run("cd ..").var("PATH"), Some(format!("/mine:{before}").as_str()));

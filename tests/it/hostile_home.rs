@@ -31,7 +31,7 @@ fn a_home_that_is_no_absolute_path_is_refused() {
         for args in [["env"], ["allow"], ["status"]] {
             bare(&sandbox, change, &args).fails_naming(&["HOME is not set to an absolute path"]).stdout("");
         }
-        for shell in ["bash", "zsh", "fish", "nu", "elvish", "tcsh"] {
+        for shell in silo::core::shell::ALL.map(|shell| shell.name) {
             // An answer the shell can evaluate: what an activation set is taken back even now.
             let answer = bare(&sandbox, change, &["export", shell]).success();
             answer.stderr_has("HOME is not set to an absolute path");

@@ -123,7 +123,7 @@ fn a_shell_of_roots_in_another_users_home_is_told_once(shell: Shell) {
     let mut session = Session::with(&anna.sandbox, shell, "", &Setup { env: &env, ..Setup::default() });
     let silos = || ["state/silo", "data/silo", "projects/app"].map(|folder| owned(&anna.sandbox.path(folder)));
     let before = silos();
-    if is_root() && shell == Shell::Tcsh {
+    if is_root() && shell == Shell::TCSH {
         // Its hook is a file in the state folder, and is refused already when it is loaded.
         assert!(session.run("cd app").told.contains("does not write into the home of another user"));
         assert_eq!(silos(), before);

@@ -12,7 +12,7 @@ use crate::pty::{Session, Shell, in_shells};
 use crate::sandbox::{SILO, Sandbox, toml_with_ports};
 use crate::terminal::{collect, terminal};
 
-in_shells!({ bash = Bash, zsh = Zsh, tcsh = Tcsh }: while_it_is_stopped_the_terminal_is_the_shells_own);
+in_shells!({ bash = BASH, zsh = ZSH, tcsh = TCSH }: while_it_is_stopped_the_terminal_is_the_shells_own);
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -62,7 +62,7 @@ fn on_a_terminal_it_shows_a_screen_of_its_own_and_gives_the_first_one_back() {
         ("xterm", Signal::SIGTERM, "\x1b[?1049h\x1b[H\x1b[2JNo instance yet.", "make one.\n\x1b[?1049l"),
         ("dumb", Signal::SIGINT, "No instance yet.", "make one.\n"),
     ] {
-        let (ours, theirs) = terminal(Shell::Bash);
+        let (ours, theirs) = terminal(false);
         let mut silo = sandbox.command(SILO, "");
         silo.args(["list", "--watch"]).env("TERM", term).stdout(theirs);
         let child = silo.spawn().expect("it starts");
@@ -131,7 +131,7 @@ fn in_a_process_group_of_its_own_as_timeout_makes_one_it_shows_its_screen() {
     let file = sandbox.path("home/pid");
     let apart =
         "import os; os.setpgid(0, 0); os.environ['TERM'] = 'xterm'; os.execlp('silo', 'silo', 'list', '--watch')";
-    let mut session = Session::start(&sandbox, Shell::Bash, "");
+    let mut session = Session::start(&sandbox, Shell::BASH, "");
     session.run(&format!("sh -c 'python3 -c \"{}\" & echo $! >{}'", apart.replace('\'', "'\\''"), file.display()));
     session.wait_for(|shown| turns(shown) == (1, 0) && shown.contains("make one.\n"));
     let pid = std::fs::read_to_string(&file).expect("it was written");

@@ -22,6 +22,7 @@ mod docs;
 mod docs_commands;
 mod docs_errors;
 mod docs_examples;
+mod drivers;
 mod example;
 mod fleet_doctor;
 mod fleet_doctor_compose;

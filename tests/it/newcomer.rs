@@ -43,11 +43,6 @@ fn blocks() -> Vec<(String, String)> {
     fences(path).iter().map(|fence| (fence.language.to_owned(), fence.text.to_owned())).collect()
 }
 
-/// A line as it is typed, so that all it prints is told; fish has its standard output elsewhere.
-fn typed(shell: Shell, line: &str) -> String {
-    if shell == Shell::Fish { format!("begin; {line}; end >&2") } else { line.to_owned() }
-}
-
 /// Does everything the README says.
 fn follow(shell: Shell, sandbox: &Sandbox) -> Vec<Step> {
     let home = sandbox.path("home");
@@ -58,7 +53,7 @@ fn follow(shell: Shell, sandbox: &Sandbox) -> Vec<Step> {
     fs::create_dir_all(place.parent().expect("it lies below HOME")).expect("HOME is writable");
     fs::write(&place, format!("{line}\n")).expect("HOME is writable");
     // A session has a start file of its own; fish reads the user's besides.
-    let before = if shell == Shell::Fish { String::new() } else { format!(". ~/{file}") };
+    let before = shell.reads_start_file(&file);
     let config = home.join(".config");
     let env: [(&str, &OsStr); 1] = [("XDG_CONFIG_HOME", config.as_os_str())];
     let setup = Setup { before: &before, unhooked: true, env: &env, ..Setup::default() };
@@ -80,7 +75,7 @@ fn follow(shell: Shell, sandbox: &Sandbox) -> Vec<Step> {
         }
         for line in text.lines() {
             if let Some(line) = line.strip_prefix("$ ") {
-                let seen = session.run(&typed(shell, line));
+                let seen = session.run(&shell.telling(line));
                 assert_eq!(seen.status, "0", "{line}: {}", seen.told);
                 steps.push(Step { done: format!("$ {line}"), shown: Vec::new(), told: seen.told });
             } else {

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::tcgetpgrp;
 
+pub(crate) use crate::drivers::{Setup, Shell, each_shell, first_shells, in_shells, installed_shells};
 use crate::sandbox::Sandbox;
 use crate::terminal::{collect, terminal, without_drawing};
 
@@ -27,68 +28,6 @@ use crate::terminal::{collect, terminal, without_drawing};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 nix::ioctl_write_int_bad!(tiocsctty, nix::libc::TIOCSCTTY);
-
-/// Makes tests that are named as their shells from functions that take the shell.
-macro_rules! in_shells {
-    ($shells:tt: $($name:ident)+) => { $(
-        mod $name {
-            crate::pty::in_shells!(@ $name $shells);
-        }
-    )+ };
-    (@ $name:ident { $($test:ident = $shell:ident),+ }) => { $(
-        #[test]
-        fn $test() {
-            super::$name(crate::pty::Shell::$shell);
-        }
-    )+ };
-}
-pub(crate) use in_shells;
-
-/// Makes one test for each shell.
-macro_rules! each_shell {
-    ($($name:ident),+ $(,)?) => {
-        crate::pty::in_shells!({ bash = Bash, zsh = Zsh, fish = Fish, nu = Nu, elvish = Elvish, tcsh = Tcsh }: $($name)+);
-    };
-}
-pub(crate) use each_shell;
-
-/// The same for what only bash, zsh and fish can do.
-macro_rules! first_shells {
-    ($($name:ident),+ $(,)?) => {
-        crate::pty::in_shells!({ bash = Bash, zsh = Zsh, fish = Fish }: $($name)+);
-    };
-}
-pub(crate) use first_shells;
-
-/// A shell silo has a hook for; its words are in `shells.rs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-    Nu,
-    Elvish,
-    Tcsh,
-}
-
-/// What differs from a user with nothing but the hook.
-#[derive(Default)]
-pub(crate) struct Setup<'a> {
-    /// Configuration before the line that loads the hook.
-    pub(crate) before: &'a str,
-    /// Whether that line is left out.
-    pub(crate) unhooked: bool,
-    /// Configuration after it.
-    pub(crate) after: &'a str,
-    /// Variables the shell starts with.
-    pub(crate) env: &'a [(&'a str, &'a OsStr)],
-    /// The shell finds its start file by itself; that file reads `$SESSION`, the configuration without the hook.
-    pub(crate) own_start_file: bool,
-    /// A program that runs the shell, such as `strace`.
-    pub(crate) wrapper: &'a [&'a OsStr],
-    /// Whether there is a line editor, and so TAB; what it draws is then part of what is told.
-    pub(crate) editing: bool,
-}
 
 /// A running shell.
 pub(crate) struct Session {
@@ -125,35 +64,21 @@ impl Session {
     pub(crate) fn with(sandbox: &Sandbox, shell: Shell, dir: impl AsRef<Path>, setup: &Setup<'_>) -> Self {
         let own = tempfile::Builder::new().prefix("session-").tempdir_in(sandbox.path("home"));
         let own = own.expect("HOME is writable").keep();
-        let mut words = shell.configure(sandbox, setup, &own);
-        let named = ["--rcfile", "-C", "-rc"].map(OsStr::new);
-        let told = words.iter().position(|word| named.contains(&word.as_os_str())).filter(|_| setup.own_start_file);
-        if let Some(told) = told {
-            words.truncate(told);
-            words.push("-i".into());
-        } else if setup.own_start_file && shell == Shell::Tcsh {
-            words = vec![shell.program().into(), "-i".into()];
-        }
+        let words = shell.configure(sandbox, setup, &own);
         let line: Vec<&OsStr> = setup.wrapper.iter().copied().chain(words.iter().map(OsString::as_os_str)).collect();
         let mut command = sandbox.command(line[0], dir);
-        let session = own.join(match shell {
-            Shell::Bash => "bashrc",
-            Shell::Zsh => ".zshrc",
-            Shell::Elvish => "rc.elv",
-            Shell::Tcsh => ".tcshrc",
-            Shell::Fish | Shell::Nu => "config.fish",
-        });
+        let session = own.join(shell.session_file());
         let (name, value) = if setup.own_start_file { ("SESSION", &session) } else { ("ZDOTDIR", &own) };
         command.args(&line[1..]).env(name, value);
-        if shell.draws() {
+        if shell.drawing().is_some() {
             command.env("TERM", "xterm").env("XDG_RUNTIME_DIR", &own);
         }
         command.envs(setup.env.iter().copied());
 
-        let (keyboard, screen) = terminal(shell);
+        let (keyboard, screen) = terminal(shell.drawing().is_some());
         // bash takes a terminal on its standard error for the one it was started from: it must have the same.
-        let (stderr, second) = if shell == Shell::Fish {
-            let (errors, stderr) = terminal(shell);
+        let (stderr, second) = if shell.tells_apart() {
+            let (errors, stderr) = terminal(shell.drawing().is_some());
             (stderr, Some(errors))
         } else {
             (screen.try_clone().expect("files are left"), None)
@@ -195,7 +120,7 @@ impl Session {
     pub(crate) fn run(&mut self, line: &str) -> Observed {
         self.dumps += 1;
         let name = self.dumps.to_string();
-        if self.shell.draws() {
+        if self.shell.drawing().is_some() {
             // An editor that starts may drop what was typed before it did.
             self.type_at_prompts(line);
             self.type_at_prompts(&format!("dump {name}"));
@@ -212,10 +137,9 @@ impl Session {
             if let (Some(end), true) = (end, file.exists()) {
                 self.read += end + marker.len();
                 let told = String::from_utf8_lossy(&rest[..end]);
-                break if self.shell.draws() {
-                    without_drawing(&told, self.shell.drawing())
-                } else {
-                    told.into_owned()
+                break match self.shell.drawing() {
+                    Some(drawing) => without_drawing(&told, drawing),
+                    None => told.into_owned(),
                 };
             }
             if start.elapsed() > DEADLINE {

@@ -58,7 +58,7 @@ fn above_an_instant_prompt_the_instance_is_there_and_nothing_is_told() {
     let block = block("zsh", "instant prompt");
     let marked = block.replace("# … the instant prompt's block …", "print -r -- block:$SILO_WORKSPACE");
     assert_ne!(marked, block);
-    let mut session = Session::with(&sandbox, Shell::Zsh, &app, &Setup { before: &marked, ..Setup::default() });
+    let mut session = Session::with(&sandbox, Shell::ZSH, &app, &Setup { before: &marked, ..Setup::default() });
     let seen = session.run(":");
     seen.assert_active(&sandbox, &app);
     assert_eq!(seen.told, "block:demo\n");

@@ -87,7 +87,7 @@ fn where_nothing_is_active_it_says_so(shell: Shell) {
 /// How a program ended, which Elvish tells instead of keeping a status.
 #[track_caller]
 fn assert_ended(shell: Shell, seen: &Observed, status: u8) {
-    if shell == Shell::Elvish {
+    if shell == Shell::ELVISH {
         let told = format!("silo exited with {status}");
         assert!(seen.told.contains("Exception") == (status != 0), "{seen:?}");
         assert!(status == 0 || seen.told.contains(&told), "{seen:?}");
@@ -106,9 +106,9 @@ fn other_commands_pass_through_as_they_are(shell: Shell) {
     assert_ended(shell, &session.run("silo deactivate now"), 2);
     assert_ended(shell, &session.run("silo exec -- sh -c 'test -t 0 && test -t 1 && test -t 2'"), 0);
     let odd = r#"silo exec -- printf '<%s>' 'a  "b" $c *' '--help' '' '`x`;&|' "#;
-    assert_ended(shell, &session.run(&format!("{odd} {} ../answer", shell.into_file())), 0);
+    assert_ended(shell, &session.run(&format!("{odd} {} ../answer", shell.redirect())), 0);
     assert_eq!(answer(), r#"<a  "b" $c *><--help><><`x`;&|>"#);
-    let piped = format!("echo in | silo exec -- cat | cat {} ../answer", shell.into_file());
+    let piped = format!("echo in | silo exec -- cat | cat {} ../answer", shell.redirect());
     assert_ended(shell, &session.run(&piped), 0);
     assert_eq!(answer().trim_end(), "in");
     session.run(":").assert_active(&sandbox, &app);
@@ -135,13 +135,13 @@ fn no_word_for_tcsh_outlives_the_shell_it_is_for() {
         });
         names.filter(|name| name.starts_with("off.")).collect::<Vec<_>>()
     };
-    let mut session = Session::start(&sandbox, Shell::Tcsh, "app");
+    let mut session = Session::start(&sandbox, Shell::TCSH, "app");
     session.run("silo deactivate").assert_inactive();
     assert_eq!(words(), [""; 0], "the shell has read it");
     // A script reads the start file too, and shows no prompt.
     session.run("cd ..");
     session.run("cd app").assert_active(&sandbox, &app);
-    let script = session.run(&format!("{} -c 'silo deactivate'", Shell::Tcsh.program().display()));
+    let script = session.run(&format!("{} -c 'silo deactivate'", Shell::TCSH.program().display()));
     assert!(script.told.contains("A program cannot switch the instance off"), "{script:?}");
     assert_eq!(words(), [""; 0]);
     // One that was ended before, and one whose id is another shell's by now.

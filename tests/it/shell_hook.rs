@@ -55,7 +55,7 @@ fn leaving_gives_back_the_environment_byte_for_byte(shell: Shell) {
     let [web, api, db] = free_ports();
     let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web), ("API_PORT", api), ("DB_PORT", db)]));
     // Nushell does not start with a variable that is no UTF-8.
-    let end: &[u8] = if shell == Shell::Nu { "\u{80}é".as_bytes() } else { b"\xff\xfe" };
+    let end: &[u8] = if shell == Shell::NU { "\u{80}é".as_bytes() } else { b"\xff\xfe" };
     let odd = [b"two\nlines, and it's \\ $(x) \"!!\x01\n", end].concat();
     let odd = OsStr::from_bytes(&odd);
     let env = [("WEB_PORT", odd), ("DB_PORT", OsStr::new(""))];
@@ -196,7 +196,7 @@ fn a_project_removed_under_the_shell_is_left(shell: Shell) {
     let outside = session.run(":");
     session.run("cd app/src").assert_active(&sandbox, &app);
     let removal = shell.call(&format!("rm -r {}", app.display()));
-    if shell == Shell::Nu {
+    if shell == Shell::NU {
         // It starts no program where there is no folder.
         let after = session.run(&format!("{removal}\nnull\ncd {}", sandbox.dir("").display()));
         assert_eq!(after.environment(), outside.environment());
@@ -243,7 +243,7 @@ fn odd_folder_names_are_taken_as_they_are(shell: Shell) {
     let sandbox = Sandbox::new();
     for name in [r"it's $(odd) \ dir", " two  spaces\nand a line ", "-[a]*?~!#é\t\"`x`;&|", "a X=1 b", "end\n"] {
         // The `cd` of nushell takes a last newline away.
-        if shell == Shell::Nu && name.ends_with('\n') {
+        if shell == Shell::NU && name.ends_with('\n') {
             continue;
         }
         let [web] = free_ports();
@@ -266,7 +266,7 @@ fn nothing_is_said_where_nothing_changes(shell: Shell) {
     std::fs::create_dir_all(sandbox.dir("plain/deep")).expect("the sandbox is writable");
     let mut session = Session::start(&sandbox, shell, "");
     // Elvish tells of a program that failed.
-    let failing = if shell == Shell::Elvish { ":".to_owned() } else { shell.call("false") };
+    let failing = if shell == Shell::ELVISH { ":".to_owned() } else { shell.call("false") };
     for line in [":", "cd plain", "cd deep", "cd /", &failing] {
         assert_eq!(session.run(line).told, "", "{line}");
     }

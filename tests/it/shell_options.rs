@@ -34,21 +34,21 @@ const STRICT: [&str; 4] = ["set -u", "set -e", "set -eu", "set -eu; set -o pipef
 
 #[test]
 fn strict_options_do_not_harm_in_bash() {
-    options_do_not_harm(Shell::Bash, &STRICT);
-    options_do_not_harm(Shell::Bash, &["shopt -s nocasematch extglob failglob; IFS=/", "set -f", "set -o posix"]);
+    options_do_not_harm(Shell::BASH, &STRICT);
+    options_do_not_harm(Shell::BASH, &["shopt -s nocasematch extglob failglob; IFS=/", "set -f", "set -o posix"]);
 }
 
 #[test]
 fn strict_options_do_not_harm_in_zsh() {
     let own = ["setopt ksh_arrays sh_word_split; IFS=/", "setopt glob_subst err_return no_match", "setopt sh_nullcmd"];
-    options_do_not_harm(Shell::Zsh, &STRICT);
-    options_do_not_harm(Shell::Zsh, &own);
+    options_do_not_harm(Shell::ZSH, &STRICT);
+    options_do_not_harm(Shell::ZSH, &own);
 }
 
 #[test]
 fn options_that_change_quoting_do_not_harm_in_tcsh() {
     let own = ["set backslash_quote", "set noglob", "set noclobber; set printexitvalue; set correct = all"];
-    options_do_not_harm(Shell::Tcsh, &own);
+    options_do_not_harm(Shell::TCSH, &own);
 }
 
 /// The hook neither takes nor runs the user's INT trap.
@@ -66,12 +66,12 @@ fn an_int_trap_survives(shell: Shell) {
 
 #[test]
 fn an_int_trap_survives_in_bash() {
-    an_int_trap_survives(Shell::Bash);
+    an_int_trap_survives(Shell::BASH);
 }
 
 #[test]
 fn an_int_trap_survives_in_zsh() {
-    an_int_trap_survives(Shell::Zsh);
+    an_int_trap_survives(Shell::ZSH);
 }
 
 /// A variable that cannot be set costs one line and nothing else.
@@ -93,14 +93,14 @@ fn a_readonly_variable_is_told_once(shell: Shell, before: &str) {
 
 #[test]
 fn a_readonly_variable_is_told_once_in_bash() {
-    a_readonly_variable_is_told_once(Shell::Bash, "readonly FIXED_PORT=5");
-    a_readonly_variable_is_told_once(Shell::Bash, "readonly FIXED_PORT=5; set -e");
+    a_readonly_variable_is_told_once(Shell::BASH, "readonly FIXED_PORT=5");
+    a_readonly_variable_is_told_once(Shell::BASH, "readonly FIXED_PORT=5; set -e");
 }
 
 #[test]
 fn a_readonly_variable_is_told_once_in_zsh() {
-    a_readonly_variable_is_told_once(Shell::Zsh, "readonly FIXED_PORT=5");
-    a_readonly_variable_is_told_once(Shell::Zsh, "readonly FIXED_PORT=5; set -e");
+    a_readonly_variable_is_told_once(Shell::ZSH, "readonly FIXED_PORT=5");
+    a_readonly_variable_is_told_once(Shell::ZSH, "readonly FIXED_PORT=5; set -e");
 }
 
 /// A script under `set -e` that has read a start file goes on where it looks at silo's answer.
@@ -115,10 +115,10 @@ fn a_strict_script_may_ask(shell: Shell) {
 
 #[test]
 fn a_strict_script_may_ask_in_bash() {
-    a_strict_script_may_ask(Shell::Bash);
+    a_strict_script_may_ask(Shell::BASH);
 }
 
 #[test]
 fn a_strict_script_may_ask_in_zsh() {
-    a_strict_script_may_ask(Shell::Zsh);
+    a_strict_script_may_ask(Shell::ZSH);
 }

@@ -34,79 +34,48 @@ fn the_exit_status_is_kept(shell: Shell) {
     let acted = session.run(&format!("{}; sh -c 'exit 3'", shell.quiet("silo deny")));
     assert_eq!((acted.status.as_str(), acted.var("SILO_ACTIVE")), ("3", None));
     assert_eq!(session.run(&format!("cd ..; {}", shell.call("false"))).status, "1");
-    let parts = match shell {
-        Shell::Bash => "false | true\nexport PARTS=\"${PIPESTATUS[*]}\"",
-        Shell::Zsh => "false | true\nexport PARTS=\"$pipestatus\"",
-        Shell::Fish => "false | true\nset -gx PARTS \"$pipestatus\"",
-        Shell::Nu | Shell::Elvish | Shell::Tcsh => return,
-    };
+    let Some(parts) = shell.parts() else { return };
     assert_eq!(session.run(parts).var("PARTS"), Some("1 0"));
 }
 
 #[test]
 fn the_exit_status_is_kept_in_bash() {
-    the_exit_status_is_kept(Shell::Bash);
+    the_exit_status_is_kept(Shell::BASH);
 }
 
 #[test]
 fn the_exit_status_is_kept_in_zsh() {
-    the_exit_status_is_kept(Shell::Zsh);
+    the_exit_status_is_kept(Shell::ZSH);
 }
 
 #[test]
 fn the_exit_status_is_kept_in_fish() {
-    the_exit_status_is_kept(Shell::Fish);
+    the_exit_status_is_kept(Shell::FISH);
 }
 
 #[test]
 fn the_exit_status_is_kept_in_nushell() {
-    the_exit_status_is_kept(Shell::Nu);
+    the_exit_status_is_kept(Shell::NU);
 }
 
 #[test]
 fn the_exit_status_is_kept_in_tcsh() {
-    the_exit_status_is_kept(Shell::Tcsh);
+    the_exit_status_is_kept(Shell::TCSH);
 }
 
 fn the_users_own_prompt_functions_run_and_see_the_variables(shell: Shell) {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
-    let (before, after) = match shell {
-        Shell::Bash => ("PROMPT_COMMAND='export FIRST=\"$?/${WEB_PORT-}\";'", "PROMPT_COMMAND+='export LAST=ran'"),
-        Shell::Zsh => (
-            "precmd() { export FIRST=\"$?/${WEB_PORT-}\" }\nmine() { export MOVED=\"${WEB_PORT-}\" }\nchpwd_functions=(mine)",
-            "last() { export LAST=ran }\nprecmd_functions+=(last)",
-        ),
-        Shell::Fish => (
-            "function fish_prompt; set -gx FIRST \"$status/$WEB_PORT\"; end",
-            "function last --on-event fish_prompt; set -gx LAST ran; end",
-        ),
-        Shell::Nu => (
-            "$env.config.hooks.pre_prompt = [{|| $env.FIRST = $'($env.LAST_EXIT_CODE)/($env.WEB_PORT?)' }]
-            $env.config.hooks.env_change.PWD = [{|| $env.MOVED = $'($env.WEB_PORT?)' }]",
-            "$env.config.hooks.pre_prompt = ($env.config.hooks.pre_prompt | append {|| $env.LAST = 'ran' })",
-        ),
-        Shell::Elvish => (
-            "fn web { if (has-env WEB_PORT) { get-env WEB_PORT } else { put '' } }
-            set edit:before-readline = [{ set-env FIRST '0/'(web) }]
-            set after-chdir = [{|_| set-env MOVED (web) }]",
-            "set edit:before-readline = [$@edit:before-readline { set-env LAST ran }]",
-        ),
-        Shell::Tcsh => (
-            "alias precmd 'setenv FIRST \"$status/`printenv WEB_PORT`\"'
-            alias cwdcmd 'setenv MOVED \"`printenv WEB_PORT`\"'",
-            "alias precmd \"`alias precmd`; setenv LAST ran\"",
-        ),
-    };
-    let failed = if shell == Shell::Elvish { "0/" } else { "1/" };
+    let (before, after) = shell.prompt_functions();
+    let failed = format!("{}/", shell.failed());
     let mut session = Session::with(&sandbox, shell, "", &Setup { before, after, ..Setup::default() });
     let outside = session.run(&shell.call("false"));
-    assert_eq!((outside.var("FIRST"), outside.var("LAST")), (Some(failed), Some("ran")));
+    assert_eq!((outside.var("FIRST"), outside.var("LAST")), (Some(failed.as_str()), Some("ran")));
     let inside = session.run("cd app");
     inside.assert_active(&sandbox, &app);
     let web = inside.var("WEB_PORT").expect("it is active");
     assert_eq!(inside.var("FIRST"), Some(format!("0/{web}").as_str()));
-    if !matches!(shell, Shell::Bash | Shell::Fish) {
+    if shell.knows_moves() {
         assert_eq!(inside.var("MOVED"), Some(web));
     }
     assert_eq!(session.run("cd ..").var("FIRST"), Some("0/"));
@@ -121,7 +90,7 @@ fn a_bash_array_of_prompt_commands_stays_one() {
         after: "PROMPT_COMMAND+=('export LAST=${#PROMPT_COMMAND[@]}')",
         ..Setup::default()
     };
-    let mut session = Session::with(&sandbox, Shell::Bash, "", &setup);
+    let mut session = Session::with(&sandbox, Shell::BASH, "", &setup);
     let inside = session.run("cd app; false");
     inside.assert_active(&sandbox, &app);
     let first = format!("1/{}", inside.var("WEB_PORT").expect("it is active"));
@@ -132,34 +101,14 @@ fn a_bash_array_of_prompt_commands_stays_one() {
 fn loading_the_hook_twice_acts_once(shell: Shell) {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
-    let load = match shell {
-        Shell::Nu => format!("source {}", sandbox.path("data/nushell/vendor/autoload/silo.nu").display()),
-        _ => shell.load(),
-    };
-    // What the shell runs at a prompt, and where it is known, after `cd`.
-    let hooks = match shell {
-        Shell::Bash => "export HOOKS=\"${PROMPT_COMMAND[*]}\"",
-        Shell::Zsh => "export HOOKS=\"$precmd_functions\" MOVES=\"$chpwd_functions\"",
-        Shell::Fish => "set -gx HOOKS (functions --handlers | grep silo)",
-        Shell::Nu => {
-            "$env.HOOKS = ($env.config.hooks.pre_prompt | each {|hook| view source $hook } | str join ' ')
-            $env.MOVES = ($env.config.hooks.env_change.PWD | each {|hook| view source $hook } | str join ' ')"
-        }
-        Shell::Elvish => {
-            "use str
-            set-env HOOKS (each {|hook| put $hook[def] } $edit:before-readline | str:join ' ')
-            set-env MOVES (each {|hook| put $hook[def] } $after-chdir | str:join ' ')"
-        }
-        Shell::Tcsh => "setenv HOOKS \"`alias precmd`\"\nsetenv MOVES \"`alias cwdcmd`\"",
-    };
+    let (load, hooks) = (shell.load_again(&sandbox), shell.hooks());
     let after = format!("{load}\n{load}\n{hooks}");
     let mut session = Session::with(&sandbox, shell, "", &Setup { after: &after, ..Setup::default() });
     let inside = session.run("cd app");
     inside.assert_active(&sandbox, &app);
     assert_eq!(inside.told.lines().count(), 1, "{:?}", inside.told);
     let (hooks, moves) = (inside.var("HOOKS").expect("it was exported"), inside.var("MOVES"));
-    let times = if shell == Shell::Fish { 2 } else { 1 };
-    let call = if shell == Shell::Tcsh { "source \"$__silo_hook" } else { "__silo_hook" };
+    let (call, times) = shell.hook_call();
     let count = |hooks: &str| hooks.matches(call).count();
     assert_eq!(count(hooks), times, "once for each event: {hooks}");
     assert!(moves.is_none_or(|moves| count(moves) == 1), "{moves:?}");
@@ -260,18 +209,18 @@ fn an_answer_that_is_outdated_when_it_arrives_is_asked_for_again(shell: Shell) {
 fn the_loss_of_the_script_tcsh_reads_is_borne() {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
-    let mut session = Session::start(&sandbox, Shell::Tcsh, "");
+    let mut session = Session::start(&sandbox, Shell::TCSH, "");
     session.run("cd app").assert_active(&sandbox, &app);
     fs::remove_dir_all(sandbox.path("state/silo/shell")).expect("it is there");
     assert_eq!(session.run("cd ..").told, "");
-    session.run(&Shell::Tcsh.load()).assert_inactive();
+    session.run(&Shell::TCSH.load()).assert_inactive();
 }
 
 #[test]
 fn a_tcsh_whose_scripts_were_written_anew_by_a_later_silo_goes_on() {
     let sandbox = Sandbox::new();
     let app = app(&sandbox);
-    let mut session = Session::start(&sandbox, Shell::Tcsh, "");
+    let mut session = Session::start(&sandbox, Shell::TCSH, "");
     session.run("unset __silo_word __silo_path __silo_left __silo_do");
     let inside = session.run("cd app");
     inside.assert_active(&sandbox, &app);
@@ -295,29 +244,29 @@ fn the_rest_of_a_line_sees_the_variables(shell: Shell, and: &str) {
 
 #[test]
 fn the_rest_of_a_line_sees_the_variables_in_zsh() {
-    the_rest_of_a_line_sees_the_variables(Shell::Zsh, "&&");
+    the_rest_of_a_line_sees_the_variables(Shell::ZSH, "&&");
 }
 
 #[test]
 fn the_rest_of_a_line_sees_the_variables_in_fish() {
-    the_rest_of_a_line_sees_the_variables(Shell::Fish, "; and");
+    the_rest_of_a_line_sees_the_variables(Shell::FISH, "; and");
 }
 
 #[test]
 fn the_rest_of_a_line_sees_the_variables_in_elvish() {
-    the_rest_of_a_line_sees_the_variables(Shell::Elvish, ";");
+    the_rest_of_a_line_sees_the_variables(Shell::ELVISH, ";");
 }
 
 #[test]
 fn the_rest_of_a_line_sees_the_variables_in_tcsh() {
-    the_rest_of_a_line_sees_the_variables(Shell::Tcsh, "&&");
+    the_rest_of_a_line_sees_the_variables(Shell::TCSH, "&&");
 }
 
 #[test]
 fn a_zsh_subshell_is_left_alone() {
     let sandbox = Sandbox::new();
     app(&sandbox);
-    let mut session = Session::start(&sandbox, Shell::Zsh, "");
+    let mut session = Session::start(&sandbox, Shell::ZSH, "");
     let outside = session.run(":");
     let after = session.run("( cd app && env >../seen ); got=$(cd app && pwd)");
     assert_eq!((after.told.as_str(), after.environment()), ("", outside.environment()));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 
-use silo::core::shell::activation::Change;
+use silo::core::shell::{ALL, activation::Change};
 
 use crate::commands_export::{read_by_github, read_by_systemd};
 use crate::pty::Shell;
@@ -125,18 +125,13 @@ fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
             let app = sandbox.trusted("app", &toml);
             sandbox.run(&app, ["env"]).success();
             let sh = "set -a; . ./.localnet.env; exec env -0";
-            let readers = [
-                (Shell::Bash.program(), vec!["--norc", "-c", "eval \"$(silo export bash)\"; exec env -0"]),
-                (Shell::Zsh.program(), vec!["-f", "-c", "eval \"$(silo export zsh)\"; exec env -0"]),
-                (Shell::Fish.program(), vec!["-c", "silo export fish | source; exec env -0"]),
-                (Shell::Nu.program(), vec!["-n", "-c", "load-env (silo export nu | from json).set; ^env -0"]),
-                (Shell::Elvish.program(), vec!["-norc", "-c", "eval (silo export elvish | slurp); exec env -0"]),
-                (Shell::Tcsh.program(), vec!["-f", "-c", "eval \"`silo export tcsh`\"; exec env -0"]),
+            let shells = ALL.map(Shell::of).map(|shell| (shell.program(), shell.evaluates_export()));
+            let others = [
                 ("/bin/sh".into(), vec!["-c", sh]),
-                (Shell::Bash.program(), vec!["--norc", "-c", sh]),
+                (Shell::BASH.program(), vec!["--norc", "-c", sh]),
                 ("/bin/sh".into(), vec!["-c", "silo export dotenv >../text; set -a; . ../text; exec env -0"]),
             ];
-            for (program, args) in readers {
+            for (program, args) in shells.into_iter().chain(others) {
                 let mut command = sandbox.command(&program, &app);
                 command.args(&args);
                 let ran = sandbox.finish(command).success();
@@ -165,22 +160,13 @@ fn any_bytes_reach_every_shell_unchanged() {
     TestRunner::new(config)
         .run(&prop::collection::vec(bytes, 60), |values| {
             let sandbox = Sandbox::new();
-            let readers = [
-                (Shell::Bash, vec!["--norc", "-c", "eval \"$(cat text)\"; exec env -0"]),
-                (Shell::Zsh, vec!["-f", "-c", "eval \"$(cat text)\"; exec env -0"]),
-                (Shell::Fish, vec!["-c", "cat text | source; exec env -0"]),
-                (Shell::Nu, vec!["-n", "-c", "load-env (open --raw text | from json).set; ^env -0"]),
-                (Shell::Elvish, vec!["-norc", "-c", "nop (eval (slurp < text)); exec env -0"]),
-                (Shell::Tcsh, vec!["-f", "-c", "set __silo_nl = '\\\n'\neval \"`cat text`\"\nexec env -0"]),
-            ];
-            for (shell, args) in readers {
-                // Nushell has UTF-8 alone.
+            for known in ALL {
+                let (shell, args) = (Shell::of(known), Shell::of(known).evaluates_text());
                 let lossy = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned().into_bytes();
-                let values = values.iter().map(|value| if shell == Shell::Nu { lossy(value) } else { value.clone() });
+                let values = values.iter().map(|value| if shell.is_utf8() { lossy(value) } else { value.clone() });
                 let named = values.enumerate().map(|(number, value)| Change { name: name(number), value: Some(value) });
                 let changes: Vec<_> = named.collect();
-                let own = silo::core::shell::named(shell.name()).expect("silo knows it");
-                std::fs::write(sandbox.dir("text"), own.commands(&[("__silo_own", b"x")], &changes))
+                std::fs::write(sandbox.dir("text"), known.commands(&[("__silo_own", b"x")], &changes))
                     .expect("it is ours");
                 let mut command = sandbox.command(shell.program(), "");
                 let ran = sandbox.finish({

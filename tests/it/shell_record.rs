@@ -63,10 +63,10 @@ fn a_readonly_variable_does_not_lose_it(shell: Shell) {
 
 #[test]
 fn a_readonly_variable_does_not_lose_it_in_bash() {
-    a_readonly_variable_does_not_lose_it(Shell::Bash);
+    a_readonly_variable_does_not_lose_it(Shell::BASH);
 }
 
 #[test]
 fn a_readonly_variable_does_not_lose_it_in_zsh() {
-    a_readonly_variable_does_not_lose_it(Shell::Zsh);
+    a_readonly_variable_does_not_lose_it(Shell::ZSH);
 }

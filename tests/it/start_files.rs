@@ -5,47 +5,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::machine::written;
-use crate::pty::{Session, Setup, Shell, first_shells, in_shells};
+use crate::pty::{Session, Setup, Shell, first_shells, installed_shells};
 use crate::sandbox::{Ran, SILO, Sandbox, free_ports, program_from, toml_with_ports};
 
 first_shells!(silo_is_called_by_name_where_a_login_shell_finds_it, a_line_written_by_hand_is_left_as_it_is);
 
-in_shells!({ bash = Bash, zsh = Zsh, fish = Fish, elvish = Elvish, tcsh = Tcsh }:
-    a_new_shell_is_active_on_cd_until_the_line_is_taken_out
-    a_silo_in_any_folder_is_called_as_it_is
-);
-
-/// The file a shell without further settings starts with.
-pub(crate) fn start_file(sandbox: &Sandbox, shell: Shell) -> PathBuf {
-    sandbox.path(match shell {
-        Shell::Bash => "home/.bashrc",
-        Shell::Zsh => "home/.zshrc",
-        Shell::Fish => "config/fish/config.fish",
-        Shell::Elvish => "config/elvish/rc.elv",
-        Shell::Tcsh => "home/.tcshrc",
-        Shell::Nu => unreachable!("its line is added by hand"),
-    })
-}
-
-/// What reads the session's own configuration.
-fn first(shell: Shell) -> &'static str {
-    match shell {
-        Shell::Elvish => {
-            "if (has-env SESSION) {
-               var add = {|names| keys $names | each {|name| edit:add-var $name $names[$name] } }
-               eval &on-end=$add (slurp <$E:SESSION)
-             }"
-        }
-        Shell::Tcsh => "if ($?SESSION) source \"$SESSION\"",
-        _ => "[ -z \"$SESSION\" ] || . \"$SESSION\"",
-    }
-}
+installed_shells!(a_new_shell_is_active_on_cd_until_the_line_is_taken_out, a_silo_in_any_folder_is_called_as_it_is,);
 
 /// Writes a start file, which reads the session's own configuration first.
 fn write_start_file(sandbox: &Sandbox, shell: Shell, text: &str) -> PathBuf {
-    let file = start_file(sandbox, shell);
+    let file = sandbox.path(shell.start_file());
     fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the sandbox is writable");
-    fs::write(&file, format!("{}\n{text}", first(shell))).expect("the sandbox is writable");
+    fs::write(&file, format!("{}\n{text}", shell.reads_session())).expect("the sandbox is writable");
     file
 }
 
@@ -75,15 +46,6 @@ fn line(shell: Shell, silo: &str) -> String {
     shell.load().replacen("silo", silo, 1)
 }
 
-/// The word that stands for silo's own path.
-fn quoted_silo(shell: Shell) -> &'static str {
-    match shell {
-        Shell::Elvish => "\"$SILO\"",
-        Shell::Tcsh => "$SILO",
-        _ => "'$SILO'",
-    }
-}
-
 fn a_new_shell_is_active_on_cd_until_the_line_is_taken_out(shell: Shell) {
     let sandbox = Sandbox::new();
     let port = project(&sandbox);
@@ -93,7 +55,7 @@ fn a_new_shell_is_active_on_cd_until_the_line_is_taken_out(shell: Shell) {
 
     let ran = hook(&sandbox, shell, &["--install", "--yes"]).success();
     let added: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("+")).collect();
-    assert_eq!(added[3], line(shell, quoted_silo(shell)), "{}", ran.stdout);
+    assert_eq!(added[3], line(shell, shell.quoted_silo()), "{}", ran.stdout);
     ran.stderr_has(&format!("undo: `silo hook {} --uninstall`", shell.name()));
     assert_eq!(web_port(&sandbox, shell).as_ref(), Some(&port));
 
@@ -111,15 +73,8 @@ fn silo_is_called_by_name_where_a_login_shell_finds_it(shell: Shell) {
     let port = project(&sandbox);
     let bin = sandbox.path("bin");
     let file = write_start_file(&sandbox, shell, "");
-    // The login file of bash may talk: what it says is not taken for an answer.
-    let (login, text) = match shell {
-        Shell::Bash => (sandbox.path("home/.bash_profile"), format!("echo hello\nPATH={}:$PATH\n", bin.display())),
-        Shell::Zsh => (sandbox.path("home/.zprofile"), format!("path=({} $path)\n", bin.display())),
-        Shell::Fish => {
-            (sandbox.path("config/fish/conf.d/path.fish"), format!("set -gx PATH {} $PATH\n", bin.display()))
-        }
-        Shell::Nu | Shell::Elvish | Shell::Tcsh => unreachable!("they are not asked"),
-    };
+    let (login, text) = shell.login_file(&bin).expect("its login shell is asked");
+    let login = sandbox.path(login);
     fs::create_dir_all(login.parent().expect("it lies in a folder")).expect("the sandbox is writable");
     fs::write(login, text).expect("the sandbox is writable");
     hook(&sandbox, shell, &["--install", "--yes"]).success();
@@ -188,7 +143,7 @@ fn the_shell_is_that_of_the_user_where_none_is_named() {
 #[test]
 fn without_a_terminal_the_change_is_only_shown() {
     let sandbox = Sandbox::new();
-    let ran = hook(&sandbox, Shell::Bash, &["--install"]).exit(2).stderr(
+    let ran = hook(&sandbox, Shell::BASH, &["--install"]).exit(2).stderr(
         "Error: Nothing was changed: there is no terminal to ask on\nHint: Run `silo hook bash --install --yes`\n",
     );
     ran.stdout(
@@ -200,7 +155,7 @@ fn without_a_terminal_the_change_is_only_shown() {
 #[test]
 fn on_a_terminal_it_asks_first() {
     let sandbox = Sandbox::new();
-    let mut session = Session::start(&sandbox, Shell::Bash, "");
+    let mut session = Session::start(&sandbox, Shell::BASH, "");
     for (answer, status, is_there) in [("n", "1", false), ("", "1", false), ("y", "0", true)] {
         let seen = session.run(&format!("silo hook bash --install\n{answer}"));
         assert!(seen.told.contains("+# >>> silo hook >>>") && seen.told.contains("Go on? [y/N] "), "{}", seen.told);
@@ -233,24 +188,24 @@ fn older_names_count_where_only_they_are_there() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("home/.elvish")).expect("the sandbox is writable");
     for (shell, name, line) in [
-        (Shell::Elvish, ".elvish/rc.elv", "eval (\"$SILO\" hook elvish | slurp)"),
-        (Shell::Tcsh, ".cshrc", "if ($?tcsh) eval \"`$SILO hook tcsh`\""),
+        (Shell::ELVISH, ".elvish/rc.elv", "eval (\"$SILO\" hook elvish | slurp)"),
+        (Shell::TCSH, ".cshrc", "if ($?tcsh) eval \"`$SILO hook tcsh`\""),
     ] {
-        let text = first(shell);
+        let text = shell.reads_session();
         fs::write(sandbox.path("home").join(name), format!("{text}\n")).expect("the sandbox is writable");
         let ran = hook(&sandbox, shell, &["--install", "--yes"]).success();
         assert!(ran.stdout.contains(&format!("+++ ~/{name}\n")) && ran.stdout.contains(line), "{}", ran.stdout);
     }
     let port = project(&sandbox);
-    assert_eq!(web_port(&sandbox, Shell::Tcsh).as_ref(), Some(&port));
+    assert_eq!(web_port(&sandbox, Shell::TCSH).as_ref(), Some(&port));
 }
 
 #[test]
 fn for_nushell_the_steps_are_told() {
     let sandbox = Sandbox::new();
     for word in ["--install", "--uninstall"] {
-        let ran = hook(&sandbox, Shell::Nu, &[word]).exit(1).stdout("");
-        ran.stderr_has(&Shell::Nu.load()).stderr_has("`$nu.config-path`").stderr_has("`rm ($nu.data-dir");
+        let ran = hook(&sandbox, Shell::NU, &[word]).exit(1).stdout("");
+        ran.stderr_has(&Shell::NU.load()).stderr_has("`$nu.config-path`").stderr_has("`rm ($nu.data-dir");
     }
 }
 
@@ -260,10 +215,10 @@ fn a_line_in_a_file_that_the_start_file_reads_counts() {
     let snippet = sandbox.path("config/fish/conf.d/mine.fish");
     fs::create_dir_all(snippet.parent().expect("it lies in a folder")).expect("the sandbox is writable");
     fs::write(snippet, "silo hook fish | source\n").expect("the sandbox is writable");
-    let ran = hook(&sandbox, Shell::Fish, &["--install"]).success();
+    let ran = hook(&sandbox, Shell::FISH, &["--install"]).success();
     ran.stdout("Line 1 of `$SANDBOX/config/fish/conf.d/mine.fish` loads the hook already\n");
     fs::write(sandbox.path("home/.bash_aliases"), "eval \"$(silo hook bash)\"\n").expect("the sandbox is writable");
-    hook(&sandbox, Shell::Bash, &["--install"])
+    hook(&sandbox, Shell::BASH, &["--install"])
         .success()
         .stdout("Line 1 of `~/.bash_aliases` loads the hook already\n");
 }

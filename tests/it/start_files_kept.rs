@@ -5,11 +5,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use crate::machine::files_below;
-use crate::pty::Shell;
+use crate::pty::{Shell, installed_shells};
 use crate::sandbox::{SILO, Sandbox};
-use crate::start_files::{hook, start_file};
+use crate::start_files::hook;
 
-const SHELLS: [Shell; 5] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::Tcsh];
+installed_shells!(every_byte_but_the_marked_lines_stays);
 
 /// A home whose `.bashrc` is to be changed.
 fn home(text: &[u8]) -> Sandbox {
@@ -18,34 +18,31 @@ fn home(text: &[u8]) -> Sandbox {
     sandbox
 }
 
-#[test]
-fn every_byte_but_the_marked_lines_stays() {
-    for shell in SHELLS {
-        for text in
-            [&b"a"[..], b"a\n", b"a\r\nb\r\n", b"a\r\nb", b"\n\n", b"", b"\xff\xfe \0 \x1b[2J\n", b"a \\\n", b"a \\"]
-        {
-            let sandbox = Sandbox::new();
-            let file = start_file(&sandbox, shell);
-            fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the sandbox is writable");
-            fs::write(&file, text).expect("the sandbox is writable");
-            let ran = hook(&sandbox, shell, &["--install", "--yes"]).success();
-            assert!(!ran.stdout.contains('\x1b'), "{:?}", ran.stdout);
-            let with = fs::read(&file).expect("it is there");
-            assert!(with.starts_with(text) && with.ends_with(b"\n# <<< silo hook <<<\n"), "{with:?}");
-            hook(&sandbox, shell, &["--uninstall", "--yes"]).success();
-            assert_eq!(fs::read(&file).expect("it is there"), text);
-        }
+fn every_byte_but_the_marked_lines_stays(shell: Shell) {
+    for text in
+        [&b"a"[..], b"a\n", b"a\r\nb\r\n", b"a\r\nb", b"\n\n", b"", b"\xff\xfe \0 \x1b[2J\n", b"a \\\n", b"a \\"]
+    {
+        let sandbox = Sandbox::new();
+        let file = sandbox.path(shell.start_file());
+        fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the sandbox is writable");
+        fs::write(&file, text).expect("the sandbox is writable");
+        let ran = hook(&sandbox, shell, &["--install", "--yes"]).success();
+        assert!(!ran.stdout.contains('\x1b'), "{:?}", ran.stdout);
+        let with = fs::read(&file).expect("it is there");
+        assert!(with.starts_with(text) && with.ends_with(b"\n# <<< silo hook <<<\n"), "{with:?}");
+        hook(&sandbox, shell, &["--uninstall", "--yes"]).success();
+        assert_eq!(fs::read(&file).expect("it is there"), text);
     }
 }
 
 #[test]
 fn what_was_written_behind_the_lines_stays() {
     let sandbox = home(b"before");
-    hook(&sandbox, Shell::Bash, &["--install", "--yes"]).success();
+    hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
     let file = sandbox.path("home/.bashrc");
     let with = fs::read_to_string(&file).expect("it is text");
     fs::write(&file, with + "behind").expect("the sandbox is writable");
-    hook(&sandbox, Shell::Bash, &["--uninstall", "--yes"]).success();
+    hook(&sandbox, Shell::BASH, &["--uninstall", "--yes"]).success();
     assert_eq!(fs::read_to_string(&file).expect("it is text"), "before\nbehind");
 }
 
@@ -53,8 +50,8 @@ fn what_was_written_behind_the_lines_stays() {
 fn a_file_that_silo_made_goes_again_unless_something_else_is_in_it() {
     let sandbox = Sandbox::new();
     let file = sandbox.path("home/.bashrc");
-    let install = || hook(&sandbox, Shell::Bash, &["--install", "--yes"]).success();
-    let uninstall = || hook(&sandbox, Shell::Bash, &["--uninstall", "--yes"]).success();
+    let install = || hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
+    let uninstall = || hook(&sandbox, Shell::BASH, &["--uninstall", "--yes"]).success();
     install();
     let ran = uninstall().stderr_has("Removed `~/.bashrc`, which held nothing else\n");
     assert!(ran.stdout.starts_with("--- ~/.bashrc\n+++ /dev/null\n"), "{}", ran.stdout);
@@ -77,15 +74,15 @@ fn a_file_that_silo_made_goes_again_unless_something_else_is_in_it() {
 #[test]
 fn what_keeps_the_hook_loaded_is_told_when_the_lines_are_taken_out() {
     let sandbox = home(b"a\n");
-    hook(&sandbox, Shell::Bash, &["--install", "--yes"]).success();
+    hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
     let file = sandbox.path("home/.bashrc");
     let text = fs::read_to_string(&file).expect("it is text") + "eval \"$(silo hook bash)\"\n";
     fs::write(&file, text).expect("the sandbox is writable");
-    let ran = hook(&sandbox, Shell::Bash, &["--uninstall", "--yes"]).success();
+    let ran = hook(&sandbox, Shell::BASH, &["--uninstall", "--yes"]).success();
     let ran = ran.stderr_has("Line 2 of `~/.bashrc` was written by hand and stays; an editor takes it out\n");
     ran.stderr_has("until they end, or `exec bash`\n");
 
-    hook(&sandbox, Shell::Zsh, &["--install", "--yes"]).success();
+    hook(&sandbox, Shell::ZSH, &["--install", "--yes"]).success();
     let mut silo = sandbox.command(SILO, "");
     silo.args(["hook", "zsh", "--uninstall", "--yes"]).env("__SILO_UNDO", "{}");
     sandbox.finish(silo).success().stderr_has("or `exec zsh`; leave the project first\n");
@@ -108,7 +105,7 @@ fn mode_and_group_stay() {
         std::os::unix::fs::chown(&file, None, group).expect("it is ours");
         fs::set_permissions(&file, Permissions::from_mode(mode)).expect("it is ours");
         let before = fs::metadata(&file).expect("it is there");
-        hook(&sandbox, Shell::Bash, &["--install", "--yes"]).success();
+        hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
         let after = fs::metadata(&file).expect("it is there");
         assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
         assert_ne!(after.ino(), before.ino(), "it was replaced as a whole");
@@ -124,13 +121,13 @@ fn a_link_stays_and_what_it_leads_to_is_changed() {
     fs::write(home.join("dotfiles/shell/bashrc"), "a\n").expect("the sandbox is writable");
     symlink("shell/bashrc", home.join("dotfiles/rc")).expect("the sandbox is writable");
     symlink("dotfiles/rc", home.join(".bashrc")).expect("the sandbox is writable");
-    let ran = hook(&sandbox, Shell::Bash, &["--install", "--yes"]).success();
+    let ran = hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
     let ran = ran.stderr_has("`~/.bashrc` is a link: the file it leads to, `~/dotfiles/shell/bashrc`, is changed\n");
     assert!(ran.stdout.starts_with("--- ~/dotfiles/shell/bashrc\n"), "{}", ran.stdout);
     let read = |link: &str| fs::read_link(home.join(link)).expect("it is a link still");
     assert_eq!((read(".bashrc"), read("dotfiles/rc")), ("dotfiles/rc".into(), "shell/bashrc".into()));
     assert!(fs::read_to_string(home.join("dotfiles/shell/bashrc")).expect("it is text").contains("hook bash"));
-    hook(&sandbox, Shell::Bash, &["--uninstall", "--yes"]).success();
+    hook(&sandbox, Shell::BASH, &["--uninstall", "--yes"]).success();
     assert_eq!(fs::read_to_string(home.join(".bashrc")).expect("it is text"), "a\n");
     assert!(home.join(".bashrc").is_symlink());
 }
@@ -139,7 +136,7 @@ fn a_link_stays_and_what_it_leads_to_is_changed() {
 #[track_caller]
 fn refused(sandbox: &Sandbox, why: &str) {
     let before = files_below(&sandbox.path("home"));
-    let ran = hook(sandbox, Shell::Bash, &["--install", "--yes"]).stdout("");
+    let ran = hook(sandbox, Shell::BASH, &["--install", "--yes"]).stdout("");
     let ran = ran.fails_naming(&[why, "~/.bashrc".replacen('~', "$SANDBOX/home", 1).as_str()]);
     ran.stderr_has("Hint: Or add this line by hand: eval \"$('$SILO' hook bash)\"\n");
     assert_eq!(files_below(&sandbox.path("home")), before);
@@ -196,7 +193,7 @@ fn what_belongs_to_somebody_else_is_refused_by_name() {
 fn marks_that_were_torn_apart_are_refused_by_line() {
     let sandbox = home(b"a\n# >>> silo hook >>>\nb\n");
     refused(&sandbox, "its line 2 is a mark of silo's without its other half");
-    hook(&sandbox, Shell::Bash, &["--uninstall", "--yes"]).fails_naming(&["its line 2 is a mark"]);
+    hook(&sandbox, Shell::BASH, &["--uninstall", "--yes"]).fails_naming(&["its line 2 is a mark"]);
     let sandbox = home(b"# >>> silo hook >>>\nmine\nand mine\n# <<< silo hook <<<\n");
     refused(&sandbox, "what stands between silo's marks, at line 2, was written by somebody else");
 }
@@ -204,11 +201,11 @@ fn marks_that_were_torn_apart_are_refused_by_line() {
 #[test]
 fn a_folder_that_is_missing_is_made_and_one_that_is_a_file_is_refused() {
     let sandbox = Sandbox::new();
-    hook(&sandbox, Shell::Fish, &["--install", "--yes"]).success();
+    hook(&sandbox, Shell::FISH, &["--install", "--yes"]).success();
     assert!(sandbox.path("config/fish/config.fish").is_file());
     fs::remove_dir_all(sandbox.path("config/fish")).expect("it is there");
     fs::write(sandbox.path("config/fish"), "").expect("the sandbox is writable");
-    hook(&sandbox, Shell::Fish, &["--install", "--yes"]).fails_naming(&["`$SANDBOX/config/fish` is no folder"]);
+    hook(&sandbox, Shell::FISH, &["--install", "--yes"]).fails_naming(&["`$SANDBOX/config/fish` is no folder"]);
 }
 
 #[test]

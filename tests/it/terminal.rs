@@ -10,16 +10,15 @@ use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname, unlockpt};
 use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
 
-use crate::pty::Shell;
-
 /// How a program asks where the cursor is.
 const WHERE: &[u8] = b"\x1b[6n";
 
 nix::ioctl_write_ptr_bad!(set_size, nix::libc::TIOCSWINSZ, nix::libc::winsize);
 
 /// A terminal that shows nothing of what is typed and changes nothing of what is written: our end and the shell's.
-/// Neither is inherited by programs other tests start, so it ends with its session.
-pub(crate) fn terminal(shell: Shell) -> (File, File) {
+/// Neither is inherited by programs other tests start, so it ends with its session. On one of a shell that `draws`, a line
+/// editor reads and writes.
+pub(crate) fn terminal(draws: bool) -> (File, File) {
     static NAMING: Mutex<()> = Mutex::new(());
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("the system has terminals");
     grantpt(&master).expect("it is a terminal");
@@ -34,7 +33,7 @@ pub(crate) fn terminal(shell: Shell) -> (File, File) {
     let mut modes = tcgetattr(&slave).expect("it is a terminal");
     modes.local_flags.remove(LocalFlags::ECHO);
     modes.output_flags.remove(OutputFlags::OPOST);
-    if shell.draws() {
+    if draws {
         // What is typed ahead arrives as it was typed, whether the editor reads just then or not; and it needs room.
         modes.input_flags.remove(InputFlags::ICRNL);
         let size = nix::libc::winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };

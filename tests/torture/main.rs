@@ -4,6 +4,9 @@
 //! A program of its own, so that nothing else runs beside it. The seed it prints repeats every choice, though not how the
 //! choices meet: `SILO_TORTURE_SEED=N`, and `SILO_TORTURE_SECONDS=N` for more or less than a minute.
 
+#[path = "../it/drivers/mod.rs"]
+#[allow(dead_code, unused_imports, unused_macros, reason = "the other test program uses the rest")]
+mod drivers;
 #[path = "../it/machine.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod machine;
@@ -13,9 +16,6 @@ mod pty;
 #[path = "../it/sandbox.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod sandbox;
-#[path = "../it/shells.rs"]
-#[allow(dead_code, reason = "the other test program uses the rest")]
-mod shell_words;
 #[path = "../it/terminal.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod terminal;

@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// As many of each kind.
 pub(crate) fn start(world: &World, shells: u64) -> Vec<Session> {
-    let kinds = [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().cycle();
+    let kinds = [Shell::BASH, Shell::ZSH, Shell::FISH].into_iter().cycle();
     (0..shells).zip(kinds).map(|(_, shell)| Session::start(&world.sandbox, shell, world.sandbox.path("home"))).collect()
 }
 
