@@ -51,13 +51,13 @@ enum Reader {
 }
 
 /// What the hook compares until something has changed.
-struct Seen {
+struct Watched {
     stamp: PathBuf,
     /// The stamp's first line; empty where there is no stamp.
     generation: String,
 }
 
-impl Seen {
+impl Watched {
     fn new(context: &Context, root: &Path, generation: String) -> Self {
         Self { stamp: stamp::file(&context.dirs, root, &generation), generation }
     }
@@ -67,7 +67,7 @@ impl Seen {
 struct Visit {
     fate: Fate,
     /// None outside every project.
-    seen: Option<Seen>,
+    watched: Option<Watched>,
     /// The user has not allowed what is there.
     untrusted: bool,
 }
@@ -91,12 +91,12 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         return Ok(0);
     }
     let visit = match project::find_upward(&context.folder) {
-        None => Visit { fate: Fate::Leave, seen: None, untrusted: false },
+        None => Visit { fate: Fate::Leave, watched: None, untrusted: false },
         Some(file) => match context.dirs.require_own(&context.environment) {
             Ok(()) => visit(context, &file, undo.as_ref(), seen.unwrap_or_default()),
             Err(failure) => {
                 context.ui.hook_failure(&failure, "no instance is active here");
-                Visit { fate: Fate::Leave, seen: None, untrusted: false }
+                Visit { fate: Fate::Leave, watched: None, untrusted: false }
             }
         },
     };
@@ -111,7 +111,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
         announce(context, &visit.fate, undo.as_ref(), seen.is_some());
     }
-    print(context.ui, &reader, seen.is_some(), visit.seen.as_ref(), &changes)?;
+    print(context.ui, &reader, seen.is_some(), visit.watched.as_ref(), &changes)?;
     Ok(if visit.untrusted && matches!(reader, Reader::Json) { code::NOT_TRUSTED } else { 0 })
 }
 
@@ -138,7 +138,7 @@ fn reader(format: ExportFormat) -> Result<Reader, values::File> {
     }
 }
 
-fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Seen>, changes: &[Change]) -> Result<(), Failure> {
+fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Watched>, changes: &[Change]) -> Result<(), Failure> {
     let shell = match reader {
         Reader::Shell(shell) => shell,
         Reader::Json => {
@@ -225,14 +225,14 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
         Ok(found) => found,
         Err(failure) => {
             fail(context, &failure, ours);
-            return Visit { fate: keep(), seen: root.map(|root| frozen(context, &root, file)), untrusted: false };
+            return Visit { fate: keep(), watched: root.map(|root| frozen(context, &root, file)), untrusted: false };
         }
     };
     match consent::refusal(context, &project, trust) {
         None => settled(context, &project, trust, (ours, before == AGAIN)),
         Some(state) => {
-            let seen = seen(context, &project, trust);
-            if !stamp::same_word(before, &seen.generation) {
+            let watched = watched(context, &project, trust);
+            if !stamp::same_word(before, &watched.generation) {
                 // A stranger's file is not even parsed; one that was trusted tells where its last edit is mistaken.
                 let mistake = (trust == Trust::Changed).then(|| project.config().err()).flatten();
                 match mistake {
@@ -241,14 +241,14 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
                 }
             }
             let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
-            Visit { fate, seen: Some(seen), untrusted: true }
+            Visit { fate, watched: Some(watched), untrusted: true }
         }
     }
 }
 
 /// What the hook compares where the config file itself cannot be read: the stamp as it is, at the file's time, so that
 /// only a change of either asks again.
-fn frozen(context: &Context, root: &Path, file: &Path) -> Seen {
+fn frozen(context: &Context, root: &Path, file: &Path) -> Watched {
     let generation = stamp::load(&context.dirs, root).map(|(_, generation)| generation);
     let synced = |generation: &str| {
         files::modified(file).is_some_and(|modified| stamp::sync(&context.dirs, root, generation, modified).is_ok())
@@ -258,7 +258,7 @@ fn frozen(context: &Context, root: &Path, file: &Path) -> Seen {
         // One that cannot be waited for, such as an older silo's, goes: the next prompt would ask again.
         let _ = stamp::invalidate(&context.dirs, root);
     }
-    Seen::new(context, root, kept.unwrap_or_default())
+    Watched::new(context, root, kept.unwrap_or_default())
 }
 
 fn fail(context: &Context, failure: &Failure, ours: bool) {
@@ -270,9 +270,9 @@ fn fail(context: &Context, failure: &Failure, ours: bool) {
 
 /// The instance of a project that may act: from its stamp where that is still true, else settled anew.
 fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (bool, bool)) -> Visit {
-    let seen_as = |generation: String| Some(Seen::new(context, &project.root, generation));
+    let seen_as = |generation: String| Some(Watched::new(context, &project.root, generation));
     if let Some((known, generation)) = known(context, project, trust) {
-        return Visit { fate: Fate::Enter(Box::new(known)), seen: seen_as(generation), untrusted: false };
+        return Visit { fate: Fate::Enter(Box::new(known)), watched: seen_as(generation), untrusted: false };
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
@@ -283,11 +283,11 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
     });
     match settled {
         Ok(settled) => {
-            Visit { fate: Fate::Enter(Box::new(settled.known)), seen: seen_as(settled.generation), untrusted: false }
+            Visit { fate: Fate::Enter(Box::new(settled.known)), watched: seen_as(settled.generation), untrusted: false }
         }
         // Asked only now: it may have been let go of while its turn was waited for.
         Err(_) if ours && free::is_let_go(&context.dirs, project) => {
-            Visit { fate: Fate::LetGo, seen: Some(seen(context, project, trust)), untrusted: false }
+            Visit { fate: Fate::LetGo, watched: Some(watched(context, project, trust)), untrusted: false }
         }
         Err(failure) => {
             match (failure.transient, again) {
@@ -296,11 +296,11 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
                 (false, _) => fail(context, &failure, ours),
             }
             let fate = if ours { Fate::Stay } else { Fate::Leave };
-            let seen = match failure.transient {
+            let watched = match failure.transient {
                 true => seen_as(AGAIN.to_owned()),
-                false => Some(seen(context, project, trust)),
+                false => Some(watched(context, project, trust)),
             };
-            Visit { fate, seen, untrusted: false }
+            Visit { fate, watched, untrusted: false }
         }
     }
 }
@@ -318,11 +318,11 @@ fn known(context: &Context, project: &Project, trust: Trust) -> Option<(Known, S
 
 /// What the hook compares where no instance holds: the stamp as it is when it tells of this state, else a new one.
 /// Where none can be written (a read-only home) the generation is empty, and the hook waits for one to appear.
-fn seen(context: &Context, project: &Project, trust: Trust) -> Seen {
+fn watched(context: &Context, project: &Project, trust: Trust) -> Watched {
     let told = stamp::load(&context.dirs, &project.root)
         .filter(|(stamp, _)| stamp.config == project.digest() && stamp.trust == trust.word())
         .map(|(_, generation)| generation)
         .filter(|told| stamp::sync(&context.dirs, &project.root, told, project.modified).is_ok());
     let sealed = told.or_else(|| trust::seal(&context.dirs, project, trust, None).ok());
-    Seen::new(context, &project.root, sealed.unwrap_or_default())
+    Watched::new(context, &project.root, sealed.unwrap_or_default())
 }
