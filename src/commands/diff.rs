@@ -67,7 +67,8 @@ fn planned(context: &Context, config: &ConfigFile, as_json: bool) -> Result<u8, 
         PortSpec::Random => "a free port".to_owned(),
     };
     let ports = settings.ports.iter().map(|(name, spec)| (name, port(spec)));
-    let texts = settings.hosts.iter().chain(&settings.urls).map(|(name, text)| (name, text.value.clone()));
+    let texts =
+        settings.hosts.iter().chain(&settings.urls).chain(&settings.env).map(|(name, text)| (name, text.value.clone()));
     let lines: Vec<Line> =
         ports.chain(texts).map(|(name, after)| Line { name: name.clone(), before: None, after: Some(after) }).collect();
     answer(context, &lines, as_json)?;

@@ -19,7 +19,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         profiles         A profile is a named overlay in silo.toml, such as one for a remote API
         ports            Every instance leases ports of its own and keeps them, so that no two collide
         hosts            Each instance has host names of its own, so that browsers keep its cookies apart
-        urls             [urls] holds every value that follows from name, hosts and ports
+        urls             [urls] holds the addresses that follow from hosts and ports, [env] any other variable
         interpolation    Where ${VAR} may stand in silo.toml, and which names it may use
         lockfile         The two files silo writes into a project: its memory and the env file
         registry         The registry is the user's file of all instances and the ports they hold

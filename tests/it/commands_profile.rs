@@ -56,6 +56,40 @@ fn a_profile_lies_over_the_base_and_is_kept() {
 }
 
 #[test]
+fn variables_of_env_are_everywhere_behind_the_urls() {
+    let sandbox = Sandbox::new();
+    let toml = r#"version = 1
+[env]
+ORIGINS = "${WEB_URL},${name}"
+LEVEL = "debug"
+BOTH = "${LEVEL} ${ORIGINS}"
+[ports]
+WEB_PORT = "random"
+[urls]
+WEB_URL = "http://${APP_HOST}"
+[profiles.quiet.env]
+LEVEL = "warn"
+MORE = "1"
+"#;
+    let app = sandbox.project("app", toml);
+    assert!(sandbox.run(&app, ["diff"]).success().stdout.contains("+ LEVEL=debug\n"));
+    sandbox.run(&app, ["env", "x"]).success();
+    let text = env_file(&app);
+    let (urls, env) = text.split_once("\n# === Environment ===\n").expect("it has a part of its own");
+    assert!(urls.ends_with("# === Derived URLs ===\nWEB_URL=http://x.localhost\n"), "{text}");
+    assert_eq!(env, "ORIGINS=http://x.localhost,x\nLEVEL=debug\nBOTH='debug http://x.localhost,x'\n");
+    assert_agreed(&sandbox, &app);
+    let answer: serde_json::Value =
+        serde_json::from_slice(&sandbox.run(&app, ["env", "--json"]).success().bytes).expect("it is JSON");
+    let names: Vec<&String> = answer["vars"].as_object().expect("it has vars").keys().collect();
+    assert_eq!(names[names.len() - 4..], ["WEB_URL", "ORIGINS", "LEVEL", "BOTH"]);
+    sandbox.run(&app, ["exec", "--", "printenv", "BOTH"]).success().stdout("debug http://x.localhost,x\n");
+    assert!(!sandbox.run(&app, ["status", "--json"]).success().stdout.contains("LEVEL"), "it is no URL");
+    sandbox.run(&app, ["env", "-p", "quiet", "--force"]).success();
+    assert!(env_file(&app).ends_with("LEVEL=warn\nBOTH='warn http://x.localhost,x'\nMORE=1\n"), "{}", env_file(&app));
+}
+
+#[test]
 fn another_profile_needs_force() {
     let sandbox = Sandbox::new();
     let app = two_profiles(&sandbox);

@@ -50,8 +50,9 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::TooLong { .. }
         | Problem::UnknownVariable { .. }
         | Problem::PortInHost { .. }
-        | Problem::LaterUrl { .. }
-        | Problem::Cycle(_) => Some(false),
+        | Problem::Later { .. }
+        | Problem::EnvInUrl { .. }
+        | Problem::Cycle { .. } => Some(false),
     }
 }
 
@@ -146,6 +147,14 @@ const WRONG: &[&str] = &[
     "hosts.name = \"x\"",
     "urls.SILO_X = \"x\"",
     "urls.__silo_x = \"x\"",
+    "env.TILT_HOST = \"x\"",
+    "env.PATH = \"x\"",
+    "env.SILO_X = \"x\"",
+    "env.A-B = \"x\"",
+    "env.E = 1",
+    "env.E = \"a\\nb\"",
+    "env.E = \"${\"",
+    "profiles.p.env.PS1 = \"x\"",
     "urls.U = 1",
     "urls.U = \"a\\nb\"",
     "urls.U = \"a\\u0000\"",
@@ -269,6 +278,9 @@ fn mistakes_of_meaning_are_the_parsers_alone() {
         "hosts.H = \"${A}\"",
         "urls.U = \"${V}\"\nurls.V = \"x\"",
         "urls.U = \"${V}\"\nurls.V = \"${U}\"",
+        "env.E = \"${NOPE}\"",
+        "env.A = \"x\"",
+        "env.E = \"x\"\nurls.U = \"${E}\"",
         "k3d.args = [\"${NOPE}\"]",
         "profiles.p.urls.U = \"${NOPE}\"",
         &long,
@@ -295,7 +307,7 @@ enum Change {
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
-    let keys = "version|prefix|output|ports|hosts|urls|k3d|tilt|hooks|profiles|registry|gates|append|enabled|args|pre-up|help|p|\
+    let keys = "version|prefix|output|ports|hosts|urls|env|k3d|tilt|hooks|profiles|registry|gates|append|enabled|args|pre-up|help|p|\
                 host|A|TILT_HOST|PATH|LD_X|A-B|1A|name|SILO_X|K3D_REGISTRY_PORT|silo|kubectl|-x|[.]x|unknown";
     let texts = "|[.]|random|x|\\$\\{name\\}|\\$\\{NOPE\\}|\\$\\{|\\$\\$\\{x|\\$|a\\nb|/abs|[.][.]/x|a/[.][.]/b|a/|[.]git/x|\
                  x/silo[.]toml|UP|-x|x-|env|cluster|clusters| |[$a{}A]{1,8}|a{33}";

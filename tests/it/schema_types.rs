@@ -78,6 +78,7 @@ described! {
     Ports: |generator| variables::<Port>(generator, &["TILT_HOST"]);
     Hosts: |generator| variables::<Template>(generator, &[]);
     Urls: |generator| variables::<Template>(generator, &["TILT_HOST"]);
+    Env: |generator| variables::<Template>(generator, &["TILT_HOST"]);
     Template: |_| json_schema!({
         "description": "A text with ${NAME} in it; $${ stands for a literal ${.",
         "type": "string",
@@ -116,7 +117,7 @@ fn list(items: &Value) -> Schema {
     json_schema!({ "type": "array", "items": items })
 }
 
-/// What a project needs: ports, hosts, URLs, cluster, lifecycle hooks, profiles.
+/// What a project needs: ports, hosts, URLs, variables, cluster, lifecycle hooks, profiles.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "silo.toml")]
@@ -134,8 +135,10 @@ struct Config {
     ports: Option<Ports>,
     /// Host names for the browser.
     hosts: Option<Hosts>,
-    /// Anything derived from hosts, ports and the URLs above.
+    /// Addresses derived from hosts, ports and the URLs above.
     urls: Option<Urls>,
+    /// Any other variable; it may use hosts, ports, URLs and the variables above.
+    env: Option<Env>,
     /// The instance's own k3d cluster.
     k3d: Option<K3d>,
     /// Whether Tilt runs the project.
@@ -161,6 +164,8 @@ struct Profile {
     hosts: Option<Hosts>,
     /// URLs that differ or are new.
     urls: Option<Urls>,
+    /// Variables that differ or are new.
+    env: Option<Env>,
     /// What differs about the cluster.
     k3d: Option<K3d>,
     /// What differs about Tilt.

@@ -93,7 +93,7 @@ impl Place {
         let own = built_in_names(&settings).into_iter().filter(|name| !["name", "prefix"].contains(name));
         let own = own.map(|name| (name.to_owned(), String::new()));
         let ports = settings.ports.keys().map(|name| (name.clone(), String::new()));
-        let texts = settings.hosts.iter().chain(&settings.urls);
+        let texts = settings.hosts.iter().chain(&settings.urls).chain(&settings.env);
         let texts = texts.map(|(name, text)| (name.clone(), text.value.clone()));
         Some(own.chain(ports).chain(texts).collect())
     }
@@ -144,6 +144,8 @@ WEB_PORT = 3000
 [urls]
 WEB_URL = "http://${APP_HOST}:${WEB_PORT}"
 DATABASE_URL = "postgres://localhost"
+[env]
+LOG_LEVEL = "debug"
 "#;
 
     /// A home with a project in it, and its folder as the place.
@@ -171,7 +173,7 @@ DATABASE_URL = "postgres://localhost"
         let (_home, place) = home();
         let declared = offered(&place, Completes::Variable);
         assert_eq!(declared[0], "WORKSPACE_NAME");
-        assert_eq!(declared[declared.len() - 4..], ["WEB_PORT", "APP_HOST", "WEB_URL", "DATABASE_URL"]);
+        assert_eq!(declared[declared.len() - 5..], ["WEB_PORT", "APP_HOST", "WEB_URL", "DATABASE_URL", "LOG_LEVEL"]);
         assert_eq!(offered(&place, Completes::Url), ["WEB_URL"]);
 
         let dirs = place.dirs.as_ref().expect("there is a home");

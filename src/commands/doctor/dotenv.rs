@@ -45,11 +45,12 @@ fn told(path: &Path, name: &str, fixed: Fixed) -> Finding {
         Shared::Name => Finding::note("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
             .why("honcho, foreman, direnv's `dotenv` and `. ./.env` let the file win: each instance then has the same value")
             .mend("Leave the line out, unless what reads it lets the environment win"),
-        Shared::Port(port, lease) => {
+        Shared::Port { port, lease, is_url } => {
+            let table = if is_url { "urls" } else { "env" };
             let mend = match is_rc {
                 true => format!("In `{variable}` write ${lease} for {port} (silo doc migration)"),
                 false => format!(
-                    "Below [urls] in silo.toml: {variable}, with ${{{lease}}} for {port}; then leave the line out"
+                    "Below [{table}] in silo.toml: {variable}, with ${{{lease}}} for {port}; then leave the line out"
                 ),
             };
             Finding::problem("dotenv-port", format!("`{variable}` in `{name}` names the port {port} of `{lease}`"))

@@ -1,4 +1,4 @@
-//! What only shows when values are seen together: doubled names, unknown `${VAR}`, URLs that use each other.
+//! What only shows when values are seen together: doubled names, unknown `${VAR}`, values that use each other.
 //! Every profile is checked as it will be merged, so that a switch never meets a broken one.
 
 use std::ops::Range;
@@ -41,12 +41,17 @@ fn distinct(settings: &Settings) -> Result<(), ConfigError> {
             return Err(twice(name, text, "ports", "hosts"));
         }
     }
-    for (name, text) in &settings.urls {
-        if settings.ports.contains_key(name) {
-            return Err(twice(name, text, "ports", "urls"));
-        }
-        if settings.hosts.contains_key(name) || name == "TILT_HOST" {
-            return Err(twice(name, text, "hosts", "urls"));
+    for (table, texts) in [("urls", &settings.urls), ("env", &settings.env)] {
+        for (name, text) in texts {
+            if settings.ports.contains_key(name) {
+                return Err(twice(name, text, "ports", table));
+            }
+            if settings.hosts.contains_key(name) || name == "TILT_HOST" {
+                return Err(twice(name, text, "hosts", table));
+            }
+            if table == "env" && settings.urls.contains_key(name) {
+                return Err(twice(name, text, "urls", table));
+            }
         }
     }
     Ok(())
@@ -67,20 +72,24 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
         }
     }
     let mut known = known(settings);
-    for (name, text) in &settings.urls {
-        let key = format!("urls.{name}");
-        for (variable, span) in references(source, &key, text)? {
-            if known.contains(&variable) {
-                continue;
+    let tables = [("urls", &settings.urls, TemplateSpot::Urls), ("env", &settings.env, TemplateSpot::Env)];
+    for (table, texts, spot) in tables {
+        for (name, text) in texts {
+            let key = format!("{table}.{name}");
+            for (variable, span) in references(source, &key, text)? {
+                if known.contains(&variable) {
+                    continue;
+                }
+                let problem = match circle(source, texts, name) {
+                    Some(names) => Problem::Cycle { table, names },
+                    None if texts.contains_key(&variable) => Problem::Later { variable, key },
+                    None if settings.env.contains_key(&variable) => Problem::EnvInUrl { variable, key },
+                    None => unknown(variable, key, spot, known.iter().cloned()),
+                };
+                return Err(ConfigError { problem, span });
             }
-            let problem = match circle(source, &settings.urls, name) {
-                Some(names) => Problem::Cycle(names),
-                None if settings.urls.contains_key(&variable) => Problem::LaterUrl { variable, key },
-                None => unknown(variable, key, TemplateSpot::Urls, known.iter().cloned()),
-            };
-            return Err(ConfigError { problem, span });
+            known.push(name.clone());
         }
-        known.push(name.clone());
     }
     for text in &settings.k3d_args {
         let key = "k3d.args".to_owned();
@@ -94,11 +103,11 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Each value must fit into a variable, and all into one environment; and URLs built from URLs can double at each step.
+/// Each value must fit into a variable, and all into one environment; and values built from values can double at each step.
 fn lengths(settings: &Settings) -> Result<(), ConfigError> {
     let mut known: IndexMap<&str, usize> = IndexMap::new();
     let mut sum = 0_usize;
-    for (name, text) in settings.hosts.iter().chain(&settings.urls) {
+    for (name, text) in settings.hosts.iter().chain(&settings.urls).chain(&settings.env) {
         let pieces = template::parse(&text.value).unwrap_or_default();
         let length = pieces.iter().fold(0_usize, |sum, piece| match piece {
             Piece::Text(text) => sum.saturating_add(text.len()),
@@ -114,7 +123,7 @@ fn lengths(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Everything a URL may use before any other URL.
+/// Everything a value may use before any other.
 fn known(settings: &Settings) -> Vec<String> {
     let mut known: Vec<String> = built_in_names(settings).iter().map(ToString::to_string).collect();
     known.extend(settings.hosts.keys().cloned());
@@ -148,11 +157,11 @@ fn inside(source: &str, text: &Text, part: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// The way from a URL back to itself through other URLs, when there is one.
-fn circle(source: &str, urls: &IndexMap<String, Text>, start: &str) -> Option<Vec<String>> {
+/// The way from a value of a table back to itself through others of it, when there is one.
+fn circle(source: &str, texts: &IndexMap<String, Text>, start: &str) -> Option<Vec<String>> {
     let uses = |name: &str| -> Vec<String> {
-        let names = urls.get(name).and_then(|text| references(source, name, text).ok()).unwrap_or_default();
-        names.into_iter().map(|(name, _)| name).filter(|name| urls.contains_key(name)).collect()
+        let names = texts.get(name).and_then(|text| references(source, name, text).ok()).unwrap_or_default();
+        names.into_iter().map(|(name, _)| name).filter(|name| texts.contains_key(name)).collect()
     };
     let mut seen = vec![start.to_owned()];
     let mut paths = vec![vec![start.to_owned()]];

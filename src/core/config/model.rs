@@ -81,6 +81,8 @@ pub struct Layer {
     pub hosts: Option<IndexMap<String, Text>>,
     /// `[urls]`, templates.
     pub urls: IndexMap<String, Text>,
+    /// `[env]`, templates.
+    pub env: IndexMap<String, Text>,
     /// `[k3d]`.
     pub k3d: K3dLayer,
     /// `[tilt] enabled`.
@@ -139,6 +141,8 @@ pub struct Settings {
     pub hosts: IndexMap<String, Text>,
     /// URL templates in declared order.
     pub urls: IndexMap<String, Text>,
+    /// Templates of all other variables in declared order; they may use the URLs.
+    pub env: IndexMap<String, Text>,
     /// Whether the instance has a cluster, and an image registry.
     pub k3d: K3dParts,
     /// Whether `[tilt]` declares Tilt; `None` leaves it to the Tiltfile (D21).

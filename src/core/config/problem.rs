@@ -21,6 +21,8 @@ pub enum TemplateSpot {
     Hosts,
     /// `[urls]`.
     Urls,
+    /// `[env]`.
+    Env,
     /// `k3d.args`.
     K3dArgs,
 }
@@ -65,10 +67,12 @@ pub enum Problem {
     UnknownVariable { variable: String, key: String, spot: TemplateSpot, known: Vec<String> },
     /// A host that uses a port.
     PortInHost { variable: String, key: String },
-    /// A URL that uses one declared after it.
-    LaterUrl { variable: String, key: String },
-    /// URLs that use each other.
-    Cycle(Vec<String>),
+    /// A value that uses one declared after it.
+    Later { variable: String, key: String },
+    /// A URL that uses a variable of `[env]`.
+    EnvInUrl { variable: String, key: String },
+    /// Values of a table that use each other.
+    Cycle { table: &'static str, names: Vec<String> },
     /// A gate level that does not exist.
     GateLevel { tool: String, value: String },
     /// A gate for something that is not a plain program name.
@@ -104,8 +108,13 @@ impl std::fmt::Display for Problem {
             Self::Template { key } => write!(f, "Unfinished `${{…}}` in `{key}`"),
             Self::UnknownVariable { variable, key, .. } => write!(f, "Unknown variable `${{{variable}}}` in `{key}`"),
             Self::PortInHost { variable, key } => write!(f, "`{key}` uses the port `${{{variable}}}`"),
-            Self::LaterUrl { variable, key } => write!(f, "`{key}` uses `${{{variable}}}`, which is declared after it"),
-            Self::Cycle(names) => write!(f, "URLs use each other in a circle: {}", names.join(" → ")),
+            Self::Later { variable, key } => write!(f, "`{key}` uses `${{{variable}}}`, which is declared after it"),
+            Self::EnvInUrl { variable, key } => {
+                write!(f, "`{key}` uses `${{{variable}}}` of `[env]`, which is filled after the URLs")
+            }
+            Self::Cycle { table, names } => {
+                write!(f, "Values of `[{table}]` use each other in a circle: {}", names.join(" → "))
+            }
             Self::GateLevel { tool, value } => write!(f, "Gate `{tool}` has an invalid value: {value}"),
             Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
         }
@@ -113,7 +122,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// Where other tools keep variables.
-const FREE: [&str; 5] = ["env", "environment", "vars", "variables", "exports"];
+const FREE: [&str; 4] = ["environment", "vars", "variables", "exports"];
 
 impl Problem {
     /// What is allowed, and the nearest known name: one sentence a line, may be empty.
@@ -131,7 +140,10 @@ impl Problem {
                     .into_iter()
                     .collect();
                 if FREE.contains(&key.as_str()) {
-                    hints.push("Variables of any text go below `[urls]`, numbers of ports below `[ports]`".to_owned());
+                    hints.push(
+                        "Variables of any text go below `[env]`, addresses below `[urls]`, ports below `[ports]`"
+                            .to_owned(),
+                    );
                 }
                 hints.push(format!("Allowed here: {}", ticked(allowed)));
                 hints
@@ -164,8 +176,9 @@ impl Problem {
                 hints
             }
             Self::PortInHost { .. } => one(TemplateSpot::Hosts.hint()),
-            Self::LaterUrl { variable, .. } => vec![format!("Move `{variable}` above it")],
-            Self::Cycle(_) => one("Write one of them without the others"),
+            Self::Later { variable, .. } => vec![format!("Move `{variable}` above it")],
+            Self::EnvInUrl { variable, .. } => vec![format!("Move `{variable}` to `[urls]`, or this one to `[env]`")],
+            Self::Cycle { .. } => one("Write one of them without the others"),
             Self::GateLevel { .. } => one("Use \"env\", \"cluster\" or \"tilt\""),
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
         }
@@ -179,7 +192,10 @@ impl TemplateSpot {
                 "Hosts can use `${name}`, `${prefix}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later"
             }
             Self::Urls => "URLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
-            Self::K3dArgs => "`k3d.args` can use `${name}`, `${prefix}`, and every host, port and URL",
+            Self::Env => {
+                "Variables can use `${name}`, `${prefix}`, every host, port and URL, and variables of `[env]` declared above"
+            }
+            Self::K3dArgs => "`k3d.args` can use `${name}`, `${prefix}`, and every host, port, URL and variable",
         }
     }
 }

@@ -87,6 +87,7 @@ impl ConfigFile {
             ports,
             hosts: merged.hosts.unwrap_or_else(default_hosts),
             urls: merged.urls,
+            env: merged.env,
             k3d,
             tilt: merged.tilt,
             k3d_args: merged.k3d.args.unwrap_or_default(),
@@ -119,6 +120,7 @@ pub fn merge(base: &Layer, profile: &Profile) -> Layer {
     let mut merged = base.clone();
     merged.ports.extend(over.ports.clone());
     merged.urls.extend(over.urls.clone());
+    merged.env.extend(over.env.clone());
     if let Some(hosts) = &over.hosts {
         merged.hosts.get_or_insert_with(default_hosts).extend(hosts.clone());
     }

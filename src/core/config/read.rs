@@ -13,9 +13,11 @@ use crate::core::instance::name;
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::varname;
 
-const TOP: &[&str] =
-    &["version", "prefix", "output", "ports", "hosts", "urls", "k3d", "tilt", "hooks", "profiles", "registry", "gates"];
-const PROFILE: &[&str] = &["ports", "hosts", "urls", "k3d", "tilt", "hooks", "append", "registry"];
+const TOP: &[&str] = &[
+    "version", "prefix", "output", "ports", "hosts", "urls", "env", "k3d", "tilt", "hooks", "profiles", "registry",
+    "gates",
+];
+const PROFILE: &[&str] = &["ports", "hosts", "urls", "env", "k3d", "tilt", "hooks", "append", "registry"];
 const HOOKS: &[&str] = &["pre-up", "post-up", "pre-down", "post-down"];
 const REGISTRY: &[&str] = &["advertise", "host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"];
 const K3D_REGISTRY: &[&str] =
@@ -81,9 +83,8 @@ fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
     Ok(Layer {
         ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| named(&ports, port))?,
         hosts: table.table("hosts")?.map(|hosts| named(&hosts, |entry| entry.value.text())).transpose()?,
-        urls: table
-            .table("urls")?
-            .map_or_else(|| Ok(IndexMap::new()), |urls| named(&urls, |entry| entry.value.text()))?,
+        urls: templates(table, "urls")?,
+        env: templates(table, "env")?,
         k3d: table.table("k3d")?.map_or_else(|| Ok(K3dLayer::default()), |k3d| self::k3d(&k3d))?,
         tilt: match table.table("tilt")? {
             Some(tilt) => tilt.only(&["enabled"]).and_then(|()| tilt.boolean("enabled"))?,
@@ -95,6 +96,11 @@ fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
             |registry| registry.only(REGISTRY).and_then(|()| advertisement(&registry)),
         )?,
     })
+}
+
+/// A table of variables that are templates.
+fn templates(table: &Table<'_>, key: &str) -> Result<IndexMap<String, Text>, ConfigError> {
+    table.table(key)?.map_or_else(|| Ok(IndexMap::new()), |texts| named(&texts, |entry| entry.value.text()))
 }
 
 /// A table of variables: each name checked, each value read by `read`.

@@ -47,7 +47,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
     let cases = [
         (
             "version = 1\n[port]\nA = 1\n",
-            "2:2 Unknown key `port`\nThe nearest known name is `ports`\nAllowed here: `version`, `prefix`, `output`, `ports`, `hosts`, `urls`, `k3d`, `tilt`, `hooks`, `profiles`, `registry`, `gates`",
+            "2:2 Unknown key `port`\nThe nearest known name is `ports`\nAllowed here: `version`, `prefix`, `output`, `ports`, `hosts`, `urls`, `env`, `k3d`, `tilt`, `hooks`, `profiles`, `registry`, `gates`",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[k3d]\nenable = true\n",
@@ -109,7 +109,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[urls]\nU = \"${V}\"\nV = \"${U}\"\n",
-            "5:6 URLs use each other in a circle: U → V → U\nWrite one of them without the others",
+            "5:6 Values of `[urls]` use each other in a circle: U → V → U\nWrite one of them without the others",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[urls]\nU = \"${A\"\n",
@@ -137,7 +137,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[profiles.p]\noutput = \"x\"\n",
-            "5:1 Unknown key `output` in `profiles.p`\nAllowed here: `ports`, `hosts`, `urls`, `k3d`, `tilt`, `hooks`, `append`, `registry`",
+            "5:1 Unknown key `output` in `profiles.p`\nAllowed here: `ports`, `hosts`, `urls`, `env`, `k3d`, `tilt`, `hooks`, `append`, `registry`",
         ),
     ];
     for (text, expected) in cases {
@@ -162,9 +162,43 @@ fn toml_itself_is_checked_with_a_place() {
 
 #[test]
 fn whoever_comes_from_another_tool_is_told_where_variables_go() {
-    let told = wrong("version = 1\n[env]\nA = 1\n");
-    let hint = "Variables of any text go below `[urls]`, numbers of ports below `[ports]`";
-    assert!(told.starts_with(&format!("2:2 Unknown key `env`\n{hint}\n")), "{told}");
+    let told = wrong("version = 1\n[vars]\nA = 1\n");
+    let hint = "Variables of any text go below `[env]`, addresses below `[urls]`, ports below `[ports]`";
+    assert!(told.starts_with(&format!("2:2 Unknown key `vars`\n{hint}\n")), "{told}");
+}
+
+#[test]
+fn a_variable_of_env_is_checked_like_a_url_and_may_use_the_urls() {
+    let with = |rest: &str| format!("version = 1\n[ports]\nA = 1\n[env]\n{rest}");
+    assert!(parse(&with("X = \"${U}:${A}\"\nY = \"${X}\"\n[urls]\nU = \"u\"\n")).is_ok(), "URLs go first");
+    let uses =
+        "Variables can use `${name}`, `${prefix}`, every host, port and URL, and variables of `[env]` declared above";
+    let cases = [
+        (
+            "PATH = \"x\"\n",
+            "5:1 `PATH` changes how shells or programs behave and cannot be set from `silo.toml`\nChoose a name of the project's own, such as `APP_PATH`".to_owned(),
+        ),
+        ("A = \"x\"\n", "5:5 `A` stands in both `[ports]` and `[env]`\nRename one of them".to_owned()),
+        ("APP_HOST = \"x\"\n", "5:12 `APP_HOST` stands in both `[hosts]` and `[env]`\nRename one of them".to_owned()),
+        ("TILT_HOST = \"x\"\n", "5:13 `TILT_HOST` stands in both `[hosts]` and `[env]`\nRename one of them".to_owned()),
+        ("U = \"x\"\n[urls]\nU = \"y\"\n", "5:5 `U` stands in both `[urls]` and `[env]`\nRename one of them".to_owned()),
+        ("X = \"${NOPE}\"\n", format!("5:6 Unknown variable `${{NOPE}}` in `env.X`\n{uses}")),
+        ("X = \"${Y}\"\nY = \"\"\n", "5:6 `env.X` uses `${Y}`, which is declared after it\nMove `Y` above it".to_owned()),
+        (
+            "X = \"${Y}\"\nY = \"${X}\"\n",
+            "5:6 Values of `[env]` use each other in a circle: X → Y → X\nWrite one of them without the others".to_owned(),
+        ),
+        (
+            "X = \"x\"\n[urls]\nU = \"${X}\"\n",
+            "7:6 `urls.U` uses `${X}` of `[env]`, which is filled after the URLs\nMove `X` to `[urls]`, or this one to `[env]`".to_owned(),
+        ),
+        ("X = 1\n", "5:5 `env.X` must be a text, not a number\nWrite a text behind `env.X =`".to_owned()),
+    ];
+    for (rest, expected) in cases {
+        assert_eq!(wrong(&with(rest)), expected, "in:\n{rest}");
+    }
+    let long = |many: usize| with(&format!("X = \"{}\"\n", "x".repeat(many)));
+    assert!(parse(&long(24_000)).is_ok() && wrong(&long(25_000)).contains("longer than 24 KiB"));
 }
 
 proptest! {

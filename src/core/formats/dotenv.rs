@@ -13,8 +13,15 @@ pub const NAMES: [&str; 4] = [".env", ".env.local", ".env.development", RC];
 pub enum Shared {
     /// A variable that silo sets, too.
     Name,
-    /// A port in the value, and the variable silo leases it as.
-    Port(u16, String),
+    /// A port in the value.
+    Port {
+        /// Its number.
+        port: u16,
+        /// The variable silo leases it as.
+        lease: String,
+        /// Whether the value is an address, as in `[urls]`.
+        is_url: bool,
+    },
 }
 
 /// One line.
@@ -67,7 +74,7 @@ fn port(name: &str, value: &str, declared: &BTreeMap<String, Option<u16>>) -> Op
         let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
         let port = digits.parse().ok()?;
         let (variable, _) = declared.iter().find(|(_, default)| **default == Some(port))?;
-        Some(Shared::Port(port, variable.clone()))
+        Some(Shared::Port { port, lease: variable.clone(), is_url: value.contains("://") })
     };
     if name.to_ascii_uppercase().contains("PORT") && value.chars().all(|c| c.is_ascii_digit()) {
         return known(value);
@@ -84,7 +91,12 @@ mod tests {
     fn found(text: &str) -> Vec<String> {
         let declared = [("PORT", Some(3000)), ("DB_PORT", Some(5432)), ("X_PORT", None), ("WEB_URL", None)];
         let declared = declared.map(|(name, port)| (name.to_owned(), port)).into();
-        let line = |one: Fixed| format!("{} {} {:?}", one.line, one.name, one.shared);
+        let line = |one: Fixed| match one.shared {
+            Shared::Name => format!("{} {} Name", one.line, one.name),
+            Shared::Port { port, lease, is_url } => {
+                format!("{} {} {port} of {lease}{}", one.line, one.name, if is_url { ", a URL" } else { "" })
+            }
+        };
         scan(text, &declared).into_iter().map(line).collect()
     }
 
@@ -97,9 +109,9 @@ mod tests {
             [
                 "2 PORT Name",
                 "4 WEB_URL Name",
-                "6 DATABASE_URL Port(5432, \"DB_PORT\")",
-                "7 PG_PORT Port(5432, \"DB_PORT\")",
-                "8 HOSTS Port(3000, \"PORT\")",
+                "6 DATABASE_URL 5432 of DB_PORT, a URL",
+                "7 PG_PORT 5432 of DB_PORT",
+                "8 HOSTS 3000 of PORT",
             ]
         );
     }

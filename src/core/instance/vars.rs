@@ -1,15 +1,15 @@
-//! The vars of an instance, in the order of the env file (docs/lockfile.md): identity, hosts, ports, k3d, URLs.
+//! The vars of an instance, in the order of the env file (docs/lockfile.md): identity, hosts, ports, k3d, URLs, others.
 
 use indexmap::IndexMap;
 
-use crate::core::config::model::{REGISTRY_PORT, Settings};
+use crate::core::config::model::{REGISTRY_PORT, Settings, Text};
 use crate::core::instance::identity::{Identity, identity};
 use crate::core::instance::template::{self, Unresolved};
 
 /// What host templates may use (docs/interpolation.md).
 pub const HOST_VARIABLES: [&str; 4] = ["name", "prefix", "WORKSPACE_NAME", "COMPOSE_PROJECT_NAME"];
 
-/// Names that silo itself gives values to and that URLs and k3d arguments may use.
+/// Names that silo itself gives values to and that URLs, other variables and k3d arguments may use.
 pub fn built_in_names(settings: &Settings) -> Vec<&'static str> {
     let mut names = vec![
         "name",
@@ -95,12 +95,16 @@ fn vars(
     for part in [&identity.hosts, &ports, &k3d] {
         known.extend(part.clone());
     }
-    let mut urls = IndexMap::new();
-    for (name, text) in &settings.urls {
-        let url = template::expand(&text.value, |name| known.get(name).map(String::as_str))?;
-        known.insert(name.clone(), url.clone());
-        urls.insert(name.clone(), url);
-    }
+    let mut fill = |texts: &IndexMap<String, Text>| {
+        let mut filled = IndexMap::new();
+        for (name, text) in texts {
+            let value = template::expand(&text.value, |name| known.get(name).map(String::as_str))?;
+            known.insert(name.clone(), value.clone());
+            filled.insert(name.clone(), value);
+        }
+        Ok::<_, Unresolved>(filled)
+    };
+    let (urls, env) = (fill(&settings.urls)?, fill(&settings.env)?);
     let mut own = IndexMap::new();
     for (name, value) in identity_variables(identity).into_iter().filter(|(name, _)| name != "name" && name != "prefix")
     {
@@ -116,6 +120,7 @@ fn vars(
         ("Allocated Ports", ports),
         ("k3d (if enabled)", k3d),
         (URLS, urls),
+        ("Environment", env),
     ];
     let sections = sections.into_iter().map(|(title, vars)| Section { title, vars });
     Ok(Vars { sections: sections.filter(|section| !section.vars.is_empty()).collect() })
@@ -215,6 +220,9 @@ API_HOST = "api.${name}.localhost"
 [urls]
 WEB_URL = "http://${APP_HOST}:${WEB_PORT}"
 DOCS_URL = "${WEB_URL}/docs"
+[env]
+LOG_LEVEL = "debug"
+CALLBACK = "${DOCS_URL}?level=${LOG_LEVEL}&in=${name}"
 [k3d]
 enabled = true
 registry.enabled = true
@@ -239,6 +247,8 @@ registry.enabled = true
                 "KUBECONFIG=/home/user/.kube/localnet-feature-x",
                 "WEB_URL=http://feature-x.localhost:3001",
                 "DOCS_URL=http://feature-x.localhost:3001/docs",
+                "LOG_LEVEL=debug",
+                "CALLBACK=http://feature-x.localhost:3001/docs?level=debug&in=feature-x",
             ]
         );
     }
