@@ -104,14 +104,52 @@ fn a_port_silo_leases_for_itself_and_a_name_that_is_taken_are_not_told() {
 fn a_port_from_a_variable_that_nothing_sets_is_told() {
     let clinic = Clinic::new();
     let app = clinic.project("app");
-    let ports =
-        "[\"${WEB_PORT}:1\", \"${OTHER_PORT:-5}:2\", \"${FROM_ENV}:3\", \"$$X:4\",\n      \"127.0.0.1:$DB_PORT:5\"]\n";
+    let ports = "[\"${WEB_PORT}:1\", \"${FROM_ENV}:3\", \"$$X:4\",\n      \"127.0.0.1:$DB_PORT:5\"]\n";
     fs::write(app.join("compose.yaml"), format!("services:\n  web:\n    ports: {ports}")).expect("it is writable");
     fs::write(app.join(".env"), "export FROM_ENV=$X\n").expect("it is writable");
     let path = app.join("compose.yaml:4");
     let mend = "Declare it below [ports] in silo.toml; the names silo sets already: silo diff";
     clinic.only(&app, "compose-unset").counts_as_a_note().tells("Nothing sets `DB_PORT`", Some(&path), mend);
     assert_eq!(clinic.found_with(&app, &[], &[("DB_PORT", "7")]).len(), 0);
+}
+
+#[test]
+fn a_default_that_nobody_changes_is_told_until_it_is_declared() {
+    let clinic = Clinic::new();
+    let toml = "version = 1\n[ports]\nAPI_PORT = 0\n";
+    let app = clinic.sandbox.trusted("app", toml);
+    clinic.sandbox.git(&app, ["init", "-q"]);
+    fs::write(app.join(".gitignore"), ".localnet.env\n.silo.lock\n").expect("the project is writable");
+    clinic.sandbox.run(&app, ["env", "x"]).success();
+    let compose = "services:\n  web:\n    container_name: ${WEB_NAME:-web}\n    ports:\n      - \"${WEB_PORT:-8300}:80\"\n\
+                   \x20     - \"${API_PORT:-8081}:81\"\n      - target: 90\n        published: ${DB_PORT:-5300}\n";
+    fs::write(app.join("compose.yaml"), compose).expect("the project is writable");
+    let mends_of = |variables: &[(&str, &str)]| mends(&clinic.found_with(&app, &[], variables));
+    let name = "3 Below [env] in silo.toml: WEB_NAME = \"${CONTAINER_PREFIX}web\"";
+    let (web, db) = ("5 Below [ports] in silo.toml: WEB_PORT = 8300", "8 Below [ports] in silo.toml: DB_PORT = 5300");
+    let found = clinic.found(&app, &[]);
+    assert_eq!(mends(&found), [name, web, db]);
+    let what = "The host port in `${WEB_PORT:-8300}:80` of the service `web` is `8300`, the same in every instance: nothing \
+                sets `WEB_PORT`";
+    assert_eq!(found[1].text("what"), what);
+    // What the shell or this folder's own file sets may differ; what all worktrees have from git does not.
+    assert_eq!(mends_of(&[("WEB_PORT", "1"), ("DB_PORT", "2")]), [name]);
+    fs::write(app.join(".env"), "DB_PORT=5301\n").expect("the project is writable");
+    assert_eq!(mends_of(&[]), [name, web]);
+    clinic.sandbox.git(&app, ["add", "-f", ".env"]);
+    let found = clinic.found(&app, &[]);
+    assert_eq!(mends(&found)[1..], [web, "8 Below [ports] in silo.toml: DB_PORT = 5301"]);
+    assert!(found[2].text("what").ends_with("every instance: all worktrees share the `.env` that sets `DB_PORT`"));
+    clinic.sandbox.git(&app, ["rm", "-q", "--cached", ".env"]);
+    fs::rename(app.join(".env"), clinic.sandbox.dir("shared.env")).expect("it is ours");
+    symlink("../shared.env", app.join(".env")).expect("made");
+    assert_eq!(mends_of(&[])[2], "8 Below [ports] in silo.toml: DB_PORT = 5301");
+    fs::remove_file(app.join(".env")).expect("it was made");
+    // As told, and the file stays as it is.
+    let toml = format!("{toml}WEB_PORT = 8300\nDB_PORT = 5300\n[env]\nWEB_NAME = \"${{CONTAINER_PREFIX}}web\"\n");
+    clinic.sandbox.trusted("app", &toml);
+    clinic.sandbox.run(&app, ["env"]).success();
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
 }
 
 #[test]

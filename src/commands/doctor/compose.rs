@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::git::Git;
 use super::scene::Scene;
 use crate::core::config::OWN_PORTS;
-use crate::core::formats::compose::{self, Fixed, HostPort, Kind, NAMES, OVERRIDES, Scan, Used};
+use crate::core::formats::compose::{self, Fixed, HostPort, Kind, NAMES, OVERRIDES, Scan, Setting, Used};
 use crate::core::formats::dotenv;
 use crate::core::instance::vars;
 use crate::core::leases::ports::PortSpec;
+use crate::core::shell::varname;
 use crate::failure::quoted;
 use crate::parts;
 use crate::parts::finding::Finding;
@@ -26,13 +28,17 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let mut found: Vec<Finding> = scans.into_iter().flat_map(|scan| scan.found).collect();
     let usual = NAMES.iter().chain(&OVERRIDES).map(|name| here.root.join(name)).filter(|path| files::exists(path));
     let (mut seen, mut used, mut open) = (BTreeSet::new(), Used::new(), Vec::new());
-    let known = known(scene, &here.root);
+    let setting = setting(scene, &here.root);
     let mut scanned = Vec::new();
     for path in usual.chain(named).take(MOST) {
         if seen.insert(files::canonical(&path).unwrap_or_else(|_| path.clone())) {
-            let scan = scan(&path).map(|scan| {
+            let scan = scan(&path, &setting).map(|scan| {
                 let lines = scan.used.iter().filter_map(|(name, line)| Some((name, (*line)?)));
-                open.extend(lines.filter(|(name, _)| !known(name)).map(|(name, line)| unset(&path, name, line)));
+                open.extend(
+                    lines
+                        .filter(|(name, _)| setting(name) == Setting::Unset)
+                        .map(|(name, line)| unset(&path, name, line)),
+                );
                 used.extend(scan.used);
                 scan.fixed
             });
@@ -44,7 +50,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     compose::name_all(&mut fixed, &names(scene), &used);
     for (path, scan) in scanned {
         match scan {
-            Ok(fixed) => found.extend(fixed.iter().map(|fixed| told(&path, fixed))),
+            Ok(fixed) => found.extend(fixed.iter().map(|fixed| told(&path, fixed, &setting))),
             Err(finding) => found.push(*finding),
         }
     }
@@ -52,15 +58,26 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     found
 }
 
-/// Whether compose finds a variable inside the instance: silo sets it, the shell or the project's `.env` has it.
-fn known(scene: &Scene, root: &Path) -> impl Fn(&str) -> bool {
+/// What a variable that compose reads is from instance to instance: silo gives each its own, the shell and a `.env` of this
+/// folder alone may; one that all worktrees have from git or through a link does not.
+fn setting(scene: &Scene, root: &Path) -> impl Fn(&str) -> Setting + use<> {
     let own = names(scene);
     // With a `silo.toml` that cannot be read nothing is known of what it declares.
     let is_read = scene.settings().is_some();
-    let text = unread::text(&root.join(".env")).unwrap_or_default();
+    let path = root.join(".env");
+    let text = unread::text(&path).unwrap_or_default();
+    let is_away = files::is_link(&path) && files::canonical(&path).is_ok_and(|path| !path.starts_with(root));
+    let is_shared = is_away || (!text.is_empty() && Git::of(scene, root).tracks(".env"));
     let outside = scene.outside.clone();
     move |name| {
-        !is_read || own.contains_key(name) || outside.get(name).is_some() || dotenv::names(&text).any(|set| set == name)
+        if !is_read || own.contains_key(name) || outside.get(name).is_some() {
+            return Setting::Varies;
+        }
+        match dotenv::value(&text, name) {
+            None => Setting::Unset,
+            Some(value) if is_shared && !value.contains('$') => Setting::Shared(value.to_owned()),
+            Some(_) => Setting::Varies,
+        }
     }
 }
 
@@ -96,9 +113,9 @@ pub(super) fn names(scene: &Scene) -> BTreeMap<String, Option<u16>> {
     names
 }
 
-fn scan(path: &Path) -> Result<Scan, Box<Finding>> {
+fn scan(path: &Path, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Box<Finding>> {
     let text = unread::text(path).map_err(|failure| unread::finding("compose-unreadable", failure, path))?;
-    compose::scan(&text).map_err(|unreadable| {
+    compose::scan(&text, setting).map_err(|unreadable| {
         Finding::note("compose-unreadable", format!("The compose file is not YAML: {}", unreadable.why))
             .at_line(path, unreadable.line)
             .why(unread::WHY)
@@ -107,40 +124,73 @@ fn scan(path: &Path) -> Result<Scan, Box<Finding>> {
     })
 }
 
-fn told(path: &Path, fixed: &Fixed) -> Finding {
-    let Fixed { kind, owner, value, instead, .. } = fixed;
+fn told(path: &Path, fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> Finding {
+    let Fixed { kind, owner, value, .. } = fixed;
+    let same = format!("is {}the same in every instance{}", worth(fixed), because(fixed, setting));
     let finding = match kind {
         Kind::ContainerName => Finding::problem(
             "compose-container-name",
-            format!("`container_name: {value}` of the service `{owner}` is the same in every instance"),
+            format!("`container_name: {value}` of the service `{owner}` {same}"),
         )
         .why("A second instance cannot start the service: the name is taken on the whole machine")
-        .mend(format!("Leave the line out, or write: container_name: {instead}")),
-        Kind::HostPort => {
-            let HostPort { first, many, variable: (variable, is_new), .. } =
-                fixed.port.as_ref().expect("each host port is told with its parts");
-            let declare = if *is_new { format!("   ({variable} = {first} below [ports] in silo.toml)") } else { String::new() };
-            let noun = if *many == 1 { "port in" } else { "ports in" };
-            let is = if *many == 1 { "is" } else { "are" };
-            let mend = match many {
-                1 => format!("Write: {instead}{declare}"),
-                _ => format!("Give each of the {many} ports a line and a variable of its own, the first: {instead}{declare}"),
-            };
-            Finding::problem("compose-port", format!("The host {noun} `{value}` of the service `{owner}` {is} fixed"))
-                .why("A second instance cannot start the service, or its programs talk to the first one's")
-                .mend(mend)
-        }
+        .mend(rename("container_name", fixed)),
+        Kind::HostPort => told_port(fixed, setting),
         Kind::VolumeName | Kind::NetworkName => {
             let noun = if *kind == Kind::VolumeName { "volume" } else { "network" };
-            Finding::problem("compose-name", format!("`name: {value}` of the {noun} `{owner}` is the same in every instance"))
+            Finding::problem("compose-name", format!("`name: {value}` of the {noun} `{owner}` {same}"))
                 .why("Instances share it: what one writes or removes, the others see")
-                .mend(format!("Leave the line out, or write: name: {instead}"))
+                .mend(rename("name", fixed))
         }
         Kind::ProjectName => {
-            Finding::note("compose-project", format!("`name: {value}` names the project the same in every instance"))
+            let because = because(fixed, setting);
+            Finding::note("compose-project", format!("`name: {value}` names the project the same in every instance{because}"))
                 .why("Inside an instance COMPOSE_PROJECT_NAME goes before it; outside, `docker compose` acts on one project for all")
-                .mend(format!("Leave the line out, or write: name: {instead}"))
+                .mend(rename("name", fixed))
         }
     };
     finding.at_line(path, fixed.line)
+}
+
+fn told_port(fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> Finding {
+    let Fixed { owner, value, instead, port, .. } = fixed;
+    let HostPort { first, many, variable: (variable, is_new), read, .. } =
+        port.as_ref().expect("each host port is told with its parts");
+    let declare = if *is_new { format!("   ({variable} = {first} below [ports] in silo.toml)") } else { String::new() };
+    let mend = match many {
+        // The line stays as it is.
+        1 if *is_new && read.as_ref() == Some(variable) => format!("Below [ports] in silo.toml: {variable} = {first}"),
+        1 => format!("Write: {instead}{declare}"),
+        _ => format!("Give each of the {many} ports a line and a variable of its own, the first: {instead}{declare}"),
+    };
+    let (noun, is) = if *many == 1 { ("port in", "is") } else { ("ports in", "are") };
+    let same = match because(fixed, setting) {
+        because if because.is_empty() => format!("{is} fixed"),
+        because => format!("{is} {}the same in every instance{because}", worth(fixed)),
+    };
+    Finding::problem("compose-port", format!("The host {noun} `{value}` of the service `{owner}` {same}"))
+        .why("A second instance cannot start the service, or its programs talk to the first one's")
+        .mend(mend)
+}
+
+/// What a text with variables comes to.
+fn worth(fixed: &Fixed) -> String {
+    if fixed.meant.from.is_empty() { String::new() } else { format!("`{}`, ", fixed.meant.value) }
+}
+
+/// Why a text with variables is the same everywhere.
+fn because(fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> String {
+    let from = &fixed.meant.from;
+    match from.iter().find(|name| matches!(setting(name), Setting::Shared(_))) {
+        Some(shared) => format!(": all worktrees share the `.env` that sets `{shared}`"),
+        None => from.first().map_or_else(String::new, |unset| format!(": nothing sets `{unset}`")),
+    }
+}
+
+/// How a name becomes the instance's own.
+fn rename(key: &str, fixed: &Fixed) -> String {
+    let own = |name: &&str| varname::check(name).is_ok();
+    match compose::whole(&fixed.value).filter(own) {
+        Some(variable) => format!("Below [env] in silo.toml: {variable} = \"{}\"", fixed.instead),
+        None => format!("Leave the line out, or write: {key}: {}", fixed.instead),
+    }
 }

@@ -62,13 +62,13 @@ fn without_config(here: &Here, top: &Path) -> Finding {
 }
 
 /// git in a root; without git, its `.gitignore` alone.
-struct Git<'a> {
+pub(super) struct Git<'a> {
     root: &'a Path,
     environment: Option<Environment>,
 }
 
 impl<'a> Git<'a> {
-    fn of(scene: &Scene, root: &'a Path) -> Self {
+    pub(super) fn of(scene: &Scene, root: &'a Path) -> Self {
         let mut environment = scene.outside.clone();
         // Inside a hook of git's these name another repository.
         for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"] {
@@ -81,7 +81,8 @@ impl<'a> Git<'a> {
         Self { root, environment: cmd::find("git", &environment).map(|_| environment) }
     }
 
-    fn tracks(&self, name: &str) -> bool {
+    /// Whether it has taken in a file.
+    pub(super) fn tracks(&self, name: &str) -> bool {
         self.asked(&["ls-files", "--error-unmatch", "--", name]) == Some(true)
     }
 

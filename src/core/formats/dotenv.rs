@@ -49,9 +49,9 @@ pub fn scan(text: &str, declared: &BTreeMap<String, Option<u16>>) -> Vec<Fixed> 
     text.lines().enumerate().filter_map(judged).collect()
 }
 
-/// The names a text sets.
-pub fn names(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(split).map(|(name, _)| name)
+/// What a text gives a variable; the last of several counts.
+pub fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().rev().filter_map(split).find(|(own, _)| *own == name).map(|(_, value)| value)
 }
 
 /// Name and value of `NAME=value` or `export NAME=value`, when the value is written out.

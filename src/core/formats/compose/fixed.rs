@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::interpolate::Meant;
 use super::ports::HostPort;
 
 /// What is fixed.
@@ -30,6 +31,8 @@ pub struct Fixed {
     pub owner: String,
     /// What is written there.
     pub value: String,
+    /// What it is in every instance.
+    pub meant: Meant,
     /// What to write there, without the key; for a host port what [`super::name_all`] chooses, and with it.
     pub instead: String,
     /// For a host port: which, and the variable `instead` names.

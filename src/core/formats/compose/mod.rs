@@ -1,7 +1,9 @@
 //! What in a compose file would be the same in every instance of a project: container names, host ports, names of volumes
-//! and networks that are written out. Text in, places and what to write instead out; nothing is filled in or merged.
+//! and networks that are written out, or come from a variable that is the same in all. Text in, places and what to write
+//! instead out; nothing is merged.
 
 mod fixed;
+mod interpolate;
 mod naming;
 mod ports;
 
@@ -11,6 +13,7 @@ use crate::core::formats::yaml::{Id, ROOT, Tree};
 
 pub use crate::core::formats::yaml::Unreadable;
 pub use fixed::{Fixed, Kind, Used};
+pub use interpolate::{Meant, Setting, whole};
 pub use naming::name_all;
 pub use ports::HostPort;
 
@@ -28,25 +31,26 @@ pub struct Scan {
     pub used: Used,
 }
 
-/// Finds what is fixed.
+/// Finds what is fixed. `setting` says what a variable is from instance to instance.
 ///
 /// # Errors
 /// [`Unreadable`] when it is not YAML.
-pub fn scan(text: &str) -> Result<Scan, Unreadable> {
+pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unreadable> {
     let Some(tree) = Tree::parse(text)? else { return Ok(Scan::default()) };
     let (mut found, mut used) = (Vec::new(), Used::new());
-    if let Some((value, line)) = tree.get(ROOT, "name").and_then(|name| fixed_text(&tree, name)) {
-        let instead = "${COMPOSE_PROJECT_NAME}".to_owned();
-        found.push(Fixed { kind: Kind::ProjectName, line, owner: String::new(), value, instead, port: None });
-    }
+    let name = |id: Id, kind: Kind, owner: &str, instead: String| {
+        let value = tree.text(id).filter(|text| !text.is_empty())?.to_owned();
+        let meant = interpolate::meant(&value, setting).filter(|meant| !meant.value.is_empty())?;
+        Some(Fixed { kind, line: tree.line(id), owner: owner.to_owned(), value, meant, instead, port: None })
+    };
+    let project = tree.get(ROOT, "name");
+    found.extend(project.and_then(|id| name(id, Kind::ProjectName, "", "${COMPOSE_PROJECT_NAME}".to_owned())));
     for (service, body) in tree.children(ROOT, "services") {
-        if let Some((value, line)) = tree.get(body, "container_name").and_then(|name| fixed_text(&tree, name)) {
-            let instead = format!("${{CONTAINER_PREFIX}}{service}");
-            let owner = service.clone();
-            found.push(Fixed { kind: Kind::ContainerName, line, owner, value, instead, port: None });
-        }
+        let instead = format!("${{CONTAINER_PREFIX}}{service}");
+        let container = tree.get(body, "container_name");
+        found.extend(container.and_then(|id| name(id, Kind::ContainerName, &service, instead)));
         let ports = tree.get(body, "ports").map(|ports| tree.items(ports)).unwrap_or_default();
-        found.extend(ports.into_iter().filter_map(|item| host_port(&tree, item, &service, &mut used)));
+        found.extend(ports.into_iter().filter_map(|item| host_port(&tree, item, &service, setting, &mut used)));
     }
     for (key, kind, variable) in
         [("volumes", Kind::VolumeName, "${VOLUME_PREFIX}"), ("networks", Kind::NetworkName, "${DOCKER_NETWORK}")]
@@ -55,11 +59,8 @@ pub fn scan(text: &str) -> Result<Scan, Unreadable> {
             // What is external is shared on purpose.
             let is_shared =
                 tree.get(body, "external").and_then(|value| tree.text(value)).is_some_and(|it| it != "false");
-            let name = tree.get(body, "name").filter(|_| !is_shared).and_then(|name| fixed_text(&tree, name));
-            found.extend(name.map(|(value, line)| {
-                let instead = format!("{variable}-{owner}");
-                Fixed { kind, line, owner, value, instead, port: None }
-            }));
+            let id = tree.get(body, "name").filter(|_| !is_shared);
+            found.extend(id.and_then(|id| name(id, kind, &owner, format!("{variable}-{owner}"))));
         }
     }
     // One line reached through several aliases is one place.
@@ -69,34 +70,29 @@ pub fn scan(text: &str) -> Result<Scan, Unreadable> {
     Ok(Scan { fixed: found, used })
 }
 
-/// A text that holds no variable.
-fn fixed_text(tree: &Tree, id: Id) -> Option<(String, usize)> {
-    let text = tree.text(id).filter(|text| !text.is_empty() && !has_variable(text))?;
-    Some((text.to_owned(), tree.line(id)))
-}
-
-fn host_port(tree: &Tree, item: Id, service: &str, used: &mut Used) -> Option<Fixed> {
+fn host_port(
+    tree: &Tree,
+    item: Id,
+    service: &str,
+    setting: &dyn Fn(&str) -> Setting,
+    used: &mut Used,
+) -> Option<Fixed> {
     let (id, port) = if let Some(text) = tree.text(item) {
-        (item, HostPort::short(text))
+        (item, HostPort::short(text, setting))
     } else {
         let published = tree.get(item, "published")?;
         let target = tree.get(item, "target").and_then(|target| tree.text(target));
-        (published, HostPort::long(tree.text(published)?, target))
+        (published, HostPort::long(tree.text(published)?, target, setting))
     };
     let written = tree.text(id)?;
     for (name, has_default) in ports::variables(written) {
         let line = used.entry(name).or_default();
         *line = line.or((!has_default).then(|| tree.line(id)));
     }
+    let (port, meant) = port?;
     let (value, owner) = (written.to_owned(), service.to_owned());
-    Some(Fixed { kind: Kind::HostPort, line: tree.line(id), owner, value, instead: String::new(), port: Some(port?) })
-}
-
-/// Whether compose would fill something in: `$$` is a dollar sign.
-fn has_variable(text: &str) -> bool {
-    let bare = text.replace("$$", "");
-    bare.match_indices('$')
-        .any(|(at, _)| bare[at + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_alphabetic()))
+    let (kind, line) = (Kind::HostPort, tree.line(id));
+    Some(Fixed { kind, line, owner, value, meant, instead: String::new(), port: Some(port) })
 }
 
 #[cfg(test)]

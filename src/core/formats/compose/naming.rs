@@ -22,6 +22,13 @@ pub fn name_all(found: &mut [&mut Fixed], declared: &BTreeMap<String, Option<u16
             port.variable = (name.clone(), false);
         }
     }
+    // What the line reads already stands for the port once it is declared.
+    for (_, port, _) in ports.iter_mut().filter(|(_, port, _)| port.variable.0.is_empty()) {
+        if let Some(name) = port.read.clone().filter(|name| !declared.contains_key(name)) {
+            given.insert(name.clone(), port.first);
+            port.variable = (name, true);
+        }
+    }
     for (_, port, _) in ports.iter_mut().filter(|(_, port, _)| port.variable.0.is_empty() && port.many == 1) {
         let own = |name: &str| given.get(name).map_or(!used.contains_key(name), |first| *first == port.first);
         let inside = port.container.is_some();

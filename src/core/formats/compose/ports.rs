@@ -1,8 +1,11 @@
-//! Host ports that are written out, in the short and the long form.
+//! Host ports that are the same in every instance, in the short and the long form.
 
 use std::ops::Range;
 
-/// A host port that is written out, or a range of them.
+use super::interpolate::{self, Meant, Setting};
+use crate::core::shell::varname;
+
+/// A host port that is the same in every instance, or a range of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPort {
     /// The first, which the variable would have by default.
@@ -11,6 +14,8 @@ pub struct HostPort {
     pub many: usize,
     /// The variable it gets, and whether `silo.toml` is still to declare it; [`super::name_all`] chooses it.
     pub variable: (String, bool),
+    /// The variable that is there already, with a default that nobody changes: to declare it is enough.
+    pub read: Option<String>,
     /// Whether it is the `published` of the long form.
     is_long: bool,
     /// The address before it, and the container's port behind it.
@@ -19,13 +24,21 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// The host's part of `[ADDRESS:]HOST:CONTAINER[/PROTOCOL]`; none when it is not written out.
-    pub(super) fn short(text: &str) -> Option<Self> {
-        let place = short_host(text)?;
+    /// The host's part of `[ADDRESS:]HOST:CONTAINER[/PROTOCOL]`, and what it is; none when it varies.
+    pub(super) fn short(text: &str, setting: &dyn Fn(&str) -> Setting) -> Option<(Self, Meant)> {
+        let part = short_host(text).and_then(|place| {
+            let meant = interpolate::meant(&text[place.clone()], setting)?;
+            numbers(&meant.value).map(|found| (place, meant, found))
+        });
+        let Some((place, meant, (first, last))) = part else {
+            // A variable may stand for more than one part.
+            let meant = interpolate::meant(text, setting).filter(|meant| meant.value != text)?;
+            let (filled, _) = Self::short(&meant.value, &|_| Setting::Varies)?;
+            return Some((filled, meant));
+        };
         let behind = &text[place.end..];
-        let (number, protocol) = behind[1..].split_at(behind[1..].find('/').unwrap_or(behind.len() - 1));
-        let inside = numbers(number);
-        let (first, last) = numbers(&text[place.clone()])?;
+        let (number, protocol) = behind[1..].split_at(behind[1..].rfind('/').unwrap_or(behind.len() - 1));
+        let inside = interpolate::meant(number, setting).and_then(|number| numbers(&number.value));
         // A range for one port of the container means any of them: one variable does.
         let is_range = inside.is_some_and(|(first, last)| last > first);
         let many = if is_range { usize::from(last.saturating_sub(first)) + 1 } else { 1 };
@@ -34,22 +47,24 @@ impl HostPort {
             Some(first) if many > 1 => format!(":{first}{protocol}"),
             _ => behind.to_owned(),
         };
+        let read = read(&text[place.clone()], first, last);
         let around = (text[..place.start].to_owned(), behind);
-        Some(Self { first, many, variable: Default::default(), is_long: false, around, container })
+        Some((Self { first, many, variable: Default::default(), read, is_long: false, around, container }, meant))
     }
 
-    /// The `published` of the long form beside its `target`.
-    pub(super) fn long(published: &str, target: Option<&str>) -> Option<Self> {
-        let (first, _) = numbers(published)?;
-        let container = target.and_then(numbers).map(|(first, _)| first);
-        Some(Self {
-            first,
-            many: 1,
-            variable: Default::default(),
-            is_long: true,
-            around: Default::default(),
-            container,
-        })
+    /// The `published` of the long form beside its `target`, and what it is.
+    pub(super) fn long(
+        published: &str,
+        target: Option<&str>,
+        setting: &dyn Fn(&str) -> Setting,
+    ) -> Option<(Self, Meant)> {
+        let meant = interpolate::meant(published, setting)?;
+        let (first, last) = numbers(&meant.value)?;
+        let target = target.and_then(|target| interpolate::meant(target, setting));
+        let container = target.and_then(|target| numbers(&target.value)).map(|(first, _)| first);
+        let (variable, around) = Default::default();
+        let read = read(published, first, last);
+        Some((Self { first, many: 1, variable, read, is_long: true, around, container }, meant))
     }
 
     /// What to write there; for several, in place of the first.
@@ -71,6 +86,11 @@ pub(super) fn variables(text: &str) -> Vec<(String, bool)> {
         (name, has_default)
     };
     bare.match_indices('$').map(name).filter(|(name, _)| !name.is_empty()).collect()
+}
+
+/// The variable a host's part reads, where that is one port and `silo.toml` may declare it.
+fn read(part: &str, first: u16, last: u16) -> Option<String> {
+    interpolate::whole(part).filter(|name| first == last && varname::check(name).is_ok()).map(str::to_owned)
 }
 
 /// `3000` or `3000-3005`: the first and the last.

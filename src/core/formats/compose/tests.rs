@@ -1,11 +1,20 @@
 use super::*;
 use proptest::prelude::*;
 
+/// What is declared differs, and what is called so; one has the same value everywhere.
+fn setting(name: &str) -> Setting {
+    match name {
+        "SHARED" => Setting::Shared("7000".to_owned()),
+        _ if name.ends_with("_PREFIX") || name.ends_with("_NAME") || name.ends_with("_PORT") => Setting::Varies,
+        _ => Setting::Unset,
+    }
+}
+
 /// `LINE KIND OWNER: VALUE -> INSTEAD` of everything that is fixed.
 fn fixed(text: &str) -> Vec<String> {
     let declared = [("POSTGRES_PORT", Some(5432)), ("CACHE_PORT", Some(6379)), ("RANDOM_PORT", None)];
     let declared = declared.map(|(name, port)| (name.to_owned(), port)).into_iter().collect();
-    let Scan { fixed: mut found, used } = scan(text).expect("it is YAML");
+    let Scan { fixed: mut found, used } = scan(text, &setting).expect("it is YAML");
     name_all(&mut found.iter_mut().collect::<Vec<_>>(), &declared, &used);
     let line = |one: Fixed| format!("{} {:?} {}: {} -> {}", one.line, one.kind, one.owner, one.value, one.instead);
     found.into_iter().map(line).collect()
@@ -63,7 +72,7 @@ services:
           - "5432:5432"
     ports:
       - "${POSTGRES_PORT}:5432"
-      - "${OTHER:-5432}:5432"
+      - "${OTHER_PORT:-5432}:5432"
       - "127.0.0.1:$PLAIN:80"
       - "127.0.0.1::80"
       - "[::1]:${X}:80"
@@ -81,6 +90,57 @@ volumes:
 networks: {}
 "#;
     assert_eq!(fixed(text), [""; 0]);
+}
+
+#[test]
+fn a_default_that_nobody_changes_is_the_same_everywhere() {
+    let text = r#"
+name: ${PROJECT:-shop}
+services:
+  db:
+    container_name: ${DB:-shop}-db
+    ports:
+      - "${PG:-5432}:5432"
+      - "${WEB-8080}:${INNER:-80}/tcp"
+      - "${BIND:-127.0.0.1}:${API:-9000}:90"
+      - "${SHARED}:70"
+      - "${BOTH:-7001:71}"
+      - "${RANGE:-3000-3001}:3000-3001"
+      - "${OUTER:-${INNER:-7002}}:72"
+      - "${CACHE_PORT:-6379}:6379"
+      - "${NONE}:73"
+      - "${MUST:?set it}:74"
+      - "${PATH:-75}:75"
+      - target: 90
+        published: ${LONG:-9001}
+      - { target: 90, published: "${OWN_PORT:-9002}" }
+volumes:
+  data: { name: "${VOLUME:-shop-data}" }
+  own: { name: "${VOLUME_PREFIX:-shop}_data" }
+"#;
+    assert_eq!(
+        fixed(text),
+        [
+            "2 ProjectName : ${PROJECT:-shop} -> ${COMPOSE_PROJECT_NAME}",
+            "5 ContainerName db: ${DB:-shop}-db -> ${CONTAINER_PREFIX}db",
+            "7 HostPort db: ${PG:-5432}:5432 -> \"${POSTGRES_PORT}:5432\"",
+            "8 HostPort db: ${WEB-8080}:${INNER:-80}/tcp -> \"${WEB}:${INNER:-80}/tcp\"",
+            "9 HostPort db: ${BIND:-127.0.0.1}:${API:-9000}:90 -> \"${BIND:-127.0.0.1}:${API}:90\"",
+            "10 HostPort db: ${SHARED}:70 -> \"${SHARED}:70\"",
+            "11 HostPort db: ${BOTH:-7001:71} -> \"${DB_7001_PORT}:71\"",
+            "12 HostPort db: ${RANGE:-3000-3001}:3000-3001 -> \"${DB_3000_PORT}:3000\"",
+            "13 HostPort db: ${OUTER:-${INNER:-7002}}:72 -> \"${OUTER}:72\"",
+            "17 HostPort db: ${PATH:-75}:75 -> \"${DB_75_PORT}:75\"",
+            "19 HostPort db: ${LONG:-9001} -> published: \"${LONG}\"",
+            "22 VolumeName data: ${VOLUME:-shop-data} -> ${VOLUME_PREFIX}-data",
+        ]
+    );
+    let scan = scan(text, &setting).expect("it is YAML");
+    let meant = |line: usize| {
+        let one = scan.fixed.iter().find(|one| one.line == line).expect("it is there");
+        format!("{} from {}", one.meant.value, one.meant.from.join(" "))
+    };
+    assert_eq!([meant(5), meant(10), meant(13)], ["shop-db from DB", "7000 from SHARED", "7002 from OUTER INNER"]);
 }
 
 #[test]
@@ -153,7 +213,7 @@ fn what_an_alias_or_a_merge_brings_in_is_one_place() {
 
 #[test]
 fn what_is_no_yaml_is_told_with_its_line_and_odd_shapes_are_nothing() {
-    assert_eq!(scan("services:\n  a: [\n").expect_err("it is not closed").line, 3);
+    assert_eq!(scan("services:\n  a: [\n", &setting).expect_err("it is not closed").line, 3);
     for odd in ["", "# only\n", "- a\n- b\n", "text", "services: x", "services: [1]", "services: {a: {ports: {b: c}}}"]
     {
         assert_eq!(fixed(odd), [""; 0], "{odd}");
@@ -173,8 +233,8 @@ proptest! {
         text in "\\PC{0,200}",
         yaml in "(services:|  db:|    ports:|      - |\"80:80\"|container_name: |volumes:|name: |[\n\t &*<!|>{}\\[\\],:?'\"#%$é-]){0,40}",
     ) {
-        let _ = scan(&text);
-        let _ = scan(&yaml);
-        let _ = scan(&format!("services:\n  db:\n    {yaml}"));
+        let _ = scan(&text, &setting);
+        let _ = scan(&yaml, &setting);
+        let _ = scan(&format!("services:\n  db:\n    {yaml}"), &setting);
     }
 }
