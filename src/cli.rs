@@ -51,7 +51,7 @@ pub struct Global {
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a silo.toml here and trust it
+    /// Make a silo.toml that fits what is here, and trust it
     #[command(
         after_help = "Examples:\n  silo init\n  silo init --tilt           # Also the Tilt extension, in tilt-extensions/silo\n  silo init -c other.toml"
     )]

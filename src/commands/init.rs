@@ -1,13 +1,16 @@
-//! `silo init`: a starter `silo.toml`, trusted, with silo's own files git-ignored.
+//! `silo init`: a first `silo.toml` that fits what is there, trusted, with silo's own files git-ignored.
+
+mod there;
 
 use std::path::Path;
 
 use crate::core::config::DEFAULT_OUTPUT;
+use crate::core::config::starter::Starter;
 use crate::core::formats::{compose, dotenv};
 use crate::core::instance::lockfile;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
-use crate::parts::extension;
+use crate::parts::{self, extension};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::trust;
 use crate::sys::files;
@@ -15,6 +18,8 @@ use crate::sys::writing::{self, Writing};
 
 const TEMPLATE: &str = include_str!("init/template.toml");
 const BANNER: &str = include_str!("init/banner.txt");
+/// What of the template says how to have a cluster.
+const COMMENTED: &str = "# Optional k3d integration (uncomment to enable)\n# [k3d]\n# enabled = true\n";
 
 pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     let path = context.folder.join(context.config.as_deref().unwrap_or(Path::new(CONFIG_NAME)));
@@ -31,7 +36,10 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
             Failure::new(format!("`{}` already exists", shown(&path))).hint("Edit it, or remove it to start over")
         );
     }
-    writing::replace(&path, TEMPLATE.as_bytes(), Writing::SHARED)?;
+    let is_first = trust::is_new(&context.dirs);
+    let folder = path.parent().and_then(|folder| files::canonical(folder).ok());
+    let starter = folder.map(|folder| there::look(&folder)).unwrap_or_default();
+    writing::replace(&path, text(&starter).as_bytes(), Writing::SHARED)?;
     let project = Project::read(&path)?;
     let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
     trust::allow(&context.dirs, &project).map_err(untrusted)?;
@@ -53,14 +61,49 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
             quoted(&path)
         ));
     }
-    context.ui.answer(BANNER)?;
+    if is_first && context.ui.width(&context.environment).is_some() {
+        context.ui.answer(BANNER)?;
+    }
+    context.ui.answer(&next(&project, &starter)?)?;
+    Ok(0)
+}
+
+/// What is written: the template, where nothing was found.
+fn text(starter: &Starter) -> String {
+    let (head, _) = TEMPLATE.split_once("\nversion").expect("the template has one");
+    match (starter.ports.is_empty(), starter.cluster) {
+        (true, false) => TEMPLATE.to_owned(),
+        (true, true) => TEMPLATE.replace(COMMENTED, "[k3d]\nenabled = true\n"),
+        (false, _) => {
+            let (first, rest) = head.split_once('\n').expect("its head has several lines");
+            starter.render(&format!("{first} from {}\n{rest}", starter.places.join(", ")))
+        }
+    }
+}
+
+/// Three lines: the ports and where they come from, what to look at next, and how to use them.
+fn next(project: &Project, starter: &Starter) -> Result<String, Failure> {
+    let settings = project.config()?.settings(None).expect("the base is always there");
+    let ports: Vec<&str> = settings.ports.keys().map(String::as_str).collect();
+    let list = ports.join(", ");
+    let from = match starter.places.is_empty() {
+        true => "examples; put the project's own there, then `silo allow`".to_owned(),
+        false => {
+            format!("from {}", starter.places.iter().map(|place| format!("`{place}`")).collect::<Vec<_>>().join(", "))
+        }
+    };
     let looked_into = compose::NAMES.iter().chain(&dotenv::NAMES);
     let there: Vec<String> =
         looked_into.filter(|name| files::exists(&project.root.join(name))).map(|name| format!("`{name}`")).collect();
-    if !there.is_empty() {
-        context.ui.step(&format!("Then `silo doctor`: what every instance would share of {}", there.join(", ")));
-    }
-    Ok(0)
+    let look = match there.is_empty() {
+        true => "`silo env` leases them and shows them".to_owned(),
+        false => format!("`silo doctor` says what every instance would share of {}", there.join(", ")),
+    };
+    let run = match parts::can_run(&settings, &project.root) {
+        true => "`silo up` starts what the project runs",
+        false => "`cd` here with the shell hook (`silo hook --help`), or `silo exec -- CMD`",
+    };
+    Ok(format!("Ports: {list} ({from})\nNext: {look}\nThen: {run}\n"))
 }
 
 /// Adds silo's own files to `.gitignore` in a git work tree; true when something was added.

@@ -34,7 +34,12 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         if trust != Trust::Allowed {
             context.ui.step(&format!("`{}` {}", project.shown_name(), trust.said()));
         }
-        context.ui.answer("No active instance. Run `silo up` to start.\n")?;
+        let settings = config.settings(None).expect("the base is always there");
+        let start = match parts::can_run(&settings, &project.root) {
+            true => "Run `silo up` to start",
+            false => "Run `silo env` to make one",
+        };
+        context.ui.answer(&format!("No active instance. {start}.\n"))?;
         if trust == Trust::Allowed {
             let enters = "the next prompt enters it where the shell hook is loaded (`silo hook --help`)";
             context.ui.step(&format!("`{}` {}; {enters}", project.shown_name(), trust.said()));

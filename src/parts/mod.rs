@@ -36,6 +36,11 @@ pub fn declared(settings: &Settings, root: &Path) -> Vec<&'static dyn Part> {
     ALL.into_iter().filter(|part| part.is_declared(settings, root)).collect()
 }
 
+/// Whether a project has something to run.
+pub fn can_run(settings: &Settings, root: &Path) -> bool {
+    declared(settings, root).iter().any(|part| !part.lacks_files(settings, root))
+}
+
 /// The part a gate needs; none where it needs only the vars.
 pub fn behind(gate: Gate) -> Option<&'static dyn Part> {
     ALL.into_iter().find(|part| part.gate() == Some(gate))

@@ -312,4 +312,19 @@ pub struct Scan {
     pub found: Vec<Finding>,
     /// The compose files they name.
     pub compose_files: Vec<PathBuf>,
+    /// The ports of this machine that they write out.
+    pub ports: Vec<WrittenPort>,
+    /// Whether what they say needs a cluster.
+    pub needs_cluster: bool,
+}
+
+/// A port that a part's own file writes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenPort {
+    /// The file.
+    pub file: PathBuf,
+    /// What it is for, where that has a name.
+    pub owner: Option<String>,
+    /// The number.
+    pub port: u16,
 }

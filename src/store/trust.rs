@@ -20,6 +20,11 @@ use crate::sys::writing::{self, Writing};
 /// Largest record that is read, in bytes: a path, or a whole config file.
 const LIMIT: u64 = 1024 * 1024;
 
+/// Whether the user has ever trusted anything.
+pub fn is_new(dirs: &Dirs) -> bool {
+    files::names_in(&place(dirs, "last", "")).is_empty()
+}
+
 /// What the user has said of a project's config file as it is now.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ fn status_without_an_instance_says_how_to_start_one_and_why_no_shell_is_in_it() 
     let sandbox = Sandbox::new();
     let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
     let told = |why: &str| {
-        let ran = sandbox.run(&app, ["status"]).success().stdout("No active instance. Run `silo up` to start.\n");
+        let ran = sandbox.run(&app, ["status"]).success().stdout("No active instance. Run `silo env` to make one.\n");
         ran.stderr(&format!("`silo.toml` {why}\n"));
     };
     told("is not trusted yet: `silo allow`");
@@ -22,6 +22,9 @@ fn status_without_an_instance_says_how_to_start_one_and_why_no_shell_is_in_it() 
     assert_eq!(fs::read_dir(sandbox.path("state")).expect("it is there").count(), 0, "asking writes nothing");
     sandbox.run(&app, ["allow"]).success();
     told("is trusted; the next prompt enters it where the shell hook is loaded (`silo hook --help`)");
+    // Only where it has something to run.
+    fs::write(app.join("Tiltfile"), "").expect("the project is writable");
+    sandbox.run(&app, ["status"]).success().stdout("No active instance. Run `silo up` to start.\n");
 }
 
 #[test]
@@ -29,7 +32,7 @@ fn what_keeps_shells_out_is_said_before_the_answer() {
     let sandbox = Sandbox::new();
     let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
     let both = sandbox.command("/bin/sh", &app).args(["-c", "silo status 2>&1"]).output().expect("sh starts");
-    let said = "`silo.toml` is not trusted yet: `silo allow`\nNo active instance. Run `silo up` to start.\n";
+    let said = "`silo.toml` is not trusted yet: `silo allow`\nNo active instance. Run `silo env` to make one.\n";
     assert_eq!(String::from_utf8_lossy(&both.stdout), said);
     sandbox.run(&app, ["env", "app"]).success();
     let trust = |line: &str| {
@@ -163,7 +166,7 @@ fn another_folder_and_another_config_file_can_be_named() {
     fs::write(one.join("more.toml"), toml_with_ports(&[("API_PORT", api)])).expect("the project is writable");
     fs::create_dir(one.join("deep")).expect("the project is writable");
     for args in [["-C", "one", "status"], ["status", "-C", "one/deep"], ["-C", "../projects/one", "status"]] {
-        sandbox.run("", args).success().stdout("No active instance. Run `silo up` to start.\n");
+        sandbox.run("", args).success().stdout("No active instance. Run `silo env` to make one.\n");
     }
     let got = format!("Instance: x\nPorts:\n  API_PORT: {api}\n");
     sandbox.run("", ["-c", "one/more.toml", "env", "x"]).success().stdout(&got);

@@ -120,6 +120,9 @@ fn a_leased_port_held_by_a_stranger_is_told_with_the_holder_and_ones_own_is_not(
     let what = format!("Port {port} (WEB_PORT of `app`) is held by `");
     let pid = format!("(pid {})", std::process::id());
     assert!(found.text("what").ends_with(&pid), "{}", found.text("what"));
+    found.tells(&what, Some(&app), &format!("silo env --force -C {}", app.display()));
+    fs::write(app.join("Tiltfile"), "").expect("the project is writable");
+    let found = clinic.only("", "port-taken");
     found.tells(&what, Some(&app), &format!("silo up -C {}", app.display()));
     // A container of this instance's compose project publishes it.
     clinic.tools.container("db", &[("com.docker.compose.project", "localnet-app")], &[port]);

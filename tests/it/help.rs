@@ -21,7 +21,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
         Usage: silo [-hVv] [-c <FILE>] [-C <DIR>] <COMMAND>   (more: silo help COMMAND)
 
         Begin with:
-          init          Make a silo.toml here and trust it
+          init          Make a silo.toml that fits what is here, and trust it
           allow, trust  Trust this silo.toml to act on `cd`
           status        Show this project's instance
         This project's instance:

@@ -101,7 +101,7 @@ fn a_root_on_an_unmounted_disk_keeps_its_name_and_ports() {
     fs::rename(&away, &copy).expect("the sandbox is writable");
     let before = registry(&sandbox);
     sandbox.run(&other, ["env", "x"]).fails_naming(&["The name `x` belongs to `$SANDBOX/projects/away`"]);
-    sandbox.run(&copy, ["status"]).success().stdout("No active instance. Run `silo up` to start.\n");
+    sandbox.run(&copy, ["status"]).success().stdout("No active instance. Run `silo env` to make one.\n");
     sandbox.run(&copy, ["env"]).success();
     assert_ne!(sandbox.instance(&copy), "x");
     let after = registry(&sandbox);

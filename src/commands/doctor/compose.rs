@@ -73,7 +73,7 @@ fn setting(scene: &Scene, root: &Path) -> impl Fn(&str) -> Setting + use<> {
         if !is_read || own.contains_key(name) || outside.get(name).is_some() {
             return Setting::Varies;
         }
-        match dotenv::value(&text, name) {
+        match dotenv::value_of(&text, name) {
             None => Setting::Unset,
             Some(value) if is_shared && !value.contains('$') => Setting::Shared(value.to_owned()),
             Some(_) => Setting::Varies,

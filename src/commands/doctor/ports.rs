@@ -7,8 +7,10 @@ use super::scene::Scene;
 use crate::core::instance::identity::{K3dParts, identity};
 use crate::core::leases::ports::Probe;
 use crate::failure::quoted;
+use crate::parts;
 use crate::parts::finding::Finding;
 use crate::parts::holder::foreign;
+use crate::store::project::{CONFIG_NAME, Project};
 use crate::sys::{files, listeners, net, together};
 
 /// How long process table and Docker may take.
@@ -21,6 +23,12 @@ struct Busy {
     instance: String,
     variable: String,
     port: u16,
+}
+
+/// Whether `silo up` has something to run in a root; one that cannot be read is not judged.
+fn can_run(root: &Path) -> bool {
+    let config = Project::read(&root.join(CONFIG_NAME)).and_then(|project| project.config());
+    config.ok().and_then(|config| config.settings(None)).is_none_or(|settings| parts::can_run(&settings, root))
 }
 
 /// Every leased port that somebody else holds.
@@ -45,9 +53,13 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         let Busy { instance, variable, port, .. } = busy;
         let finding =
             Finding::problem("port-taken", format!("Port {port} ({variable} of `{instance}`) is held by {who}"));
-        let finding =
-            finding.at(root).why("What this instance starts on it fails; `silo up` moves the lease, and says so");
-        Some(finding.mend(format!("silo up -C {}", quoted(root))))
+        let (why, mend) = match can_run(root) {
+            true => ("What this instance starts on it fails; `silo up` moves the lease, and says so", "up"),
+            false => {
+                ("What this instance starts on it fails; chosen anew, no port is one that is in use", "env --force")
+            }
+        };
+        Some(finding.at(root).why(why).mend(format!("silo {mend} -C {}", quoted(root))))
     });
     answers.into_iter().flatten().flatten().collect()
 }

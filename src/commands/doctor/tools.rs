@@ -63,7 +63,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         let names: Vec<String> = spare.iter().map(|tool| format!("`{}`", tool.name)).collect();
         found.push(
             Finding::note("tools-missing", format!("Not installed, and not asked for so far: {}", names.join(", ")))
-                .why("`silo up` needs the tools of each part that a project declares")
+                .why("Only a part that a project declares needs its tools")
                 .mend(spare.iter().map(|tool| tool.install).collect::<Vec<_>>().join("; ")),
         );
     }

@@ -8,6 +8,7 @@ pub(in crate::core) mod model;
 mod problem;
 pub mod profile;
 mod read;
+pub mod starter;
 mod table;
 pub mod user;
 

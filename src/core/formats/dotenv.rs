@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::commandline;
+
 /// What direnv runs.
 pub const RC: &str = ".envrc";
 /// The names such files have.
@@ -50,8 +52,22 @@ pub fn scan(text: &str, declared: &BTreeMap<String, Option<u16>>) -> Vec<Fixed> 
 }
 
 /// What a text gives a variable; the last of several counts.
-pub fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().rev().filter_map(split).find(|(own, _)| *own == name).map(|(_, value)| value)
+}
+
+/// The ports a text gives to variables that are called so, as far as they are of this machine: a `SMTP_PORT` beside a
+/// `SMTP_HOST` elsewhere is not.
+pub fn ports(text: &str) -> Vec<(String, u16)> {
+    let is_here = |host: &str| ["", "localhost", "127.0.0.1", "0.0.0.0", "::1"].contains(&host);
+    let port = |line| {
+        let (name, value) = split(line).filter(|(name, _)| commandline::is_port_name(name))?;
+        let host = format!("{}HOST", name.strip_suffix("PORT")?);
+        let is_elsewhere = value_of(text, &host).is_some_and(|host| !is_here(host));
+        let port = commandline::whole(value).filter(|port| *port >= 1024 && !is_elsewhere)?;
+        Some((name.to_owned(), port))
+    };
+    text.lines().filter_map(port).collect()
 }
 
 /// Name and value of `NAME=value` or `export NAME=value`, when the value is written out.
@@ -114,6 +130,13 @@ mod tests {
                 "8 HOSTS 3000 of PORT",
             ]
         );
+    }
+
+    #[test]
+    fn ports_of_this_machine_are_told_from_those_elsewhere() {
+        let text = "PORT=3000\nSMTP_HOST=smtp.example.com\nSMTP_PORT=2525\nDB_HOST=localhost\nexport DB_PORT='5433'\n\
+                    REPORT=4000\nX_PORT=$Y\nLOW_PORT=80\nBAD_PORT=3000x\n";
+        assert_eq!(ports(text), [("PORT".to_owned(), 3000), ("DB_PORT".to_owned(), 5433)]);
     }
 
     #[test]

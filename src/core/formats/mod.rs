@@ -1,8 +1,10 @@
 //! Files of other programs: what silo reads of them, without running them, and the ones it writes for them.
 
+pub mod commandline;
 pub mod compose;
 pub mod dotenv;
 pub mod github;
 pub mod kubeconfig;
+pub mod scripts;
 pub mod tiltfile;
 mod yaml;

@@ -1,8 +1,12 @@
-//! What a Tiltfile says of compose, read without running it: its calls of `docker_compose`, the compose files they name,
-//! and the other Tiltfiles it loads. Comments and texts in it are told from code; nothing else is understood.
+//! What a Tiltfile says, read without running it: its calls of `docker_compose`, the compose files they name, the ports it
+//! forwards and links to, whether it deploys to Kubernetes, and the other Tiltfiles it loads. Comments and texts in it are told from code; nothing else is understood.
+
+use super::commandline;
 
 /// Tilt's own function, which passes a project name of its own to compose (D16).
 const CALL: &str = "docker_compose";
+/// The functions that put something into a cluster.
+const DEPLOYS: [&str; 6] = ["k8s_yaml", "helm", "kustomize", "helm_resource", "helm_remote", "k8s_custom_deploy"];
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,6 +17,23 @@ pub struct Scan {
     pub compose_files: Vec<String>,
     /// Tiltfiles in this file system that are loaded or included, relative to the Tiltfile.
     pub loads: Vec<String>,
+    /// The ports it forwards or links to.
+    pub ports: Vec<Port>,
+    /// Whether it deploys to Kubernetes.
+    pub deploys: bool,
+}
+
+/// A port of this machine that a Tiltfile writes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its line, from 1.
+    pub line: usize,
+    /// The resource, where a plain text names it.
+    pub resource: Option<String>,
+    /// The number.
+    pub port: u16,
+    /// Whether it is forwarded, and not only linked to.
+    pub is_forward: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +64,8 @@ pub fn scan(text: &str) -> Scan {
     let tokens = tokens(text);
     let mut found = Scan::default();
     let mut own = false;
+    // The resource whose ports are being read, and the token behind them.
+    let mut within: (Option<String>, usize) = (None, 0);
     for (at, token) in tokens.iter().enumerate() {
         let Kind::Word(name) = &token.kind else { continue };
         let before = at.checked_sub(1).map(|before| &tokens[before]);
@@ -53,6 +76,16 @@ pub fn scan(text: &str) -> Scan {
         let arguments = || arguments(&tokens[at + 2..]);
         if before.is_some_and(|token| token.is_word("def")) {
             own |= name == CALL;
+        } else if matches!(name.as_str(), "k8s_resource" | "local_resource" | "dc_resource" | "port_forward") {
+            let arguments = arguments();
+            if name == "port_forward" {
+                let local = arguments.iter().find(|one| matches!(one.name, None | Some("local_port")));
+                let resource = within.0.clone().filter(|_| at < within.1);
+                found.ports.extend(local.and_then(|one| forward(one.value, resource)));
+                continue;
+            }
+            within = (resource(&arguments), at + 2 + arguments.iter().map(|one| one.value.len() + 3).sum::<usize>());
+            found.ports.extend(written(&arguments, within.0.as_ref()));
         } else if name == "load" || name == "include" {
             // A wrapper may be loaded under Tilt's own name.
             let arguments = arguments();
@@ -60,6 +93,8 @@ pub fn scan(text: &str) -> Scan {
                 arguments.iter().skip(1).any(|argument| argument.name == Some(CALL) || argument.text() == Some(CALL));
             let path = arguments.first().and_then(Argument::text).filter(|path| !path.contains("://"));
             found.loads.extend(path.map(str::to_owned));
+        } else if DEPLOYS.contains(&name.as_str()) {
+            found.deploys = true;
         } else if name.ends_with(CALL) {
             let arguments = arguments();
             let named = arguments.iter().find(|argument| argument.name == Some("project_name"));
@@ -74,6 +109,42 @@ pub fn scan(text: &str) -> Scan {
         found.bare.clear();
     }
     found
+}
+
+/// The resource a call is about.
+fn resource(arguments: &[Argument<'_>]) -> Option<String> {
+    let named = arguments.iter().find(|one| matches!(one.name, Some("workload" | "name")));
+    named.or_else(|| arguments.first().filter(|one| one.name.is_none()))?.text().map(str::to_owned)
+}
+
+/// The ports that a call writes out itself; those of `port_forward` calls in it are found there.
+fn written(arguments: &[Argument<'_>], resource: Option<&String>) -> Vec<Port> {
+    let mut ports = Vec::new();
+    for argument in arguments {
+        if argument.name == Some("port_forwards") {
+            let items = match argument.value {
+                [open, inner @ .., close] if open.is_sign('[') && close.is_sign(']') => split(inner),
+                value => vec![value],
+            };
+            ports.extend(items.into_iter().filter_map(|item| forward(item, resource.cloned())));
+        } else if argument.name == Some("links") {
+            for token in argument.value {
+                let Kind::Text(text) = &token.kind else { continue };
+                let linked = commandline::here(text).into_iter();
+                let port = |port| Port { line: token.line, resource: resource.cloned(), port, is_forward: false };
+                ports.extend(linked.map(port));
+            }
+        }
+    }
+    ports
+}
+
+/// The local port of `8000`, `'8000'`, `'8000:80'` and `'HOST:8000:80'`.
+fn forward(item: &[Token], resource: Option<String>) -> Option<Port> {
+    let [Token { kind: Kind::Word(text) | Kind::Text(text), line }] = item else { return None };
+    let parts: Vec<&str> = text.split(':').collect();
+    let local = if parts.len() > 2 { parts[parts.len() - 2] } else { parts[0] };
+    Some(Port { line: *line, resource, port: commandline::whole(local)?, is_forward: true })
 }
 
 /// One argument of a call.
@@ -268,6 +339,21 @@ mod tests {
     fn other_tiltfiles_of_the_file_system_are_told() {
         let text = "load('./a/Tiltfile', 'x')\ninclude('b/Tiltfile')\nload('ext://c', 'y')\ninclude(dir + '/d')\n";
         assert_eq!(scan(text).loads, ["./a/Tiltfile", "b/Tiltfile"]);
+    }
+
+    #[test]
+    fn ports_it_forwards_or_links_to_are_found_with_their_resource() {
+        let text = "k8s_resource('api', port_forwards=8000)\n\
+            k8s_resource(workload='web', port_forwards=[\n  '3000:80',\n  port_forward(9229, 9229, name='debug'),\n])\n\
+            k8s_resource('x', port_forwards=os.getenv('P', '1'), links=[link('http://localhost:7000/a', 'A'), 'http://b'])\n\
+            pf = port_forward(local_port=4000)\nk8s_resource('y', port_forwards='0.0.0.0:5000:50')\n";
+        let port = |one: &Port| {
+            let way = if one.is_forward { "" } else { " linked" };
+            format!("{} {} {}{way}", one.line, one.resource.as_deref().unwrap_or("-"), one.port)
+        };
+        let told: Vec<String> = scan(text).ports.iter().map(port).collect();
+        assert_eq!(told, ["1 api 8000", "3 web 3000", "4 web 9229", "6 x 7000 linked", "7 - 4000", "8 y 5000"]);
+        assert!(!scan(text).deploys && scan("k8s_yaml('a.yaml')").deploys && scan("x = helm('c')").deploys);
     }
 
     #[test]

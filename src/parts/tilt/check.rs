@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::super::finding::{Finding, Fix};
-use super::super::part::{Checked, Part, Scan};
+use super::super::part::{Checked, Part, Scan, WrittenPort};
 use super::super::unread;
 use crate::backend::tilt;
 use crate::core::formats::tiltfile;
@@ -47,7 +47,7 @@ pub(super) fn processes(part: &dyn Part, subject: &Checked<'_>) -> Vec<Finding> 
 
 /// The Tiltfile and those it loads: findings, and the compose files they name.
 pub(super) fn files(root: &Path) -> Scan {
-    let (mut found, mut compose_files) = (Vec::new(), Vec::<PathBuf>::new());
+    let mut all = Scan::default();
     let mut seen = BTreeSet::new();
     let mut waiting = VecDeque::from([root.join("Tiltfile")]);
     while let Some(path) = waiting.pop_front() {
@@ -61,12 +61,12 @@ pub(super) fn files(root: &Path) -> Scan {
         let scan = match unread::text(&path) {
             Ok(text) => tiltfile::scan(&text),
             Err(failure) => {
-                found.push(unread::finding("tiltfile-unreadable", failure, &path));
+                all.found.push(unread::finding("tiltfile-unreadable", failure, &path));
                 continue;
             }
         };
         let folder = path.parent().unwrap_or(Path::new("/"));
-        found.extend(scan.bare.iter().map(|line| {
+        all.found.extend(scan.bare.iter().map(|line| {
             Finding::problem("compose-bare", "`docker_compose()` does not get this instance's project name")
                 .at_line(&path, *line)
                 .why("Tilt ignores COMPOSE_PROJECT_NAME and names the project after the folder, so that instances share containers and volumes")
@@ -74,8 +74,11 @@ pub(super) fn files(root: &Path) -> Scan {
         }));
         // As people would name it: `./` in the middle says nothing.
         let below = |name: &String| folder.join(name).components().collect::<PathBuf>();
-        compose_files.extend(scan.compose_files.iter().map(below));
+        all.compose_files.extend(scan.compose_files.iter().map(below));
+        let forwards = scan.ports.into_iter().filter(|port| port.is_forward);
+        all.ports.extend(forwards.map(|one| WrittenPort { file: path.clone(), owner: one.resource, port: one.port }));
+        all.needs_cluster |= scan.deploys;
         waiting.extend(scan.loads.iter().map(below));
     }
-    Scan { found, compose_files }
+    all
 }

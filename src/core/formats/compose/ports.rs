@@ -20,7 +20,8 @@ pub struct HostPort {
     is_long: bool,
     /// The address before it, and the container's port behind it.
     around: (String, String),
-    pub(super) container: Option<u16>,
+    /// The port of the container, where that is a number.
+    pub container: Option<u16>,
 }
 
 impl HostPort {
