@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 use super::ask::{Ask, Case, Occasion};
 use super::history;
 use super::project::Project;
-use super::{registry, worktree};
+use super::registry;
+use super::worktree::{self, WorktreeName};
 use crate::core::config::profile;
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
@@ -164,12 +165,16 @@ pub(super) fn choose_name(
     if let Some(found) = remembered.as_ref().and_then(to_be_had) {
         return Ok(found);
     }
-    let in_worktree = worktree::instance_name(&project.root, rustix::process::geteuid().as_raw());
-    if let Some(found) = in_worktree.as_ref().and_then(to_be_had) {
-        return Ok(found);
-    }
-    let folder = || project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let base = in_worktree.unwrap_or_else(folder);
+    // The name of a gone root is taken over for the same branch alone: of a worktree without one nothing tells that it is
+    // the same again.
+    let base = match worktree::instance_name(&project.root, rustix::process::geteuid().as_raw()) {
+        Some(WorktreeName::Branch(name)) => match to_be_had(&name) {
+            Some(found) => return Ok(found),
+            None => name,
+        },
+        Some(WorktreeName::Folder(base)) => base,
+        None => project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+    };
     let mut candidates = (0..1000).map(|_| name::generated(&base, &(world.suffix)()));
     let free = candidates.find(|name| leases.named(&name::qualified(&config.prefix, name)).is_none());
     free.map(|name| (name, None))

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::project::CONFIG_NAME;
-use crate::core::instance::branch::{self, Checkout};
+use crate::core::instance::branch;
 use crate::sys::files;
 
 /// Largest link file of git's that is read, in bytes.
@@ -74,16 +74,29 @@ pub fn branch(folder: &Path, uid: u32) -> Option<String> {
     branch_of(&membership(folder, uid)?)
 }
 
-/// The name of a project's instance in a linked worktree; none in a plain clone, where only chance can tell two apart.
-pub fn instance_name(root: &Path, uid: u32) -> Option<String> {
+/// The name of a project's instance in a linked worktree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorktreeName {
+    /// Repository and branch: the name is the branch's, wherever it stands.
+    Branch(String),
+    /// Repository and folder of a worktree without a branch: only the start of a name. Git gives the id of a worktree that
+    /// was removed to the next one, so nothing git knows of it is its alone (D109).
+    Folder(String),
+}
+
+/// How a project's instance is named in a linked worktree; none in a plain clone, which is named after its folder.
+pub fn instance_name(root: &Path, uid: u32) -> Option<WorktreeName> {
     let membership = membership(root, uid).filter(|membership| membership.git_dir != membership.common_dir)?;
+    let repository = repository_name(&membership.common_dir);
     // Below the top of its worktree a project is told by the way to it, too.
     let way = membership.place.iter().map(OsStr::to_string_lossy);
-    let project: Vec<_> = std::iter::once(repository_name(&membership.common_dir).into()).chain(way).collect();
-    let branch = branch_of(&membership);
-    let id = membership.git_dir.file_name()?.to_string_lossy();
-    let checkout = branch.as_deref().map_or(Checkout::Detached(&id), Checkout::Branch);
-    Some(branch::instance_name(&project.join("-"), checkout))
+    let project: Vec<_> = std::iter::once(repository.as_str().into()).chain(way).collect();
+    let project = project.join("-");
+    if let Some(branch) = branch_of(&membership) {
+        return Some(WorktreeName::Branch(branch::instance_name(&project, &branch)));
+    }
+    let folder = top_of(root)?.file_name()?.to_string_lossy();
+    Some(WorktreeName::Folder(if folder == repository { project } else { format!("{project}-{folder}") }))
 }
 
 /// What people call a repository: the folder of its main worktree, of a bare one its own without `.git`. One hidden

@@ -97,21 +97,44 @@ fn a_branch_gets_the_same_name_again_where_nothing_is_remembered() {
     }
 }
 
+/// A worktree without a branch.
+fn loose(sandbox: &Sandbox, main: &Path, folder: &str) -> PathBuf {
+    let dir = sandbox.dir(folder);
+    sandbox.git(main, ["worktree", "add", "--quiet", "--detach", dir.to_str().expect("it is UTF-8")]);
+    dir
+}
+
 #[test]
-fn without_a_branch_the_worktree_itself_gives_the_name() {
+fn without_a_branch_the_folder_and_chance_give_the_name() {
     let sandbox = Sandbox::new();
     let main = app(&sandbox);
-    for folder in ["one/ci", "two/ci"] {
-        let dir = sandbox.dir(folder);
-        sandbox.git(&main, ["worktree", "add", "--quiet", "--detach", dir.to_str().expect("it is UTF-8")]);
-    }
+    let folders = ["one/ci", "two/ci", "three/app"].map(|folder| loose(&sandbox, &main, folder));
     let branch = worktree(&sandbox, &main, "branch", "ci");
-    let names = ["one/ci", "two/ci"].map(|folder| name(&sandbox, folder));
-    assert!(is_hash(end(&names[0], "app-ci-")) && is_hash(end(&names[1], "app-ci1-")), "{names:?}");
+    let names = folders.each_ref().map(|folder| name(&sandbox, folder));
+    assert!(names[..2].iter().all(|name| is_chance(end(name, "app-ci-"))) && names[0] != names[1], "{names:?}");
+    assert!(is_chance(end(&names[2], "app-")), "{names:?}");
     assert_eq!(name(&sandbox, &branch), "app-ci", "a branch of that name is something else");
-    fs::remove_file(sandbox.dir("one/ci/.silo.lock")).expect("it was written");
-    fs::remove_dir_all(sandbox.path("state/silo")).expect("it was made");
-    assert_eq!(name(&sandbox, "one/ci"), names[0]);
+    fs::remove_file(folders[0].join(".silo.lock")).expect("it was written");
+    assert_eq!(name(&sandbox, &folders[0]), names[0], "the registry remembers");
+}
+
+#[test]
+fn a_worktree_without_a_branch_inherits_nothing_of_one_whose_id_git_gives_out_again() {
+    let sandbox = Sandbox::new();
+    let main = app(&sandbox);
+    let first = loose(&sandbox, &main, "one/ci");
+    let id = |dir: &Path| fs::read_to_string(dir.join(".git")).expect("git wrote it");
+    let (before, id_before, ports) = (name(&sandbox, &first), id(&first), sandbox.lockfile_ports(&first));
+    sandbox.git(&main, ["worktree", "remove", "--force", "../one/ci"]);
+    let second = loose(&sandbox, &main, "two/ci");
+    assert_eq!(id(&second), id_before, "git gives the id out again");
+    sandbox.run(&second, ["env"]).success().stderr("Writing `.localnet.env`\nWriting `.silo.lock`\n");
+    assert_ne!(sandbox.instance(&second), before);
+    assert_ne!(sandbox.lockfile_ports(&second), ports, "the first one's leases are kept until it is pruned");
+    let leases = registry(&sandbox);
+    assert_sound(&leases);
+    assert_eq!(leases.instances.len(), 2, "{leases:#?}");
+    assert_agreed(&sandbox, &second);
 }
 
 #[test]

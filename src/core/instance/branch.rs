@@ -17,15 +17,6 @@ const KINDS: [&str; 14] = [
     "release", "test",
 ];
 
-/// What a worktree stands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checkout<'a> {
-    /// A branch, without `refs/heads/`.
-    Branch(&'a str),
-    /// None (a rebase, a bisect, CI): the worktree's id, which git keeps when the worktree is moved.
-    Detached(&'a str),
-}
-
 /// The branch that the text of a `HEAD` names; none when it is detached, of another shape, or a name git would refuse.
 pub fn of_head(text: &str) -> Option<&str> {
     let branch = text.strip_prefix("ref: refs/heads/")?.trim_end_matches(['\n', '\r']);
@@ -36,17 +27,13 @@ pub fn of_head(text: &str) -> Option<&str> {
 }
 
 /// `{project}-{branch}`, with a short hash behind it where that is too long or could stand for another branch as well.
-pub fn instance_name(project: &str, checkout: Checkout<'_>) -> String {
-    let (kind, text) = match checkout {
-        Checkout::Branch(branch) => ("branch", branch),
-        Checkout::Detached(id) => ("detached", id),
-    };
-    let (start, end) = (name::slug(project), name::slug(text));
+pub fn instance_name(project: &str, branch: &str) -> String {
+    let (start, end) = (name::slug(project), name::slug(branch));
     let whole = joined(&start, &end);
-    if kind == "branch" && text == read_back(&end) && !ends_like_hash(&end) && whole.len() <= name::NAME_MAX {
+    if branch == read_back(&end) && !ends_like_hash(&end) && whole.len() <= name::NAME_MAX {
         return whole;
     }
-    let hash = digest::of_parts(&[project.as_bytes(), kind.as_bytes(), text.as_bytes()]);
+    let hash = digest::of_parts(&[project.as_bytes(), b"branch", branch.as_bytes()]);
     let room = name::NAME_MAX - HASH_LEN - 1;
     let kept = start.len().min(PROJECT_MIN.max(room.saturating_sub(end.len() + 1)));
     let mut base = joined(start[..kept].trim_end_matches('-'), &end);
@@ -79,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn on(branch: &str) -> String {
-        instance_name("app", Checkout::Branch(branch))
+        instance_name("app", branch)
     }
 
     /// The name with its hash as `#`.
@@ -99,8 +86,8 @@ mod tests {
         ] {
             assert_eq!(on(branch), name);
         }
-        assert_eq!(instance_name("My App", Checkout::Branch("main")), "my-app-main");
-        assert_eq!(instance_name("日本", Checkout::Branch("main")), "main");
+        assert_eq!(instance_name("My App", "main"), "my-app-main");
+        assert_eq!(instance_name("日本", "main"), "main");
     }
 
     #[test]
@@ -119,13 +106,12 @@ mod tests {
         }
         // Spelled out once: a name of today must be a name of tomorrow.
         assert_eq!(on("feature-login"), "app-feature-login-dc6906");
-        assert_eq!(marked(&instance_name("app", Checkout::Detached("login"))), "app-login#");
     }
 
     #[test]
     fn long_names_keep_a_part_of_the_project_and_of_the_branch() {
         let (long, short) = ("x".repeat(90), "y");
-        let name = |project: &str, branch: &str| marked(&instance_name(project, Checkout::Branch(branch)));
+        let name = |project: &str, branch: &str| marked(&instance_name(project, branch));
         assert_eq!(name("app", &long), format!("app-{}#", "x".repeat(52)));
         assert_eq!(name(&long, short), format!("{}-y#", "x".repeat(54)));
         assert_eq!(name(&long, &long), format!("{}-{}#", "x".repeat(20), "x".repeat(35)));
@@ -157,8 +143,6 @@ mod tests {
         fn two_branches_never_share_a_name(a in "[ab/_é-]{1,6}", b in "[ab/_é-]{1,6}", kind in "(|fix-|fix/|Fix/)") {
             let (a, b) = (format!("{kind}{a}"), b);
             prop_assert_eq!(on(&a) == on(&b), a == b);
-            let detached = instance_name("app", Checkout::Detached(&a));
-            prop_assert!(detached != on(&a) && detached != on(&b));
         }
 
         #[test]
@@ -175,12 +159,11 @@ mod tests {
         }
 
         #[test]
-        fn every_name_is_one_that_silo_would_keep(project in "\\PC{0,90}", text in "\\PC{0,200}", branch in any::<bool>()) {
-            let checkout = if branch { Checkout::Branch(&text) } else { Checkout::Detached(&text) };
-            let made = instance_name(&project, checkout);
-            prop_assert!(!made.is_empty() || (branch && text.is_empty()));
+        fn every_name_is_one_that_silo_would_keep(project in "\\PC{0,90}", branch in "\\PC{0,200}") {
+            let made = instance_name(&project, &branch);
+            prop_assert!(!made.is_empty() || branch.is_empty());
             prop_assert_eq!(name::sanitize(&made), made.clone());
-            prop_assert_eq!(instance_name(&project, checkout), made);
+            prop_assert_eq!(instance_name(&project, &branch), made);
         }
 
         #[test]
