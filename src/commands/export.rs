@@ -18,8 +18,9 @@ use crate::failure::{Failure, code, shown};
 use crate::parts::context::{Context, HOOK_WAIT, copy_line};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::free;
+use crate::store::one_folder;
 use crate::store::project::{self, Project};
-use crate::store::stamp::{self, Known};
+use crate::store::stamp::{self, Known, Stamp};
 use crate::store::trust;
 use crate::sys::files;
 use crate::sys::lock::Wait;
@@ -68,6 +69,8 @@ struct Visit {
     fate: Fate,
     /// None outside every project.
     watched: Option<Watched>,
+    /// The path the folder was found under, where its instance has another.
+    found: Option<PathBuf>,
     /// The user has not allowed what is there.
     untrusted: bool,
 }
@@ -91,12 +94,12 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         return Ok(0);
     }
     let visit = match project::find_upward(&context.folder) {
-        None => Visit { fate: Fate::Leave, watched: None, untrusted: false },
+        None => Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false },
         Some(file) => match context.dirs.require_own(&context.environment) {
             Ok(()) => visit(context, &file, undo.as_ref(), seen.unwrap_or_default()),
             Err(failure) => {
                 context.ui.hook_failure(&failure, "no instance is active here");
-                Visit { fate: Fate::Leave, watched: None, untrusted: false }
+                Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false }
             }
         },
     };
@@ -109,7 +112,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         Fate::Leave | Fate::LetGo => activation::leave(environment, undo.as_ref()),
     };
     if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
-        announce(context, &visit.fate, undo.as_ref(), seen.is_some());
+        announce(context, &visit, undo.as_ref(), seen.is_some());
     }
     print(context.ui, &reader, seen.is_some(), visit.watched.as_ref(), &changes)?;
     Ok(if visit.untrusted && matches!(reader, Reader::Json) { code::NOT_TRUSTED } else { 0 })
@@ -161,12 +164,19 @@ fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Watched>, chang
 
 /// One line on a change, for somebody at a prompt: a script that evaluates this has an output of its own. And a second
 /// one where `SILO_PROFILE` asks for what a `cd` may not do.
-fn announce(context: &Context, fate: &Fate, undo: Option<&Undo>, at_prompt: bool) {
-    match fate {
+fn announce(context: &Context, visit: &Visit, undo: Option<&Undo>, at_prompt: bool) {
+    match &visit.fate {
         Fate::Enter(known) => {
             if at_prompt {
                 context.ui.hook(&activation_line(&known.name, &known.ports));
                 let root = Path::new(known.get("SILO_ROOT").unwrap_or_default());
+                if let Some(found) = &visit.found {
+                    context.ui.hook(&format!(
+                        "`{}` is `{}` under another path: one folder, one instance",
+                        shown(found),
+                        shown(root)
+                    ));
+                }
                 if let Some(top) = context.worktree_without_config(root) {
                     context.ui.hook(&format!(
                         "`{}` has no `silo.toml`: this is the instance of `{}`; for one of its own: `{}`",
@@ -213,23 +223,31 @@ fn name_in(environment: &Environment, undo: Option<&Undo>) -> String {
 /// Looks at the project of a config file; `before` is the generation the shell has seen there. What it was told then, such as
 /// why a first try failed, is not told again.
 fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> Visit {
-    let found = Project::read(file);
-    let root = match &found {
+    let read = Project::read(file);
+    let known = read.as_ref().ok().and_then(|project| stamp::load(&context.dirs, &project.root));
+    // Looked for only where this path has no instance of its own.
+    let is_known = known.as_ref().is_some_and(|(stamp, _)| stamp.instance.is_some());
+    let other = read.as_ref().ok().filter(|_| !is_known).and_then(|here| one_folder::registered(&context.dirs, here));
+    let (read, known, found) = match other {
+        Some(other) => (Ok(other.project.clone()), stamp::load(&context.dirs, &other.project.root), Some(other.found)),
+        None => (read, known, None),
+    };
+    let root = match &read {
         Ok(project) => Some(project.root.clone()),
         Err(_) => file.parent().and_then(|root| files::canonical(root).ok()),
     };
     let ours = undo.is_some_and(|undo| root.as_ref().is_some_and(|root| root.as_os_str().as_bytes() == undo.root));
     let keep = || if ours { Fate::Stay } else { Fate::Leave };
-    let found = found.and_then(|project| Ok((trust::judge(&context.dirs, &project)?, project)));
-    let (trust, project) = match found {
-        Ok(found) => found,
+    let (trust, project) = match read.and_then(|project| Ok((trust::judge(&context.dirs, &project)?, project))) {
+        Ok(judged) => judged,
         Err(failure) => {
             fail(context, &failure, ours);
-            return Visit { fate: keep(), watched: root.map(|root| frozen(context, &root, file)), untrusted: false };
+            let watched = root.map(|root| frozen(context, &root, file));
+            return Visit { fate: keep(), watched, found, untrusted: false };
         }
     };
     match consent::refusal(context, &project, trust) {
-        None => settled(context, &project, trust, (ours, before == AGAIN)),
+        None => Visit { found, ..settled(context, &project, trust, known, (ours, before == AGAIN)) },
         Some(state) => {
             let watched = watched(context, &project, trust);
             if !stamp::same_word(before, &watched.generation) {
@@ -241,7 +259,7 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
                 }
             }
             let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
-            Visit { fate, watched: Some(watched), untrusted: true }
+            Visit { fate, watched: Some(watched), found, untrusted: true }
         }
     }
 }
@@ -269,10 +287,17 @@ fn fail(context: &Context, failure: &Failure, ours: bool) {
 }
 
 /// The instance of a project that may act: from its stamp where that is still true, else settled anew.
-fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (bool, bool)) -> Visit {
-    let seen_as = |generation: String| Some(Watched::new(context, &project.root, generation));
-    if let Some((known, generation)) = known(context, project, trust) {
-        return Visit { fate: Fate::Enter(Box::new(known)), watched: seen_as(generation), untrusted: false };
+fn settled(
+    context: &Context,
+    project: &Project,
+    trust: Trust,
+    known: Option<(Stamp, String)>,
+    (ours, again): (bool, bool),
+) -> Visit {
+    let visit = |fate, watched| Visit { fate, watched: Some(watched), found: None, untrusted: false };
+    let of_generation = |generation| Watched::new(context, &project.root, generation);
+    if let Some((known, generation)) = known.and_then(|stamp| self::known(context, project, trust, stamp)) {
+        return visit(Fate::Enter(Box::new(known)), of_generation(generation));
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
@@ -282,12 +307,10 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
         context.settle_with(project, &config, &ask, &wait)
     });
     match settled {
-        Ok(settled) => {
-            Visit { fate: Fate::Enter(Box::new(settled.known)), watched: seen_as(settled.generation), untrusted: false }
-        }
+        Ok(settled) => visit(Fate::Enter(Box::new(settled.known)), of_generation(settled.generation)),
         // Asked only now: it may have been let go of while its turn was waited for.
         Err(_) if ours && free::is_let_go(&context.dirs, project) => {
-            Visit { fate: Fate::LetGo, watched: Some(watched(context, project, trust)), untrusted: false }
+            visit(Fate::LetGo, watched(context, project, trust))
         }
         Err(failure) => {
             match (failure.transient, again) {
@@ -297,17 +320,21 @@ fn settled(context: &Context, project: &Project, trust: Trust, (ours, again): (b
             }
             let fate = if ours { Fate::Stay } else { Fate::Leave };
             let watched = match failure.transient {
-                true => seen_as(AGAIN.to_owned()),
-                false => Some(watched(context, project, trust)),
+                true => of_generation(AGAIN.to_owned()),
+                false => watched(context, project, trust),
             };
-            Visit { fate, watched, untrusted: false }
+            visit(fate, watched)
         }
     }
 }
 
 /// The instance a stamp tells of, when config, trust, lockfile, env file and home are still those it was made for.
-fn known(context: &Context, project: &Project, trust: Trust) -> Option<(Known, String)> {
-    let (stamp, generation) = stamp::load(&context.dirs, &project.root)?;
+fn known(
+    context: &Context,
+    project: &Project,
+    trust: Trust,
+    (stamp, generation): (Stamp, String),
+) -> Option<(Known, String)> {
     let known = stamp.instance.filter(|_| stamp.config == project.digest() && stamp.trust == trust.word())?;
     let holds = project.lockfile_digest().as_ref() == Some(&known.lockfile)
         && files::is_file(known.env_file.as_ref())

@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::store::ask::Ask;
-use crate::store::project::Project;
 use crate::sys::files;
 use crate::sys::program;
 use crate::sys::writing::{self, Writing};
@@ -25,7 +24,7 @@ const LIMIT: u64 = 1024 * 1024;
 
 pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> {
     let folder = dir.map_or_else(|| Ok(context.folder.clone()), |dir| files::canonical(&context.folder.join(dir)))?;
-    let project = Project::load(&folder, context.config.as_deref())?;
+    let project = context.project_in(&folder)?;
     let config = project.config()?;
     let settled = context.settle(&project, &config, &Ask::default())?;
     let mut environment = enter::inside(context, &project, &settled);

@@ -19,7 +19,7 @@ use crate::failure::{Failure, quoted, shown};
 use crate::store::ask::{Ask, Case, World};
 use crate::store::instances::{self, Settled};
 use crate::store::project::{self, Project};
-use crate::store::{gates, settings, worktree};
+use crate::store::{gates, one_folder, settings, worktree};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
 use crate::sys::{clock, files, net, program, random, signals};
@@ -99,13 +99,26 @@ impl Context {
     /// # Errors
     /// A [`Failure`] when there is none, or it cannot be read.
     pub fn project(&self) -> Result<Project, Failure> {
-        let project = Project::load(&self.folder, self.config.as_deref()).map_err(|failure| {
-            let is_missing = self.config.is_none() && project::find_upward(&self.folder).is_none();
-            let elsewhere = is_missing.then(|| worktree::config_elsewhere(&self.folder, geteuid().as_raw())).flatten();
+        self.project_in(&self.folder)
+    }
+
+    /// The project of a folder, or of `-c` there.
+    ///
+    /// # Errors
+    /// A [`Failure`] when there is none, or it cannot be read.
+    pub fn project_in(&self, folder: &Path) -> Result<Project, Failure> {
+        let mut project = Project::load(folder, self.config.as_deref()).map_err(|failure| {
+            let is_missing = self.config.is_none() && project::find_upward(folder).is_none();
+            let elsewhere = is_missing.then(|| worktree::config_elsewhere(folder, geteuid().as_raw())).flatten();
             let Some((top, file)) = elsewhere else { return failure };
             let hint = format!("Another worktree has one; until this branch has it, too: `{}`", copy_line(&file, &top));
             Failure { hints: vec![hint], ..failure }
         })?;
+        if let Some(other) = one_folder::registered(&self.dirs, &project) {
+            let (found, root) = (shown(&other.found), shown(&other.project.root));
+            self.ui.step(&format!("`{found}` is `{root}` under another path: one folder, one instance"));
+            project = other.project;
+        }
         self.ui.detail(&format!("Config: {}", shown(&project.file)));
         if let Some(top) = self.worktree_without_config(&project.root) {
             self.ui.warn(&format!(

@@ -31,6 +31,10 @@ pub struct History {
     /// Which disk that is, where another one might be mounted there later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<String>,
+    /// The number of the folder on its disk: which other path may be the same folder. Disks and systems give numbers out again,
+    /// so it is only ever a reason to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<u64>,
     /// The ids of roots that are gone and whose places this one took: what bears them in Docker is its own now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heir_of: Vec<String>,
@@ -70,7 +74,8 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String]) -> Result
     let mount = mounts::of(Path::new(root));
     let disk = mount.as_deref().and_then(mounts::disk);
     let mount = mount.and_then(|mount| mount.to_str().map(str::to_owned));
-    let history = History { root: root.to_owned(), names, mount, disk, heir_of };
+    let folder = files::number(Path::new(root));
+    let history = History { root: root.to_owned(), names, mount, disk, folder, heir_of };
     if old.as_ref() == Some(&history) {
         return Ok(());
     }

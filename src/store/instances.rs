@@ -13,6 +13,7 @@ use super::ask::{Case, Occasion};
 use super::free;
 use super::gates;
 use super::history;
+use super::one_folder;
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
 use super::snapshot::{Snapshot, choose_name, choose_profile, settings, snapshot};
@@ -26,7 +27,7 @@ use crate::core::instance::vars::{self, Vars};
 use crate::core::leases::ports::{self, Given, Moved, Plan};
 use crate::core::leases::{Instance, Leases};
 use crate::core::text::digest;
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::lock::Wait;
 use crate::sys::unfinished;
@@ -66,6 +67,15 @@ pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
     registry::with_lock(dirs, wait, |locked| {
         if ask.occasion == Occasion::Inside && !free::is_held(&locked.leases, project) {
             return Err(Failure { transient: true, ..Failure::new("The instance was let go of meanwhile") });
+        }
+        // Asked again under the lock: another shell may have come by the other path meanwhile.
+        if let Some(holder) = one_folder::holder(dirs, &locked.leases, project) {
+            let failure = Failure::new(format!(
+                "The folder `{}` is `{}` under another path, and has got its instance there meanwhile",
+                shown(&project.root),
+                shown(Path::new(&holder.root))
+            ));
+            return Err(Failure { transient: true, ..failure.hint("Run the command again") });
         }
         let InstancePlan { snapshot, settings, mut target, env_file, moved } = decide(case, &locked.leases)?;
         let moved = with_holders(moved, &locked.leases);

@@ -6,6 +6,7 @@ pub mod free;
 pub mod gates;
 pub mod history;
 pub mod instances;
+pub mod one_folder;
 pub mod project;
 pub mod registry;
 pub mod settings;

@@ -185,6 +185,12 @@ pub fn owner(path: &Path) -> Option<u32> {
     fs::symlink_metadata(path).ok().map(|metadata| metadata.uid())
 }
 
+/// The number of a file or folder on its disk.
+pub fn number(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(path).ok().map(|metadata| metadata.ino())
+}
+
 /// Whether two paths are one folder, by device and inode.
 pub fn same(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;

@@ -149,7 +149,7 @@ fn the_banner_is_for_a_users_first_init_on_a_terminal() {
     for name in ["one", "two"] {
         fs::create_dir(sandbox.dir(name)).expect("the sandbox is writable");
     }
-    let mut session = Session::with(&sandbox, Shell::Bash, sandbox.dir("one"), &Setup::default());
+    let mut session = Session::with(&sandbox, Shell::BASH, sandbox.dir("one"), &Setup::default());
     let first = session.run("silo init").told;
     assert!(first.contains("War never changes") && !first.contains("silo up"), "{first}");
     let second = session.run("cd ../two && silo init").told;

@@ -65,6 +65,8 @@ mod machine;
 mod man;
 mod newcomer;
 mod older_running;
+#[cfg(target_os = "linux")]
+mod one_folder;
 mod pictures;
 mod pty;
 mod recipes;

@@ -7,6 +7,7 @@ use crate::core::leases::Leases;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::parts::context::Context;
+use crate::store::one_folder;
 use crate::store::project::{self, Project};
 use crate::store::registry;
 use crate::sys::dirs::Dirs;
@@ -56,6 +57,12 @@ impl Scene {
                 Some((root, Project::read(&file).ok()))
             }),
         };
+        // One folder under two paths has one instance, registered under one of them.
+        let here =
+            here.map(|(root, project)| match project.as_ref().and_then(|p| one_folder::registered(&context.dirs, p)) {
+                Some(other) => (other.project.root.clone(), Some(other.project)),
+                None => (root, project),
+            });
         Ok(Self {
             dirs: context.dirs.clone(),
             shell: context.environment.clone(),
