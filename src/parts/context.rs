@@ -162,6 +162,8 @@ impl Context {
             silo: &silo,
             installed: &installed,
             port_range: &self.settings.port_range,
+            outgoing: net::outgoing(),
+            user: geteuid().as_raw(),
             probe: &net::probe,
             own: &own,
         };

@@ -13,7 +13,8 @@ use super::{history, stamp, trust};
 use crate::core::config::ConfigFile;
 use crate::core::instance::envfile;
 use crate::core::instance::lockfile::InstanceState;
-use crate::core::leases::ports::{EPHEMERAL, Probe};
+use crate::core::leases::ports::Probe;
+use crate::core::leases::source::RANGE;
 use crate::core::leases::{Instance, Leases};
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
@@ -79,7 +80,9 @@ pub fn judge(
         silo: Path::new("/"),
         installed: &|_| false,
         // Which port a new variable would get does not matter here.
-        port_range: &EPHEMERAL,
+        port_range: &RANGE,
+        outgoing: RANGE,
+        user: 0,
         probe,
         own: &[],
     };

@@ -55,6 +55,10 @@ pub struct World<'a> {
     pub installed: &'a dyn Fn(&str) -> bool,
     /// Where ports come from when a default cannot be had.
     pub port_range: &'a RangeInclusive<u16>,
+    /// What the system gives to outgoing connections.
+    pub outgoing: RangeInclusive<u16>,
+    /// The user's number.
+    pub user: u32,
     /// Whether a port that no lease holds can be bound.
     pub probe: &'a dyn Fn(u16) -> Probe,
     /// Ports that a lockfile without a lease remembers and this very instance holds: they stay.

@@ -25,6 +25,7 @@ use crate::core::instance::identity::Identity;
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
 use crate::core::instance::vars::{self, Vars};
 use crate::core::leases::ports::{self, Given, Moved, Plan};
+use crate::core::leases::source::Source;
 use crate::core::leases::{Instance, Leases};
 use crate::core::text::digest;
 use crate::failure::{Failure, shown};
@@ -170,7 +171,9 @@ fn plan_ports(
         held.extend(own.map(|(name, port)| (name.clone(), *port)));
     }
     held.extend(ask.found.iter().cloned());
-    let given = Given { wanted: &settings.ports, held: &held, remembered, leased: &others, range: world.port_range };
+    let place = digest::number(&[&world.user.to_le_bytes(), project.root_text().as_bytes()]);
+    let source = Source { range: world.port_range.clone(), outgoing: world.outgoing.clone(), place };
+    let given = Given { wanted: &settings.ports, held: &held, remembered, leased: &others, source: &source };
     ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| {
         Failure::new(format!("No port is left for `{}`: other instances hold {} leases", full.name, full.leases))
             .hint("Run `silo prune` to free the leases of projects that are gone")

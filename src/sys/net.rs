@@ -1,6 +1,7 @@
 //! Whether a TCP port can be had (D3).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -29,6 +30,27 @@ pub fn probe(port: u16) -> Probe {
         }
     }
     Probe::Free
+}
+
+/// The ports the system gives to outgoing connections.
+#[cfg(target_os = "linux")]
+pub fn outgoing() -> RangeInclusive<u16> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    of_linux(&text).unwrap_or(32768..=60999)
+}
+
+/// The ports the system gives to outgoing connections, as macOS has them (`net.inet.ip.portrange`).
+#[cfg(not(target_os = "linux"))]
+pub fn outgoing() -> RangeInclusive<u16> {
+    49152..=65535
+}
+
+/// The two numbers in Linux's text.
+#[cfg(any(test, target_os = "linux"))]
+fn of_linux(text: &str) -> Option<RangeInclusive<u16>> {
+    let mut words = text.split_whitespace().map(str::parse);
+    let (first, last) = (words.next()?.ok()?, words.next()?.ok()?);
+    (words.next().is_none() && first <= last).then_some(first..=last)
 }
 
 /// Whether somebody accepts connections on a port of loopback.
@@ -71,5 +93,13 @@ mod tests {
         drop(client);
         drop(listener);
         assert_eq!(probe(address.port()), Probe::Free);
+    }
+
+    #[test]
+    fn the_range_of_outgoing_connections_is_read() {
+        assert_eq!(of_linux("32768\t60999\n"), Some(32768..=60999));
+        for text in ["", "1", "1 2 3", "2 1", "x y", "1 70000"] {
+            assert_eq!(of_linux(text), None, "{text}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! `silo env`: what it prints and writes, and which ports it gives.
 
+use std::collections::HashSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
 use serde_json::{Value, json};
+use silo::core::leases::source::RANGE;
 
 use crate::machine::{assert_agreed, assert_sound, env_file, registry, registry_path, run_with, value_in, written};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
@@ -225,8 +227,29 @@ fn the_second_of_two_equal_defaults_and_random_get_ephemeral_ports() {
     let ports = sandbox.lockfile_ports(&app);
     let values: Vec<u16> = ports.values().copied().collect();
     assert_eq!(values[0], web);
-    assert!(values[1] >= 49152 && values[1] < values[2] && values[2] < values[3], "{values:?}");
+    let distinct: HashSet<u16> = values.iter().copied().collect();
+    assert!(distinct.len() == 4 && values[1..].iter().all(|port| *port >= 49152), "{values:?}");
     assert!(ran.stderr.starts_with(&format!("Port {web} is taken by another variable here; B is {}\n", values[1])));
+}
+
+#[test]
+fn ports_of_the_range_begin_at_a_place_of_the_root_outside_those_of_outgoing_connections() {
+    let sandbox = Sandbox::new();
+    let lease = |n: usize| {
+        let (app, state) = (format!("app-{n}"), sandbox.path(format!("state-{n}")));
+        sandbox.project(&app, "version = 1\n[ports]\nA = 0\n");
+        // None knows of another's leases, as two users do not.
+        let state = [("XDG_STATE_HOME", state.to_str().expect("it is UTF-8"))];
+        run_with(&sandbox, sandbox.dir(&app), &state, ["env"]).success();
+        sandbox.lockfile_ports(&app)["A"]
+    };
+    let ports: Vec<u16> = (0..8).map(lease).collect();
+    let distinct: HashSet<u16> = ports.iter().copied().collect();
+    assert!(distinct.len() > 4, "{ports:?}");
+    let outgoing = silo::sys::net::outgoing();
+    if RANGE.filter(|port| !outgoing.contains(port)).count() > 1000 {
+        assert!(ports.iter().all(|port| !outgoing.contains(port)), "{ports:?} are outgoing ones: {outgoing:?}");
+    }
 }
 
 #[test]

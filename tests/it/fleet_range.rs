@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use silo::core::leases::ports::EPHEMERAL;
+use silo::core::leases::source::RANGE;
 use silo::core::leases::{Instance, Leases};
 use silo::core::text::digest;
 
@@ -18,7 +18,7 @@ const REST: usize = 4;
 
 /// The highest ports that nobody on this machine holds: far from those that other tests and programs get by chance.
 fn rest() -> Vec<u16> {
-    EPHEMERAL.rev().filter(|port| is_free(*port)).take(REST).collect()
+    RANGE.rev().filter(|port| is_free(*port)).take(REST).collect()
 }
 
 /// An instance in a folder that is there, with nothing in it.
@@ -34,7 +34,7 @@ fn held(sandbox: &Sandbox, name: String, ports: &[u16]) -> Instance {
 /// Every port of the range but the rest, leased to instances of ten each; the root of one of them.
 fn fill(sandbox: &Sandbox) -> PathBuf {
     let rest = rest();
-    let all: Vec<u16> = EPHEMERAL.filter(|port| !rest.contains(port)).collect();
+    let all: Vec<u16> = RANGE.filter(|port| !rest.contains(port)).collect();
     let chunks = all.chunks_exact(EACH);
     assert!(chunks.remainder().is_empty());
     let instances: Vec<Instance> =
@@ -66,7 +66,7 @@ fn the_last_port_is_given_out_the_next_is_refused_and_a_pruned_root_makes_room()
     let last = project(&sandbox, "last", REST);
     sandbox.run(&last, ["env"]).success();
     assert_agreed(&sandbox, &last);
-    assert_eq!(leases(&sandbox), EPHEMERAL.len());
+    assert_eq!(leases(&sandbox), RANGE.len());
 
     let next = project(&sandbox, "next", 1);
     let state = || files_below(Path::new(&sandbox.path("state/silo")));
@@ -81,9 +81,9 @@ fn the_last_port_is_given_out_the_next_is_refused_and_a_pruned_root_makes_room()
 
     fs::remove_dir(&one).expect("it is empty");
     sandbox.run("", ["prune", "--yes"]).success().stderr("Freed 10 ports\n");
-    assert_eq!(leases(&sandbox), EPHEMERAL.len() - EACH);
+    assert_eq!(leases(&sandbox), RANGE.len() - EACH);
     sandbox.run(&next, ["env"]).success();
     assert_agreed(&sandbox, &next);
     assert_agreed(&sandbox, &last);
-    assert_eq!(leases(&sandbox), EPHEMERAL.len() - EACH + 1);
+    assert_eq!(leases(&sandbox), RANGE.len() - EACH + 1);
 }

@@ -15,7 +15,7 @@ use crate::sandbox::Sandbox;
 
 /// What the README shows where each run has something of its own: the name's random end, ports, and folders.
 const SHOWN_NAME: &str = "app-a3f7";
-const SHOWN_PORTS: [&str; 8] = ["3000", "8080", "6379", "10350", "49152", "49153", "49154", "49155"];
+const SHOWN_PORTS: [&str; 8] = ["3000", "8080", "6379", "10350", "61204", "61205", "61206", "61207"];
 const SHOWN_HOME: &str = "/home/me";
 
 /// One thing done, what the README shows of the answer, and the answer.

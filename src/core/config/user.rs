@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 
 use serde::Deserialize;
 
-use crate::core::leases::ports::EPHEMERAL;
+use crate::core::leases::source::RANGE;
 
 /// The JSON Schema of the file, for editors; a test keeps it at what [`parse`] takes.
 pub const SCHEMA: &str = include_str!("../../../docs/schema/config.schema.json");
@@ -29,12 +29,7 @@ pub struct UserSettings {
 
 impl Default for UserSettings {
     fn default() -> Self {
-        Self {
-            quiet: false,
-            trusted: Vec::new(),
-            port_range: EPHEMERAL,
-            log_format: ("silo: ".to_owned(), String::new()),
-        }
+        Self { quiet: false, trusted: Vec::new(), port_range: RANGE, log_format: ("silo: ".to_owned(), String::new()) }
     }
 }
 

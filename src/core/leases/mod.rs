@@ -7,6 +7,7 @@
 mod entry;
 pub mod ports;
 pub mod rebuild;
+pub mod source;
 
 use std::collections::HashSet;
 

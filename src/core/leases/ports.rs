@@ -1,19 +1,17 @@
-//! The port plan (docs/ports.md; D2, D3): default first, then 49152-65535, in declared order.
+//! The port plan (docs/ports.md; D2, D3): default first, then one of a range, in declared order.
 
 use std::collections::HashSet;
-use std::ops::RangeInclusive;
 
 use indexmap::IndexMap;
 
-/// Where ports come from when a default cannot be had and the user has not said otherwise.
-pub const EPHEMERAL: RangeInclusive<u16> = 49152..=65535;
+use super::source::Source;
 
 /// What `silo.toml` asks for one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortSpec {
-    /// This port when it can be had, else one from the ephemeral range.
+    /// This port when it can be had, else one from the range.
     Default(u16),
-    /// `"random"` or `0`: always from the ephemeral range.
+    /// `"random"` or `0`: always from the range.
     Random,
 }
 
@@ -63,7 +61,7 @@ pub struct Plan {
     pub moved: Vec<Moved>,
 }
 
-/// No port is left in the ephemeral range.
+/// No port is left in the range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeFull {
     /// The variable that found none.
@@ -84,30 +82,30 @@ pub struct Given<'a> {
     /// Ports leased to other instances.
     pub leased: &'a HashSet<u16>,
     /// Where ports come from when a default cannot be had.
-    pub range: &'a RangeInclusive<u16>,
+    pub source: &'a Source,
 }
 
 /// Plans every declared port; `probe` is asked only about ports that no lease holds.
 ///
 /// # Errors
-/// [`RangeFull`] when the ephemeral range has no port left.
+/// [`RangeFull`] when the range has no port left.
 pub fn plan(given: &Given<'_>, probe: &mut dyn FnMut(u16) -> Probe) -> Result<Plan, RangeFull> {
     let mut planner = Planner {
         given,
         probe,
         kept: given.wanted.keys().filter_map(|name| given.held.get(name)).copied().collect(),
         taken: HashSet::new(),
-        next: *given.range.start(),
+        rest: None,
     };
     let mut plan = Plan::default();
     for (name, spec) in given.wanted {
         let port = match (planner.kept(name), spec) {
             (Some(port), _) => port,
-            (None, PortSpec::Random) => planner.ephemeral(name)?,
+            (None, PortSpec::Random) => planner.next_of_range(name)?,
             (None, &PortSpec::Default(wanted)) => match planner.refusal(wanted) {
                 None => wanted,
                 Some(reason) => {
-                    let got = planner.ephemeral(name)?;
+                    let got = planner.next_of_range(name)?;
                     plan.moved.push(Moved { name: name.clone(), wanted, got, reason });
                     got
                 }
@@ -127,8 +125,8 @@ struct Planner<'a> {
     kept: HashSet<u16>,
     /// Ports that variables before this one have got.
     taken: HashSet<u16>,
-    /// Where the ephemeral range has not been searched yet.
-    next: u16,
+    /// What has not been tried yet of the range.
+    rest: Option<std::vec::IntoIter<u16>>,
 }
 
 impl Planner<'_> {
@@ -156,17 +154,22 @@ impl Planner<'_> {
     }
 
     /// The next port of the range that can be given out.
-    fn ephemeral(&mut self, name: &str) -> Result<u16, RangeFull> {
-        let found = (self.next..=*self.given.range.end()).find(|port| self.refusal(*port).is_none());
-        self.next = found.ok_or_else(|| RangeFull { name: name.to_owned(), leases: self.given.leased.len() })?;
-        Ok(self.next)
+    fn next_of_range(&mut self, name: &str) -> Result<u16, RangeFull> {
+        let mut rest = self.rest.take().unwrap_or_else(|| self.given.source.ports().into_iter());
+        let found = rest.find(|port| self.refusal(*port).is_none());
+        self.rest = Some(rest);
+        found.ok_or_else(|| RangeFull { name: name.to_owned(), leases: self.given.leased.len() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::leases::source::RANGE;
     use proptest::prelude::*;
+
+    /// The usual range from its first port on.
+    const SOURCE: Source = Source { range: RANGE, outgoing: 0..=0, place: 0 };
 
     fn wants(specs: &[(&str, PortSpec)]) -> IndexMap<String, PortSpec> {
         specs.iter().map(|(name, spec)| ((*name).to_owned(), *spec)).collect()
@@ -184,7 +187,7 @@ mod tests {
     ) -> Result<Plan, RangeFull> {
         let leased = leased.iter().copied().collect();
         let (held, none) = (ports(held), IndexMap::new());
-        let given = Given { wanted, held: &held, remembered: &none, leased: &leased, range: &EPHEMERAL };
+        let given = Given { wanted, held: &held, remembered: &none, leased: &leased, source: &SOURCE };
         plan(&given, &mut |port| if busy.contains(&port) { Probe::Busy } else { Probe::Free })
     }
 
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn second_port_with_same_default_gets_ephemeral() {
+    fn second_port_with_same_default_gets_one_of_the_range() {
         let wanted = wants(&[("A", PortSpec::Default(8080)), ("B", PortSpec::Default(8080))]);
         let plan = planned(&wanted, &[], &[], &[]).expect("there is room");
         assert_eq!(plan.ports, ports(&[("A", 8080), ("B", 49152)]));
@@ -222,7 +225,7 @@ mod tests {
         let wanted = wants(&[("A", PortSpec::Default(1)), ("B", PortSpec::Default(2))]);
         let (held, remembered) = (IndexMap::new(), ports(&[("A", 700), ("B", 701)]));
         let leased = HashSet::from([701]);
-        let given = Given { wanted: &wanted, held: &held, remembered: &remembered, leased: &leased, range: &EPHEMERAL };
+        let given = Given { wanted: &wanted, held: &held, remembered: &remembered, leased: &leased, source: &SOURCE };
         let plan = plan(&given, &mut |_| Probe::Free).expect("there is room");
         assert_eq!(plan.ports, ports(&[("A", 700), ("B", 2)]));
     }
@@ -230,7 +233,7 @@ mod tests {
     #[test]
     fn a_full_range_says_how_many_leases_there_are() {
         let wanted = wants(&[("A", PortSpec::Random)]);
-        let leased: Vec<u16> = EPHEMERAL.collect();
+        let leased: Vec<u16> = RANGE.collect();
         assert_eq!(planned(&wanted, &[], &leased, &[]), Err(RangeFull { name: "A".into(), leases: 16384 }));
     }
 
@@ -243,7 +246,7 @@ mod tests {
             let wanted: IndexMap<String, PortSpec> = specs.iter().enumerate()
                 .map(|(i, spec)| (format!("P{i}"), spec.map_or(PortSpec::Random, PortSpec::Default))).collect();
             let none = IndexMap::new();
-            let given = Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased, range: &EPHEMERAL };
+            let given = Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased, source: &SOURCE };
             let first = plan(&given, &mut |_| Probe::Free).expect("there is room");
             let distinct: HashSet<u16> = first.ports.values().copied().collect();
             prop_assert_eq!(distinct.len(), wanted.len());

@@ -22,6 +22,11 @@ pub fn root_id(root: &[u8]) -> String {
     of(root)[..16].to_owned()
 }
 
+/// A number that follows from parts and from nothing else.
+pub fn number(parts: &[&[u8]]) -> u64 {
+    u64::from_str_radix(&of_parts(parts)[..16], 16).expect("hex digits are a number")
+}
+
 /// The first 64 bits of a SHA-256: what tells whether bytes are still the same ones, in as few characters as can be.
 ///
 /// Two values that differ by accident meet once in 10^19 pairs, and to make one that meets another takes as many tries. It
