@@ -11,6 +11,7 @@ pub mod finding;
 pub mod holder;
 pub mod leftovers;
 pub mod look;
+pub mod nearby;
 pub mod part;
 pub mod scope;
 pub mod servers;

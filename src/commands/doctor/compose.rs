@@ -1,24 +1,30 @@
 //! What the project's compose files fix for every instance, and what its parts' own files say: read, never run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
+use super::compose_told::told;
 use super::git::Git;
 use super::scene::Scene;
 use crate::core::config::OWN_PORTS;
-use crate::core::formats::compose::{self, Fixed, HostPort, Kind, NAMES, OVERRIDES, Scan, Setting, Used};
+use crate::core::formats::compose::{self, Address, Fixed, Key, Kind, NAMES, OVERRIDES, Scan, Setting, Used};
 use crate::core::formats::dotenv;
 use crate::core::instance::vars;
 use crate::core::leases::ports::PortSpec;
-use crate::core::shell::varname;
 use crate::failure::quoted;
 use crate::parts;
 use crate::parts::finding::Finding;
-use crate::parts::unread;
+use crate::parts::{nearby, unread};
 use crate::sys::files;
 
 /// The most files that are read.
 const MOST: usize = 64;
+
+/// One compose file, read.
+struct Scanned {
+    path: PathBuf,
+    scan: Result<Scan, Box<Finding>>,
+}
 
 /// Everything about the files of the project here.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
@@ -26,36 +32,129 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let scans: Vec<_> = parts::ALL.iter().map(|part| part.scan(&here.root)).collect();
     let named: Vec<PathBuf> = scans.iter().flat_map(|scan| scan.compose_files.clone()).collect();
     let mut found: Vec<Finding> = scans.into_iter().flat_map(|scan| scan.found).collect();
-    let usual = NAMES.iter().chain(&OVERRIDES).map(|name| here.root.join(name)).filter(|path| files::exists(path));
-    let (mut seen, mut used, mut open) = (BTreeSet::new(), Used::new(), Vec::new());
     let setting = setting(scene, &here.root);
-    let mut scanned = Vec::new();
-    for path in usual.chain(named).take(MOST) {
-        if seen.insert(files::canonical(&path).unwrap_or_else(|_| path.clone())) {
-            let scan = scan(&path, &setting).map(|scan| {
-                let lines = scan.used.iter().filter_map(|(name, line)| Some((name, (*line)?)));
-                open.extend(
-                    lines
-                        .filter(|(name, _)| setting(name) == Setting::Unset)
-                        .map(|(name, line)| unset(&path, name, line)),
-                );
-                used.extend(scan.used);
-                scan.fixed
-            });
-            scanned.push((path, scan));
-        }
+    let (mut scanned, is_cut) = read_all(scene, &here.root, named, &setting);
+    let (mut used, mut open) = (Used::new(), Vec::new());
+    for Scanned { path, scan } in &scanned {
+        let Ok(scan) = scan else { continue };
+        let lines = scan.used.iter().filter_map(|(name, line)| Some((name, (*line)?)));
+        let unset = lines.filter(|(name, _)| setting(name) == Setting::Unset);
+        open.extend(unset.map(|(name, line)| told_unset(path, name, line)));
+        used.extend(scan.used.clone());
     }
     // The ports of all files together: one variable is one port.
-    let mut fixed: Vec<&mut Fixed> = scanned.iter_mut().flat_map(|(_, scan)| scan.iter_mut().flatten()).collect();
-    compose::name_all(&mut fixed, &names(scene), &used);
-    for (path, scan) in scanned {
+    let declared = names(scene);
+    let scans = scanned.iter_mut().flat_map(|one| one.scan.iter_mut());
+    let mut fixed: Vec<&mut Fixed> = scans.flat_map(|scan| &mut scan.fixed).collect();
+    compose::name_all(&mut fixed, &declared, &used);
+    // Whose a port is: what silo.toml declares, else what the files get.
+    let mut owners: BTreeMap<u16, String> = BTreeMap::new();
+    owners.extend(fixed.iter().filter_map(|one| one.port.as_ref().map(|port| (port.first, port.variable.0.clone()))));
+    owners.extend(declared.iter().filter_map(|(name, port)| port.map(|port| (port, name.clone()))));
+    for Scanned { path, scan } in scanned {
         match scan {
-            Ok(fixed) => found.extend(fixed.iter().map(|fixed| told(&path, fixed, &setting))),
+            Ok(scan) => {
+                found.extend(scan.fixed.iter().map(|fixed| told(&path, fixed, &setting)));
+                open.extend(scan.addresses.iter().filter_map(|address| told_address(&path, address, &owners)));
+            }
             Err(finding) => found.push(*finding),
         }
     }
     found.append(&mut open);
+    found.extend(is_cut.then(|| too_many(&here.root)));
     found
+}
+
+/// Reads the files compose finds in the project's folder or is told of there, those below it, those the parts name, and what
+/// all of them take in. Also whether there were more than are read.
+fn read_all(
+    scene: &Scene,
+    root: &Path,
+    named: Vec<PathBuf>,
+    setting: &dyn Fn(&str) -> Setting,
+) -> (Vec<Scanned>, bool) {
+    let usual = |name: &str| NAMES.contains(&name) || OVERRIDES.contains(&name);
+    let below = nearby::look(root, &usual);
+    let listed = chosen(scene, root).unwrap_or_else(|| {
+        NAMES.iter().chain(&OVERRIDES).map(|name| root.join(name)).filter(|path| files::exists(path)).collect()
+    });
+    let many = listed.len();
+    let deeper = below.files.into_iter().filter(|path| path.parent() != Some(root));
+    let mut waiting: VecDeque<PathBuf> = listed.into_iter().chain(named).chain(deeper).collect();
+    let (mut seen, mut scanned, mut together) = (BTreeSet::new(), Vec::<Scanned>::new(), Vec::new());
+    let mut at = 0;
+    while let Some(path) = waiting.pop_front() {
+        at += 1;
+        if !seen.insert(files::canonical(&path).unwrap_or_else(|_| path.clone())) {
+            continue;
+        }
+        if scanned.len() == MOST {
+            return (scanned, true);
+        }
+        let scan = scan(root, &path, setting);
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let taken_in = scan.iter().flat_map(|scan| &scan.files).map(|file| unread::plain(&folder.join(file)));
+        waiting.extend(taken_in.filter(|path| files::exists(path)));
+        if at <= many {
+            together.push(scanned.len());
+        }
+        scanned.push(Scanned { path, scan });
+    }
+    replace(&mut scanned, &together);
+    (scanned, below.is_cut)
+}
+
+/// The files `COMPOSE_FILE` names, in the shell or in `.env`; none where it is not set.
+fn chosen(scene: &Scene, root: &Path) -> Option<Vec<PathBuf>> {
+    let text = unread::text(&root.join(".env")).unwrap_or_default();
+    let set = |name: &str| scene.outside.text(name).or_else(|| dotenv::value_of(&text, name)).map(str::to_owned);
+    let value = set("COMPOSE_FILE").filter(|value| !value.is_empty() && !value.contains('$'))?;
+    let mark = set("COMPOSE_PATH_SEPARATOR").filter(|mark| !mark.is_empty()).unwrap_or_else(|| ":".to_owned());
+    Some(value.split(mark.as_str()).map(|name| unread::plain(&root.join(name))).collect())
+}
+
+/// Takes out what a later one of the files that compose puts together replaces.
+fn replace(scanned: &mut [Scanned], together: &[usize]) {
+    for (place, at) in together.iter().enumerate() {
+        let later = together[place + 1..].iter().filter_map(|later| scanned[*later].scan.as_ref().ok());
+        let replaced: Vec<(String, Key)> = later.flat_map(|scan| scan.replaced.clone()).collect();
+        let Ok(scan) = &mut scanned[*at].scan else { continue };
+        scan.fixed.retain(|one| {
+            let key = match one.kind {
+                Kind::HostPort => Key::Ports,
+                Kind::ContainerName => Key::ContainerName,
+                _ => return true,
+            };
+            !replaced.iter().any(|(service, replaced)| *service == one.owner && *replaced == key)
+        });
+    }
+}
+
+/// There is more than silo looks at.
+fn too_many(root: &Path) -> Finding {
+    Finding::note("files-left-out", "The project has more files and folders than silo looks into")
+        .at(root)
+        .why(unread::WHY)
+        .mend("silo doc doctor")
+}
+
+/// An address that a service is given: whoever reads it talks to the instance that has this port.
+fn told_address(path: &Path, address: &Address, owners: &BTreeMap<u16, String>) -> Option<Finding> {
+    let Address { line, owner, key, port, is_host } = address;
+    let variable = owners.get(port);
+    if variable.is_none() && !is_host {
+        return None;
+    }
+    let of = variable.map_or_else(String::new, |variable| format!(" of `{variable}`"));
+    let mend = match variable {
+        Some(variable) => format!("Write ${{{variable}}} for {port}"),
+        None => {
+            format!("Declare a variable with {port} below [ports] in silo.toml, and write ${{VARIABLE}} for {port}")
+        }
+    };
+    let what = format!("`{key}` of the service `{owner}` names the port {port}{of}");
+    let finding = Finding::note("compose-address", what).at_line(path, *line);
+    Some(finding.why("It is the same in every instance: what reads it talks to the one that has this port").mend(mend))
 }
 
 /// What a variable that compose reads is from instance to instance: silo gives each its own, the shell and a `.env` of this
@@ -82,7 +181,7 @@ fn setting(scene: &Scene, root: &Path) -> impl Fn(&str) -> Setting + use<> {
 }
 
 /// A port that nothing stands behind.
-fn unset(path: &Path, name: &str, line: usize) -> Finding {
+fn told_unset(path: &Path, name: &str, line: usize) -> Finding {
     Finding::note("compose-unset", format!("Nothing sets `{name}`, which the ports are read from"))
         .at_line(path, line)
         .why("docker compose takes it for empty, and the port is left to chance")
@@ -113,8 +212,9 @@ pub(super) fn names(scene: &Scene) -> BTreeMap<String, Option<u16>> {
     names
 }
 
-fn scan(path: &Path, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Box<Finding>> {
-    let text = unread::text(path).map_err(|failure| unread::finding("compose-unreadable", failure, path))?;
+fn scan(root: &Path, path: &Path, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Box<Finding>> {
+    let text =
+        unread::text_within(root, path).map_err(|failure| unread::finding("compose-unreadable", failure, path))?;
     compose::scan(&text, setting).map_err(|unreadable| {
         Finding::note("compose-unreadable", format!("The compose file is not YAML: {}", unreadable.why))
             .at_line(path, unreadable.line)
@@ -122,75 +222,4 @@ fn scan(path: &Path, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Box<Find
             .mend(format!("docker compose -f {} config --quiet", quoted(path)))
             .into()
     })
-}
-
-fn told(path: &Path, fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> Finding {
-    let Fixed { kind, owner, value, .. } = fixed;
-    let same = format!("is {}the same in every instance{}", worth(fixed), because(fixed, setting));
-    let finding = match kind {
-        Kind::ContainerName => Finding::problem(
-            "compose-container-name",
-            format!("`container_name: {value}` of the service `{owner}` {same}"),
-        )
-        .why("A second instance cannot start the service: the name is taken on the whole machine")
-        .mend(rename("container_name", fixed)),
-        Kind::HostPort => told_port(fixed, setting),
-        Kind::VolumeName | Kind::NetworkName => {
-            let noun = if *kind == Kind::VolumeName { "volume" } else { "network" };
-            Finding::problem("compose-name", format!("`name: {value}` of the {noun} `{owner}` {same}"))
-                .why("Instances share it: what one writes or removes, the others see")
-                .mend(rename("name", fixed))
-        }
-        Kind::ProjectName => {
-            let because = because(fixed, setting);
-            Finding::note("compose-project", format!("`name: {value}` names the project the same in every instance{because}"))
-                .why("Inside an instance COMPOSE_PROJECT_NAME goes before it; outside, `docker compose` acts on one project for all")
-                .mend(rename("name", fixed))
-        }
-    };
-    finding.at_line(path, fixed.line)
-}
-
-fn told_port(fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> Finding {
-    let Fixed { owner, value, instead, port, .. } = fixed;
-    let HostPort { first, many, variable: (variable, is_new), read, .. } =
-        port.as_ref().expect("each host port is told with its parts");
-    let declare = if *is_new { format!("   ({variable} = {first} below [ports] in silo.toml)") } else { String::new() };
-    let mend = match many {
-        // The line stays as it is.
-        1 if *is_new && read.as_ref() == Some(variable) => format!("Below [ports] in silo.toml: {variable} = {first}"),
-        1 => format!("Write: {instead}{declare}"),
-        _ => format!("Give each of the {many} ports a line and a variable of its own, the first: {instead}{declare}"),
-    };
-    let (noun, is) = if *many == 1 { ("port in", "is") } else { ("ports in", "are") };
-    let same = match because(fixed, setting) {
-        because if because.is_empty() => format!("{is} fixed"),
-        because => format!("{is} {}the same in every instance{because}", worth(fixed)),
-    };
-    Finding::problem("compose-port", format!("The host {noun} `{value}` of the service `{owner}` {same}"))
-        .why("A second instance cannot start the service, or its programs talk to the first one's")
-        .mend(mend)
-}
-
-/// What a text with variables comes to.
-fn worth(fixed: &Fixed) -> String {
-    if fixed.meant.from.is_empty() { String::new() } else { format!("`{}`, ", fixed.meant.value) }
-}
-
-/// Why a text with variables is the same everywhere.
-fn because(fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> String {
-    let from = &fixed.meant.from;
-    match from.iter().find(|name| matches!(setting(name), Setting::Shared(_))) {
-        Some(shared) => format!(": all worktrees share the `.env` that sets `{shared}`"),
-        None => from.first().map_or_else(String::new, |unset| format!(": nothing sets `{unset}`")),
-    }
-}
-
-/// How a name becomes the instance's own.
-fn rename(key: &str, fixed: &Fixed) -> String {
-    let own = |name: &&str| varname::check(name).is_ok();
-    match compose::whole(&fixed.value).filter(own) {
-        Some(variable) => format!("Below [env] in silo.toml: {variable} = \"{}\"", fixed.instead),
-        None => format!("Leave the line out, or write: {key}: {}", fixed.instead),
-    }
 }

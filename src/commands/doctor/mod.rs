@@ -2,6 +2,7 @@
 //! evaluates nothing of the project's, needs no trust, and takes five seconds at most; `--fix` does what loses nothing.
 
 mod compose;
+mod compose_told;
 mod dotenv;
 mod fix;
 mod git;
@@ -12,6 +13,7 @@ mod registry;
 mod root;
 mod scene;
 mod settings;
+mod shared;
 mod shell;
 mod tools;
 
@@ -60,7 +62,8 @@ fn look_around(scene: &Scene) -> Vec<Finding> {
         vec![ports::examine, compose::examine, dotenv::examine, shell::examine, tools::examine, machine::examine];
     let scene = scene.clone();
     let answers = together::ask(checks, AROUND, move |check| check(&scene));
-    answers.into_iter().flatten().flatten().collect()
+    let found: Vec<Finding> = answers.into_iter().flatten().flatten().collect();
+    shared::without(found)
 }
 
 /// Looks, mends where that is asked for, and looks again, until nothing is left that can be mended: what is told of as

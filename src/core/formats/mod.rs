@@ -6,5 +6,6 @@ pub mod dotenv;
 pub mod github;
 pub mod kubeconfig;
 pub mod scripts;
+pub mod shared;
 pub mod tiltfile;
 mod yaml;

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Parser, ScanError};
+use saphyr_parser::{Event, Parser, ScanError, Tag};
 
 /// The most nodes that are read.
 const NODES: usize = 200_000;
@@ -35,10 +35,33 @@ enum Content {
     Map(Vec<(Id, Id)>),
 }
 
+/// What a tag of compose's says of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Over {
+    /// It is merged with what a file before says.
+    #[default]
+    Merged,
+    /// `!override`: it stands alone.
+    Replaced,
+    /// `!reset`: nothing is left.
+    Reset,
+}
+
+impl Over {
+    fn of(tag: Option<&Tag>) -> Self {
+        match tag.map(|tag| tag.suffix.as_str()) {
+            Some("override") => Self::Replaced,
+            Some("reset") => Self::Reset,
+            _ => Self::Merged,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Node {
     content: Content,
     line: usize,
+    over: Over,
 }
 
 /// One document.
@@ -60,10 +83,10 @@ impl Tree {
         let mut parser = Parser::new_from_str(text);
         while let Some(event) = parser.next() {
             let (event, span) = event.map_err(|error| unreadable(&error))?;
-            let (content, anchor) = match event {
-                Event::Scalar(value, _, anchor, _) => (Content::Text(value.into_owned()), anchor),
-                Event::SequenceStart(anchor, _) => (Content::List(Vec::new()), anchor),
-                Event::MappingStart(anchor, _) => (Content::Map(Vec::new()), anchor),
+            let (content, anchor, tag) = match event {
+                Event::Scalar(value, _, anchor, tag) => (Content::Text(value.into_owned()), anchor, tag),
+                Event::SequenceStart(anchor, tag) => (Content::List(Vec::new()), anchor, tag),
+                Event::MappingStart(anchor, tag) => (Content::Map(Vec::new()), anchor, tag),
                 Event::Alias(anchor) => {
                     let target = anchors.get(&anchor).copied().unwrap_or(ROOT);
                     attach(&mut nodes, &mut open, target);
@@ -85,7 +108,7 @@ impl Tree {
             }
             let id = nodes.len();
             let opens = !matches!(content, Content::Text(_));
-            nodes.push(Node { content, line });
+            nodes.push(Node { content, line, over: Over::of(tag.as_deref()) });
             anchors.insert(anchor, id);
             attach(&mut nodes, &mut open, id);
             if opens {
@@ -110,6 +133,11 @@ impl Tree {
     /// The line a node begins on, from 1.
     pub(super) fn line(&self, id: Id) -> usize {
         self.nodes[id].line
+    }
+
+    /// What its tag says of a node.
+    pub(super) fn over(&self, id: Id) -> Over {
+        self.nodes[id].over
     }
 
     /// The text of a node that is one.
@@ -157,7 +185,12 @@ impl Tree {
 
     /// Names and values below a key.
     pub(super) fn children(&self, id: Id, key: &str) -> Vec<(String, Id)> {
-        let Some(Content::Map(pairs)) = self.get(id, key).map(|id| &self.nodes[id].content) else { return Vec::new() };
+        self.get(id, key).map(|id| self.pairs(id)).unwrap_or_default()
+    }
+
+    /// Names and values of a node that is a map.
+    pub(super) fn pairs(&self, id: Id) -> Vec<(String, Id)> {
+        let Content::Map(pairs) = &self.nodes[id].content else { return Vec::new() };
         pairs.iter().filter_map(|(key, value)| Some((self.text(*key)?.to_owned(), *value))).collect()
     }
 }

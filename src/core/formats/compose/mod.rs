@@ -1,19 +1,21 @@
 //! What in a compose file would be the same in every instance of a project: container names, host ports, names of volumes
 //! and networks that are written out, or come from a variable that is the same in all. Text in, places and what to write
-//! instead out; nothing is merged.
+//! instead out.
 
 mod fixed;
 mod interpolate;
+mod links;
 mod naming;
 mod ports;
 
 use std::collections::HashSet;
 
-use crate::core::formats::yaml::{Id, ROOT, Tree};
+use crate::core::formats::yaml::{Id, Over, ROOT, Tree};
 
 pub use crate::core::formats::yaml::Unreadable;
 pub use fixed::{Fixed, Kind, Used};
 pub use interpolate::{Meant, Setting, whole};
+pub use links::{Address, Key};
 pub use naming::name_all;
 pub use ports::HostPort;
 
@@ -29,6 +31,12 @@ pub struct Scan {
     pub fixed: Vec<Fixed>,
     /// The variables its ports take from the environment, with the line where one has no default beside it.
     pub used: Used,
+    /// Files it includes, or extends services of, relative to it.
+    pub files: Vec<String>,
+    /// Addresses of this machine that services are given.
+    pub addresses: Vec<Address>,
+    /// What of a service counts in place of what files before it say.
+    pub replaced: Vec<(String, Key)>,
 }
 
 /// Finds what is fixed. `setting` says what a variable is from instance to instance.
@@ -39,7 +47,7 @@ pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unrea
     let Some(tree) = Tree::parse(text)? else { return Ok(Scan::default()) };
     let (mut found, mut used) = (Vec::new(), Used::new());
     let name = |id: Id, kind: Kind, owner: &str, instead: String| {
-        let value = tree.text(id).filter(|text| !text.is_empty())?.to_owned();
+        let value = tree.text(id).filter(|text| !text.is_empty() && tree.over(id) != Over::Reset)?.to_owned();
         let meant = interpolate::meant(&value, setting).filter(|meant| !meant.value.is_empty())?;
         Some(Fixed { kind, line: tree.line(id), owner: owner.to_owned(), value, meant, instead, port: None })
     };
@@ -49,7 +57,8 @@ pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unrea
         let instead = format!("${{CONTAINER_PREFIX}}{service}");
         let container = tree.get(body, "container_name");
         found.extend(container.and_then(|id| name(id, Kind::ContainerName, &service, instead)));
-        let ports = tree.get(body, "ports").map(|ports| tree.items(ports)).unwrap_or_default();
+        let ports = tree.get(body, "ports").filter(|ports| tree.over(*ports) != Over::Reset);
+        let ports = ports.map(|ports| tree.items(ports)).unwrap_or_default();
         found.extend(ports.into_iter().filter_map(|item| host_port(&tree, item, &service, setting, &mut used)));
     }
     for (key, kind, variable) in
@@ -67,7 +76,8 @@ pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unrea
     let mut seen = HashSet::new();
     found.retain(|one| seen.insert((one.line, one.kind, one.value.clone())));
     found.sort_by_key(|one| one.line);
-    Ok(Scan { fixed: found, used })
+    let links = links::Links::of(&tree, setting);
+    Ok(Scan { fixed: found, used, files: links.files, addresses: links.addresses, replaced: links.replaced })
 }
 
 fn host_port(

@@ -14,7 +14,7 @@ fn setting(name: &str) -> Setting {
 fn fixed(text: &str) -> Vec<String> {
     let declared = [("POSTGRES_PORT", Some(5432)), ("CACHE_PORT", Some(6379)), ("RANDOM_PORT", None)];
     let declared = declared.map(|(name, port)| (name.to_owned(), port)).into_iter().collect();
-    let Scan { fixed: mut found, used } = scan(text, &setting).expect("it is YAML");
+    let Scan { fixed: mut found, used, .. } = scan(text, &setting).expect("it is YAML");
     name_all(&mut found.iter_mut().collect::<Vec<_>>(), &declared, &used);
     let line = |one: Fixed| format!("{} {:?} {}: {} -> {}", one.line, one.kind, one.owner, one.value, one.instead);
     found.into_iter().map(line).collect()
@@ -141,6 +141,45 @@ volumes:
         format!("{} from {}", one.meant.value, one.meant.from.join(" "))
     };
     assert_eq!([meant(5), meant(10), meant(13)], ["shop-db from DB", "7000 from SHARED", "7002 from OUTER INNER"]);
+}
+
+#[test]
+fn what_it_takes_in_replaces_and_names_of_this_machine_is_found() {
+    let text = r#"
+include: [a.yml, { path: ["b.yml", "${DIR:-c}.yml"] }, "${OWN_NAME}.yml"]
+services:
+  web:
+    extends: { file: common.yml, service: base }
+    ports: !override ["80:80"]
+    environment:
+      - NEXTAUTH_URL=http://localhost:3000/x
+      - DB=db:5432
+    build: { args: { API: "http://127.0.0.1:${PORT:-8080}" } }
+  db:
+    container_name: !reset null
+    ports: !reset ["5432:5432"]
+    command: serve --origin http://localhost:9000
+  tools:
+    network_mode: host
+    command: ["x", "--port", "7000"]
+    environment: { API_PORT: 7001, URL: "http://localhost:${OWN_PORT}" }
+"#;
+    let scan = scan(text, &setting).expect("it is YAML");
+    assert_eq!(scan.files, ["a.yml", "b.yml", "c.yml", "common.yml"]);
+    assert_eq!(scan.fixed.iter().map(|one| one.value.as_str()).collect::<Vec<_>>(), ["80:80"]);
+    let both = |name: &str, key| (name.to_owned(), key);
+    assert_eq!(scan.replaced, [both("web", Key::Ports), both("db", Key::Ports), both("db", Key::ContainerName)]);
+    let told = |one: &Address| format!("{} {} {} {}", one.line, one.owner, one.key, one.port);
+    assert_eq!(
+        scan.addresses.iter().map(told).collect::<Vec<_>>(),
+        [
+            "8 web NEXTAUTH_URL 3000",
+            "10 web API 8080",
+            "14 db command 9000",
+            "18 tools API_PORT 7001",
+            "17 tools command 7000"
+        ]
+    );
 }
 
 #[test]
