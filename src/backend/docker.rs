@@ -1,5 +1,7 @@
 //! Docker, asked for what k3d and compose do not tell: whose a published port is, and an image registry to mend.
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,6 +24,30 @@ pub struct Owner {
     pub cluster: String,
     /// `com.docker.compose.project`; empty when it is not compose's.
     pub compose: String,
+    /// The addresses and ports it publishes.
+    pub published: Vec<(IpAddr, RangeInclusive<u16>)>,
+}
+
+impl Owner {
+    /// Whether it publishes a port on an address. A container that does not say where is believed to.
+    pub fn has(&self, address: IpAddr, port: u16) -> bool {
+        let any = |one: &IpAddr| one.is_unspecified();
+        self.published.is_empty()
+            || self
+                .published
+                .iter()
+                .any(|(on, ports)| ports.contains(&port) && (*on == address || any(on) || address.is_unspecified()))
+    }
+}
+
+/// What `.Ports` tells: `0.0.0.0:3000->80/tcp, [::]:3000->80/tcp, 127.0.0.1:8000-8010->8000-8010/udp, 9000/tcp`.
+fn published(text: &str) -> Vec<(IpAddr, RangeInclusive<u16>)> {
+    let one = |part: &str| {
+        let (address, ports) = part.split_once("->")?.0.rsplit_once(':')?;
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        Some((address.trim_matches(['[', ']']).parse().ok()?, first.parse().ok()?..=last.parse().ok()?))
+    };
+    text.split(", ").filter_map(one).collect()
 }
 
 /// Docker with an environment to call it in.
@@ -39,14 +65,32 @@ pub fn label(name: &str) -> String {
 }
 
 impl Docker<'_> {
-    /// The running container that publishes a port; none when there is none or Docker cannot be asked in time.
-    pub fn publisher(&self, port: u16) -> Option<Owner> {
-        cmd::find("docker", self.environment)?;
-        let filter = format!("publish={port}");
-        let fields = [".Names".to_owned(), label("k3d.cluster"), label("com.docker.compose.project")];
-        let rows = self.rows(&["ps", "--filter", &filter], &fields).ok()?;
-        let [container, cluster, compose] = rows.into_iter().next()?;
-        Some(Owner { container, cluster, compose })
+    /// The running containers that publish a port; empty when there is none or Docker cannot be asked in time.
+    pub fn publishers(&self, port: u16) -> Vec<Owner> {
+        self.publishing(&["--filter", &format!("publish={port}")])
+    }
+
+    /// Every running container that publishes a port; empty when Docker cannot be asked in time.
+    pub fn all_publishers(&self) -> Vec<Owner> {
+        let mut all = self.publishing(&[]);
+        all.retain(|owner| !owner.published.is_empty());
+        all
+    }
+
+    fn publishing(&self, which: &[&str]) -> Vec<Owner> {
+        if cmd::find("docker", self.environment).is_none() {
+            return Vec::new();
+        }
+        let labels = ["k3d.cluster", "com.docker.compose.project"].map(label);
+        let fields = [".Names".to_owned(), labels[0].clone(), labels[1].clone(), ".Ports".to_owned()];
+        let rows = self.rows(&[&["ps"], which].concat(), &fields).unwrap_or_default();
+        let owner = |[container, cluster, compose, ports]: [String; 4]| Owner {
+            container,
+            cluster,
+            compose,
+            published: published(&ports),
+        };
+        rows.into_iter().map(owner).collect()
     }
 
     /// The instance id in the label of a cluster's first server, running or not. Of all containers that bear the cluster's
@@ -165,5 +209,29 @@ impl Docker<'_> {
     fn cmd(&self, words: &[&str]) -> Cmd<'_> {
         let arguments = words.iter().map(Into::into).collect();
         Cmd { program: "docker", arguments, environment: self.environment, folder: self.folder }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_container_publishes_is_read_with_its_addresses() {
+        let text =
+            "0.0.0.0:3000->80/tcp, :::3000->80/tcp, [::1]:3001->81/tcp, 127.0.0.1:8000-8010->8000-8010/udp, 9000/tcp";
+        let told: Vec<String> =
+            published(text).iter().map(|(on, ports)| format!("{on} {}-{}", ports.start(), ports.end())).collect();
+        assert_eq!(told, ["0.0.0.0 3000-3000", ":: 3000-3000", "::1 3001-3001", "127.0.0.1 8000-8010"]);
+        let owner = |text: &str| Owner {
+            container: "c".into(),
+            cluster: String::new(),
+            compose: String::new(),
+            published: published(text),
+        };
+        let (four, six): (IpAddr, IpAddr) = ([127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into());
+        assert!(owner("127.0.0.1:3000->80/tcp").has(four, 3000) && owner("").has(six, 3000));
+        assert!(!owner("127.0.0.1:3000->80/tcp").has(six, 3000) && !owner("127.0.0.1:3000->80/tcp").has(four, 3001));
+        assert!(owner("0.0.0.0:3000->80/tcp").has(four, 3000), "a wildcard is all addresses");
     }
 }

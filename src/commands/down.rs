@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         context.ui.step("Removed env file and lockfile; the leases are free");
     }
     if clean || !absent.is_empty() {
-        for line in Servers::look().left_running(&known.name, &known.ports, &project.root) {
+        for line in Servers::of_processes(known.ports.values()).left_running(&known.name, &known.ports, &project.root) {
             context.ui.step(&line);
         }
     }

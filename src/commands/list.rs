@@ -57,7 +57,7 @@ fn follow(context: &Context, as_json: bool) -> Result<u8, Failure> {
             }
         } else {
             let lines = lines(context, &seen, width);
-            let state = |seen: &Observed| format!("{:?}\n", (&seen.instance, seen.state, &seen.parts, &seen.listening));
+            let state = |seen: &Observed| format!("{:?}\n", (&seen.instance, seen.state, &seen.parts, &seen.served));
             let now = match &screen {
                 // Ages are kept true, and the width is that of now.
                 Some(_) => format!("{width:?}{lines:?}"),
@@ -129,7 +129,7 @@ fn row(seen: &Observed, home: &Path, longest: usize) -> Vec<Cell> {
         State::Running | State::Listening => Tone::Good,
         State::Starting => Tone::Busy,
         State::Stopped => Tone::Faint,
-        State::Gone | State::Unmounted | State::Silent => Tone::Bad,
+        State::Taken | State::Gone | State::Unmounted | State::Silent => Tone::Bad,
     };
     let mut ports: Vec<String> = instance.ports.values().take(PORTS).map(u16::to_string).collect();
     if instance.ports.len() > PORTS {
@@ -162,7 +162,8 @@ fn object(seen: &Observed) -> Value {
         "root": instance.root,
         "branch": seen.branch,
         "ports": instance.ports,
-        "listening": seen.listening,
+        "listening": seen.served.own,
+        "taken": seen.served.others,
         "created": instance.created,
         "changed": instance.changed,
     });

@@ -100,8 +100,9 @@ fn tell_of_living(context: &Context, inventory: &Inventory, claim: &Claim) {
 
 /// Says what still listens on ports that are about to be freed.
 fn tell_of_servers(context: &Context, gone_roots: &[GoneRoot]) {
-    let servers = Servers::look();
-    for (one, entry) in gone_roots.iter().filter_map(|one| Some((one, one.entry.as_ref()?))) {
+    let entries: Vec<_> = gone_roots.iter().filter_map(|one| Some((one, one.entry.as_ref()?))).collect();
+    let servers = Servers::of_processes(entries.iter().flat_map(|(_, entry)| entry.ports.values()));
+    for (one, entry) in entries {
         for line in servers.left_running(&entry.name, &entry.ports, &one.root) {
             context.ui.step(&line);
         }

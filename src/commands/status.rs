@@ -15,7 +15,7 @@ use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::look::State;
 use crate::parts::part::{self, Subject};
-use crate::parts::servers::Servers;
+use crate::parts::servers::{Served, Servers};
 use crate::store::project::Project;
 use crate::store::snapshot::{self, Recorded};
 use crate::store::trust;
@@ -52,10 +52,11 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let parts = ask(&subject);
     let runs = parts.iter().any(|(_, report)| report.as_ref().is_some_and(|report| report.runs));
     let is_starting = lock::holder(&context.dirs.up_lock(&project.root)).is_some();
-    let listening = Servers::look().on(&recorded.ports);
+    let servers = Servers::look(&outside, &[(&project.root, &recorded.ports)]);
+    let served = servers.served((&config.prefix, &recorded.name), &recorded.ports, &project.root);
     let told = Report {
-        state: State::of(runs, is_starting, &listening).word(),
-        listening,
+        state: State::of(runs, is_starting, &served).word(),
+        served,
         shell: Shell::of(context, &project),
         urls: vars.urls().collect(),
         env_file: project.root.join(&config.output),
@@ -78,8 +79,8 @@ struct Report<'a> {
     /// What each part says, by its key for programs.
     parts: &'a [(&'static str, Option<part::Report>)],
     state: &'static str,
-    /// The variables whose ports somebody listens on.
-    listening: Vec<String>,
+    /// Who listens on its ports.
+    served: Served,
     urls: IndexMap<&'a str, &'a str>,
     root: &'a str,
     env_file: PathBuf,
@@ -133,7 +134,8 @@ impl Report<'_> {
         }
         object["envFile"] = json!(self.env_file);
         object["ports"] = json!(recorded.ports);
-        object["listening"] = json!(self.listening);
+        object["listening"] = json!(self.served.own);
+        object["taken"] = json!(self.served.others);
         object["urls"] = json!(self.urls);
         object
     }
@@ -152,7 +154,11 @@ impl Report<'_> {
         lines.push(format!("Trust: {}{mend}", self.trust.word()));
         lines.push(format!("This shell: {}", self.shell.text()));
         lines.push("Ports:".to_owned());
-        let listens = |name| if self.listening.contains(name) { " (listening)" } else { "" };
+        let listens = |name: &String| match self.served.others.get(name) {
+            Some(who) => format!(" (taken by {who})"),
+            None if self.served.own.contains(name) => " (listening)".to_owned(),
+            None => String::new(),
+        };
         lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}{}", listens(name))));
         if !self.urls.is_empty() {
             lines.push("URLs:".to_owned());

@@ -1,4 +1,4 @@
-//! `silo who PORT`: who holds a port, recorded and seen: a lease, a process, a container.
+//! `silo who PORT`: who holds a port, recorded and seen: a lease, processes with their addresses, containers.
 
 use std::path::Path;
 
@@ -10,24 +10,26 @@ use crate::core::leases::ports::Probe;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
 use crate::parts::context::Context;
+use crate::parts::holder::{by_process, on, said};
 use crate::store::registry;
+use crate::sys::listeners::{Holder, Kind};
 use crate::sys::processes::Process;
 use crate::sys::{listeners, net, processes};
 
 /// Everything found out about a port.
 struct Holders<'a> {
     lease: Option<(&'a Instance, &'a str)>,
-    process: Option<Process>,
-    /// The instance in which the process was started.
-    instance: Option<&'a Instance>,
-    container: Option<Owner>,
+    sockets: Vec<Holder>,
+    /// All instances, for those in which a process was started.
+    instances: &'a [Instance],
+    containers: Vec<Owner>,
     taken: bool,
 }
 
 pub(super) fn run(context: &Context, port: u16, as_json: bool) -> Result<u8, Failure> {
     let leases = registry::peek(&context.dirs)?;
     let held = |instance: &'_ &Instance| instance.ports.values().any(|held| *held == port);
-    let process = listeners::holder(port);
+    let sockets = listeners::holders(|one| one == port);
     // Without gates: to look starts nothing.
     let outside = context.outside();
     let docker = Docker { environment: &outside, folder: Path::new("/") };
@@ -36,18 +38,16 @@ pub(super) fn run(context: &Context, port: u16, as_json: bool) -> Result<u8, Fai
             let (variable, _) = instance.ports.iter().find(|(_, held)| **held == port)?;
             Some((instance, variable.as_str()))
         }),
-        instance: process.as_ref().and_then(|process| {
-            leases.instances.iter().find(|instance| processes::belongs_to(process, Path::new(&instance.root)))
-        }),
-        container: docker.publisher(port),
-        taken: process.is_some() || net::probe(port) == Probe::Busy,
-        process,
+        containers: docker.publishers(port),
+        taken: !sockets.is_empty() || net::probe(port) == Probe::Busy,
+        instances: &leases.instances,
+        sockets,
     };
     match as_json {
         true => context.ui.answer_json(&object(port, &holders))?,
         false => context.ui.answer(&text(port, &holders))?,
     }
-    let nobody = holders.lease.is_none() && holders.container.is_none() && !holders.taken;
+    let nobody = holders.lease.is_none() && holders.containers.is_empty() && !holders.taken;
     Ok(if nobody { code::FAILURE } else { 0 })
 }
 
@@ -56,7 +56,7 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
     if let Some((instance, variable)) = holders.lease {
         lines.push(format!("Leased to {} as {variable} ({})", instance.name, shown(Path::new(&instance.root))));
     }
-    if let Some(container) = &holders.container {
+    for container in &holders.containers {
         let of = match (container.compose.as_str(), container.cluster.as_str()) {
             ("", "") => String::new(),
             ("", cluster) => format!(" of the cluster {}", one_line(cluster)),
@@ -64,14 +64,19 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
         };
         lines.push(format!("Published by the container {}{of}", one_line(&container.container)));
     }
-    if let Some(process) = &holders.process {
-        let folder = process.folder.as_ref().map_or_else(String::new, |folder| format!(" in {}", shown(folder)));
-        let of = holders.instance.map_or_else(String::new, |instance| format!(", started in {}", instance.name));
-        lines.push(format!("Held by {} (pid {}{of}){folder}", one_line(&process.name), process.pid));
-    } else if holders.taken && holders.container.is_none() {
-        lines.push("Held by a program of another user".to_owned());
-    } else if holders.lease.is_some() && holders.container.is_none() {
-        lines.push("Nobody listens on it now".to_owned());
+    // A container's socket is one of Docker's own program, which only says the same again where it is not seen.
+    let is_told = |one: &&Holder| {
+        one.process.is_some() || !holders.containers.iter().any(|owner| owner.has(one.socket.address, port))
+    };
+    for (holder, addresses) in by_process(holders.sockets.iter().filter(is_told)) {
+        lines.push(line(holders, holder, &addresses));
+    }
+    if holders.sockets.is_empty() && holders.containers.is_empty() {
+        if holders.taken {
+            lines.push(format!("Held by {}", listeners::UNSEEN));
+        } else if holders.lease.is_some() {
+            lines.push("Nobody listens on it now".to_owned());
+        }
     }
     if lines.is_empty() {
         return format!("Nobody holds port {port}\n");
@@ -79,21 +84,57 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
+/// One process, or one user's program that is not seen, with the addresses of its sockets.
+fn line(holders: &Holders<'_>, holder: &Holder, addresses: &[String]) -> String {
+    let kind = if holder.socket.kind == Kind::Connection { "In use by a connection of" } else { "Held by" };
+    let Some(process) = &holder.process else { return format!("{kind} {}{}", said(holder), on(addresses)) };
+    let folder = process.folder.as_ref().map_or_else(String::new, |folder| format!(" in {}", shown(folder)));
+    let of = holders.started_in(process).map_or_else(String::new, |instance| format!(", started in {}", instance.name));
+    format!("{kind} {} (pid {}{of}){folder},{}", one_line(&process.name), process.pid, on(addresses))
+}
+
+impl Holders<'_> {
+    /// The instance in which a process was started.
+    fn started_in(&self, process: &Process) -> Option<&Instance> {
+        self.instances.iter().find(|instance| processes::belongs_to(process, Path::new(&instance.root)))
+    }
+
+    fn process(&self, process: &Process) -> Value {
+        let instance = self.started_in(process).map(|instance| &instance.name);
+        json!({ "pid": process.pid, "name": process.name, "folder": process.folder, "instance": instance })
+    }
+}
+
 fn object(port: u16, holders: &Holders<'_>) -> Value {
+    let socket = |holder: &Holder| {
+        json!({
+            "address": holder.socket.address,
+            "kind": match holder.socket.kind {
+                Kind::Listens => "tcp",
+                Kind::Datagrams => "udp",
+                Kind::Connection => "connection",
+            },
+            "user": holder.socket.user,
+            "process": holder.process.as_ref().map(|process| holders.process(process)),
+        })
+    };
+    let container = |owner: &Owner| {
+        json!({
+            "name": owner.container,
+            "cluster": Some(&owner.cluster).filter(|cluster| !cluster.is_empty()),
+            "composeProject": Some(&owner.compose).filter(|compose| !compose.is_empty()),
+        })
+    };
     json!({
         "port": port,
         "taken": holders.taken,
         "lease": holders.lease.map(|(instance, variable)| json!({
             "instance": instance.name, "variable": variable, "root": instance.root,
         })),
-        "process": holders.process.as_ref().map(|process| json!({
-            "pid": process.pid, "name": process.name, "folder": process.folder,
-            "instance": holders.instance.map(|instance| &instance.name),
-        })),
-        "container": holders.container.as_ref().map(|owner| json!({
-            "name": owner.container,
-            "cluster": Some(&owner.cluster).filter(|cluster| !cluster.is_empty()),
-            "composeProject": Some(&owner.compose).filter(|compose| !compose.is_empty()),
-        })),
+        // The first of each, as before there could be more.
+        "process": holders.sockets.iter().find_map(|holder| holder.process.as_ref()).map(|one| holders.process(one)),
+        "container": holders.containers.first().map(container),
+        "sockets": holders.sockets.iter().map(socket).collect::<Vec<_>>(),
+        "containers": holders.containers.iter().map(container).collect::<Vec<_>>(),
     })
 }

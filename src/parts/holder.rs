@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::backend::docker::Docker;
+use crate::backend::docker::{Docker, Owner};
 use crate::core::config::ConfigFile;
 use crate::core::instance::identity::{Identity, K3dParts, identity};
 use crate::core::instance::lockfile::InstanceState;
@@ -14,24 +14,97 @@ use crate::store::ask::{Ask, Occasion};
 use crate::store::project::Project;
 use crate::store::registry;
 use crate::sys::dirs::Dirs;
+use crate::sys::listeners::{Holder, Kind};
 use crate::sys::{listeners, net, processes};
+
+/// Whose the sockets on a port are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// All are this instance's.
+    Own,
+    /// These are somebody else's, for people.
+    Others(String),
+}
+
+/// Whose the sockets on a port are. A stranger among them is a stranger, for a browser may meet either. `publishers` tells the
+/// containers that publish the port; it is asked only where a process does not say enough.
+pub fn whose(
+    port: u16,
+    holders: &[Holder],
+    root: &Path,
+    own: &Identity,
+    publishers: impl FnOnce() -> Vec<Owner>,
+) -> Whose {
+    let mut strangers: Vec<&Holder> = holders
+        .iter()
+        .filter(|one| !one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root)))
+        .collect();
+    if strangers.is_empty() && !holders.is_empty() {
+        return Whose::Own;
+    }
+    let owners = publishers();
+    // A container's port is listened on by a process of Docker's.
+    strangers.retain(|one| !owners.iter().any(|owner| owner.has(one.socket.address, port)));
+    let is_own =
+        |owner: &&Owner| owner.compose == own.compose_name || Some(&owner.cluster) == own.k3d_cluster_name.as_ref();
+    let mut named: Vec<String> = owners
+        .iter()
+        .filter(|owner| !is_own(owner))
+        .map(|owner| format!("the container `{}`", one_line(&owner.container)))
+        .collect();
+    named.extend(by_process(strangers).iter().map(|(first, addresses)| format!("{}{}", said(first), on(addresses))));
+    if named.is_empty() && owners.is_empty() {
+        named.push(listeners::UNSEEN.to_owned());
+    }
+    if named.is_empty() { Whose::Own } else { Whose::Others(named.join(" and ")) }
+}
 
 /// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
 /// its compose project. The environment must be without gates: one before `docker` would ask this again.
 pub fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
-    let holder = listeners::holder(port);
-    if holder.as_ref().is_some_and(|holder| processes::belongs_to(holder, root)) {
-        return None;
-    }
     let docker = Docker { environment, folder: root };
-    if let Some(owner) = docker.publisher(port) {
-        let ours = owner.compose == own.compose_name || Some(&owner.cluster) == own.k3d_cluster_name.as_ref();
-        return (!ours).then(|| format!("the container `{}`", owner.container));
+    match whose(port, &listeners::holders(|one| one == port), root, own, || docker.publishers(port)) {
+        Whose::Own => None,
+        Whose::Others(who) => Some(who),
     }
-    Some(holder.map_or_else(
-        || "a program of another user".to_owned(),
-        |holder| format!("`{}` (pid {})", one_line(&holder.name), holder.pid),
-    ))
+}
+
+/// The sockets of each process, and of those whose process is not seen: the first one, and the addresses of all.
+pub fn by_process<'a>(holders: impl IntoIterator<Item = &'a Holder>) -> Vec<(&'a Holder, Vec<String>)> {
+    let mut found: Vec<(&Holder, Vec<String>)> = Vec::new();
+    for holder in holders {
+        let pid = |one: &Holder| one.process.as_ref().map(|process| process.pid);
+        let is_udp = holder.socket.kind == Kind::Datagrams;
+        let address = format!("{}{}", holder.socket.address, if is_udp { " (UDP)" } else { "" });
+        let same = |(one, _): &&mut (&Holder, _)| {
+            (pid(one), one.socket.user, one.socket.kind == Kind::Connection)
+                == (pid(holder), holder.socket.user, holder.socket.kind == Kind::Connection)
+        };
+        match found.iter_mut().find(same) {
+            Some((_, addresses)) if addresses.contains(&address) => {}
+            Some((_, addresses)) => addresses.push(address),
+            None => found.push((holder, vec![address])),
+        }
+    }
+    found
+}
+
+/// ` on ADDRESS and ADDRESS`.
+pub fn on(addresses: &[String]) -> String {
+    format!(" on {}", addresses.join(" and "))
+}
+
+/// Who has a socket, for people.
+pub fn said(holder: &Holder) -> String {
+    let who = match (&holder.process, holder.socket.user) {
+        (Some(process), _) => format!("`{}` (pid {})", one_line(&process.name), process.pid),
+        (None, Some(user)) if user == rustix::process::geteuid().as_raw() => "a program that is not seen".to_owned(),
+        (None, _) => "a program of another user".to_owned(),
+    };
+    match holder.socket.kind {
+        Kind::Connection => format!("a connection of {who}"),
+        Kind::Listens | Kind::Datagrams => who,
+    }
 }
 
 /// The busy ports that a lockfile remembers, the registry does not know, and this instance holds. All of them where the
@@ -67,8 +140,10 @@ fn is_own(
     (port, on_cd): (u16, bool),
 ) -> bool {
     if on_cd {
-        let holder = listeners::holder(port);
-        return holder.map_or(state.k3d_cluster_created, |holder| processes::belongs_to(&holder, &project.root));
+        let holders = listeners::holders(|one| one == port);
+        let seen: Vec<_> = holders.iter().filter_map(|holder| holder.process.as_ref()).collect();
+        let all_own = seen.iter().all(|process| processes::belongs_to(process, &project.root));
+        return if seen.is_empty() { state.k3d_cluster_created } else { all_own };
     }
     let parts = K3dParts { cluster: true, registry: true };
     let own = identity(&config.prefix, &state.name, parts, "");

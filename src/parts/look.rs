@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::part::{self, Part};
-use super::servers::Servers;
+use super::servers::{Served, Servers};
 use crate::core::config::OWN_PORTS;
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::Instance;
@@ -25,8 +25,10 @@ pub enum State {
     Running,
     /// A `silo up` is on the way.
     Starting,
-    /// Its programs do not run by silo, and somebody listens on a port of the project's.
+    /// Its programs do not run by silo, and a server of its own listens on a port of the project's.
     Listening,
+    /// None of its own listens, and somebody else does on a port of the project's.
+    Taken,
     /// It is there and nothing runs.
     Stopped,
     /// Its folder is gone.
@@ -38,13 +40,15 @@ pub enum State {
 }
 
 impl State {
-    /// How an instance is whose folder is there; `listening` are the variables whose ports somebody listens on.
-    pub fn of(runs: bool, is_starting: bool, listening: &[String]) -> Self {
+    /// How an instance is whose folder is there; `served` says who listens on its ports.
+    pub fn of(runs: bool, is_starting: bool, served: &Served) -> Self {
+        // What silo starts itself is told of in other ways.
+        let projects = |name: &String| !OWN_PORTS.contains(&name.as_str());
         match (runs, is_starting) {
             (true, _) => Self::Running,
             (false, true) => Self::Starting,
-            // What silo starts itself is told of in other ways.
-            _ if listening.iter().any(|name| !OWN_PORTS.contains(&name.as_str())) => Self::Listening,
+            _ if served.own.iter().any(projects) => Self::Listening,
+            _ if served.others.keys().any(projects) => Self::Taken,
             _ => Self::Stopped,
         }
     }
@@ -55,6 +59,7 @@ impl State {
             Self::Running => "running",
             Self::Starting => "starting",
             Self::Listening => "listening",
+            Self::Taken => "taken",
             Self::Stopped => "stopped",
             Self::Gone => "gone",
             Self::Unmounted => "unmounted",
@@ -74,8 +79,8 @@ pub struct Observed {
     pub branch: Option<String>,
     /// What was observed of each part that is shown, by the head of its column.
     pub parts: Vec<(&'static str, Option<part::Observed>)>,
-    /// The variables whose ports somebody listens on.
-    pub listening: Vec<String>,
+    /// Who listens on its ports.
+    pub served: Served,
     /// Whether this shell, or else this folder, is in it.
     pub current: bool,
 }
@@ -107,7 +112,11 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
         (column, std::thread::spawn(move || part.survey(&environment, &instances)))
     });
     let surveys: Vec<_> = surveys.collect();
-    let servers = std::thread::spawn(Servers::look);
+    let (outside, all) = (environment, instances.clone());
+    let servers = std::thread::spawn(move || {
+        let ports: Vec<_> = all.iter().map(|one| (Path::new(&one.root), &one.ports)).collect();
+        Servers::look(&outside, &ports)
+    });
     let dirs = context.dirs.clone();
     let looked = together::ask(instances.clone(), DISKS, move |instance| look(&dirs, instance));
     let surveys: Vec<_> = surveys.into_iter().map(|(column, survey)| (column, survey.join().ok().flatten())).collect();
@@ -119,9 +128,9 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
         let tell = |survey: &part::Survey| survey(&instance, looked.state.as_ref());
         let parts: Vec<_> = surveys.iter().map(|(column, survey)| (*column, survey.as_ref().and_then(tell))).collect();
         let runs = parts.iter().any(|(_, observed)| observed.as_ref().is_some_and(|observed| observed.runs));
-        let listening = servers.on(&instance.ports);
-        let state = looked.missing.unwrap_or_else(|| State::of(runs, looked.starting, &listening));
-        Observed { state, branch: looked.branch, parts, listening, current, instance }
+        let served = servers.served((&instance.prefix, &instance.name), &instance.ports, Path::new(&instance.root));
+        let state = looked.missing.unwrap_or_else(|| State::of(runs, looked.starting, &served));
+        Observed { state, branch: looked.branch, parts, served, current, instance }
     });
     Ok(observed.collect())
 }

@@ -1,40 +1,97 @@
-//! What listens on the ports of instances, whoever started it: a part, compose, or somebody by hand.
+//! What listens on the ports of instances, whoever started it: a part, compose, somebody by hand, or a stranger.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use indexmap::IndexMap;
 
+use super::holder::{Whose, whose};
+use crate::backend::docker::{Docker, Owner};
+use crate::core::instance::identity::{K3dParts, identity};
+use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
+use crate::sys::listeners::{Holder, Kind};
 use crate::sys::{listeners, processes};
 
-/// All ports that are seen to be listened on, looked up once for many instances.
+/// All sockets on leased ports, looked up once for many instances, and the containers that publish some.
 #[derive(Default)]
-pub struct Servers(HashSet<u16>);
+pub struct Servers {
+    holders: Vec<Holder>,
+    /// Asked only where a socket is not seen to be an instance's own.
+    containers: Vec<Owner>,
+}
+
+/// Who listens on the ports of one instance, by variable.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Served {
+    /// The instance itself.
+    pub own: Vec<String>,
+    /// Somebody else, who is named for people.
+    pub others: IndexMap<String, String>,
+}
 
 impl Servers {
-    /// Looks.
-    pub fn look() -> Self {
-        Self(listeners::visible_ports())
+    /// Looks at the ports of these instances, each with its root. The environment must be without gates.
+    pub fn look(environment: &Environment, instances: &[(&Path, &IndexMap<String, u16>)]) -> Self {
+        let servers = Self::of_processes(instances.iter().flat_map(|(_, ports)| ports.values()));
+        let is_told = |root: &Path, port: u16| {
+            let mut on = servers.on(port).peekable();
+            on.peek().is_none()
+                || on.all(|one| one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root)))
+        };
+        let all_told = instances.iter().all(|(root, ports)| ports.values().all(|port| is_told(root, *port)));
+        let containers = match all_told {
+            true => Vec::new(),
+            false => Docker { environment, folder: Path::new("/") }.all_publishers(),
+        };
+        Self { containers, ..servers }
     }
 
-    /// The variables whose ports somebody listens on.
-    pub fn on(&self, ports: &IndexMap<String, u16>) -> Vec<String> {
-        ports.iter().filter(|(_, port)| self.0.contains(port)).map(|(name, _)| name.clone()).collect()
+    /// Looks at processes only.
+    pub fn of_processes<'a>(ports: impl IntoIterator<Item = &'a u16>) -> Self {
+        let ports: HashSet<u16> = ports.into_iter().copied().collect();
+        let mut holders = if ports.is_empty() { Vec::new() } else { listeners::holders(|port| ports.contains(&port)) };
+        holders.retain(|holder| holder.socket.kind != Kind::Connection);
+        Self { holders, containers: Vec::new() }
+    }
+
+    fn on(&self, port: u16) -> impl Iterator<Item = &Holder> {
+        self.holders.iter().filter(move |holder| holder.socket.port == port)
+    }
+
+    /// Who listens on the ports of an instance.
+    pub fn served(&self, (prefix, name): (&str, &str), ports: &IndexMap<String, u16>, root: &Path) -> Served {
+        let own = identity(prefix, name, K3dParts { cluster: true, registry: true }, "");
+        let mut served = Served::default();
+        for (variable, port) in ports {
+            let holders: Vec<Holder> = self.on(*port).cloned().collect();
+            if holders.is_empty() {
+                continue;
+            }
+            let publishes = |owner: &&Owner| owner.published.iter().any(|(_, ports)| ports.contains(port));
+            let containers = || self.containers.iter().filter(publishes).cloned().collect();
+            match whose(*port, &holders, root, &own, containers) {
+                Whose::Own => served.own.push(variable.clone()),
+                Whose::Others(who) => {
+                    served.others.insert(variable.clone(), who);
+                }
+            }
+        }
+        served
     }
 
     /// A line for each process that was started in an instance and still listens on its ports, with what ends it: nobody has
     /// ended it, and freeing a lease does not.
     pub fn left_running(&self, name: &str, ports: &IndexMap<String, u16>, root: &Path) -> Vec<String> {
         let mut found: IndexMap<u32, (String, Vec<String>)> = IndexMap::new();
-        for port in ports.values().filter(|port| self.0.contains(port)) {
-            let holder = listeners::holder(*port).filter(|holder| processes::belongs_to(holder, root));
-            if let Some(holder) = holder {
-                found
-                    .entry(holder.pid)
-                    .or_insert_with(|| (one_line(&holder.name), Vec::new()))
-                    .1
-                    .push(port.to_string());
+        for port in ports.values() {
+            let processes = self.on(*port).filter_map(|holder| holder.process.as_ref());
+            for process in processes.filter(|process| processes::belongs_to(process, root)) {
+                let (_, ports) = found.entry(process.pid).or_insert_with(|| (one_line(&process.name), Vec::new()));
+                let port = port.to_string();
+                if !ports.contains(&port) {
+                    ports.push(port);
+                }
             }
         }
         let line = |(pid, (program, ports)): (u32, (String, Vec<String>))| {

@@ -1,144 +1,295 @@
-//! Which process listens on a TCP port of this machine, where this user may see it.
+//! Which sockets there are on a port of this machine, TCP and UDP, and which processes have them, where this user may see it.
+//! A port has as many holders as there are sockets: one on `127.0.0.1` and another on `::1`, or several that share one.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use super::processes::Process;
 
-/// The process that listens on a port; none when nobody does, or when it belongs to another user.
-pub fn holder(port: u16) -> Option<Process> {
-    imp::holder(port)
+/// What a socket does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It listens (TCP).
+    Listens,
+    /// It takes datagrams from anybody (UDP).
+    Datagrams,
+    /// It is one end of a connection, and nobody else can connect to it.
+    Connection,
 }
 
-/// Every port somebody listens on; none where the system has no table of them. Unlike a try to bind, reading it is in
-/// nobody's way.
+/// One socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Its port.
+    pub port: u16,
+    /// Its address on this machine; an IPv4 one where IPv6 only wraps it.
+    pub address: IpAddr,
+    /// What it does.
+    pub kind: Kind,
+    /// The number of the user who made it, where the system tells.
+    pub user: Option<u32>,
+    /// What tells which process has it: its inode where there is a `/proc`, else the process itself.
+    mark: u64,
+}
+
+/// A socket and the process that has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The socket.
+    pub socket: Socket,
+    /// The process, where this user may see it.
+    pub process: Option<Process>,
+}
+
+/// Every socket on the ports that are asked for, with its process. Connections only where nothing else is on the port: those
+/// of a server go with it.
+pub fn holders(asked: impl Fn(u16) -> bool) -> Vec<Holder> {
+    let mut sockets = imp::sockets();
+    sockets.retain(|socket| asked(socket.port));
+    let served: HashSet<u16> = sockets.iter().filter(|one| one.kind != Kind::Connection).map(|one| one.port).collect();
+    sockets.retain(|socket| socket.kind != Kind::Connection || !served.contains(&socket.port));
+    sockets.sort_by_key(|socket| (socket.port, socket.kind, socket.address));
+    imp::with_processes(sockets)
+}
+
+/// Every port on which somebody listens or takes datagrams; none where the system has no table of them. Unlike a try to bind,
+/// reading it is in nobody's way.
 pub fn ports() -> Option<HashSet<u16>> {
-    imp::ports()
+    let served = |sockets: Vec<Socket>| sockets.into_iter().filter(|one| one.kind != Kind::Connection);
+    imp::HAS_TABLE.then(|| served(imp::sockets()).map(|socket| socket.port).collect())
 }
 
-/// Every port on which a process listens that this user may see; where the system has a table, of any user.
-pub fn visible_ports() -> HashSet<u16> {
-    imp::visible_ports()
-}
-
-/// The ports in what `lsof -Fn` prints, a line for each field: `n127.0.0.1:3000`, `n*:3000`.
-#[cfg(any(test, not(target_os = "linux")))]
-fn named(fields: &str) -> HashSet<u16> {
-    let port = |line: &str| line.strip_prefix('n')?.rsplit_once(':')?.1.parse().ok();
-    fields.lines().filter_map(port).collect()
-}
-
-/// The rows of listeners in the text of `/proc/net/tcp` or `tcp6`: port and inode.
-#[cfg(any(test, target_os = "linux"))]
-fn rows(table: &str) -> Vec<(u16, u64)> {
-    const LISTEN: &str = "0A";
-    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|fields| fields.get(3) == Some(&LISTEN))
-        .filter_map(|fields| {
-            let (_, port) = fields.get(1)?.rsplit_once(':')?;
-            Some((u16::from_str_radix(port, 16).ok()?, fields.get(9)?.parse().ok()?))
-        })
-        .collect()
-}
+/// What holds a port that cannot be bound and on which no socket is seen.
+pub const UNSEEN: &str = imp::UNSEEN;
 
 #[cfg(target_os = "linux")]
 mod imp {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
     use std::fs;
 
-    use super::Process;
+    use super::{Holder, Socket};
     use crate::sys::processes;
 
-    pub(super) fn ports() -> Option<HashSet<u16>> {
-        let first = fs::read_to_string("/proc/net/tcp").ok()?;
-        // Without IPv6 there is no second table.
-        let second = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
-        Some([first, second].iter().flat_map(|table| super::rows(table)).map(|(port, _)| port).collect())
+    pub(super) const HAS_TABLE: bool = true;
+    /// Each user's sockets are in the tables, but for those that neither listen nor are connected.
+    pub(super) const UNSEEN: &str = "a program that has bound it and does not listen";
+
+    pub(super) fn sockets() -> Vec<Socket> {
+        // Without IPv6 there are two tables only.
+        let table = |name: &str| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
+        let tables = [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)];
+        tables.iter().flat_map(|(name, is_tcp)| super::rows(&table(name), *is_tcp)).collect()
     }
 
-    pub(super) fn visible_ports() -> HashSet<u16> {
-        ports().unwrap_or_default()
-    }
-
-    pub(super) fn holder(port: u16) -> Option<Process> {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
-        let rows = tables.iter().flat_map(|table| super::rows(table)).filter(|(listened, _)| *listened == port);
-        let wanted: Vec<String> = rows.map(|(_, inode)| format!("socket:[{inode}]")).collect();
-        if wanted.is_empty() {
-            return None;
-        }
+    pub(super) fn with_processes(sockets: Vec<Socket>) -> Vec<Holder> {
+        let mut wanted: HashSet<u64> = sockets.iter().map(|socket| socket.mark).collect();
+        let mut found = HashMap::new();
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let holds = |pid: &u32| {
-            let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-            let mut targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
-            targets.any(|target| target.to_str().is_some_and(|target| wanted.iter().any(|wanted| wanted == target)))
+        let mut pids: Vec<u32> = match wanted.is_empty() {
+            true => Vec::new(),
+            false => entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
         };
-        processes::look(pids.find(holds)?)
+        // Of several that share a socket the first one opened it, mostly.
+        pids.sort_unstable();
+        for pid in pids {
+            if wanted.is_empty() {
+                break;
+            }
+            let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+            for target in descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok()) {
+                let inode =
+                    target.to_str().and_then(|name| name.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+                if let Some(inode) = inode.filter(|inode| wanted.remove(inode)) {
+                    found.insert(inode, pid);
+                }
+            }
+        }
+        let process = |socket: &Socket| processes::look(*found.get(&socket.mark)?);
+        sockets.into_iter().map(|socket| Holder { process: process(&socket), socket }).collect()
+    }
+}
+
+/// The sockets in the text of `/proc/net/tcp`, `udp` and their twins for IPv6.
+#[cfg(any(test, target_os = "linux"))]
+fn rows(table: &str, is_tcp: bool) -> Vec<Socket> {
+    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let socket = |fields: Vec<&str>| {
+        let (address, port) = fields.get(1)?.rsplit_once(':')?;
+        let kind = match (is_tcp, *fields.get(3)?) {
+            (true, "0A") => Kind::Listens,
+            (false, "07") => Kind::Datagrams,
+            _ => Kind::Connection,
+        };
+        let mark = fields.get(9)?.parse().ok()?;
+        // What is over and only waits for late packets (`TIME_WAIT`) is no process's any more.
+        (mark != 0).then_some(Socket {
+            port: u16::from_str_radix(port, 16).ok()?,
+            address: address_of(address)?,
+            kind,
+            user: fields.get(7)?.parse().ok(),
+            mark,
+        })
+    };
+    rows.filter_map(socket).collect()
+}
+
+/// An address as the kernel writes it: words of four bytes, each as a number of this machine.
+#[cfg(any(test, target_os = "linux"))]
+fn address_of(hex: &str) -> Option<IpAddr> {
+    let words: Vec<[u8; 4]> = hex
+        .as_bytes()
+        .chunks(8)
+        .map(|word| u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok().map(u32::to_ne_bytes))
+        .collect::<Option<_>>()?;
+    match words[..] {
+        [four] => Some(IpAddr::from(four)),
+        [_, _, _, _] => Some(IpAddr::from(<[u8; 16]>::try_from(words.concat()).ok()?).to_canonical()),
+        _ => None,
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod imp {
-    use std::collections::HashSet;
+    use std::collections::HashMap;
     use std::path::Path;
     use std::time::Duration;
 
-    use super::Process;
+    use super::{Holder, Socket};
     use crate::core::shell::environment::Environment;
     use crate::sys::cmd::Cmd;
     use crate::sys::processes;
 
-    pub(super) fn ports() -> Option<HashSet<u16>> {
-        None
-    }
+    pub(super) const HAS_TABLE: bool = false;
+    pub(super) const UNSEEN: &str = "a program of another user";
 
-    pub(super) fn visible_ports() -> HashSet<u16> {
-        lsof("-iTCP", "-Fn").map(|fields| super::named(&fields)).unwrap_or_default()
-    }
-
-    pub(super) fn holder(port: u16) -> Option<Process> {
-        let fields = lsof(&format!("-iTCP:{port}"), "-Fp")?;
-        processes::look(fields.lines().find_map(|line| line.strip_prefix('p')?.parse().ok())?)
-    }
-
-    fn lsof(which: &str, field: &str) -> Option<String> {
+    pub(super) fn sockets() -> Vec<Socket> {
         let environment: Environment = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")].into_iter().collect();
-        let arguments = ["-nP", which, "-sTCP:LISTEN", field].map(Into::into).to_vec();
+        let arguments = ["-nP", "-iTCP", "-iUDP", "-FptPnT"].map(Into::into).to_vec();
         let cmd = Cmd { program: "lsof", arguments, environment: &environment, folder: Path::new("/") };
-        let captured = cmd.capture(Duration::from_secs(5)).ok()?;
-        Some(String::from_utf8_lossy(&captured.stdout).into_owned())
+        let captured = cmd.capture(Duration::from_secs(5));
+        captured.map_or_else(|_| Vec::new(), |captured| super::fields(&String::from_utf8_lossy(&captured.stdout)))
     }
+
+    pub(super) fn with_processes(sockets: Vec<Socket>) -> Vec<Holder> {
+        let mut known = HashMap::new();
+        let mut process = |mark: u64| {
+            let pid = u32::try_from(mark).ok()?;
+            known.entry(pid).or_insert_with(|| processes::look(pid)).clone()
+        };
+        sockets.into_iter().map(|socket| Holder { process: process(socket.mark), socket }).collect()
+    }
+}
+
+/// The sockets in what `lsof -FptPnT` prints, a line for each field: `p77` heads a process, `f3` a file of it, then `tIPv4`,
+/// `PTCP`, `n127.0.0.1:3000` or `n*:3000`, and `TST=LISTEN`.
+#[cfg(any(test, not(target_os = "linux")))]
+fn fields(text: &str) -> Vec<Socket> {
+    let mut sockets: Vec<Socket> = Vec::new();
+    let (mut mark, mut any, mut is_tcp, mut is_known) = (0, "0.0.0.0", true, false);
+    for (letter, value) in text.lines().filter_map(|line| line.split_at_checked(1)) {
+        match letter {
+            "p" => mark = value.parse().unwrap_or_default(),
+            "t" => any = if value == "IPv6" { "::" } else { "0.0.0.0" },
+            "P" => is_tcp = value == "TCP",
+            "n" => {
+                let (here, there) = value.split_once("->").map_or((value, None), |(here, there)| (here, Some(there)));
+                let place = here.rsplit_once(':').and_then(|(address, port)| {
+                    let address = if address == "*" { any } else { address.trim_matches(['[', ']']) };
+                    Some((address.parse::<IpAddr>().ok()?.to_canonical(), port.parse().ok()?))
+                });
+                let kind = if is_tcp || there.is_some() { Kind::Connection } else { Kind::Datagrams };
+                is_known = place.is_some();
+                sockets.extend(place.map(|(address, port)| Socket { port, address, kind, user: None, mark }));
+            }
+            "T" if value == "ST=LISTEN" && is_known => {
+                sockets.iter_mut().rev().take(1).for_each(|socket| socket.kind = Kind::Listens);
+            }
+            _ => {}
+        }
+    }
+    sockets
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{TcpListener, UdpSocket};
+
+    fn on(port: u16) -> Vec<Holder> {
+        holders(|one| one == port)
+    }
 
     #[test]
     fn the_listener_of_a_port_is_this_very_process() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let listener = std::net::TcpListener::bind(address).expect("loopback is there");
+        for address in ["127.0.0.1", "::1"] {
+            let listener = TcpListener::bind((address, 0)).expect("loopback is there");
             let port = listener.local_addr().expect("it is bound").port();
-            assert_eq!(holder(port).map(|process| process.pid), Some(std::process::id()));
+            let [holder] = &on(port)[..] else { panic!("one socket: {:?}", on(port)) };
+            assert_eq!(holder.process.as_ref().map(|process| process.pid), Some(std::process::id()));
+            assert_eq!((holder.socket.kind, holder.socket.address.to_string().as_str()), (Kind::Listens, address));
             assert!(ports().is_none_or(|ports| ports.contains(&port)));
-            assert!(visible_ports().contains(&port));
             drop(listener);
-            assert_eq!(holder(port), None);
+            assert_eq!(on(port), []);
         }
     }
 
     #[test]
-    fn lsof_names_the_address_before_the_port() {
-        let fields = "p77\nf3\nn127.0.0.1:3000\nf4\nn[::1]:3001\np78\nf5\nn*:3002\nf6\nn*:*\n";
-        assert_eq!(named(fields), [3000, 3001, 3002].into());
+    fn every_socket_of_a_port_is_seen_with_its_address_and_kind() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let port = listener.local_addr().expect("it is bound").port();
+        let datagrams = UdpSocket::bind(("::1", port)).expect("it is free");
+        let client = std::net::TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        let told = |port| {
+            on(port).into_iter().map(|one| (one.socket.kind, one.socket.address.to_string())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(port), [(Kind::Listens, "127.0.0.1".into()), (Kind::Datagrams, "::1".into())]);
+        let outgoing = client.local_addr().expect("it is connected").port();
+        assert_eq!(told(outgoing), [(Kind::Connection, "127.0.0.1".into())]);
+        drop((listener, datagrams));
+        assert_eq!(told(port), [], "the connection was never accepted");
     }
 
     #[test]
-    fn only_listening_rows_count() {
+    fn lsof_names_address_and_kind_field_by_field() {
+        let text = "p77\nf3\ntIPv4\nPTCP\nn127.0.0.1:3000\nTST=LISTEN\nTQR=0\nf4\ntIPv6\nPTCP\nn[::1]:3001\nTST=LISTEN\n\
+                    p78\nf5\ntIPv6\nPUDP\nn*:3002\nf6\ntIPv4\nPUDP\nn*:*\nTST=LISTEN\nf7\ntIPv4\nPTCP\nn10.0.0.2:50000->1.2.3.4:443\n\
+                    TST=ESTABLISHED\n";
+        let told: Vec<_> =
+            fields(text).into_iter().map(|one| (one.mark, one.port, one.address.to_string(), one.kind)).collect();
+        assert_eq!(
+            told,
+            [
+                (77, 3000, "127.0.0.1".into(), Kind::Listens),
+                (77, 3001, "::1".into(), Kind::Listens),
+                (78, 3002, "::".into(), Kind::Datagrams),
+                (78, 50000, "10.0.0.2".into(), Kind::Connection),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_kernels_tables_tell_address_user_and_kind() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-            0: 0100007F:0BB8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1\n\
+            0: 0100007F:0BB8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 1000 0 77 1\n\
             1: 0100007F:0BB8 0100007F:A000 01 00000000:00000000 00:00000000 00000000 0 0 78 1\n\
-            2: 0100007F:0BB9 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 79 1\n";
-        assert_eq!(rows(table), [(3000, 77), (3001, 79)]);
+            2: 0100007F:0BB8 0100007F:A001 06 00000000:00000000 00:00000000 00000000 0 0 0 1\n\
+            3: 00000000000000000000000001000000:0BB9 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 79 1\n\
+            4: 0000000000000000FFFF00000100007F:0BBA 0000000000000000FFFF000000000000:0000 0A 0:0 00:0 0 0 0 80 1\n";
+        let told: Vec<_> = rows(table, true)
+            .into_iter()
+            .map(|one| (one.port, one.address.to_string(), one.kind, one.user, one.mark))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (3000, "127.0.0.1".into(), Kind::Listens, Some(1000), 77),
+                (3000, "127.0.0.1".into(), Kind::Connection, Some(0), 78),
+                (3001, "::1".into(), Kind::Listens, Some(0), 79),
+                (3002, "127.0.0.1".into(), Kind::Listens, Some(0), 80),
+            ]
+        );
+        let udp = "head\n0: 00000000:14E9 00000000:0000 07 0:0 00:0 0 0 0 81 2 x 0\n1: 0100007F:14EA 0100007F:0035 01 0:0 00:0 0 0 0 82 2 x 0\n";
+        let kinds: Vec<_> = rows(udp, false).into_iter().map(|one| (one.port, one.kind)).collect();
+        assert_eq!(kinds, [(5353, Kind::Datagrams), (5354, Kind::Connection)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a TCP port can be had (D3).
+//! Whether a port can be had, for TCP and UDP (D3).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use crate::core::leases::ports::Probe;
 
 /// Tries to bind a port on every address a local server might use; nothing is left open.
 ///
-/// `SO_REUSEADDR` keeps half-closed old connections from counting. The loopback addresses are tried too, because on
+/// Both TCP and UDP, for nothing says which of them a variable is for. `SO_REUSEADDR` keeps half-closed old connections from counting. The loopback addresses are tried too, because on
 /// macOS that option lets the wildcard be bound beside a server on loopback.
 pub fn probe(port: u16) -> Probe {
     let addresses = [
@@ -20,8 +20,10 @@ pub fn probe(port: u16) -> Probe {
         SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
         SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
     ];
-    for address in addresses {
-        match try_bind(address) {
+    for (address, kind) in
+        addresses.into_iter().flat_map(|address| [(address, SocketType::STREAM), (address, SocketType::DGRAM)])
+    {
+        match try_bind(address, kind) {
             Ok(()) => {}
             Err(Errno::ACCESS | Errno::PERM) => return Probe::Denied,
             // No IPv6 here, or no such address: nobody else can use it either.
@@ -58,10 +60,13 @@ pub fn answers(port: u16, limit: Duration) -> bool {
     TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit).is_ok()
 }
 
-fn try_bind(address: SocketAddr) -> Result<(), Errno> {
+fn try_bind(address: SocketAddr, kind: SocketType) -> Result<(), Errno> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    // UDP has no old connections, and with it two programs that both set it would share a port.
+    if kind == SocketType::STREAM {
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
@@ -79,6 +84,19 @@ mod tests {
             let listener = TcpListener::bind(address).expect("loopback is there");
             let port = listener.local_addr().expect("it is bound").port();
             assert_eq!(probe(port), Probe::Busy, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_socket_for_datagrams_does_too_though_it_lets_others_share() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0"] {
+            let address: SocketAddr = address.parse().expect("it is one");
+            let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+            let socket = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None).expect("there are sockets");
+            sockopt::set_socket_reuseaddr(&socket, true).expect("it is a socket");
+            bind(&socket, &address).expect("loopback is there");
+            let socket = std::net::UdpSocket::from(socket);
+            assert_eq!(probe(socket.local_addr().expect("it is bound").port()), Probe::Busy, "{address}");
         }
     }
 

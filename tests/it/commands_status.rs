@@ -84,6 +84,7 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
         "envFile": "$SANDBOX/projects/app/.localnet.env",
         "ports": { "WEB_PORT": web },
         "listening": [],
+        "taken": {},
         "urls": { "WEB_URL": format!("http://dev.localhost:{web}") }
     });
     sandbox.run(&app, ["status", "--json"]).success().stderr("").stdout(&format!("{answer:#}\n"));

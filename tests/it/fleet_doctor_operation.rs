@@ -118,7 +118,7 @@ fn a_leased_port_held_by_a_stranger_is_told_with_the_holder_and_ones_own_is_not(
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("it was free");
     let found = clinic.only("", "port-taken").cannot_be_fixed();
     let what = format!("Port {port} (WEB_PORT of `app`) is held by `");
-    let pid = format!("(pid {})", std::process::id());
+    let pid = format!("(pid {}) on 127.0.0.1", std::process::id());
     assert!(found.text("what").ends_with(&pid), "{}", found.text("what"));
     found.tells(&what, Some(&app), &format!("silo env --force -C {}", app.display()));
     fs::write(app.join("Tiltfile"), "").expect("the project is writable");

@@ -1,7 +1,10 @@
 //! `silo list`: every instance, as it really is.
 
 use std::fs;
+use std::io::Read as _;
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -52,34 +55,63 @@ fn every_instance_is_listed_by_name_and_the_current_one_marked() {
     assert_eq!(listed[0]["profile"], json!("p"));
 }
 
+/// A server that was started in a project, ended when dropped.
+struct Server(Child);
+
+impl Server {
+    fn start(sandbox: &Sandbox, dir: &Path, port: u16) -> Self {
+        let mut command = sandbox.command("python3", dir);
+        let serve = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); \
+                     print('ready', flush=True); sys.stdin.read()";
+        command.args(["-c", serve, &port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut server = Self(command.spawn().expect("python is there"));
+        server.0.stdout.as_mut().expect("it is piped").read_exact(&mut [0; 6]).expect("it starts");
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn what_runs_without_tilt_is_seen_by_its_ports() {
     let sandbox = Sandbox::new();
     let [web, tilt] = free_ports();
     let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web), ("TILT_PORT", tilt)]));
     sandbox.run(&app, ["env", "app"]).success();
-    let tells = |state: &str, listening: &[&str]| {
+    let tells = |state: &str, listening: &[&str], taken: &[&str]| {
         for command in ["ls", "status"] {
             let ran = sandbox.run(&app, [command, "--json"]).success();
             let told: Value = serde_json::from_slice(&ran.bytes).expect("it answers in JSON");
             let told = if command == "ls" { &told[0] } else { &told };
             assert_eq!((&told["state"], &told["listening"]), (&json!(state), &json!(listening)), "{command}");
+            let others = told["taken"].as_object().expect("it tells who");
+            assert!(others.keys().eq(taken), "{command}: {others:?}");
+            let own = format!("(pid {}) on 127.0.0.1", std::process::id());
+            assert!(others.values().all(|who| who.as_str().is_some_and(|who| who.ends_with(&own))), "{others:?}");
         }
         sandbox.run(&app, ["status"]).success().stdout
     };
-    let listen = |port| TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
     // A port of silo's own makers says nothing of the project's.
-    let _tilt = listen(tilt);
-    tells("stopped", &["TILT_PORT"]);
-    let server = listen(web);
-    let text = tells("listening", &["WEB_PORT", "TILT_PORT"]);
+    let _tilt = Server::start(&sandbox, &app, tilt);
+    tells("stopped", &["TILT_PORT"], &[]);
+    let server = Server::start(&sandbox, &app, web);
+    let text = tells("listening", &["WEB_PORT", "TILT_PORT"], &[]);
     assert!(
         text.contains("State: listening\n") && text.contains(&format!("  WEB_PORT: {web} (listening)\n")),
         "{text}"
     );
     drop(server);
-    let text = tells("stopped", &["TILT_PORT"]);
+    let text = tells("stopped", &["TILT_PORT"], &[]);
     assert!(text.contains(&format!("  WEB_PORT: {web}\n")), "{text}");
+    // The test itself is no program of the instance.
+    let _stranger = TcpListener::bind(("127.0.0.1", web)).expect("the port is free");
+    let text = tells("taken", &["TILT_PORT"], &["WEB_PORT"]);
+    assert!(text.contains("State: taken\n") && text.contains(&format!("  WEB_PORT: {web} (taken by `")), "{text}");
 }
 
 #[test]

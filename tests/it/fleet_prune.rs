@@ -52,8 +52,10 @@ fn the_leases_of_gone_roots_are_freed_and_no_others() {
     let id = digest::root_id(stays.to_str().expect("it is UTF-8").as_bytes());
     let left = files_below(&sandbox.path("state/silo/instances"));
     assert!(left.iter().all(|file| file.starts_with(&id)), "{left:?}");
-    let next = instances(&sandbox, ["next"]);
-    let next: Vec<u16> = sandbox.lockfile_ports(&next[0]).values().copied().collect();
+    let wanted = ports.iter().enumerate().map(|(n, port)| format!("P{n} = {port}\n")).collect::<String>();
+    let next = sandbox.project("next", &format!("version = 1\n[ports]\n{wanted}"));
+    sandbox.run(&next, ["env", "next"]).success();
+    let next: Vec<u16> = sandbox.lockfile_ports(&next).values().copied().collect();
     assert_eq!(next, ports, "what was freed is given out again");
 }
 

@@ -50,6 +50,57 @@ fn a_port_has_a_lease_a_process_a_container_or_nobody() {
 }
 
 #[test]
+fn every_socket_of_a_port_is_told_with_its_address_and_what_it_does() {
+    let sandbox = Sandbox::new();
+    let [port] = free_ports();
+    let who = |port: u16| sandbox.run("", ["who", &port.to_string()]).success().stdout;
+    let four = TcpListener::bind(("127.0.0.1", port)).expect("it is free");
+    let serve = format!(
+        "import socket, sys; s = socket.create_server(('::1', {port}), family=socket.AF_INET6); \
+         print('ready', flush=True); sys.stdin.read()"
+    );
+    let mut command = sandbox.command("/usr/bin/python3", "");
+    command.args(["-c", &serve]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut other = command.spawn().expect("it is there");
+    std::io::Read::read_exact(other.stdout.as_mut().expect("it is piped"), &mut [0; 6]).expect("it starts");
+    let (told, json) = (who(port), object(sandbox.run("", ["who", "--json", &port.to_string()])));
+    let (own, pid) = (std::process::id(), other.id());
+    drop(other.stdin.take());
+    other.wait().expect("it ends with its input");
+    let has =
+        |pid: u32, end: &str| told.lines().any(|line| line.contains(&format!("(pid {pid})")) && line.ends_with(end));
+    assert!(told.lines().count() == 2 && has(own, ", on 127.0.0.1") && has(pid, ", on ::1"), "{told}");
+    let sockets = json["sockets"].as_array().expect("a list");
+    let sockets: Vec<_> = sockets.iter().map(|one| (one["address"].clone(), one["process"]["pid"].clone())).collect();
+    assert_eq!(sockets, [(json!("127.0.0.1"), json!(own)), (json!("::1"), json!(pid))]);
+
+    let client = std::net::TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let outgoing = client.local_addr().expect("it is connected").port();
+    let told = who(outgoing);
+    assert!(told.starts_with("In use by a connection of ") && told.contains(&format!("(pid {own})")), "{told}");
+    drop((client, four));
+
+    let datagrams = std::net::UdpSocket::bind(("127.0.0.1", port)).expect("it is free");
+    let told = who(port);
+    assert!(told.starts_with("Held by ") && told.ends_with(", on 127.0.0.1 (UDP)\n"), "{told}");
+    let app = sandbox.project("app", &toml_with_ports(&[("RTC_PORT", port)]));
+    sandbox.run(&app, ["env", "app"]).success().stderr_has(&format!("Port {port} is in use"));
+    drop(datagrams);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_that_is_bound_and_does_not_listen_is_no_other_users() {
+    let sandbox = Sandbox::new();
+    let [port] = free_ports();
+    let kind = rustix::net::SocketType::STREAM;
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, kind, None).expect("there are sockets");
+    rustix::net::bind(&socket, &std::net::SocketAddr::from(([127, 0, 0, 1], port))).expect("it is free");
+    let told = sandbox.run("", ["who", &port.to_string()]).success().stdout;
+    assert_eq!(told, "Held by a program that has bound it and does not listen\n");
+}
+
+#[test]
 fn a_process_is_known_by_the_instance_it_was_started_in() {
     let sandbox = Sandbox::new();
     let [web] = free_ports();

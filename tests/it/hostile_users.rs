@@ -271,7 +271,9 @@ mod listener {
         assert_eq!(leased(), web);
 
         let listener = listen(&anna, web);
-        let told = format!("Port {web} (WEB_PORT) is held by a program of another user; WEB_PORT gets another one");
+        let told = format!(
+            "Port {web} (WEB_PORT) is held by a program of another user on 127.0.0.1; WEB_PORT gets another one"
+        );
         anna.run(&app, ["up"]).success().stderr_has(&told);
         assert_ne!(leased(), web);
         end(listener);

@@ -206,7 +206,7 @@ fn a_port_a_stranger_holds_moves_alone_and_the_stranger_is_named() {
     let own = std::process::id();
     let told = format!("Warning: Port {} (WEB_PORT) is held by `", stage.web);
     assert!(ran.stderr.contains(&told), "{ran:#?}");
-    assert!(ran.stderr.contains(&format!("(pid {own}); WEB_PORT gets another one\n")), "{ran:#?}");
+    assert!(ran.stderr.contains(&format!("(pid {own}) on 127.0.0.1; WEB_PORT gets another one\n")), "{ran:#?}");
     assert_ne!(after["WEB_PORT"], before["WEB_PORT"]);
     assert_eq!(after["TILT_PORT"], before["TILT_PORT"]);
     assert_agreed(&stage.sandbox, &stage.app);
@@ -250,6 +250,14 @@ fn a_port_the_instance_itself_holds_stays() {
         assert_eq!(stage.sandbox.lockfile_ports(&stage.app), before);
         drop(server);
     }
+    // A browser may meet the stranger on the other address of loopback.
+    let server = Listener::start(&stage, "app", None);
+    let stranger = TcpListener::bind(("::1", stage.web)).expect("it is free");
+    let told = format!("(pid {}) on ::1; WEB_PORT gets another one\n", std::process::id());
+    stage.run("up").success().stderr_has(&told);
+    drop((server, stranger));
+    stage.run("env --force").success();
+    assert_eq!(stage.sandbox.lockfile_ports(&stage.app)["WEB_PORT"], stage.web);
     let other = stage.sandbox.dir("other");
     let server = Listener::start(&stage, "app", other.to_str());
     stage.run("up").success().stderr_has("WEB_PORT gets another one\n");
