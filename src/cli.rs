@@ -62,7 +62,7 @@ pub enum Command {
     },
     /// Allocate ports and write the env file, without starting anything
     #[command(
-        after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports anew\n  silo env --json | jq .ports"
+        after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports anew\n  silo env --move WEB_PORT       # Another port; --take: its default\n  silo env --json | jq .ports"
     )]
     Env(EnvArgs),
     /// List the profiles of silo.toml
@@ -289,6 +289,12 @@ pub struct EnvArgs {
     /// Plan the ports anew, and allow another profile
     #[arg(short, long)]
     pub force: bool,
+    /// Move this port to another one that is free
+    #[arg(long = "move", value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
+    pub moves: Vec<String>,
+    /// Give this port its default, moving another instance that holds it and does not use it
+    #[arg(long, value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
+    pub take: Vec<String>,
     /// Profile to use (also: `SILO_PROFILE`)
     #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
     pub profile: Option<String>,

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use crate::core::config::ConfigError;
 use crate::core::config::profile::ProfileError;
+use crate::core::leases::ports::RangeFull;
 use crate::core::text::source;
 use crate::core::text::suggest::{nearest, ticked};
 
@@ -128,6 +129,12 @@ impl Failure {
     pub fn config(error: &ConfigError, shown: &str, text: &str) -> Self {
         let failure = Self::located(&error.problem.to_string(), shown, text, &error.span);
         error.problem.hints().iter().fold(failure, |failure, hint| failure.hint(source::one_line(hint)))
+    }
+
+    /// No port is left to lease.
+    pub fn range_full(full: &RangeFull) -> Self {
+        Self::new(format!("No port is left for `{}`: other instances hold {} leases", full.name, full.leases))
+            .hint("Run `silo prune` to free the leases of projects that are gone")
     }
 
     /// A profile that cannot be had.

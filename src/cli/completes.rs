@@ -17,6 +17,8 @@ pub enum Completes {
     Variable,
     /// A variable of this project's instance that holds a web address.
     Url,
+    /// A variable of this project's instance that holds a port.
+    OwnPort,
     /// A port leased to any instance of the user.
     Port,
     /// A page of the documentation.

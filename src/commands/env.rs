@@ -1,5 +1,7 @@
 //! `silo env`: settle the instance and print its ports and URLs.
 
+mod moving;
+
 use serde_json::json;
 
 use super::ci;
@@ -8,6 +10,7 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
+use crate::parts::strangers;
 use crate::store::ask::Ask;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -21,10 +24,17 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
         force: arguments.force,
         ..Ask::default()
     };
+    let moving = moving::of(context, (&project, &config), arguments, &ask)?;
+    let ask = Ask { lost: &moving.lost, take: &moving.take, ..ask };
     let before = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
     let settled = context.settle(&project, &config, &ask)?;
-    warn_of_running(context, &project, before, &settled);
     let known = &settled.known;
+    for (name, was) in before.iter().flat_map(|before| &before.ports).filter(|(name, _)| moving.lost.contains(name)) {
+        let now = known.ports.get(name).copied().unwrap_or_default();
+        context.ui.step(&format!("Moved {name} from {was} to {now}; start what uses it again"));
+    }
+    warn_of_running(context, &project, before, &settled);
+    strangers::warn(context, &project, &settled, strangers::Asked::Docker);
     ci::export(context, arguments.export_ci, &settled)?;
     if arguments.json {
         let vars: serde_json::Map<_, _> =

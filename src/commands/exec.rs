@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::failure::{Failure, quoted};
 use crate::parts::context::Context;
 use crate::parts::enter;
+use crate::parts::strangers;
 use crate::store::ask::Ask;
 use crate::sys::cmd;
 
@@ -13,6 +14,7 @@ pub(super) fn run(context: &Context, command: &[OsString]) -> Result<u8, Failure
     let project = context.project()?;
     let config = project.config()?;
     let settled = context.settle(&project, &config, &Ask::default())?;
+    strangers::warn(context, &project, &settled, strangers::Asked::Processes);
     let environment = enter::inside(context, &project, &settled);
     let (program, arguments) = command.split_first().expect("clap requires a command");
     let failure = cmd::exec(program, arguments, &environment, Some(&context.folder));

@@ -17,6 +17,7 @@ use crate::core::shell::activation::{self, Undo};
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted, shown};
 use crate::store::ask::{Ask, Case, World};
+use crate::store::give_way::GaveWay;
 use crate::store::instances::{self, Settled};
 use crate::store::project::{self, Project};
 use crate::store::{gates, one_folder, settings, worktree};
@@ -219,6 +220,9 @@ impl Context {
         if let Some(before) = &settled.renamed_from {
             self.ui.step(&format!("Renamed `{before}` to `{}`", settled.known.name));
         }
+        for GaveWay { instance, variable, port, now } in &settled.gave_way {
+            self.ui.step(&format!("Took port {port} from `{instance}`, whose {variable} is {now} now"));
+        }
         for (moved, holder) in &settled.moved {
             let reason = match (moved.reason, holder) {
                 (Reason::Leased, Some(holder)) => format!("is leased to `{holder}`"),
@@ -226,6 +230,8 @@ impl Context {
                 (Reason::Taken, _) => "is taken by another variable here".to_owned(),
                 (Reason::Busy, _) => "is in use (perhaps by this instance itself)".to_owned(),
                 (Reason::Denied, _) => "needs more rights (below 1024)".to_owned(),
+                // As was asked for; whoever asked says it.
+                (Reason::Left, _) => continue,
             };
             self.ui.step(&format!("Port {} {reason}; {} is {}", moved.wanted, moved.name, moved.got));
         }

@@ -15,6 +15,7 @@ pub mod nearby;
 pub mod part;
 pub mod scope;
 pub mod servers;
+pub mod strangers;
 mod tilt;
 pub mod tools;
 pub mod unread;

@@ -13,6 +13,10 @@ use crate::core::text::source::one_line;
 use crate::sys::listeners::{Holder, Kind};
 use crate::sys::{listeners, processes};
 
+/// How the names begin of programs that listen for containers and virtual machines.
+const FORWARDERS: [&str; 9] =
+    ["docker", "com.docker", "rootlessk", "rootlessp", "slirp4netns", "pasta", "conmon", "OrbStack", "ssh"];
+
 /// All sockets on leased ports, looked up once for many instances, and the containers that publish some.
 #[derive(Default)]
 pub struct Servers {
@@ -53,6 +57,14 @@ impl Servers {
         let mut holders = if ports.is_empty() { Vec::new() } else { listeners::holders(|port| ports.contains(&port)) };
         holders.retain(|holder| holder.socket.kind != Kind::Connection);
         Self { holders, containers: Vec::new() }
+    }
+
+    /// Looks at processes that say whose they are: those that are seen, and do not hand on to a container or a machine.
+    pub fn of_seen<'a>(ports: impl IntoIterator<Item = &'a u16>) -> Self {
+        let mut servers = Self::of_processes(ports);
+        let says = |name: &str| !FORWARDERS.iter().any(|forwarder| name.starts_with(forwarder));
+        servers.holders.retain(|holder| holder.process.as_ref().is_some_and(|process| says(&process.name)));
+        servers
     }
 
     fn on(&self, port: u16) -> impl Iterator<Item = &Holder> {

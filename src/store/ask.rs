@@ -6,6 +6,8 @@ use std::path::Path;
 use super::project::Project;
 use crate::core::config::ConfigFile;
 use crate::core::leases::ports::Probe;
+use crate::core::leases::source::Source;
+use crate::core::text::digest;
 use crate::sys::dirs::Dirs;
 
 /// What brings silo to an instance.
@@ -39,8 +41,10 @@ pub struct Ask<'a> {
     pub up: bool,
     /// Ports that turned out to be others than planned: what is already bound counts.
     pub found: &'a [(String, u16)],
-    /// Variables whose leased port somebody else holds: they get another one (D3).
+    /// Variables whose leased port somebody else holds (D3), or that are to move: they get another one.
     pub lost: &'a [String],
+    /// Variables that get this port though another instance holds a lease on it: that one gives way.
+    pub take: &'a [(String, u16)],
 }
 
 /// The world outside, passed in.
@@ -63,6 +67,14 @@ pub struct World<'a> {
     pub probe: &'a dyn Fn(u16) -> Probe,
     /// Ports that a lockfile without a lease remembers and this very instance holds: they stay.
     pub own: &'a [u16],
+}
+
+impl World<'_> {
+    /// Where the ports of a root come from when a default cannot be had.
+    pub fn source(&self, root: &str) -> Source {
+        let place = digest::number(&[&self.user.to_le_bytes(), root.as_bytes()]);
+        Source { range: self.port_range.clone(), outgoing: self.outgoing.clone(), place }
+    }
 }
 
 /// What is to be settled, as asked for, in which world.

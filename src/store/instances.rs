@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use super::ask::{Case, Occasion};
 use super::free;
 use super::gates;
+use super::give_way::{GaveWay, give_way};
 use super::history;
 use super::one_folder;
 use super::project::{EnvFile, Project};
@@ -25,7 +26,6 @@ use crate::core::instance::identity::Identity;
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
 use crate::core::instance::vars::{self, Vars};
 use crate::core::leases::ports::{self, Given, Moved, Plan};
-use crate::core::leases::source::Source;
 use crate::core::leases::{Instance, Leases};
 use crate::core::text::digest;
 use crate::failure::{Failure, shown};
@@ -46,6 +46,8 @@ pub struct Settled {
     pub generation: String,
     /// Ports that are not their declared default, and the holder of the default where silo knows it.
     pub moved: Vec<(Moved, Option<String>)>,
+    /// Leases of other instances that gave way to this one's.
+    pub gave_way: Vec<GaveWay>,
     /// The root this instance was copied from, when it was.
     pub copied_from: Option<String>,
     /// The root, now gone, whose name this instance has taken over.
@@ -78,6 +80,7 @@ pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
             ));
             return Err(Failure { transient: true, ..failure.hint("Run the command again") });
         }
+        let gave_way = give_way(case, locked)?;
         let InstancePlan { snapshot, settings, mut target, env_file, moved } = decide(case, &locked.leases)?;
         let moved = with_holders(moved, &locked.leases);
         unfinished::sweep(&env_file.path);
@@ -87,7 +90,7 @@ pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
             settings.gates.keys().map(String::as_str).filter(|tool| (world.installed)(tool)).collect();
         target.gates = gates::ensure(dirs, &project.root, &tools, world.silo)?;
         let settled = write(case, &snapshot, target, &env_file, locked)?;
-        Ok(Settled { moved, ..settled })
+        Ok(Settled { moved, gave_way, ..settled })
     })
 }
 
@@ -163,6 +166,7 @@ fn plan_ports(
     });
     let mut held =
         snapshot.entry.as_ref().filter(|_| !ask.force).map_or_else(IndexMap::new, |entry| entry.ports.clone());
+    let left = held.iter().filter(|(name, _)| ask.lost.contains(name)).map(|(_, port)| *port).collect();
     held.retain(|name, _| !ask.lost.contains(name));
     let remembered = snapshot.lockfile.as_ref().filter(|_| !ask.force && snapshot.copied_from.is_none());
     let remembered = remembered.map_or(&none, |lockfile| &lockfile.instance.ports);
@@ -170,14 +174,11 @@ fn plan_ports(
         let own = remembered.iter().filter(|(_, port)| world.own.contains(port));
         held.extend(own.map(|(name, port)| (name.clone(), *port)));
     }
-    held.extend(ask.found.iter().cloned());
-    let place = digest::number(&[&world.user.to_le_bytes(), project.root_text().as_bytes()]);
-    let source = Source { range: world.port_range.clone(), outgoing: world.outgoing.clone(), place };
-    let given = Given { wanted: &settings.ports, held: &held, remembered, leased: &others, source: &source };
-    ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| {
-        Failure::new(format!("No port is left for `{}`: other instances hold {} leases", full.name, full.leases))
-            .hint("Run `silo prune` to free the leases of projects that are gone")
-    })
+    held.extend(ask.found.iter().chain(ask.take).cloned());
+    let source = world.source(project.root_text());
+    let given =
+        Given { wanted: &settings.ports, held: &held, remembered, leased: &others, left: &left, source: &source };
+    ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| Failure::range_full(&full))
 }
 
 /// What an instance is to be.
@@ -259,6 +260,7 @@ fn write(
         vars: target.vars,
         generation,
         moved: Vec::new(),
+        gave_way: Vec::new(),
         written,
     })
 }

@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod ask;
 pub mod free;
 pub mod gates;
+pub mod give_way;
 pub mod history;
 pub mod instances;
 pub mod one_folder;

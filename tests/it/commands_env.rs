@@ -194,8 +194,8 @@ fn a_leased_port_that_is_busy_is_kept() {
     let [web, api] = free_ports();
     let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web), ("API_PORT", api)]));
     sandbox.run(&app, ["env"]).success();
-    let _own_server = occupied(web);
-    sandbox.run(&app, ["env"]).success().stderr("");
+    let _server = occupied(web);
+    sandbox.run(&app, ["env"]).success().stderr_has(&format!("Warning: Port {web} (WEB_PORT) is held by"));
     assert_eq!(sandbox.lockfile_ports(&app)["WEB_PORT"], web);
 }
 

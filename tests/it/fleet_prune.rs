@@ -52,7 +52,8 @@ fn the_leases_of_gone_roots_are_freed_and_no_others() {
     let id = digest::root_id(stays.to_str().expect("it is UTF-8").as_bytes());
     let left = files_below(&sandbox.path("state/silo/instances"));
     assert!(left.iter().all(|file| file.starts_with(&id)), "{left:?}");
-    let wanted = ports.iter().enumerate().map(|(n, port)| format!("P{n} = {port}\n")).collect::<String>();
+    let wanted: Vec<String> = ports.iter().enumerate().map(|(n, port)| format!("P{n} = {port}\n")).collect();
+    let wanted = wanted.concat();
     let next = sandbox.project("next", &format!("version = 1\n[ports]\n{wanted}"));
     sandbox.run(&next, ["env", "next"]).success();
     let next: Vec<u16> = sandbox.lockfile_ports(&next).values().copied().collect();

@@ -7,6 +7,7 @@ mod commands_env;
 mod commands_exec;
 mod commands_export;
 mod commands_init;
+mod commands_move;
 mod commands_names;
 mod commands_older;
 mod commands_profile;

@@ -54,6 +54,9 @@ impl Place {
                 let urls = variables.into_iter().filter(|(_, value)| value.starts_with("http"));
                 named(urls.map(|(name, _)| name))
             }),
+            Completes::OwnPort => self.project().zip(self.leases()).and_then(|(project, leases)| {
+                leases.at(project.root_text()).map(|own| named(own.ports.keys().cloned()))
+            }),
             Completes::Port => self.leases().map(|leases| ports(&leases)),
             Completes::Topic => {
                 Some(named(PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0))))

@@ -131,6 +131,16 @@ impl Leases {
         }
     }
 
+    /// Gives a variable of the instance at a root another port.
+    pub fn move_port(&mut self, root: &str, variable: &str, port: u16, now: &str) {
+        if let Some(instance) = self.instances.iter_mut().find(|instance| instance.root == root)
+            && let Some(held) = instance.ports.get_mut(variable)
+        {
+            *held = port;
+            now.clone_into(&mut instance.changed);
+        }
+    }
+
     /// Frees everything the instance at a root holds.
     pub fn release(&mut self, root: &str) {
         self.instances.retain(|instance| instance.root != root);

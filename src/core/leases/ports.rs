@@ -37,6 +37,8 @@ pub enum Reason {
     Busy,
     /// It is below 1024 and needs more rights.
     Denied,
+    /// It is the one that is to be left.
+    Left,
 }
 
 /// One port that was given out in place of its default.
@@ -81,6 +83,8 @@ pub struct Given<'a> {
     pub remembered: &'a IndexMap<String, u16>,
     /// Ports leased to other instances.
     pub leased: &'a HashSet<u16>,
+    /// Ports of this instance that are to be left for others.
+    pub left: &'a HashSet<u16>,
     /// Where ports come from when a default cannot be had.
     pub source: &'a Source,
 }
@@ -147,7 +151,7 @@ impl Planner<'_> {
             return Some(Reason::Leased);
         }
         match (self.probe)(port) {
-            Probe::Free => None,
+            Probe::Free => self.given.left.contains(&port).then_some(Reason::Left),
             Probe::Busy => Some(Reason::Busy),
             Probe::Denied => Some(Reason::Denied),
         }
@@ -186,8 +190,8 @@ mod tests {
         busy: &[u16],
     ) -> Result<Plan, RangeFull> {
         let leased = leased.iter().copied().collect();
-        let (held, none) = (ports(held), IndexMap::new());
-        let given = Given { wanted, held: &held, remembered: &none, leased: &leased, source: &SOURCE };
+        let (held, none, left) = (ports(held), IndexMap::new(), HashSet::new());
+        let given = Given { wanted, held: &held, remembered: &none, leased: &leased, left: &left, source: &SOURCE };
         plan(&given, &mut |port| if busy.contains(&port) { Probe::Busy } else { Probe::Free })
     }
 
@@ -224,10 +228,35 @@ mod tests {
     fn a_remembered_port_is_kept_only_when_nobody_has_it() {
         let wanted = wants(&[("A", PortSpec::Default(1)), ("B", PortSpec::Default(2))]);
         let (held, remembered) = (IndexMap::new(), ports(&[("A", 700), ("B", 701)]));
-        let leased = HashSet::from([701]);
-        let given = Given { wanted: &wanted, held: &held, remembered: &remembered, leased: &leased, source: &SOURCE };
+        let (leased, left) = (HashSet::from([701]), HashSet::new());
+        let given = Given {
+            wanted: &wanted,
+            held: &held,
+            remembered: &remembered,
+            leased: &leased,
+            left: &left,
+            source: &SOURCE,
+        };
         let plan = plan(&given, &mut |_| Probe::Free).expect("there is room");
         assert_eq!(plan.ports, ports(&[("A", 700), ("B", 2)]));
+    }
+
+    #[test]
+    fn a_port_that_is_to_be_left_goes_to_no_variable() {
+        let wanted = wants(&[("A", PortSpec::Default(1)), ("B", PortSpec::Default(1))]);
+        let (none, remembered) = (IndexMap::new(), ports(&[("A", 1), ("B", 49152)]));
+        let (leased, left) = (HashSet::new(), HashSet::from([1, 49152]));
+        let given = Given {
+            wanted: &wanted,
+            held: &none,
+            remembered: &remembered,
+            leased: &leased,
+            left: &left,
+            source: &SOURCE,
+        };
+        let plan = plan(&given, &mut |_| Probe::Free).expect("there is room");
+        assert_eq!(plan.ports, ports(&[("A", 49153), ("B", 49154)]));
+        assert_eq!(plan.moved.iter().map(|m| m.reason).collect::<Vec<_>>(), [Reason::Left, Reason::Left]);
     }
 
     #[test]
@@ -246,7 +275,9 @@ mod tests {
             let wanted: IndexMap<String, PortSpec> = specs.iter().enumerate()
                 .map(|(i, spec)| (format!("P{i}"), spec.map_or(PortSpec::Random, PortSpec::Default))).collect();
             let none = IndexMap::new();
-            let given = Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased, source: &SOURCE };
+            let left = HashSet::new();
+            let given =
+                Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased, left: &left, source: &SOURCE };
             let first = plan(&given, &mut |_| Probe::Free).expect("there is room");
             let distinct: HashSet<u16> = first.ports.values().copied().collect();
             prop_assert_eq!(distinct.len(), wanted.len());

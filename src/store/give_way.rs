@@ -1,0 +1,53 @@
+//! A port that another instance holds without using it, given to the instance that asks for it (`silo env --take`): under the
+//! registry's lock the other one gets a port of the range instead, and is settled anew at its next command or prompt.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use super::ask::Case;
+use super::registry::Locked;
+use super::stamp;
+use crate::core::leases::ports::{self, Given, PortSpec};
+use crate::failure::Failure;
+
+/// A lease that was moved for somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaveWay {
+    /// The instance that held it.
+    pub instance: String,
+    /// The variable there.
+    pub variable: String,
+    /// The port it was.
+    pub port: u16,
+    /// The port it is now.
+    pub now: u16,
+}
+
+/// Moves the leases of other instances on ports that are asked for. Nothing is written but what the asking instance writes
+/// next, in one registry.
+///
+/// # Errors
+/// A [`Failure`] when the range is full or a stamp cannot be removed.
+pub(super) fn give_way(case: &Case<'_>, locked: &mut Locked) -> Result<Vec<GaveWay>, Failure> {
+    let Case { dirs, project, ask, world, .. } = *case;
+    let mut gave = Vec::new();
+    for (_, port) in ask.take {
+        let holder = locked.leases.holder(*port).filter(|holder| holder.root != project.root_text()).cloned();
+        let held = holder.as_ref().and_then(|holder| holder.ports.iter().find(|(_, held)| *held == port));
+        let (Some(holder), Some((variable, _))) = (&holder, held) else { continue };
+        let leased: HashSet<u16> = locked.leases.leased_to_others("");
+        let (none, wanted) = (IndexMap::new(), IndexMap::from([(variable.clone(), PortSpec::Random)]));
+        let (left, source) = (HashSet::new(), world.source(&holder.root));
+        let given =
+            Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased, left: &left, source: &source };
+        let now = ports::plan(&given, &mut |port| (world.probe)(port))
+            .map_err(|full| Failure::range_full(&full))?
+            .ports[variable];
+        stamp::invalidate(dirs, Path::new(&holder.root))?;
+        locked.leases.move_port(&holder.root, variable, now, &world.now);
+        gave.push(GaveWay { instance: holder.name.clone(), variable: variable.clone(), port: *port, now });
+    }
+    Ok(gave)
+}
