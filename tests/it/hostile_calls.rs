@@ -55,8 +55,10 @@ impl Case {
             for (n, call) in log.lines().enumerate() {
                 // A file that is only read takes no room.
                 let takes_room = !call.contains("O_RDONLY");
+                // The kernel's tables of sockets and processes are as long as the machine is busy.
+                let may_miss = log.lines().skip(n).all(|call| call.contains("</proc/"));
                 for error in errors.iter().filter(|error| takes_room || **error == "EIO") {
-                    self.check_one(&format!("inject={calls}:error={error}:when={}", n + 1));
+                    self.check_one(&format!("inject={calls}:error={error}:when={}", n + 1), may_miss);
                     failed += 1;
                 }
             }
@@ -65,12 +67,15 @@ impl Case {
     }
 
     #[track_caller]
-    fn check_one(&self, inject: &str) {
+    fn check_one(&self, inject: &str, may_miss: bool) {
         let (sandbox, app) = self.ready();
         let before = State::of(&sandbox, &app);
         let (ran, log) = traced(&sandbox, &app, inject, self.args);
         let call = log.lines().find(|line| line.ends_with("(INJECTED)"));
-        let call = call.unwrap_or_else(|| panic!("{inject} met no call of {:?}", self.args));
+        let Some(call) = call else {
+            assert!(may_miss, "{inject} met no call of {:?}", self.args);
+            return;
+        };
         let what = format!("{:?} with {call}\n{ran:#?}", self.args);
         let failed = !ran.succeeded();
         assert!(!ran.stderr.contains("panicked"), "{what}");
@@ -96,7 +101,7 @@ impl Case {
 fn traced(sandbox: &Sandbox, dir: &Path, what: &str, args: &[&str]) -> (Ran, String) {
     let mut strace = sandbox.command("strace", dir);
     let log = sandbox.path("trace");
-    strace.args(["-f", "-qq", "-e", "signal=none", "-e", what, "-o"]).arg(&log).arg(SILO).args(args);
+    strace.args(["-f", "-qq", "-y", "-e", "signal=none", "-e", what, "-o"]).arg(&log).arg(SILO).args(args);
     let ran = sandbox.finish(strace);
     (ran, fs::read_to_string(log).expect("strace writes it: tests/run installs it"))
 }
