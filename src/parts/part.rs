@@ -323,8 +323,16 @@ pub struct Scan {
 pub struct WrittenPort {
     /// The file.
     pub file: PathBuf,
+    /// Its line there, from 1.
+    pub line: usize,
     /// What it is for, where that has a name.
     pub owner: Option<String>,
     /// The number.
     pub port: u16,
+    /// Whether somebody listens on it, so that a second instance cannot.
+    pub is_held: bool,
+    /// What of the file says so.
+    pub what: String,
+    /// What reads the port from a variable there, with `…` for its name.
+    pub instead: String,
 }

@@ -149,7 +149,7 @@ fn told_address(path: &Path, address: &Address, owners: &BTreeMap<u16, String>) 
     let mend = match variable {
         Some(variable) => format!("Write ${{{variable}}} for {port}"),
         None => {
-            format!("Declare a variable with {port} below [ports] in silo.toml, and write ${{VARIABLE}} for {port}")
+            format!("Declare a variable with {port} below [ports] in silo.toml, and write it for {port}")
         }
     };
     let what = format!("`{key}` of the service `{owner}` names the port {port}{of}");

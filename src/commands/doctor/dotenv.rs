@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::compose;
 use super::scene::Scene;
-use crate::core::formats::dotenv::{self, Fixed, NAMES, RC, Shared};
+use crate::core::formats::dotenv::{self, Fixed, RC, Shared};
+use crate::core::formats::mise;
+use crate::core::formats::scripts::Unreadable;
 use crate::core::instance::envfile;
+use crate::failure::shown;
 use crate::parts::finding::Finding;
-use crate::sys::files;
-
-/// Largest file that is read, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+use crate::parts::{nearby, unread};
 
 /// Everything about the files of the project here.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
@@ -19,25 +19,67 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let mut known = compose::names(scene);
     // These two are names for templates alone.
     known.retain(|name, _| !["name", "prefix"].contains(&name.as_str()));
-    NAMES.iter().flat_map(|name| in_file(&here.root.join(name), name, &known)).collect()
+    let is_wanted = |name: &str| dotenv::is_name(name) || mise::NAMES.contains(&name);
+    let files = nearby::look(&here.root, &is_wanted).files;
+    files.iter().flat_map(|path| in_file(&here.root, path, &known)).collect()
 }
 
-fn in_file(path: &Path, name: &str, known: &BTreeMap<String, Option<u16>>) -> Vec<Finding> {
-    // What cannot be read says nothing; the env file itself may have such a name.
-    let Ok(Some(content)) = files::read(path, LIMIT) else { return Vec::new() };
-    if envfile::is_ours(&content.bytes) {
+fn in_file(root: &Path, path: &Path, known: &BTreeMap<String, Option<u16>>) -> Vec<Finding> {
+    // In the root a link to another worktree's file is usual (docs/migration.md).
+    let read = if path.parent() == Some(root) { unread::text(path) } else { unread::text_within(root, path) };
+    let text = match read {
+        Ok(text) => text,
+        Err(failure) => return vec![unread::finding("dotenv-unreadable", failure, path)],
+    };
+    // The env file itself may have such a name.
+    if envfile::is_ours(text.as_bytes()) {
         return Vec::new();
     }
-    let text = String::from_utf8_lossy(&content.bytes);
-    dotenv::scan(&text, known).into_iter().map(|fixed| told(path, name, fixed)).collect()
+    let name = shown(path.strip_prefix(root).unwrap_or(path));
+    let tool = Tool::of(path);
+    let fixed = match tool {
+        Tool::Mise => match mise::set(&text) {
+            Ok(set) => {
+                dotenv::judge(set.iter().map(|(line, name, value)| (*line, name.as_str(), value.as_str())), known)
+            }
+            Err(Unreadable { line, why }) => {
+                let finding = Finding::note("dotenv-unreadable", format!("`{name}` is not TOML: {why}"));
+                return vec![finding.at_line(path, line).why(unread::WHY).mend("mise config")];
+            }
+        },
+        _ => dotenv::scan(&text, known),
+    };
+    fixed.into_iter().map(|fixed| told(path, &name, tool, fixed)).collect()
 }
 
-fn told(path: &Path, name: &str, fixed: Fixed) -> Finding {
+/// Who reads a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    Direnv,
+    Mise,
+    Any,
+}
+
+impl Tool {
+    fn of(path: &Path) -> Self {
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some(RC) => Self::Direnv,
+            Some(name) if mise::NAMES.contains(&name) => Self::Mise,
+            _ => Self::Any,
+        }
+    }
+}
+
+fn told(path: &Path, name: &str, tool: Tool, fixed: Fixed) -> Finding {
     let Fixed { line, name: variable, shared } = fixed;
-    let is_rc = name == RC;
     let finding = match shared {
-        Shared::Name if is_rc => {
-            Finding::problem("dotenv-name", format!("`{RC}` sets `{variable}`, which silo sets, too"))
+        Shared::Name if tool == Tool::Mise => {
+            Finding::problem("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
+                .why("mise sets it at the prompt, too: whose value holds depends on which hook comes last")
+                .mend("Leave the line out; silo's value is there (silo doc migration)")
+        }
+        Shared::Name if tool == Tool::Direnv => {
+            Finding::problem("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
                 .why("direnv acts after silo, and its value wins, which is the same in every instance")
                 .mend("Leave the line out; silo's value is there (silo doc migration)")
         }
@@ -47,7 +89,7 @@ fn told(path: &Path, name: &str, fixed: Fixed) -> Finding {
             .mend("Leave the line out, unless what reads it lets the environment win"),
         Shared::Port { port, lease, is_url } => {
             let table = if is_url { "urls" } else { "env" };
-            let mend = match is_rc {
+            let mend = match tool == Tool::Direnv {
                 true => format!("In `{variable}` write ${lease} for {port} (silo doc migration)"),
                 false => format!(
                     "Below [{table}] in silo.toml: {variable}, with ${{{lease}}} for {port}; then leave the line out"

@@ -4,6 +4,7 @@
 mod compose;
 mod compose_told;
 mod dotenv;
+mod file_ports;
 mod fix;
 mod git;
 mod instances;
@@ -58,8 +59,15 @@ pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Fai
 
 /// What nothing is mended of here: asked once, side by side.
 fn look_around(scene: &Scene) -> Vec<Finding> {
-    let checks: Vec<fn(&Scene) -> Vec<Finding>> =
-        vec![ports::examine, compose::examine, dotenv::examine, shell::examine, tools::examine, machine::examine];
+    let checks: Vec<fn(&Scene) -> Vec<Finding>> = vec![
+        ports::examine,
+        compose::examine,
+        dotenv::examine,
+        file_ports::examine,
+        shell::examine,
+        tools::examine,
+        machine::examine,
+    ];
     let scene = scene.clone();
     let answers = together::ask(checks, AROUND, move |check| check(&scene));
     let found: Vec<Finding> = answers.into_iter().flatten().flatten().collect();

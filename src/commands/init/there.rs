@@ -35,7 +35,7 @@ pub(super) fn look(root: &Path) -> Starter {
     for (file, variable, port) in &env {
         starter.add(variable, *port, file);
     }
-    for one in scans.iter().flat_map(|scan| &scan.ports) {
+    for one in scans.iter().flat_map(|scan| &scan.ports).filter(|port| port.is_held) {
         let name = one.owner.as_deref().map_or_else(|| format!("HOST_PORT_{}", one.port), starter::variable);
         starter.add(&name, one.port, &below(root, &one.file));
     }

@@ -10,6 +10,12 @@ pub const RC: &str = ".envrc";
 /// The names such files have.
 pub const NAMES: [&str; 4] = [".env", ".env.local", ".env.development", RC];
 
+/// Whether a file of this name sets variables: those of [`NAMES`], `.env.*.local` and `.dev.vars`.
+pub fn is_name(name: &str) -> bool {
+    let is_local = name.strip_prefix(".env.").and_then(|rest| rest.strip_suffix(".local")).is_some();
+    NAMES.contains(&name) || is_local || name == ".dev.vars"
+}
+
 /// What is the same in every instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shared {
@@ -40,15 +46,23 @@ pub struct Fixed {
 /// Finds what is fixed. `declared` are the names silo sets, with the defaults of ports. A value with a `$` follows from
 /// something else, and is not looked at.
 pub fn scan(text: &str, declared: &BTreeMap<String, Option<u16>>) -> Vec<Fixed> {
-    let judged = |(at, line): (usize, &str)| {
-        let (name, value) = assignment(line)?;
+    let set = |(at, line)| assignment(line).map(|(name, value)| (at + 1, name, value));
+    judge(text.lines().enumerate().filter_map(set), declared)
+}
+
+/// The same of lines, names and values.
+pub fn judge<'a>(
+    set: impl Iterator<Item = (usize, &'a str, &'a str)>,
+    declared: &BTreeMap<String, Option<u16>>,
+) -> Vec<Fixed> {
+    let judged = |(line, name, value): (usize, &str, &str)| {
         let shared = match declared.contains_key(name) {
             true => Shared::Name,
             false => port(name, value, declared)?,
         };
-        Some(Fixed { line: at + 1, name: name.to_owned(), shared })
+        Some(Fixed { line, name: name.to_owned(), shared })
     };
-    text.lines().enumerate().filter_map(judged).collect()
+    set.filter_map(judged).collect()
 }
 
 /// What a text gives a variable; the last of several counts.

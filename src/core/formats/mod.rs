@@ -5,6 +5,7 @@ pub mod compose;
 pub mod dotenv;
 pub mod github;
 pub mod kubeconfig;
+pub mod mise;
 pub mod scripts;
 pub mod shared;
 pub mod tiltfile;

@@ -45,6 +45,17 @@ pub(super) fn processes(part: &dyn Part, subject: &Checked<'_>) -> Vec<Finding> 
     found
 }
 
+/// A port that a Tiltfile writes out, in the words of one.
+fn written(path: &Path, one: tiltfile::Port) -> WrittenPort {
+    let tiltfile::Port { line, resource, port, is_forward } = one;
+    let of = resource.as_ref().map_or_else(String::new, |name| format!(" of `{name}`"));
+    let (what, instead) = match is_forward {
+        true => (format!("`port_forwards`{of}"), format!("int(os.getenv('…', '{port}'))")),
+        false => (format!("A link{of}"), "os.getenv('…')".to_owned()),
+    };
+    WrittenPort { file: path.to_path_buf(), line, owner: resource, port, is_held: is_forward, what, instead }
+}
+
 /// The Tiltfile and those it loads: findings, and the compose files they name.
 pub(super) fn files(root: &Path) -> Scan {
     let mut all = Scan::default();
@@ -58,7 +69,7 @@ pub(super) fn files(root: &Path) -> Scan {
             break;
         }
         seen.insert(canonical);
-        let scan = match unread::text(&path) {
+        let scan = match unread::text_within(root, &path) {
             Ok(text) => tiltfile::scan(&text),
             Err(failure) => {
                 all.found.push(unread::finding("tiltfile-unreadable", failure, &path));
@@ -75,8 +86,7 @@ pub(super) fn files(root: &Path) -> Scan {
         // As people would name it: `./` in the middle says nothing.
         let below = |name: &String| folder.join(name).components().collect::<PathBuf>();
         all.compose_files.extend(scan.compose_files.iter().map(below));
-        let forwards = scan.ports.into_iter().filter(|port| port.is_forward);
-        all.ports.extend(forwards.map(|one| WrittenPort { file: path.clone(), owner: one.resource, port: one.port }));
+        all.ports.extend(scan.ports.into_iter().map(|one| written(&path, one)));
         all.needs_cluster |= scan.deploys;
         waiting.extend(scan.loads.iter().map(below));
     }
