@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How long a child gets to end by itself after a signal, before silo passes the signal on: the sender may have sent it
 /// to the whole process group, and a second one makes some exit hard and leave orphans.
 const GRACE: Duration = Duration::from_secs(3);
+/// The same where the [`Canary`] tells that silo got the signal alone: who sends to each of a group has done so by then.
+const ALONE: Duration = Duration::from_millis(250);
 /// How long the output of a program that has ended is waited for; a grandchild may hold the pipes.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -81,6 +83,7 @@ impl Cmd<'_> {
     /// # Errors
     /// A [`Failure`] when it cannot be started; how it ended is for the caller to judge.
     pub fn run(&self, started: impl FnOnce(u32) -> Result<(), Failure>) -> Result<Ended, Failure> {
+        let mut canary = Canary::start();
         let mut child = self.command().spawn().map_err(|error| self.unstartable(&error))?;
         let noted = started(child.id());
         let mut passed_on = false;
@@ -93,7 +96,8 @@ impl Cmd<'_> {
                 let since = *since.get_or_insert_with(Instant::now);
                 // A terminal that goes away sends HUP to the leader of its session alone, which silo may be.
                 let alone = asked.sent || asked.number == Signal::SIGHUP as i32;
-                if alone && !passed_on && since.elapsed() >= GRACE {
+                let grace = if canary.as_mut().is_some_and(Canary::lives) { ALONE } else { GRACE };
+                if alone && !passed_on && since.elapsed() >= grace {
                     passed_on = true;
                     send(child.id(), asked.number);
                 }
@@ -211,6 +215,31 @@ impl Cmd<'_> {
             ErrorKind::NotFound => Failure::file("find", self.folder, error),
             _ => Failure::file("run", Path::new(self.program), error),
         }
+    }
+}
+
+/// A process beside the child, in silo's own group, that does nothing but wait for silo to end. A signal says who sent it,
+/// not to whom: one that was sent to the whole group, or to each process of it, has ended the canary too (D13).
+struct Canary(Child);
+
+impl Canary {
+    /// None where it cannot be started: then nothing is known of the group.
+    fn start() -> Option<Self> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read -r _"]).env_clear().current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().ok().map(Self)
+    }
+
+    fn lives(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,10 +1,12 @@
 //! Signals to `silo up`: Tilt gets each once, the lockfile is cleared, and the next `silo up` works.
 
+use std::time::{Duration, Instant};
+
 use nix::libc::pid_t;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use crate::lifecycle_up::Stage;
+use crate::lifecycle_up::{Beside, Stage};
 
 /// The signals Tilt got.
 fn got(stage: &Stage) -> Vec<String> {
@@ -28,6 +30,49 @@ fn a_signal_to_silo_alone_reaches_tilt_once() {
         stage.assert_cleared();
         stage.assert_next_up_works();
     }
+}
+
+#[test]
+fn a_signal_to_silo_alone_is_passed_on_at_once() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let stage = Stage::new("");
+        // In a group of its own as a shell with job control, a service manager or `timeout` starts it.
+        let silo = stage.beside_in_group("up dev");
+        stage.tools.wait_for_tilt(stage.tilt);
+        let start = Instant::now();
+        silo.send(signal);
+        let (code, told) = silo.end();
+        assert_eq!((code, got(&stage).len()), (Some(0), 1), "{signal}: {told}");
+        assert!(start.elapsed() < Duration::from_millis(2500), "{signal} took {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn a_ci_that_is_stopped_has_not_gone_well() {
+    let codes = [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)];
+    let send: [fn(&Beside, Signal); 2] = [Beside::send, |silo, signal| killpg(silo.pid(), signal).expect("it runs")];
+    for ((signal, expected), send) in codes.into_iter().flat_map(|pair| send.map(|send| (pair, send))) {
+        let stage = Stage::new("");
+        stage.tools.set("tilt.ci.runs", "");
+        let silo = stage.beside_in_group("ci dev");
+        stage.tools.wait_for_tilt(stage.tilt);
+        send(&silo, signal);
+        let (code, told) = silo.end();
+        assert_eq!((code, got(&stage).len()), (Some(expected), 1), "{signal}: {told}");
+        stage.assert_cleared();
+    }
+}
+
+#[test]
+fn what_comes_after_a_ci_that_ctrl_c_has_ended_does_not_run() {
+    let stage = Stage::new("");
+    stage.tools.set("tilt.ci.runs", "");
+    let mut silo = stage.beside_on_a_terminal("ci dev");
+    stage.tools.wait_for_tilt(stage.tilt);
+    silo.press_ctrl_c();
+    let (code, told) = silo.end();
+    assert_eq!((code, got(&stage)), (Some(130), vec!["signal INT".to_owned()]), "{told}");
+    stage.assert_cleared();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! steers them by files there: `NAME.SUB.exit` (exit code), `.stderr` (told besides), `.garbage` (instead of the
 //! answer) and `.wait` (blocks until the file is gone, 30 s at most), where SUB is `up`, `cluster-create`, `get`, …;
 //! and `docker.down`, `k3d.listen`, `k3d.cluster-create.noconfigmap`, `kubectl.servers`, `kubectl.pods`,
-//! `tilt.up.listen`, `tilt.up.slow`, `tilt.resources` and `tilt.log`. A call they do not know exits 97 and fails the test.
+//! `tilt.up.listen`, `tilt.up.slow`, `tilt.ci.runs`, `tilt.resources` and `tilt.log`. A call they do not know exits 97 and fails the test.
 
 use std::ffi::OsString;
 use std::fs;

@@ -42,6 +42,8 @@ pub(super) fn start(site: &Site<'_>, run: Run<'_>) -> Result<u8, Failure> {
     }
     let ended = in_terminal(site, &tilt)?;
     Ok(match (ended, signals::asked()) {
+        // Tilt answers with 0 to a stop; what comes next must not take a run that was cut off for one that went well.
+        (_, Some(asked)) if matches!(run, Run::Once { .. }) => asked.code(),
         // Stopping was asked for: Tilt answers with 0 or 1, as its version has it.
         (Ended::Code(0 | 1), Some(asked)) if !asked.sent => 0,
         (ended, _) => ended.code(),
