@@ -6,6 +6,7 @@ mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
@@ -13,6 +14,8 @@ use crate::core::shell::{Completions, Shell};
 
 pub use completes::Completes;
 pub use words::ExportFormat;
+
+use crate::core::text::span;
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -206,12 +209,12 @@ pub enum Command {
     },
     /// Wait until every resource of Tilt is ready
     #[command(
-        after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 300   # Exit code 1 and names of those not ready"
+        after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 5m   # Exit code 1 and names of those not ready"
     )]
     Wait {
-        /// Longest wait, in seconds
-        #[arg(long, default_value_t = 120, value_name = "SECONDS")]
-        timeout: u64,
+        /// Longest wait, as 20s or 5m; a number alone is seconds
+        #[arg(long, default_value = "120s", value_name = "TIME", value_parser = span::parse)]
+        timeout: Duration,
     },
     /// Stop the environment: Tilt and what it started
     #[command(

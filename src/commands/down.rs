@@ -7,24 +7,31 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
-use crate::parts::part::{Stop, Stopped};
+use crate::parts::part::{Leave, Stop, Stopped};
 use crate::parts::scope::{Scope, Site};
 use crate::parts::servers::Servers;
+use crate::parts::starter::Starter;
 use crate::store::ask::{Ask, Occasion};
-use crate::store::free;
-use crate::store::project;
+use crate::store::project::{self, Project};
+use crate::store::{free, registry};
 use crate::sys::lock::Wait;
 use crate::sys::{files, signals};
 
 pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Result<u8, Failure> {
     let project = context.project().map_err(|failure| with_running(failure, nearest_record(context)))?;
-    let Some((lockfile, _)) = project.lockfile()? else {
+    let state = project.lockfile()?.map(|(lockfile, _)| lockfile.instance);
+    let starter = Starter::of(&context.dirs, &project);
+    // A lockfile that was removed takes nothing along that runs.
+    if state.is_none() && starter.is_none() && !is_left(context, &project, delete_cluster)? {
         return Err(Failure::new("No lockfile found. Nothing to stop."));
-    };
+    }
     signals::watch();
-    let config = project
-        .config()
-        .map_err(|failure| with_running(failure, Some((project.root.clone(), lockfile.instance.clone()))))?;
+    let state = state.unwrap_or_default();
+    if let Some(starter) = starter.filter(|starter| !starter.has_started(&parts::ALL, &state, &project)) {
+        context.ui.step(&format!("Stopping the `silo up` that is on the way (pid {})", starter.pid()));
+        starter.end()?;
+    }
+    let config = project.config().map_err(|failure| with_running(failure, Some((project.root.clone(), state))))?;
     // What is being stopped is the instance as it is: a profile asked for by a variable does not matter.
     let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
     let scope = Scope::of(context, &project, &config, &ask)?;
@@ -32,11 +39,17 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     let (known, hooks) = (&site.settled.known, &scope.settings.hooks);
     let stop = Stop { delete_cluster };
     // Before anything is stopped: what is somebody else's is not this instance's to take away.
-    parts::ALL.iter().try_for_each(|part| part.may_stop(&site, stop))?;
+    let leaves = parts::ALL.iter().map(|part| part.may_stop(&site, stop)).collect::<Result<Vec<_>, _>>()?;
     hooks::run(Point::PreDown, Point::PreDown.of(hooks), &site.environment, &project.root, context.ui)?;
-    let mut stopped = Vec::new();
-    for part in parts::ALL.iter().rev() {
-        stopped.push((part.title(), part.down(&site, stop)?));
+    let (mut stopped, mut unknown) = (Vec::new(), None);
+    for (part, leave) in parts::ALL.iter().zip(leaves).rev() {
+        match leave {
+            Leave::Given => stopped.push((part.title(), part.down(&site, stop)?)),
+            Leave::Unknown(failure) => unknown = Some(failure),
+        }
+    }
+    if let Some(failure) = unknown {
+        return Err(failure);
     }
     let absent: Vec<&str> =
         stopped.iter().filter(|(_, stopped)| *stopped == Stopped::Nothing).map(|(title, _)| *title).collect();
@@ -60,6 +73,13 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         }
     }
     Ok(signals::asked().map_or(0, signals::Asked::code))
+}
+
+/// Whether something of an instance without a lockfile is still there.
+fn is_left(context: &Context, project: &Project, delete_cluster: bool) -> Result<bool, Failure> {
+    let state = InstanceState::default();
+    let runs = parts::ALL.iter().any(|part| part.process(&state, &project.root).is_some());
+    Ok(runs || delete_cluster && registry::peek(&context.dirs)?.at(project.root_text()).is_some())
 }
 
 /// A `silo.toml` that cannot be read keeps its hooks from running, so nothing is stopped; what to type is said all the same.

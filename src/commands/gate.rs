@@ -3,22 +3,27 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{consent, up};
-use crate::core::config::Gate;
 use crate::core::config::gate::needs_nothing;
+use crate::core::config::{ConfigFile, Gate};
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::parts::part::{Part, Run, Stage};
+use crate::parts::ready;
 use crate::parts::scope::{Scope, Site};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::gates;
 use crate::store::project::{CONFIG_NAME, Project};
-use crate::sys::{cmd, dirs::Dirs, signals};
+use crate::sys::{cmd, dirs::Dirs, lock, signals};
 use crate::ui::Ui;
+
+/// How long a tool waits until what it needs is ready: time for images to come over the network.
+const READY: Duration = Duration::from_mins(5);
 
 /// Runs the gate of a tool, with the tool's own arguments.
 pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Result<u8, Failure> {
@@ -80,13 +85,57 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     let scope = Scope::of(context, &project, &config, &ask)?;
     let needs = tool.to_str().and_then(|tool| scope.settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
     let declared = |part: &&dyn Part| part.is_declared(&scope.settings, &project.root);
-    let Some(part) = parts::behind(needs).filter(declared).filter(|part| !part.is_up(&scope)) else { return Ok(None) };
-    if part.stage() == Stage::Program {
-        return up::in_background(context, &project, &config).map(Some);
+    let Some(part) = parts::behind(needs).filter(declared) else { return Ok(None) };
+    let changed = match part.stage() {
+        _ if part.is_up(&scope) => None,
+        Stage::Program => Some(in_background(context, &project, &config, part)?),
+        Stage::Foundation => {
+            parts::require(&[part], &context.environment)?;
+            signals::watch();
+            let mut site = Site::new(&scope, context.settle(&project, &config, &ask)?);
+            part.up(&mut site, Run::Background(&[]))?;
+            Some(enter::inside(context, &project, &site.settled))
+        }
+    };
+    // Of what is up, that may still start which the tool needs.
+    let now = Scope::of(context, &project, &config, &ask)?;
+    match ready::first_time(&now, part, READY) {
+        Err(failure) if signals::asked().is_none() => {
+            context.ui.warn(&format!("{}; `{}` runs all the same", failure.what, tool.to_string_lossy()));
+            failure.hints.iter().for_each(|hint| context.ui.step(&format!("Hint: {hint}")));
+            Ok(changed)
+        }
+        waited => waited.map(|()| changed),
     }
-    parts::require(&[part], &context.environment)?;
-    signals::watch();
-    let mut site = Site::new(&scope, context.settle(&project, &config, &ask)?);
-    part.up(&mut site, Run::Background(&[]))?;
-    Ok(Some(enter::inside(context, &project, &site.settled)))
+}
+
+/// Brings up all that the project's programs are, or waits for who is just doing that.
+fn in_background(
+    context: &Context,
+    project: &Project,
+    config: &ConfigFile,
+    part: &dyn Part,
+) -> Result<Environment, Failure> {
+    let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
+    let lock = context.dirs.up_lock(&project.root);
+    let is_up = || Scope::of(context, project, config, &ask).map(|scope| part.is_up(&scope));
+    let start = Instant::now();
+    let mut spinner = None;
+    loop {
+        if lock::holder(&lock).is_none() {
+            match up::in_background(context, project, config) {
+                // Another one was faster.
+                Err(_) if lock::holder(&lock).is_some() || is_up()? => {}
+                done => return done,
+            }
+        } else if start.elapsed() > READY {
+            return up::in_background(context, project, config);
+        }
+        if is_up()? {
+            return Ok(enter::inside(context, project, &context.settle(project, config, &ask)?));
+        }
+        signals::watch();
+        spinner.get_or_insert_with(|| context.ui.spin("Waiting for the `silo up` that is on the way"));
+        ready::pause(Duration::from_millis(50))?;
+    }
 }

@@ -91,9 +91,9 @@ pub trait Part: Sync {
     ///
     /// # Errors
     /// A [`Failure`] that says whose it is.
-    fn may_stop(&self, site: &Site<'_>, stop: Stop) -> Result<(), Failure> {
+    fn may_stop(&self, site: &Site<'_>, stop: Stop) -> Result<Leave, Failure> {
         let (_, _) = (site, stop);
-        Ok(())
+        Ok(Leave::Given)
     }
 
     /// Takes it down. It may never have been up, and no longer be declared.
@@ -102,7 +102,7 @@ pub trait Part: Sync {
     /// A [`Failure`] when it still runs, or could not be asked to stop.
     fn down(&self, site: &Site<'_>, stop: Stop) -> Result<Stopped, Failure>;
 
-    /// The process of its own that a lockfile records, if that very process still runs.
+    /// The process of its own that a lockfile records, if that very process still runs, or that was started inside the instance.
     fn process(&self, state: &InstanceState, root: &Path) -> Option<Process> {
         let (_, _) = (state, root);
         None
@@ -218,6 +218,15 @@ pub struct Stop {
     pub delete_cluster: bool,
 }
 
+/// Whether a part may be taken down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leave {
+    /// It may.
+    Given,
+    /// That cannot be known now, so it stays as it is; the rest is taken down all the same.
+    Unknown(Failure),
+}
+
 /// What [`Part::down`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -234,13 +243,22 @@ pub enum Stopped {
 pub enum Readiness {
     /// It is.
     Ready,
-    /// It still waits for this.
-    Waiting(String),
+    /// It still waits for something.
+    Waiting(Pending),
     /// It cannot be asked just now, as in its first moments.
     Silent(Failure),
 }
 
-/// Asks a part once more whether it is ready.
+/// What a part waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// In words.
+    pub what: String,
+    /// The resource whose log tells most; none is the whole log.
+    pub log: Option<String>,
+}
+
+/// Asks a part once more whether it is ready; a [`Failure`] when it will not be.
 pub type ReadyCheck<'a> = Box<dyn FnMut() -> Result<Readiness, Failure> + 'a>;
 
 /// Which log is shown, and how.

@@ -124,6 +124,11 @@ impl Dirs {
         self.instance(root).join("up.lock")
     }
 
+    /// Names the process of a part that a gate has waited for.
+    pub fn waited(&self, root: &Path) -> PathBuf {
+        self.instance(root).join("waited")
+    }
+
     /// What a program of an instance prints in the background.
     pub fn log(&self, root: &Path, program: &str) -> PathBuf {
         self.instance(root).join(format!("{program}.log"))

@@ -88,6 +88,15 @@ pub fn holder(path: &Path) -> Option<String> {
     fd_lock::RwLock::new(file).try_read().is_err().then(|| held_by(path))
 }
 
+/// The process that holds a lock; none when it is free, or its holder has yet to sign.
+pub fn holding(path: &Path) -> Option<u32> {
+    let signed = || holder(path).and(signature(path));
+    let before = signed()?;
+    // Between getting the lock and signing it the file names who had it before; that is over in no time.
+    std::thread::sleep(SOON * 10);
+    signed().filter(|now| *now == before)
+}
+
 /// Opens the file, made where it is missing. Its folder may be removed, with an instance that is forgotten, just after it
 /// was made.
 fn open(path: &Path) -> Result<fd_lock::RwLock<File>, Failure> {
@@ -116,12 +125,14 @@ fn sign(lock: &mut File) {
 
 /// Who holds a lock, as in ", held by process 42"; empty when that is not known.
 fn held_by(path: &Path) -> String {
+    signature(path).map_or_else(String::new, |pid| format!(", held by process {pid}"))
+}
+
+/// The process id in a lock file.
+fn signature(path: &Path) -> Option<u32> {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(20).read_to_string(&mut text));
-    match (read, text.trim().parse::<u32>()) {
-        (Ok(_), Ok(pid)) => format!(", held by process {pid}"),
-        _ => String::new(),
-    }
+    File::open(path).and_then(|file| file.take(20).read_to_string(&mut text)).ok()?;
+    text.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -175,10 +186,12 @@ mod tests {
         assert_eq!(holder(&path), None);
         hold(&path, "it", &AT_ONCE, refused, || {
             assert_eq!(holder(&path), Some(format!(", held by process {}", std::process::id())));
+            assert_eq!(holding(&path), Some(std::process::id()));
             assert_eq!(hold(&path, "it", &AT_ONCE, refused, || Ok(())), Err(refused(String::new())));
             Ok(())
         })
         .expect("it is free");
+        assert_eq!(holding(&path), None);
         let looking = fd_lock::RwLock::new(File::options().read(true).write(true).open(&path).expect("it was made"));
         let _held = looking.try_read().expect("nobody holds it");
         assert_eq!(holder(&path), None);

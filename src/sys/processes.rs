@@ -80,9 +80,28 @@ pub fn belongs_to(process: &Process, root: &Path) -> bool {
         .map_or_else(|| process.folder.as_ref().is_some_and(|folder| folder.starts_with(root)), |value| value == root)
 }
 
-/// Every process of a name that works in a folder.
-pub fn named_in(name: &str, folder: &Path) -> Vec<Process> {
-    imp::named(name).into_iter().filter(|process| process.folder.as_deref() == Some(folder)).collect()
+/// Whether a process's own environment says that it was started inside the instance of a root; a folder proves nothing here.
+pub fn is_inside(process: &Process, root: &Path) -> bool {
+    imp::variable(process.pid, "SILO_ROOT").is_some_and(|value| value == root)
+}
+
+/// Whether two processes are in one process group.
+pub fn are_in_one_group(one: u32, other: u32) -> bool {
+    let group = |pid: u32| {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+        rustix::process::getpgid(Some(pid)).ok()
+    };
+    group(one).is_some_and(|one| group(other) == Some(one))
+}
+
+/// Every process of a name.
+pub fn named(name: &str) -> Vec<Process> {
+    imp::named(name)
+}
+
+/// The words a process was started with, its program first; none where this user may not see them.
+pub fn words(pid: u32) -> Option<Vec<String>> {
+    imp::words(pid)
 }
 
 /// The process a lockfile records, if that very process still runs in this root: name, start and folder must agree, for a pid
@@ -136,6 +155,12 @@ mod imp {
         Some(std::os::unix::ffi::OsStringExt::from_vec(value.to_vec())).map(|value: std::ffi::OsString| value.into())
     }
 
+    pub(super) fn words(pid: u32) -> Option<Vec<String>> {
+        let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let words = text.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+        Some(words.collect())
+    }
+
     /// Names this start of the machine.
     pub(super) fn boot_id() -> Option<String> {
         Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
@@ -182,6 +207,13 @@ mod imp {
     /// `ps` here shows no environments that could be told from arguments.
     pub(super) fn variable(_: u32, _: &str) -> Option<PathBuf> {
         None
+    }
+
+    /// Split at every space, as `ps` prints them.
+    pub(super) fn words(pid: u32) -> Option<Vec<String>> {
+        let answer = answer("ps", &["-o", "args=", "-p", &pid.to_string()]);
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        Some(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).filter(|words| !words.is_empty())
     }
 
     fn rows(arguments: &[&str]) -> Vec<Process> {

@@ -131,6 +131,42 @@ fn wait_ends_when_every_resource_is_ready() {
 }
 
 #[test]
+fn wait_ends_when_what_has_failed_will_not_be_run_again() {
+    let stage = detached();
+    let broken = "(Tiltfile) not_applicable error\n";
+    let once = "(Tiltfile) not_applicable ok\nmigrate not_applicable error\napi pending pending\n";
+    for (resources, name) in [(broken, "(Tiltfile)"), (once, "migrate")] {
+        stage.tools.set("tilt.resources", resources);
+        let ran = stage.run("wait --timeout 40s").exit(1).stdout("");
+        let what = format!("Error: It failed and runs no more: {name} (runtime not_applicable, update error)\n");
+        let ran = ran.stderr_has(&what);
+        let shown = if name == "migrate" { name.to_owned() } else { format!("'{name}'") };
+        ran.stderr_has(&format!("Hint: Look why: `silo logs {shown}`; after an edit"));
+    }
+    // What is being done may yet change it.
+    stage.tools.set("tilt.resources", &format!("{once}build not_applicable in_progress\n"));
+    let ran = stage.run("wait --timeout 4").exit(1);
+    ran.stderr_has("Error: Not ready after 4 s: migrate").stderr_has("Hint: Look why: `silo logs migrate`\n");
+}
+
+#[test]
+fn waiting_asks_seldom() {
+    let stage = detached();
+    stage.tools.set("tilt.resources", "web pending in_progress\n");
+    stage.skip_story();
+    stage.run("wait --timeout 6s").exit(1);
+    let asked = stage.tools.calls().len();
+    assert!(asked <= 14, "{asked} questions in 6 s");
+}
+
+#[test]
+fn wait_takes_a_time_as_ci_does() {
+    let stage = detached();
+    stage.run("wait --timeout 5m").success();
+    stage.run("wait --timeout soon").exit(2).stderr_has("a time is seconds, or as in 20s, 5m, 1h30m");
+}
+
+#[test]
 fn wait_does_not_wait_for_what_is_disabled_or_for_somebody_to_trigger() {
     let stage = detached();
     // `tilt up web` disables all others; `auto_init=False` leaves a resource to be triggered by hand.

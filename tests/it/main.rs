@@ -40,6 +40,7 @@ mod fleet_range;
 mod fleet_who;
 mod gates;
 mod gates_left;
+mod gates_ready;
 mod help;
 #[cfg(target_os = "linux")]
 mod hostile_calls;
@@ -58,6 +59,7 @@ mod lifecycle_k3d;
 mod lifecycle_parts;
 mod lifecycle_script;
 mod lifecycle_signals;
+mod lifecycle_stop;
 mod lifecycle_two;
 mod lifecycle_up;
 mod lifecycle_wait;

@@ -5,5 +5,6 @@ pub mod digest;
 pub mod markdown;
 pub mod pages;
 pub mod source;
+pub mod span;
 pub mod suggest;
 pub mod version;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::leftovers::{Claim, Inventory, Kind};
-use super::part::{Part, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
+use super::part::{Leave, Part, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
 use super::scope::{Scope, Site};
 use crate::backend::k3d::K3d;
 use crate::backend::{docker, k3d, kubectl};
@@ -80,13 +80,15 @@ impl Part for Cluster {
         make::bring_up(site).map(|()| 0)
     }
 
-    fn may_stop(&self, site: &Site<'_>, stop: Stop) -> Result<(), Failure> {
-        let Some(names) = doomed(site, stop)? else { return Ok(()) };
+    fn may_stop(&self, site: &Site<'_>, stop: Stop) -> Result<Leave, Failure> {
+        let Some(names) = doomed(site, stop)? else { return Ok(Leave::Given) };
         let Scope { context, project, .. } = site.scope;
         let k3d = K3d::new(&site.environment, &project.root);
-        match k3d.cluster(&names.cluster)? {
-            Some(cluster) => make::require_own(context, project, &cluster, k3d.docker()),
-            None => Ok(()),
+        match k3d.cluster(&names.cluster) {
+            Ok(Some(cluster)) => make::require_own(context, project, &cluster, k3d.docker()).map(|()| Leave::Given),
+            Ok(None) => Ok(Leave::Given),
+            // As when Docker does not run.
+            Err(failure) => Ok(Leave::Unknown(failure)),
         }
     }
 

@@ -5,20 +5,24 @@ pub mod extension;
 mod start;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::finding::Finding;
 use super::part::{
-    Checked, Log, Observed, Part, Readiness, ReadyCheck, Report, Run, Scan, Shown, Stage, Stop, Stopped, Subject,
-    Survey, Tool,
+    Checked, Log, Observed, Part, Pending, Readiness, ReadyCheck, Report, Run, Scan, Shown, Stage, Stop, Stopped,
+    Subject, Survey, Tool,
 };
+use super::ready;
 use super::scope::{Scope, Site};
+use super::starter::Starter;
 use crate::backend::tilt;
 use crate::core::config::{Gate, Settings, TILT_PORT};
 use crate::core::instance::lockfile::{InstanceState, TILT};
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
+use crate::core::text::source::one_line;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd, Ended};
@@ -27,6 +31,9 @@ use crate::sys::processes::{self, Process};
 
 /// Longest log that is shown after Tilt has ended, in bytes.
 const LIMIT: u64 = 64 * 1024 * 1024;
+
+/// How long a failure must last until nothing is expected to change it: between two steps Tilt does nothing for a moment.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// The part.
 pub(super) struct Tilt;
@@ -70,9 +77,9 @@ impl Part for Tilt {
 
     fn may_start(&self, scope: &Scope<'_>) -> Result<(), Failure> {
         let root = &scope.project.root;
-        let known = scope.state.as_ref().and_then(|state| self.process(state, root));
-        if let (Some(_), Some(state)) = (&known, &scope.state) {
-            let name = &state.name;
+        let known = running(scope);
+        if known.is_some() {
+            let name = scope.state.as_ref().map_or("", |state| state.name.as_str());
             return Err(Failure::new(format!("Instance '{name}' already running. Use `silo down` first.")));
         }
         match tilt::outside(known.as_ref(), root) {
@@ -100,7 +107,7 @@ impl Part for Tilt {
     }
 
     fn down(&self, site: &Site<'_>, _: Stop) -> Result<Stopped, Failure> {
-        let Scope { context, project, settings, state, .. } = site.scope;
+        let Scope { context, project, settings, .. } = site.scope;
         let is_there = cmd::find("tilt", &context.environment).is_some() && has_tiltfile(&project.root);
         let has_resources = is_there && self.is_declared(settings, &project.root);
         if has_resources {
@@ -114,17 +121,18 @@ impl Part for Tilt {
                 Err(failure) => context.ui.warn(&failure.what),
             }
         }
-        let process = state.as_ref().and_then(|state| self.process(state, &project.root));
+        let process = running(site.scope);
         if let Some(process) = &process {
             context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
-            tilt::stop(process)?;
+            let starter = Starter::of(&context.dirs, project).filter(|starter| starter.keeps(process));
+            tilt::stop(process, starter.map(|starter| starter.pid()))?;
         }
         context.note(project, |state| state.record(None))?;
         Ok(if has_resources || process.is_some() { Stopped::Done } else { Stopped::Nothing })
     }
 
     fn process(&self, state: &InstanceState, root: &Path) -> Option<Process> {
-        processes::recorded(&state.process().filter(|record| record.program == TILT)?, root)
+        recorded(state, root).or_else(|| tilt::inside(&tilt::serving(), root))
     }
 
     fn is_up(&self, scope: &Scope<'_>) -> bool {
@@ -137,11 +145,19 @@ impl Part for Tilt {
         }
         let site = scope.settle()?;
         let mut before = Vec::new();
+        let mut failed_since = None;
         Ok(Some(Box::new(move || match tilt::resources(&site.environment, &scope.project.root) {
             Ok(resources) => {
-                let waiting = tilt::unready(&resources, &before);
+                let (waiting, failed) = (tilt::unready(&resources, &before), tilt::failed(&resources));
                 before = resources;
-                Ok(waiting.map_or(Readiness::Ready, Readiness::Waiting))
+                failed_since = failed.as_ref().map(|_| failed_since.unwrap_or_else(Instant::now));
+                match (waiting, failed) {
+                    (_, Some(failed)) if failed_since.is_some_and(|since| since.elapsed() >= SETTLED) => {
+                        Err(beyond_hope(&failed))
+                    }
+                    (Some(waiting), _) => Ok(Readiness::Waiting(Pending { what: waiting.what, log: waiting.first })),
+                    (None, _) => Ok(Readiness::Ready),
+                }
             }
             Err(_) if !still_runs(scope)? => {
                 Err(Failure::new("Tilt has ended").hint("Look why: `silo logs`; start it again with `silo up -d`"))
@@ -164,8 +180,10 @@ impl Part for Tilt {
     }
 
     fn survey(&self, _: &Environment, _: &[Instance]) -> Option<Survey> {
-        Some(Box::new(|instance, state| {
-            let tilt = Tilt.process(state?, Path::new(&instance.root))?;
+        let serving = tilt::serving();
+        Some(Box::new(move |instance, state| {
+            let root = Path::new(&instance.root);
+            let tilt = recorded(state?, root).or_else(|| tilt::inside(&serving, root))?;
             let host = state.and_then(host).unwrap_or_else(|| "localhost".to_owned());
             let url = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
             let value = json!({ "pid": tilt.pid, "url": url });
@@ -177,7 +195,8 @@ impl Part for Tilt {
         let Subject { root, recorded, vars, .. } = *subject;
         let tilt = self.process(&recorded.state, root)?;
         let url = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
-        let lines = url.iter().map(|url| format!("Tilt: pid {} ({url})", tilt.pid)).collect();
+        let shown = url.as_ref().map_or_else(String::new, |url| format!(" ({url})"));
+        let lines = vec![format!("Tilt: pid {}{shown}", tilt.pid)];
         Some(Report { runs: true, lines, value: json!({ "pid": tilt.pid, "url": url }) })
     }
 
@@ -190,19 +209,32 @@ impl Part for Tilt {
     }
 }
 
+/// What will not be ready, whoever waits for it.
+fn beyond_hope(failed: &tilt::Waiting) -> Failure {
+    let line = ready::logs_line(failed.first.as_deref());
+    Failure::new(format!("It failed and runs no more: {}", one_line(&failed.what)))
+        .hint(format!("Look why: `{line}`; after an edit of what it is made from Tilt tries again"))
+}
+
 /// Whether Tilt would find something to run in a root.
 fn has_tiltfile(root: &Path) -> bool {
     files::is_file(&root.join("Tiltfile"))
 }
 
+/// The Tilt that the lockfile records, if that very one runs.
+fn recorded(state: &InstanceState, root: &Path) -> Option<Process> {
+    processes::recorded(&state.process().filter(|record| record.program == TILT)?, root)
+}
+
 fn running(scope: &Scope<'_>) -> Option<Process> {
-    scope.state.as_ref().and_then(|state| Tilt.process(state, &scope.project.root))
+    // One that was started inside needs no lockfile.
+    Tilt.process(&scope.state.clone().unwrap_or_default(), &scope.project.root)
 }
 
 /// Whether it runs now, whatever the scope remembers.
 fn still_runs(scope: &Scope<'_>) -> Result<bool, Failure> {
-    let now = scope.project.lockfile()?.map(|(lockfile, _)| lockfile.instance);
-    Ok(now.is_some_and(|state| Tilt.process(&state, &scope.project.root).is_some()))
+    let now = scope.project.lockfile()?.map(|(lockfile, _)| lockfile.instance).unwrap_or_default();
+    Ok(Tilt.process(&now, &scope.project.root).is_some())
 }
 
 /// The host name for Tilt's page in the browser; a lockfile is data, so only what could be a host name counts.
