@@ -84,7 +84,7 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     let scope = Scope::of(context, &project, &config, &ask)?;
     let needs = tool.to_str().and_then(|tool| scope.settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
-    let declared = |part: &&dyn Part| part.is_declared(&scope.settings, &project.root);
+    let declared = |part: &&dyn Part| parts::has(*part, &scope.settings, &project.root);
     let Some(part) = parts::behind(needs).filter(declared) else { return Ok(None) };
     let changed = match part.stage() {
         _ if part.is_up(&scope) => None,

@@ -48,7 +48,9 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     };
     let vars = vars(context, &config, &recorded);
     let outside = context.outside();
-    let subject = Subject { outside: &outside, root: &project.root, recorded: &recorded, vars: &vars };
+    let settings = config.settings(recorded.profile.as_deref());
+    let settings = settings.as_ref();
+    let subject = Subject { outside: &outside, root: &project.root, settings, recorded: &recorded, vars: &vars };
     let parts = ask(&subject);
     let runs = parts.iter().any(|(_, report)| report.as_ref().is_some_and(|report| report.runs));
     let is_starting = lock::holder(&context.dirs.up_lock(&project.root)).is_some();

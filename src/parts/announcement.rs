@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::part::{Part, Run, Stage, Stop, Stopped};
+use super::part::{Declared, Part, Run, Stage, Stop, Stopped};
 use super::scope::{Scope, Site};
 use crate::backend::kubectl::{self, Hosting};
 use crate::core::config::Settings;
@@ -22,8 +22,8 @@ impl Part for Announcement {
         Stage::Foundation
     }
 
-    fn is_declared(&self, settings: &Settings, _: &Path) -> bool {
-        !settings.k3d.cluster && Hosting::outside(&settings.registry).is_some()
+    fn declared(&self, settings: &Settings, _: &Path) -> Declared {
+        (!settings.k3d.cluster && Hosting::outside(&settings.registry).is_some()).into()
     }
 
     fn up(&self, site: &mut Site<'_>, _: Run<'_>) -> Result<u8, Failure> {

@@ -78,7 +78,7 @@ pub struct Observed {
     /// The branch of its work tree.
     pub branch: Option<String>,
     /// What was observed of each part that is shown, by the head of its column.
-    pub parts: Vec<(&'static str, Option<part::Observed>)>,
+    pub parts: Vec<(&'static str, Option<part::PartState>)>,
     /// Who listens on its ports.
     pub served: Served,
     /// Whether this shell, or else this folder, is in it.

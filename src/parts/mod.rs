@@ -28,7 +28,7 @@ use crate::core::config::{Gate, Settings};
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use leftovers::{Claim, Inventory, Leftovers};
-use part::Part;
+use part::{Declared, Part};
 
 pub use tilt::extension;
 
@@ -37,12 +37,19 @@ pub const ALL: [&dyn Part; 3] = [&cluster::Cluster, &announcement::Announcement,
 
 /// The parts that a project has.
 pub fn declared(settings: &Settings, root: &Path) -> Vec<&'static dyn Part> {
-    ALL.into_iter().filter(|part| part.is_declared(settings, root)).collect()
+    let with = |wanted| ALL.into_iter().filter(move |part| part.declared(settings, root) == wanted);
+    let parts: Vec<_> = with(Declared::Yes).collect();
+    if parts.is_empty() { with(Declared::Alone).collect() } else { parts }
 }
 
 /// Whether a project has something to run.
 pub fn can_run(settings: &Settings, root: &Path) -> bool {
     declared(settings, root).iter().any(|part| !part.lacks_files(settings, root))
+}
+
+/// Whether a project has this part.
+pub fn has(part: &dyn Part, settings: &Settings, root: &Path) -> bool {
+    declared(settings, root).iter().any(|declared| declared.title() == part.title())
 }
 
 /// The part a gate needs; none where it needs only the vars.

@@ -39,7 +39,7 @@ pub trait Part: Sync {
     fn stage(&self) -> Stage;
 
     /// Whether a project has it: what `silo.toml` says under the profile, and what lies in the root.
-    fn is_declared(&self, settings: &Settings, root: &Path) -> bool;
+    fn declared(&self, settings: &Settings, root: &Path) -> Declared;
 
     /// The programs it needs, whether it is declared or not.
     fn tools(&self) -> &'static [Tool] {
@@ -65,7 +65,7 @@ pub trait Part: Sync {
         Ok(())
     }
 
-    /// Whether it has nothing to run here although it is declared, for want of a file of its own.
+    /// Whether a file is missing without which it has nothing to run, such as a Makefile for make.
     fn lacks_files(&self, settings: &Settings, root: &Path) -> bool {
         let (_, _) = (settings, root);
         false
@@ -76,7 +76,8 @@ pub trait Part: Sync {
         None
     }
 
-    /// Brings it up: what is up stays, what is half up is repaired. The exit code is that of what kept the terminal, else 0.
+    /// Brings it up: what is up stays, what is half up is repaired. Returns the exit code of the program where that had the
+    /// terminal, else 0.
     ///
     /// # Errors
     /// A [`Failure`] with the last lines of the program that failed.
@@ -96,7 +97,7 @@ pub trait Part: Sync {
         Ok(Leave::Given)
     }
 
-    /// Takes it down. It may never have been up, and no longer be declared.
+    /// Takes it down. Every part is asked, in every project: it may never have been up, and not be declared.
     ///
     /// # Errors
     /// A [`Failure`] when it still runs, or could not be asked to stop.
@@ -146,7 +147,7 @@ pub trait Part: Sync {
     }
 
     /// What `silo doctor` finds about it at one root, besides its tools. Nothing is started.
-    fn check(&self, subject: &Checked<'_>) -> Vec<Finding> {
+    fn check(&self, subject: &Inspected<'_>) -> Vec<Finding> {
         let _ = subject;
         Vec::new()
     }
@@ -167,10 +168,27 @@ pub trait Part: Sync {
 /// The words by which a part is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shown {
-    /// The head of its column in `silo list`, and its key there for programs.
+    /// The head of its column in `silo list`, and its key in `silo list --json`.
     pub column: &'static str,
     /// Its key in `silo status --json`.
     pub key: &'static str,
+}
+
+/// Whether a project has a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Declared {
+    /// It has.
+    Yes,
+    /// It has, if it has no other part.
+    Alone,
+    /// It has not.
+    No,
+}
+
+impl From<bool> for Declared {
+    fn from(declared: bool) -> Self {
+        if declared { Self::Yes } else { Self::No }
+    }
 }
 
 /// When a part is brought up: the `post-up` hooks run between the two (docs/hooks.md).
@@ -232,9 +250,9 @@ pub enum Leave {
 pub enum Stopped {
     /// It took something down, or had the program do so.
     Done,
-    /// There was nothing of it.
+    /// It does not run here, and `silo down` says so.
     Nothing,
-    /// It is not taken down unless that is asked for.
+    /// There is nothing to say: it stays until its end is asked for, or the project does not have it.
     Kept,
 }
 
@@ -271,11 +289,11 @@ pub struct Log<'a> {
 }
 
 /// Tells of one instance after the system was asked about all; none where that instance has no such part.
-pub type Survey = Box<dyn Fn(&Instance, Option<&InstanceState>) -> Option<Observed> + Send>;
+pub type Survey = Box<dyn Fn(&Instance, Option<&InstanceState>) -> Option<PartState> + Send>;
 
 /// What was observed of a part, for `silo list`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Observed {
+pub struct PartState {
     /// Whether the instance counts as running by it.
     pub runs: bool,
     /// For people.
@@ -291,6 +309,8 @@ pub struct Subject<'a> {
     pub outside: &'a Environment,
     /// The project's root.
     pub root: &'a Path,
+    /// What its `silo.toml` means; none where that no longer has the profile.
+    pub settings: Option<&'a Settings>,
     /// What is recorded of it.
     pub recorded: &'a Recorded,
     /// Its vars.
@@ -310,7 +330,7 @@ pub struct Report {
 
 /// A root for `silo doctor`.
 #[derive(Clone, Copy)]
-pub struct Checked<'a> {
+pub struct Inspected<'a> {
     /// The project's root.
     pub root: &'a Path,
     /// Its lockfile.

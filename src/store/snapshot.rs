@@ -18,7 +18,7 @@ use crate::core::leases::{Instance, Leases};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 
-/// What the project and the registry know of this instance before anything is plan.
+/// What the project and the registry know of this instance before anything is decided.
 pub(super) struct Snapshot {
     pub(super) lockfile: Option<Lockfile>,
     pub(super) lockfile_digest: Option<String>,

@@ -13,6 +13,7 @@ use silo::core::text::markdown::{Look, render};
 use silo::core::text::pages::{PAGES, page};
 
 use crate::docs_errors::{literals, product};
+use crate::tidy::{Source, sources};
 
 /// Pages for those who work on silo.
 const CONTRIBUTORS: [&str; 3] = ["architecture", "decisions", "performance"];
@@ -201,4 +202,24 @@ fn every_link_leads_somewhere_and_names_its_topic() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_finding_of_the_doctor_has_its_row() {
+    let page = read("docs/doctor.md");
+    let ids = |source: &Source| {
+        let text = source.product().to_owned();
+        let starts = ["Finding::problem(", "Finding::note(", "unread::finding("];
+        let found = starts.iter().flat_map(|start| text.split(start).skip(1)).filter_map(|rest| {
+            let id = rest.trim_start().strip_prefix('"')?.split('"').next()?;
+            Some(id.to_owned())
+        });
+        found.collect::<Vec<_>>()
+    };
+    let mut all: Vec<String> = sources("src").iter().flat_map(ids).collect();
+    all.sort();
+    all.dedup();
+    assert!(all.len() > 30, "{all:?}");
+    all.retain(|id| !page.contains(&format!("`{id}`")));
+    assert_eq!(all, [""; 0], "docs/doctor.md has no row for these");
 }

@@ -11,7 +11,7 @@ use crate::failure::{Failure, quoted, shown};
 use crate::parts;
 use crate::parts::finding::{Finding, Fix};
 use crate::parts::look::{self, State};
-use crate::parts::part::Checked;
+use crate::parts::part::Inspected;
 use crate::store::agreement::{self, Drift, Judged};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{history, registry, trust};
@@ -69,7 +69,7 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
     }
     found.extend(disagreement(dirs, root, &project, &config, trust));
     let state = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
-    let subject = Checked {
+    let subject = Inspected {
         root: &project.root,
         lockfile: &project.lockfile_path(),
         state: state.as_ref(),

@@ -77,7 +77,7 @@ fn is_needed(scene: &Scene, tool: &str) -> bool {
     let declares = |part: &&dyn Part| {
         settings.as_ref().is_some_and(|settings| {
             part.tools().iter().any(|own| own.name == tool)
-                && part.is_declared(settings, &here.root)
+                && parts::has(*part, settings, &here.root)
                 && !part.lacks_files(settings, &here.root)
         })
     };

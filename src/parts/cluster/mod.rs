@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::leftovers::{Claim, Inventory, Kind};
-use super::part::{Leave, Part, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
+use super::part::{Declared, Leave, Part, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
 use super::scope::{Scope, Site};
 use crate::backend::k3d::K3d;
 use crate::backend::{docker, k3d, kubectl};
@@ -60,8 +60,8 @@ impl Part for Cluster {
         Stage::Foundation
     }
 
-    fn is_declared(&self, settings: &Settings, _: &Path) -> bool {
-        settings.k3d.cluster
+    fn declared(&self, settings: &Settings, _: &Path) -> Declared {
+        settings.k3d.cluster.into()
     }
 
     fn how_to_declare(&self) -> Option<&'static str> {

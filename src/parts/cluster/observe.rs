@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::part::{LIMIT, Observed, Report, Subject, Survey};
+use super::super::part::{LIMIT, PartState, Report, Subject, Survey};
 use super::names::Names;
 use crate::backend::k3d::K3d;
 use crate::core::config::API_PORT;
@@ -31,7 +31,7 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Survey {
                 all.iter().find(|found| found.name == name).map_or("not made", |found| found.standing().word())
             }
         };
-        Some(Observed { runs: false, cell: state.to_owned(), value: json!({ "name": name, "state": state }) })
+        Some(PartState { runs: false, cell: state.to_owned(), value: json!({ "name": name, "state": state }) })
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::super::finding::{Finding, Fix};
-use super::super::part::{Checked, Part, Scan, WrittenPort};
+use super::super::part::{Inspected, Part, Scan, WrittenPort};
 use super::super::unread;
 use crate::backend::tilt;
 use crate::core::formats::tiltfile;
@@ -17,7 +17,7 @@ use crate::sys::files;
 const MOST: usize = 64;
 
 /// Whether the Tilt that is recorded runs, and whether another does.
-pub(super) fn processes(part: &dyn Part, subject: &Checked<'_>) -> Vec<Finding> {
+pub(super) fn processes(part: &dyn Part, subject: &Inspected<'_>) -> Vec<Finding> {
     let known = subject.state.and_then(|state| part.process(state, subject.root));
     let mut found = Vec::new();
     if let Some(record) = subject.state.and_then(InstanceState::process)

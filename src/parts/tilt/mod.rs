@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::finding::Finding;
 use super::part::{
-    Checked, Log, Observed, Part, Pending, Readiness, ReadyCheck, Report, Run, Scan, Shown, Stage, Stop, Stopped,
-    Subject, Survey, Tool,
+    Declared, Inspected, Log, Part, PartState, Pending, Readiness, ReadyCheck, Report, Run, Scan, Shown, Stage, Stop,
+    Stopped, Subject, Survey, Tool,
 };
 use super::ready;
 use super::scope::{Scope, Site};
@@ -59,8 +59,12 @@ impl Part for Tilt {
         Stage::Program
     }
 
-    fn is_declared(&self, settings: &Settings, root: &Path) -> bool {
-        settings.tilt.unwrap_or_else(|| has_tiltfile(root) || !settings.k3d.cluster)
+    fn declared(&self, settings: &Settings, root: &Path) -> Declared {
+        match settings.tilt {
+            Some(asked) => asked.into(),
+            None if has_tiltfile(root) => Declared::Yes,
+            None => Declared::Alone,
+        }
     }
 
     fn tools(&self) -> &'static [Tool] {
@@ -109,7 +113,7 @@ impl Part for Tilt {
     fn down(&self, site: &Site<'_>, _: Stop) -> Result<Stopped, Failure> {
         let Scope { context, project, settings, .. } = site.scope;
         let is_there = cmd::find("tilt", &context.environment).is_some() && has_tiltfile(&project.root);
-        let has_resources = is_there && self.is_declared(settings, &project.root);
+        let has_resources = is_there && self.declared(settings, &project.root) != Declared::No;
         if has_resources {
             let arguments = vec!["down".into()];
             let tilt = Cmd { program: "tilt", arguments, environment: &site.environment, folder: &project.root };
@@ -187,7 +191,7 @@ impl Part for Tilt {
             let host = state.and_then(host).unwrap_or_else(|| "localhost".to_owned());
             let url = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
             let value = json!({ "pid": tilt.pid, "url": url });
-            Some(Observed { runs: true, cell: url.unwrap_or_default(), value })
+            Some(PartState { runs: true, cell: url.unwrap_or_default(), value })
         }))
     }
 
@@ -200,7 +204,7 @@ impl Part for Tilt {
         Some(Report { runs: true, lines, value: json!({ "pid": tilt.pid, "url": url }) })
     }
 
-    fn check(&self, subject: &Checked<'_>) -> Vec<Finding> {
+    fn check(&self, subject: &Inspected<'_>) -> Vec<Finding> {
         check::processes(self, subject)
     }
 
