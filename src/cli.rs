@@ -324,6 +324,9 @@ pub struct UpArgs {
     /// Run in the background (then: `silo logs`, `silo wait`, `silo down`)
     #[arg(short, long)]
     pub detach: bool,
+    /// First end what was started in this instance and still listens on its ports
+    #[arg(long)]
+    pub kill: bool,
     /// Arguments for `tilt up`
     #[arg(last = true, value_name = "TILT ARGS")]
     pub words: Vec<OsString>,

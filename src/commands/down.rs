@@ -9,8 +9,8 @@ use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::part::{Leave, Stop, Stopped};
 use crate::parts::scope::{Scope, Site};
-use crate::parts::servers::Servers;
 use crate::parts::starter::Starter;
+use crate::parts::strays;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::project::{self, Project};
 use crate::store::{free, registry};
@@ -67,10 +67,8 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
         free::own(&context.dirs, &project.root, &both, &wait)?;
         context.ui.step("Removed env file and lockfile; the leases are free");
     }
-    if clean || !absent.is_empty() {
-        for line in Servers::of_processes(known.ports.values()).left_running(&known.name, &known.ports, &project.root) {
-            context.ui.step(&line);
-        }
+    for line in strays::lines(context, known, &site.settled.identity, &project.root) {
+        context.ui.step(&line);
     }
     Ok(signals::asked().map_or(0, signals::Asked::code))
 }

@@ -7,6 +7,7 @@ use crate::core::config::ConfigFile;
 use crate::core::formats::compose;
 use crate::core::leases::ports::Probe;
 use crate::core::shell::environment::Environment;
+use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
@@ -14,6 +15,7 @@ use crate::parts::enter;
 use crate::parts::holder::foreign;
 use crate::parts::part::{Part, Run, Stage};
 use crate::parts::scope::{Scope, Site};
+use crate::parts::strays;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -28,6 +30,8 @@ struct Call<'a> {
     run: Run<'a>,
     /// `--export-ci`, which only `ci` has: the vars go where later steps read them.
     export: Option<bool>,
+    /// `--kill`, which only `up` has: what of the instance still listens on its ports is ended first.
+    kill: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &UpArgs) -> Result<u8, Failure> {
@@ -41,7 +45,7 @@ pub(super) fn run(context: &Context, arguments: &UpArgs) -> Result<u8, Failure> 
         ..Ask::default()
     };
     let run = if arguments.detach { Run::Background(&arguments.words) } else { Run::Foreground(&arguments.words) };
-    start(context, ask, &Call { run, export: None })
+    start(context, ask, &Call { run, export: None, kill: arguments.kill })
 }
 
 /// `silo ci`: the same steps, with the program run once at their end.
@@ -55,13 +59,13 @@ pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
         ..Ask::default()
     };
     let run = Run::Once { timeout: arguments.timeout.as_deref(), words: &arguments.words };
-    start(context, ask, &Call { run, export: Some(arguments.export_ci) })
+    start(context, ask, &Call { run, export: Some(arguments.export_ci), kill: false })
 }
 
 /// For a gate that needs the project's programs: everything up in the background, and the environment that goes with it.
 pub(super) fn in_background(context: &Context, project: &Project, config: &ConfigFile) -> Result<Environment, Failure> {
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
-    start(context, ask, &Call { run: Run::Background(&[]), export: None })?;
+    start(context, ask, &Call { run: Run::Background(&[]), export: None, kill: false })?;
     Ok(enter::inside(context, project, &context.settle(project, config, &ask)?))
 }
 
@@ -79,7 +83,7 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
     };
     lock::hold(&lock, "the other `silo up`", &lock::AT_ONCE, started_by, || {
         signals::watch();
-        let mut site = Site::new(&scope, with_own_ports(context, &project, &config, ask)?);
+        let mut site = Site::new(&scope, with_own_ports(context, &project, &config, ask, call.kill)?);
         signals::check()?;
         run_hooks(&site, Point::PreUp)?;
         signals::check()?;
@@ -136,14 +140,31 @@ fn run_hooks(site: &Site<'_>, point: Point) -> Result<(), Failure> {
 }
 
 /// Settles, and settles again without the ports that turn out to be held by somebody else (D3).
-fn with_own_ports(context: &Context, project: &Project, config: &ConfigFile, ask: Ask<'_>) -> Result<Settled, Failure> {
+fn with_own_ports(
+    context: &Context,
+    project: &Project,
+    config: &ConfigFile,
+    ask: Ask<'_>,
+    kill: bool,
+) -> Result<Settled, Failure> {
     let settled = context.settle(project, config, &ask)?;
     context.ui.step(&format!("Instance: {}", settled.known.name));
+    if kill {
+        strays::end(context, &settled.known.ports, &project.root)?;
+    }
     let busy = settled.known.ports.iter().filter(|(_, port)| net::probe(**port) == Probe::Busy);
     let mut lost = Vec::new();
     for (name, port) in busy {
         let Some(who) = foreign(&context.outside(), &project.root, &settled.identity, *port) else {
-            context.ui.detail(&format!("Port {port} ({name}) is held by this instance itself"));
+            match strays::on(*port, &project.root) {
+                Some(own) => context.ui.step(&format!(
+                    "Port {port} ({name}) is still held by `{}` (pid {}), which was started in this instance; \
+                     `silo up --kill` ends it",
+                    one_line(&own.name),
+                    own.pid
+                )),
+                None => context.ui.detail(&format!("Port {port} ({name}) is held by this instance itself")),
+            }
             continue;
         };
         context.ui.warn(&format!("Port {port} ({name}) is held by {who}; {name} gets another one"));

@@ -189,12 +189,12 @@ impl Context {
         let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), ..*ask };
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
         let settled = self.settle_with(project, config, &ask, &wait)?;
-        self.tell(project, &settled);
+        self.tell(project, &settled, ask.lost);
         Ok(settled)
     }
 
-    /// Says what settling did.
-    fn tell(&self, project: &Project, settled: &Settled) {
+    /// Says what settling did; who holds the ports that are `lost` was said already.
+    fn tell(&self, project: &Project, settled: &Settled, lost: &[String]) {
         if let Some(origin) = &settled.copied_from {
             self.ui.step(&format!(
                 "The name in `.silo.lock` belongs to `{}`: this folder gets its own name and ports",
@@ -224,6 +224,10 @@ impl Context {
             self.ui.step(&format!("Took port {port} from `{instance}`, whose {variable} is {now} now"));
         }
         for (moved, holder) in &settled.moved {
+            if lost.contains(&moved.name) {
+                self.ui.step(&format!("{} is {}", moved.name, moved.got));
+                continue;
+            }
             let reason = match (moved.reason, holder) {
                 (Reason::Leased, Some(holder)) => format!("is leased to `{holder}`"),
                 (Reason::Leased, None) => "is leased to another instance".to_owned(),

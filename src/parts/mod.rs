@@ -18,6 +18,7 @@ pub mod scope;
 pub mod servers;
 pub mod starter;
 pub mod strangers;
+pub mod strays;
 mod tilt;
 pub mod tools;
 pub mod unread;

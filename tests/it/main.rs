@@ -60,6 +60,7 @@ mod lifecycle_parts;
 mod lifecycle_script;
 mod lifecycle_signals;
 mod lifecycle_stop;
+mod lifecycle_strays;
 mod lifecycle_two;
 mod lifecycle_up;
 mod lifecycle_wait;

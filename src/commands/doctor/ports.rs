@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::scene::Scene;
 use crate::core::instance::identity::{K3dParts, identity};
 use crate::core::leases::ports::Probe;
+use crate::core::text::source::one_line;
 use crate::failure::quoted;
 use crate::parts;
 use crate::parts::finding::Finding;
 use crate::parts::holder::foreign;
+use crate::parts::strays;
 use crate::store::project::{CONFIG_NAME, Project};
+use crate::sys::processes::{self, Process};
 use crate::sys::{files, listeners, net, together};
 
 /// How long process table and Docker may take.
@@ -31,7 +34,15 @@ fn can_run(root: &Path) -> bool {
     config.ok().and_then(|config| config.settings(None)).is_none_or(|settings| parts::can_run(&settings, root))
 }
 
-/// Every leased port that somebody else holds.
+/// A process of an instance on one of its ports that nobody looks after: what started it is gone.
+fn orphan(port: u16, root: &Path) -> Option<Process> {
+    let stray = strays::on(port, root)?;
+    let parent = processes::look(stray.parent);
+    let adopted = |parent: Process| ["init", "systemd", "launchd"].contains(&parent.name.as_str());
+    (stray.parent <= 1 || parent.is_some_and(adopted)).then_some(stray)
+}
+
+/// Every leased port that somebody else holds, or an orphan of the instance's own.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let listening = listeners::ports();
     let is_busy = |port: u16| match &listening {
@@ -48,6 +59,18 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let environment = scene.outside.clone();
     let answers = together::ask(busy, LIMIT, move |busy| {
         let root = Path::new(&busy.root);
+        let held_by_own = files::exists(root).then(|| orphan(busy.port, root)).flatten();
+        if let Some(process) = held_by_own {
+            let Busy { instance, variable, port, .. } = busy;
+            let name = one_line(&process.name);
+            let what = format!("`{name}` (pid {}) of `{instance}` still listens on {port} ({variable})", process.pid);
+            return Some(
+                Finding::note("port-orphan", what)
+                    .at(root)
+                    .why("What started it is gone, as after `kill -9`; unless it is meant to stay, the next start of it fails")
+                    .mend(format!("silo up --kill -C {}", quoted(root))),
+            );
+        }
         let own = identity(&busy.prefix, &busy.instance, K3dParts { cluster: true, registry: true }, "");
         let who = files::exists(root).then(|| foreign(&environment, root, &own, busy.port)).flatten()?;
         let Busy { instance, variable, port, .. } = busy;
