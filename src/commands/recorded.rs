@@ -8,8 +8,8 @@ use crate::store::snapshot::Recorded;
 /// The vars as they would be exported; none when the config has moved on since (`silo env` brings them together).
 pub(super) fn vars(context: &Context, config: &ConfigFile, recorded: &Recorded) -> Vars {
     let Some(settings) = config.settings(recorded.profile.as_deref()) else { return Vars::default() };
-    let Recorded { name, profile, ports, .. } = recorded;
+    let Recorded { name, profile, ports, slot, .. } = recorded;
     let home = context.dirs.home.to_string_lossy();
-    vars::of_instance(&settings, name, profile.as_deref(), ports, &home)
+    vars::of_instance(&settings, name, profile.as_deref(), ports, *slot, &home)
         .map_or_else(|_| Vars::default(), |(_, vars)| vars)
 }

@@ -56,6 +56,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let is_starting = lock::holder(&context.dirs.up_lock(&project.root)).is_some();
     let servers = Servers::look(&outside, &[(&project.root, &recorded.ports)]);
     let served = servers.served((&config.prefix, &recorded.name), &recorded.ports, &project.root);
+    let served = served.believing(Some(&recorded.state), &project.root);
     let told = Report {
         state: State::of(runs, is_starting, &served).word(),
         served,

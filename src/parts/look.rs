@@ -129,6 +129,7 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
         let parts: Vec<_> = surveys.iter().map(|(column, survey)| (*column, survey.as_ref().and_then(tell))).collect();
         let runs = parts.iter().any(|(_, observed)| observed.as_ref().is_some_and(|observed| observed.runs));
         let served = servers.served((&instance.prefix, &instance.name), &instance.ports, Path::new(&instance.root));
+        let served = served.believing(looked.state.as_ref(), Path::new(&instance.root));
         let state = looked.missing.unwrap_or_else(|| State::of(runs, looked.starting, &served));
         Observed { state, branch: looked.branch, parts, served, current, instance }
     });

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::holder::{Whose, whose};
 use crate::backend::docker::{Docker, Owner};
 use crate::core::instance::identity::{K3dParts, identity};
+use crate::core::instance::lockfile::InstanceState;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::sys::listeners::{Holder, Kind};
@@ -32,6 +33,21 @@ pub struct Served {
     pub own: Vec<String>,
     /// Somebody else, who is named for people.
     pub others: IndexMap<String, String>,
+}
+
+impl Served {
+    /// What an older silo's Tilt has started bears no sign of the instance and may be anywhere: while that Tilt runs, all is
+    /// believed to be its own.
+    #[must_use]
+    pub fn believing(mut self, state: Option<&InstanceState>, root: &Path) -> Self {
+        let record = state.filter(|_| !self.others.is_empty()).and_then(InstanceState::process);
+        let older =
+            record.and_then(|record| processes::recorded(&record, root)).filter(|one| !processes::is_inside_any(one));
+        if older.is_some() {
+            self.own.extend(std::mem::take(&mut self.others).into_keys());
+        }
+        self
+    }
 }
 
 impl Servers {

@@ -22,6 +22,11 @@ pub fn warn(context: &Context, project: &Project, settled: &Settled, asked: Aske
         Asked::Docker => Servers::look(&context.outside(), &[(&project.root, ports)]),
     };
     let served = servers.served((&identity.prefix, &identity.name), ports, &project.root);
+    if served.others.is_empty() {
+        return;
+    }
+    let state = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
+    let served = served.believing(state.as_ref(), &project.root);
     for (name, who) in &served.others {
         let port = ports.get(name).copied().unwrap_or_default();
         context.ui.warn(&format!("Port {port} ({name}) is held by {who}; `silo env --move {name}` moves it"));

@@ -112,11 +112,12 @@ pub(super) fn decide(case: &Case<'_>, leases: &Leases) -> Result<InstancePlan, F
     let (name, taken_from) = choose_name(case, &snapshot, leases)?;
     let gone: Vec<String> = taken_from.into_iter().chain(snapshot.moved_from.clone()).collect();
     let plan = plan_ports(case, &settings, &snapshot, &gone, leases)?;
+    let slot = slot(project, &settings, &snapshot, &gone, leases);
     let home = dirs.home.to_string_lossy();
-    let (identity, vars) = vars::of_instance(&settings, &name, profile.as_deref(), &plan.ports, &home)
+    let (identity, vars) = vars::of_instance(&settings, &name, profile.as_deref(), &plan.ports, slot, &home)
         .expect("`config::parse` has checked every template");
     let env_file = project.env_file(&config.output)?;
-    let target = Target { name, profile, identity, ports: plan.ports, vars, gone, gates: None };
+    let target = Target { name, profile, identity, ports: plan.ports, slot, vars, gone, gates: None };
     Ok(InstancePlan { snapshot, settings, target, env_file, moved: plan.moved })
 }
 
@@ -181,12 +182,24 @@ fn plan_ports(
     ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| Failure::range_full(&full))
 }
 
+/// The instance's number: the one it has, else the smallest that is free once a template uses one.
+fn slot(project: &Project, settings: &Settings, snapshot: &Snapshot, gone: &[String], leases: &Leases) -> Option<u16> {
+    let but: Vec<&str> = gone.iter().map(String::as_str).chain([project.root_text()]).collect();
+    let lockfile = snapshot.lockfile.as_ref().filter(|_| snapshot.copied_from.is_none());
+    let known = snapshot.entry.as_ref().and_then(|entry| entry.slot);
+    let known = known.or_else(|| lockfile.and_then(|lockfile| lockfile.instance.slot));
+    known
+        .filter(|slot| !leases.has_slot(&settings.prefix, *slot, &but))
+        .or_else(|| settings.uses("slot").then(|| leases.free_slot(&settings.prefix, &but)))
+}
+
 /// What an instance is to be.
 pub(super) struct Target {
     pub(super) name: String,
     pub(super) profile: Option<String>,
     pub(super) identity: Identity,
     pub(super) ports: IndexMap<String, u16>,
+    pub(super) slot: Option<u16>,
     pub(super) vars: Vars,
     /// Roots that are gone and whose places this instance takes.
     gone: Vec<String>,
@@ -273,6 +286,7 @@ pub(super) fn registry_entry(root: &str, snapshot: &Snapshot, target: &Target, n
         name: target.name.clone(),
         prefix: target.identity.prefix.clone(),
         profile: target.profile.clone(),
+        slot: target.slot,
         created: created.unwrap_or_else(|| now.to_owned()),
         changed: now.to_owned(),
         ports: target.ports.clone(),
@@ -290,6 +304,7 @@ pub(super) fn new_lockfile(snapshot: &Snapshot, target: &Target, now: &str) -> L
     lockfile.instance.name.clone_from(&target.name);
     lockfile.instance.profile.clone_from(&target.profile);
     lockfile.instance.ports.clone_from(&target.ports);
+    lockfile.instance.slot = target.slot;
     lockfile.instance.identity = target.identity.clone();
     lockfile
 }

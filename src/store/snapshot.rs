@@ -105,6 +105,8 @@ pub struct Recorded {
     pub profile: Option<String>,
     /// Its ports in declared order: the registry's, for its leases are what others avoid; else the lockfile's.
     pub ports: IndexMap<String, u16>,
+    /// Its number, where it has one.
+    pub slot: Option<u16>,
     /// What the lockfile says; empty without one that is this instance's.
     pub state: InstanceState,
 }
@@ -117,12 +119,12 @@ pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<O
     let Snapshot { lockfile, entry, copied_from, .. } = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
     // In a copy the lockfile tells of the origin, and its ports are the origin's.
     let state = lockfile.filter(|_| copied_from.is_none()).map(|lockfile| lockfile.instance);
-    let (name, profile, ports) = match (entry, &state) {
-        (Some(entry), _) => (entry.name, entry.profile, entry.ports),
-        (None, Some(state)) => (state.name.clone(), state.profile.clone(), state.ports.clone()),
+    let (name, profile, ports, slot) = match (entry, &state) {
+        (Some(entry), _) => (entry.name, entry.profile, entry.ports, entry.slot),
+        (None, Some(state)) => (state.name.clone(), state.profile.clone(), state.ports.clone(), state.slot),
         (None, None) => return Ok(None),
     };
-    Ok(Some(Recorded { name, profile, ports, state: state.unwrap_or_default() }))
+    Ok(Some(Recorded { name, profile, ports, slot, state: state.unwrap_or_default() }))
 }
 
 /// The instance's name, and the other root, now gone, that bore it. Whether a root is gone is asked once: it may come

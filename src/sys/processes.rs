@@ -104,6 +104,12 @@ pub fn words(pid: u32) -> Option<Vec<String>> {
     imp::words(pid)
 }
 
+/// Whether a process was started inside an instance, whichever, and hands that on to what it starts; where the system does not
+/// tell, it was not.
+pub fn is_inside_any(process: &Process) -> bool {
+    imp::variable(process.pid, "SILO_ROOT").is_some()
+}
+
 /// The process a lockfile records, if that very process still runs in this root: name, start and folder must agree, for a pid
 /// is used again (D14).
 pub fn recorded(record: &ProcessRecord, root: &Path) -> Option<Process> {

@@ -141,7 +141,7 @@ fn a_host_with_a_port() {
               --> silo.toml:5:13
             5 | APP_HOST = "${WEB_PORT}.localhost"
               |             ^^^^^^^^^^^
-            Hint: Hosts can use `${name}`, `${prefix}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later
+            Hint: Hosts can use `${name}`, `${prefix}`, `${name_snake}`, `${id}`, `${slot}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later
         "#]],
     );
 }

@@ -137,7 +137,7 @@ fn set() -> Vec<String> {
         "version = 1\nports.WEB_PORT = 1\nk3d.enabled = true\nk3d.registry.enabled = true\nprofiles.p.urls.U = \"u\"\n";
     let settings = config::parse(text).expect("it is valid").settings(Some("p")).expect("it is there");
     let ports = settings.ports.keys().map(|name| (name.clone(), 1)).collect();
-    let made = vars::of_instance(&settings, "x", Some("p"), &ports, "/home/x");
+    let made = vars::of_instance(&settings, "x", Some("p"), &ports, None, "/home/x");
     let (_, vars) = made.expect("the default host and the URL are fine");
     vars.for_processes("/x", "/x/env").into_iter().map(|(name, _)| name).filter(|name| name != "U").collect()
 }

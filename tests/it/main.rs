@@ -91,6 +91,7 @@ mod shell_quoting;
 mod shell_record;
 mod shell_trust;
 mod shells;
+mod slots;
 mod start_files;
 mod start_files_kept;
 mod takeover;

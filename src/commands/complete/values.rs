@@ -7,7 +7,7 @@ use clap_complete::engine::CompletionCandidate;
 
 use super::super::doc::SCHEMAS;
 use crate::cli::Completes;
-use crate::core::instance::vars::built_in_names;
+use crate::core::instance::vars::{TEMPLATE_NAMES, built_in_names};
 use crate::core::leases::{Instance, Leases};
 use crate::core::shell::environment::Environment;
 use crate::core::text::pages::PAGES;
@@ -93,7 +93,7 @@ impl Place {
             return Some(known.vars);
         }
         let settings = project.config().ok()?.settings(None)?;
-        let own = built_in_names(&settings).into_iter().filter(|name| !["name", "prefix"].contains(name));
+        let own = built_in_names(&settings).into_iter().filter(|name| !TEMPLATE_NAMES.contains(name));
         let own = own.map(|name| (name.to_owned(), String::new()));
         let ports = settings.ports.keys().map(|name| (name.clone(), String::new()));
         let texts = settings.hosts.iter().chain(&settings.urls).chain(&settings.env);

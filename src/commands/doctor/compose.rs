@@ -193,15 +193,10 @@ fn told_unset(path: &Path, name: &str, line: usize) -> Finding {
 pub(super) fn names(scene: &Scene) -> BTreeMap<String, Option<u16>> {
     let mut names: BTreeMap<String, Option<u16>> = OWN_PORTS.map(|name| (name.to_owned(), None)).into();
     let Some(settings) = scene.settings() else { return names };
-    names.extend(vars::built_in_names(&settings).into_iter().map(|name| (name.to_owned(), None)));
-    names.extend(
-        settings
-            .hosts
-            .into_keys()
-            .chain(settings.urls.into_keys())
-            .chain(settings.env.into_keys())
-            .map(|name| (name, None)),
-    );
+    let own = vars::built_in_names(&settings).into_iter().filter(|name| !vars::TEMPLATE_NAMES.contains(name));
+    names.extend(own.map(|name| (name.to_owned(), None)));
+    let derived = settings.hosts.into_keys().chain(settings.urls.into_keys()).chain(settings.env.into_keys());
+    names.extend(derived.map(|name| (name, None)));
     for (name, spec) in settings.ports {
         let default = match spec {
             PortSpec::Default(port) => Some(port).filter(|_| !OWN_PORTS.contains(&name.as_str())),

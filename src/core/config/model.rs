@@ -5,6 +5,7 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::core::instance::identity::K3dParts;
+use crate::core::instance::template;
 use crate::core::leases::ports::PortSpec;
 
 /// The resource prefix when `prefix` is absent.
@@ -160,6 +161,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether any template refers to a name.
+    pub fn uses(&self, name: &str) -> bool {
+        let texts = self.hosts.values().chain(self.urls.values()).chain(&self.k3d_args);
+        texts.into_iter().any(|text| template::uses(&text.value, name))
+    }
+
     /// Leases the ports of what silo starts itself: Tilt's, and the API server's where there is a cluster. `wanted` tells for
     /// which of them that is asked (D107).
     pub fn lease_own_ports(&mut self, wanted: impl Fn(&str) -> bool) {

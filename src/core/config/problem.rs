@@ -189,7 +189,7 @@ impl TemplateSpot {
     fn hint(self) -> &'static str {
         match self {
             Self::Hosts => {
-                "Hosts can use `${name}`, `${prefix}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later"
+                "Hosts can use `${name}`, `${prefix}`, `${name_snake}`, `${id}`, `${slot}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later"
             }
             Self::Urls => "URLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
             Self::Env => {

@@ -97,7 +97,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[hosts]\nH = \"${A}.localhost\"\n",
-            "5:6 `hosts.H` uses the port `${A}`\nHosts can use `${name}`, `${prefix}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later",
+            "5:6 `hosts.H` uses the port `${A}`\nHosts can use `${name}`, `${prefix}`, `${name_snake}`, `${id}`, `${slot}`, `${WORKSPACE_NAME}` and `${COMPOSE_PROJECT_NAME}`; ports are chosen later",
         ),
         (
             "version = 1\n[ports]\nWEB_PORT = 1\n[urls]\nU = \"http://x:${WEB_PROT}\"\n",

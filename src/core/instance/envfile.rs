@@ -79,6 +79,7 @@ mod tests {
                 section("Allocated Ports", &[("WEB_PORT", "3000")]),
                 section("Derived URLs", &[("URL", "http://x:1/?a=1&b"), ("ODD", r"it's \")]),
             ],
+            ..Vars::default()
         };
         let text = render(&vars, "feature-x", Some("p"), "2024-01-15T10:30:00Z");
         expect_test::expect![[r#"

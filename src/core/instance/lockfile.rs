@@ -43,6 +43,9 @@ pub struct InstanceState {
     /// Ports in declared order; unusable ones are left out.
     #[serde(default, deserialize_with = "usable_ports")]
     pub ports: IndexMap<String, u16>,
+    /// The number that no other instance of the prefix has, where templates use one; what is no such number is none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "usable_slot")]
+    pub slot: Option<u16>,
     /// Names of everything the instance owns; written for readers, never believed.
     #[serde(default)]
     pub identity: Identity,
@@ -101,6 +104,11 @@ fn usable_ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ind
     let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
     let named = all.into_iter().filter(|(name, _)| varname::check(name).is_ok());
     Ok(named.filter_map(|(name, value)| Some((name, port(&value)?))).collect())
+}
+
+fn usable_slot<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_u64().and_then(|slot| u16::try_from(slot).ok()))
 }
 
 /// A lockfile that cannot be read.
@@ -218,6 +226,10 @@ mod tests {
         let lockfile = Lockfile::parse(text.as_bytes()).expect("it is readable");
         assert_eq!(lockfile.instance.name, "x-y");
         assert_eq!(lockfile.instance.ports.keys().collect::<Vec<_>>(), ["B"]);
+        for (slot, read) in [("3", Some(3)), ("\"3\"", None), ("-1", None), ("70000", None), ("null", None)] {
+            let text = format!(r#"{{"version":1,"instance":{{"name":"x","slot":{slot}}}}}"#);
+            assert_eq!(Lockfile::parse(text.as_bytes()).expect("it is readable").instance.slot, read, "{slot}");
+        }
     }
 
     #[test]

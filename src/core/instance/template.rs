@@ -59,6 +59,12 @@ pub fn parse(template: &str) -> Result<Vec<Piece>, Malformed> {
     Ok(pieces)
 }
 
+/// Whether a template refers to a name.
+pub fn uses(template: &str, wanted: &str) -> bool {
+    let pieces = parse(template).unwrap_or_default();
+    pieces.iter().any(|piece| matches!(piece, Piece::Variable { name, .. } if name == wanted))
+}
+
 /// Fills a template; `lookup` answers every name that is known.
 ///
 /// # Errors

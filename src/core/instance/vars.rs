@@ -5,22 +5,28 @@ use indexmap::IndexMap;
 use crate::core::config::model::{REGISTRY_PORT, Settings, Text};
 use crate::core::instance::identity::{Identity, identity};
 use crate::core::instance::template::{self, Unresolved};
+use crate::core::text::digest;
 
 /// What host templates may use (docs/interpolation.md).
-pub const HOST_VARIABLES: [&str; 4] = ["name", "prefix", "WORKSPACE_NAME", "COMPOSE_PROJECT_NAME"];
+pub const HOST_VARIABLES: [&str; 7] =
+    ["name", "prefix", "name_snake", "id", "slot", "WORKSPACE_NAME", "COMPOSE_PROJECT_NAME"];
+
+/// Names for templates only; no variable of an environment is called so.
+pub const TEMPLATE_NAMES: [&str; 5] = ["name", "prefix", "name_snake", "id", "slot"];
+/// Length of `id`, in hex digits.
+const ID_LEN: usize = 8;
 
 /// Names that silo itself gives values to and that URLs, other variables and k3d arguments may use.
 pub fn built_in_names(settings: &Settings) -> Vec<&'static str> {
-    let mut names = vec![
-        "name",
-        "prefix",
+    let mut names = TEMPLATE_NAMES.to_vec();
+    names.extend([
         "WORKSPACE_NAME",
         "COMPOSE_PROJECT_NAME",
         "DOCKER_NETWORK",
         "VOLUME_PREFIX",
         "CONTAINER_PREFIX",
         "TILT_HOST",
-    ];
+    ]);
     if settings.k3d.cluster {
         names.extend(["K3D_CLUSTER_NAME", "KUBECONFIG"]);
     }
@@ -47,6 +53,8 @@ pub struct Section {
 pub struct Vars {
     /// The parts of the env file, in order; empty ones are left out.
     pub sections: Vec<Section>,
+    /// What templates may use besides, by [`TEMPLATE_NAMES`].
+    pub names: IndexMap<String, String>,
 }
 
 /// What an instance's things are called, hosts included, and its vars. `ports` are every declared port; `home` is where
@@ -59,17 +67,24 @@ pub fn of_instance(
     name: &str,
     profile: Option<&str>,
     ports: &IndexMap<String, u16>,
+    slot: Option<u16>,
     home: &str,
 ) -> Result<(Identity, Vars), Unresolved> {
     let mut identity = identity(&settings.prefix, name, settings.k3d, home);
-    identity.hosts = hosts(settings, &identity)?;
-    let vars = vars(settings, &identity, profile, ports)?;
+    let names = template_names(&identity, slot);
+    identity.hosts = hosts(settings, &identity, &names)?;
+    let vars = vars(settings, &identity, names, profile, ports)?;
     Ok((identity, vars))
 }
 
 /// Fills the host templates and adds `TILT_HOST`, which follows `APP_HOST`.
-fn hosts(settings: &Settings, identity: &Identity) -> Result<IndexMap<String, String>, Unresolved> {
-    let known = identity_variables(identity);
+fn hosts(
+    settings: &Settings,
+    identity: &Identity,
+    names: &IndexMap<String, String>,
+) -> Result<IndexMap<String, String>, Unresolved> {
+    let mut known = identity_variables(identity);
+    known.extend(names.clone());
     let mut hosts = IndexMap::new();
     for (name, text) in &settings.hosts {
         let lookup = |name: &str| known.get(name).filter(|_| HOST_VARIABLES.contains(&name)).map(String::as_str);
@@ -86,12 +101,14 @@ fn hosts(settings: &Settings, identity: &Identity) -> Result<IndexMap<String, St
 fn vars(
     settings: &Settings,
     identity: &Identity,
+    names: IndexMap<String, String>,
     profile: Option<&str>,
     ports: &IndexMap<String, u16>,
 ) -> Result<Vars, Unresolved> {
     let ports: IndexMap<String, String> = ports.iter().map(|(name, port)| (name.clone(), port.to_string())).collect();
     let k3d = k3d_variables(identity, ports.get(REGISTRY_PORT.0));
-    let mut known = identity_variables(identity);
+    let mut known = names.clone();
+    known.extend(identity_variables(identity));
     for part in [&identity.hosts, &ports, &k3d] {
         known.extend(part.clone());
     }
@@ -106,8 +123,7 @@ fn vars(
     };
     let (urls, env) = (fill(&settings.urls)?, fill(&settings.env)?);
     let mut own = IndexMap::new();
-    for (name, value) in identity_variables(identity).into_iter().filter(|(name, _)| name != "name" && name != "prefix")
-    {
+    for (name, value) in identity_variables(identity) {
         let first = own.is_empty();
         own.insert(name, value);
         if let (true, Some(profile)) = (first, profile) {
@@ -123,13 +139,21 @@ fn vars(
         ("Environment", env),
     ];
     let sections = sections.into_iter().map(|(title, vars)| Section { title, vars });
-    Ok(Vars { sections: sections.filter(|section| !section.vars.is_empty()).collect() })
+    Ok(Vars { sections: sections.filter(|section| !section.vars.is_empty()).collect(), names })
+}
+
+/// The values of [`TEMPLATE_NAMES`]. `id` follows from prefix and name, and is the instance's alone as they are.
+fn template_names(identity: &Identity, slot: Option<u16>) -> IndexMap<String, String> {
+    let id = digest::of(identity.compose_name.as_bytes())[..ID_LEN].to_owned();
+    let (name, prefix) = (identity.name.clone(), identity.prefix.clone());
+    let values =
+        [Some(name), Some(prefix), Some(identity.name.replace('-', "_")), Some(id), slot.map(|n| n.to_string())];
+    let named = TEMPLATE_NAMES.map(str::to_owned).into_iter().zip(values);
+    named.filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 fn identity_variables(identity: &Identity) -> IndexMap<String, String> {
     let pairs = [
-        ("name", &identity.name),
-        ("prefix", &identity.prefix),
         ("WORKSPACE_NAME", &identity.name),
         ("COMPOSE_PROJECT_NAME", &identity.compose_name),
         ("DOCKER_NETWORK", &identity.docker_network),
@@ -203,7 +227,7 @@ mod tests {
     fn vars_of(toml: &str, profile: Option<&str>, ports: &[(&str, u16)]) -> Vec<String> {
         let settings = parse(toml).expect("valid").settings(profile).expect("known");
         let ports = ports.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
-        let (_, vars) = of_instance(&settings, "feature-x", profile, &ports, "/home/user").expect("checked");
+        let (_, vars) = of_instance(&settings, "feature-x", profile, &ports, Some(3), "/home/user").expect("checked");
         vars.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
@@ -254,12 +278,23 @@ registry.enabled = true
     }
 
     #[test]
+    fn templates_may_use_number_id_and_a_name_for_databases() {
+        let toml = "version = 1\nports.P = 1\n[hosts]\nH = \"${id}.localhost\"\n[urls]\n\
+                    REDIS_URL = \"redis://localhost/${slot}\"\nDATABASE = \"app_${name_snake}\"\n";
+        let vars = vars_of(toml, None, &[("P", 1)]);
+        for told in ["H=78474cd5.localhost", "REDIS_URL=redis://localhost/3", "DATABASE=app_feature_x"] {
+            assert!(vars.iter().any(|var| var == told), "{told}: {vars:?}");
+        }
+    }
+
+    #[test]
     fn processes_get_a_tilt_host_that_binds() {
         let vars = Vars {
             sections: vec![Section {
                 title: "Hosts",
                 vars: IndexMap::from([("TILT_HOST".to_owned(), "x.localhost".to_owned())]),
             }],
+            ..Vars::default()
         };
         assert!(vars.for_processes("/p", "/p/.localnet.env").contains(&("TILT_HOST".into(), "localhost".into())));
     }

@@ -20,6 +20,9 @@ pub struct Instance {
     /// Active profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The number that no other instance of the prefix has, where its templates use one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u16>,
     /// When it was made, RFC 3339.
     pub created: String,
     /// When it was last changed, RFC 3339.
@@ -51,6 +54,12 @@ fn plain(piece: &str) -> Option<Instance> {
     let mut missing = 6;
     for line in lines.by_ref().take_while(|line| *line != PORTS) {
         let (key, value) = line.split_once(" = ")?;
+        if key == "slot" {
+            if instance.slot.replace(value.parse().ok()?).is_some() {
+                return None;
+            }
+            continue;
+        }
         let value = value.strip_prefix('"')?.strip_suffix('"')?;
         let place = match key {
             "id" => &mut instance.id,
@@ -94,6 +103,7 @@ mod tests {
             created: "2026-01-01T00:00:00Z".into(),
             changed: "2026-01-01T00:00:00Z".into(),
             profile: Some("staging".into()),
+            slot: Some(3),
             root: "/p/app é".into(),
             name: "app-1a2b".into(),
             prefix: "localnet".into(),
@@ -109,9 +119,10 @@ mod tests {
             assert_eq!(read(&format!("{piece}{more}")), None, "{more}");
             assert_eq!(read(&format!("{more}{piece}")), None, "{more}");
         }
-        for line in
-            piece.lines().filter(|line| !line.is_empty() && !line.starts_with('P') && !line.starts_with("profile"))
-        {
+        assert_eq!(read(&format!("slot = 4\n{piece}")), None, "two numbers");
+        for line in piece.lines().filter(|line| {
+            !line.is_empty() && !line.starts_with('P') && !line.starts_with("profile") && !line.starts_with("slot")
+        }) {
             assert_eq!(read(&piece.replace(&format!("{line}\n"), "")), None, "without {line}");
         }
     }
@@ -121,11 +132,12 @@ mod tests {
         fn a_plain_entry_reads_as_toml_reads_it(
             texts in proptest::collection::vec("[\\PC\n\"\\\\]{0,12}", 6),
             profile in proptest::option::of("\\PC{0,6}"),
+            slot in proptest::option::of(any::<u16>()),
             ports in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..4),
         ) {
             let [id, root, name, prefix, created, changed] = texts.try_into().expect("there are six");
             let ports = ports.into_iter().collect();
-            let entry = Instance { id, root, name, prefix, profile, created, changed, ports };
+            let entry = Instance { id, root, name, prefix, profile, slot, created, changed, ports };
             let text = toml::to_string(&entry).expect("it always serialises").replacen("[ports]", PORTS, 1);
             prop_assert_eq!(read(&text), Some(entry.clone()));
             prop_assert!(plain(&text).is_none_or(|read| read == entry));

@@ -131,6 +131,19 @@ impl Leases {
         }
     }
 
+    /// The smallest number that no instance of a prefix has, but for those at these roots.
+    pub fn free_slot(&self, prefix: &str, but: &[&str]) -> u16 {
+        let others = self.instances.iter().filter(|one| one.prefix == prefix && !but.contains(&one.root.as_str()));
+        let taken: HashSet<u16> = others.filter_map(|one| one.slot).collect();
+        (0..=u16::MAX).find(|slot| !taken.contains(slot)).unwrap_or_default()
+    }
+
+    /// Whether an instance of a prefix has a number, but for those at these roots.
+    pub fn has_slot(&self, prefix: &str, slot: u16, but: &[&str]) -> bool {
+        let has = |one: &Instance| one.prefix == prefix && one.slot == Some(slot) && !but.contains(&one.root.as_str());
+        self.instances.iter().any(has)
+    }
+
     /// Gives a variable of the instance at a root another port.
     pub fn move_port(&mut self, root: &str, variable: &str, port: u16, now: &str) {
         if let Some(instance) = self.instances.iter_mut().find(|instance| instance.root == root)
@@ -202,6 +215,27 @@ mod tests {
         let older = |rest: &str| Leases::parse(&format!("{OLDER_HEAD}{rest}"));
         assert_eq!(older(""), Ok(Leases::none()));
         assert!(matches!(older("[[instance]]\nid = "), Err(LeasesError::Malformed { line: 4, .. })));
+    }
+
+    #[test]
+    fn the_smallest_number_that_no_other_of_the_prefix_has_is_free() {
+        let with = |root: &str, prefix: &str, slot| Instance {
+            prefix: prefix.into(),
+            slot,
+            ..instance(root, root.trim_start_matches('/'), &[])
+        };
+        let instances = vec![
+            with("/a", "p", Some(0)),
+            with("/b", "p", None),
+            with("/c", "p", Some(2)),
+            with("/d", "q", Some(1)),
+            with("/e", "p", Some(1)),
+        ];
+        let leases = Leases { version: VERSION, instances };
+        let free = |but: &[&str]| leases.free_slot("p", but);
+        assert_eq!((free(&[]), free(&["/a"]), free(&["/c", "/e"])), (3, 0, 1));
+        assert!(leases.has_slot("p", 2, &["/a"]) && !leases.has_slot("p", 2, &["/c"]) && !leases.has_slot("q", 0, &[]));
+        assert_eq!(Leases::parse(&leases.render()), Ok(leases));
     }
 
     #[test]

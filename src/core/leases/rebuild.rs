@@ -52,6 +52,8 @@ pub fn rebuild(records: Vec<RootRecord>) -> Rebuilt {
             rebuilt.disputed.push(format!("`{}` is claimed by `{other}` and `{root}`", instance.qualified()));
             continue;
         }
+        // Settled anew, the later one gets another.
+        instance.slot = instance.slot.filter(|slot| !rebuilt.leases.has_slot(&instance.prefix, *slot, &[]));
         let ports = std::mem::take(&mut instance.ports);
         for (variable, port) in ports {
             if taken.insert(port) {
@@ -82,6 +84,7 @@ fn instance(record: RootRecord) -> Option<Instance> {
         name: state.name,
         prefix: told.or(known).unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
         profile: state.profile,
+        slot: state.slot.or(salvaged.slot),
         created: first_said(salvaged.created, state.created_at.clone()),
         changed: first_said(salvaged.changed, state.created_at),
         ports,
@@ -145,6 +148,17 @@ mod tests {
         assert_eq!(rebuilt.disputed, [""; 0]);
         let expected = [instance("/a", "a", &[("A", 10), ("B", 11), ("C", 12)]), instance("/gone", "g", &[("A", 20)])];
         assert_eq!(rebuilt.leases.instances, expected);
+    }
+
+    #[test]
+    fn a_number_comes_back_from_the_lockfile_and_only_once() {
+        let record = |root: &str, name: &str| RootRecord {
+            root: root.into(),
+            lockfile: Some(InstanceState { slot: Some(1), ..state(name, &[]) }),
+            salvaged: None,
+        };
+        let rebuilt = rebuild(vec![record("/a", "x"), record("/b", "y")]);
+        assert_eq!(rebuilt.leases.instances.iter().map(|one| one.slot).collect::<Vec<_>>(), [Some(1), None]);
     }
 
     #[test]

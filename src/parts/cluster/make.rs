@@ -160,12 +160,8 @@ pub(super) fn require_own(
 
 /// The user's arguments with every `${VAR}` filled.
 fn filled(settings: &Settings, settled: &Settled) -> Result<Vec<String>, Failure> {
-    let name = settled.known.name.as_str();
-    let lookup = |wanted: &str| match wanted {
-        "name" => Some(name),
-        "prefix" => Some(settings.prefix.as_str()),
-        _ => settled.vars.get(wanted),
-    };
+    let vars = &settled.vars;
+    let lookup = |wanted: &str| vars.get(wanted).or_else(|| vars.names.get(wanted).map(String::as_str));
     let fill = |text: &str| template::expand(text, lookup);
     let filled = settings.k3d_args.iter().map(|text| fill(&text.value)).collect::<Result<Vec<_>, _>>();
     filled.map_err(|error| Failure::new(format!("`k3d.args` cannot be filled: {error:?}")))
