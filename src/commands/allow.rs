@@ -2,10 +2,10 @@
 
 use similar::TextDiff;
 
-use crate::core::config::{self, ConfigFile};
+use crate::core::config::{self, ConfigFile, acts};
 use crate::core::instance::trust::Trust;
 use crate::core::leases::ports::PortSpec;
-use crate::core::text::source::{counted, printable};
+use crate::core::text::source::{counted, one_line, printable};
 use crate::failure::{Failure, shown};
 use crate::parts::context::Context;
 use crate::store::project::Project;
@@ -22,6 +22,12 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         let diff = TextDiff::from_lines(old.as_ref(), new.as_ref());
         let unified = diff.unified_diff().context_radius(1).header("last allowed", "now").to_string();
         unified.lines().for_each(|line| context.ui.step(&printable(line)));
+    }
+    // Of what was allowed before, the difference shows the rest.
+    if !known && last.is_none() {
+        for line in acts::lines(&config) {
+            context.ui.step(&one_line(&line));
+        }
     }
     let others = trust::allow(&context.dirs, &project)?;
     let also = match others {

@@ -6,10 +6,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::recorded;
-use crate::core::config::{ConfigFile, Settings};
+use crate::core::config::{ConfigFile, Settings, acts};
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::activation::{self, Given, UNDO};
 use crate::core::text::columns::{Cell, Tone};
+use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts::context::Context;
 use crate::store::project::Project;
@@ -25,6 +26,11 @@ struct Line {
 pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
+    if !as_json {
+        for line in acts::lines(&config) {
+            context.ui.step(&one_line(&line));
+        }
+    }
     let known = stamp::load(&context.dirs, &project.root).and_then(|(stamp, _)| stamp.instance);
     let gates = known.and_then(|known| known.gates);
     let Some(vars) = vars(context, &project, &config)? else {

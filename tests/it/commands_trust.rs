@@ -26,6 +26,24 @@ fn allow_shows_what_changed_since_the_last_time() {
 }
 
 #[test]
+fn what_could_run_code_is_said_by_diff_and_the_first_allow() {
+    let sandbox = Sandbox::new();
+    let toml = "version = 1\n[ports]\nA = 0\n[hooks]\npre-up = [\"./a\\u001b[2J\"]\n[gates]\npsql = \"cluster\"\n";
+    let app = sandbox.project("app", toml);
+    let acts = "`silo up` runs `./a\u{fffd}[2J` (hooks.pre-up)\n\
+                A gate stands before `psql`: it brings up the cluster first, hooks included\n";
+    let diff = sandbox.run(&app, ["diff"]).success();
+    assert!(diff.stderr.starts_with(acts) && diff.stdout.starts_with("+ A="), "{diff:#?}");
+    assert!(!sandbox.run(&app, ["diff", "--json"]).success().stderr.contains("hooks.pre-up"));
+    let allowed = format!("{acts}Allowed `$SANDBOX/projects/app/silo.toml`\n");
+    sandbox.run(&app, ["allow"]).success().stdout("").stderr(&allowed);
+    // An edit is shown as what it changes.
+    sandbox.project("app", &toml.replace("cluster", "env"));
+    let again = sandbox.run(&app, ["allow"]).success();
+    assert!(!again.stderr.contains("runs `./a") && again.stderr.contains("+psql = \"env\""), "{again:#?}");
+}
+
+#[test]
 fn allow_says_which_ports_stay_though_their_default_is_another() {
     let sandbox = Sandbox::new();
     let [web, api, new] = free_ports();

@@ -2,6 +2,7 @@
 //!
 //! [`parse`] reads and checks the whole file, every profile included; [`ConfigFile::settings`] is what one profile means.
 
+pub mod acts;
 mod check;
 pub mod gate;
 pub(in crate::core) mod model;

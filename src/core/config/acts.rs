@@ -1,0 +1,76 @@
+//! Everything in a `silo.toml` that could run code, or say how something is run, said before it is trusted: lifecycle hooks,
+//! gates, and what the cluster's program is handed. Profiles are part of it, whichever is in use.
+
+use super::model::{ConfigFile, Gate, Hooks, Layer, Profile, Text};
+
+/// One line for each, in the order in which they would act; none where the file sets variables alone.
+pub fn lines(file: &ConfigFile) -> Vec<String> {
+    let mut lines = of_layer(&file.base, "");
+    for (name, Profile { layer, append_hooks, append_args }) in &file.profiles {
+        let within = format!(" with the profile `{name}`");
+        lines.extend(of_layer(layer, &within));
+        lines.extend(of_hooks(append_hooks, &within));
+        lines.extend(of_arguments(append_args, &within));
+    }
+    // Those that everybody has by default run nothing of the project's.
+    lines.extend(file.gates.iter().map(|(tool, gate)| {
+        let what = match gate {
+            Gate::Env => "only gets the variables",
+            Gate::Cluster => "brings up the cluster first, hooks included",
+            Gate::Tilt => "brings up everything first, hooks included",
+        };
+        format!("A gate stands before `{tool}`: it {what}")
+    }));
+    lines
+}
+
+fn of_layer(layer: &Layer, within: &str) -> Vec<String> {
+    let mut lines = of_hooks(&layer.hooks, within);
+    let cluster = (layer.k3d.enabled == Some(true)).then(|| format!("A k3d cluster is made by `silo up`{within}"));
+    lines.extend(cluster);
+    lines.extend(of_arguments(layer.k3d.args.as_deref().unwrap_or_default(), within));
+    lines
+}
+
+fn of_hooks(hooks: &Hooks, within: &str) -> Vec<String> {
+    let lists = [
+        ("up", "pre-up", &hooks.pre_up),
+        ("up", "post-up", &hooks.post_up),
+        ("down", "pre-down", &hooks.pre_down),
+        ("down", "post-down", &hooks.post_down),
+    ];
+    let of_list = |(command, key, list): (&str, &str, &Option<Vec<String>>)| -> Vec<String> {
+        let line = |act: &String| format!("`silo {command}` runs `{act}` (hooks.{key}){within}");
+        list.iter().flatten().map(line).collect()
+    };
+    lists.into_iter().flat_map(of_list).collect()
+}
+
+fn of_arguments(arguments: &[Text], within: &str) -> Vec<String> {
+    arguments.iter().map(|text| format!("`k3d cluster create` gets `{}` (k3d.args){within}", text.value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::parse;
+
+    #[test]
+    fn all_that_runs_is_said_in_every_profile() {
+        let toml = "version = 1\n[ports]\nA = 1\n[hooks]\npre-up = ['./a']\npost-down = ['./d']\n[k3d]\nenabled = true\nargs = ['-v=/:/x']\n\
+                    [gates]\npsql = 'tilt'\n[profiles.p]\nhooks.post-up = ['./p']\n[profiles.p.append]\nhooks.pre-up = ['./q']\nk3d.args = ['-w']\n";
+        let file = parse(toml).expect("it is valid");
+        expect_test::expect![[r"
+            `silo up` runs `./a` (hooks.pre-up)
+            `silo down` runs `./d` (hooks.post-down)
+            A k3d cluster is made by `silo up`
+            `k3d cluster create` gets `-v=/:/x` (k3d.args)
+            `silo up` runs `./p` (hooks.post-up) with the profile `p`
+            `silo up` runs `./q` (hooks.pre-up) with the profile `p`
+            `k3d cluster create` gets `-w` (k3d.args) with the profile `p`
+            A gate stands before `psql`: it brings up everything first, hooks included
+        "]]
+        .assert_eq(&(lines(&file).join("\n") + "\n"));
+        assert_eq!(lines(&parse("version = 1\n[ports]\nA = 1\n").expect("valid")), [""; 0]);
+    }
+}
