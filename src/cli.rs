@@ -159,9 +159,12 @@ pub enum Command {
     /// Trust this silo.toml to act on `cd`
     #[command(
         visible_alias = "trust",
-        after_help = "Examples:\n  silo allow                      # Shows what changed since the last time\n  silo allow -C ../other-worktree"
+        after_help = "Examples:\n  silo allow                      # Shows what changed since the last time\n  silo allow ../other-worktree    # A folder, or a silo.toml"
     )]
-    Allow,
+    Allow {
+        /// The project's folder or its silo.toml; default: this folder
+        path: Option<PathBuf>,
+    },
     /// Switch the instance off in this shell until its folder is left
     #[command(after_help = "Examples:\n  silo deactivate")]
     Deactivate,

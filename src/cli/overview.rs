@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
 use super::Cli;
 use crate::core::text::pages;
+use crate::core::text::suggest::nearest;
 
 /// The groups of the overview and the commands of each, in order. A command stands in exactly one.
 pub const GROUPS: &[(&str, &[&str])] = &[
@@ -39,32 +40,45 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             command().try_get_matches_from(words).err().unwrap_or(error)
         }
-        ErrorKind::InvalidSubcommand => led_on(error),
         _ => error,
     })
 }
 
-/// What other tools call it, and what is a page: clap would offer whatever is spelled like it.
+/// What other tools call it.
 const LEADS: &[(&str, &str)] = &[
     ("run", "silo exec -- CMD"),
     ("start", "silo up"),
     ("stop", "silo down"),
+    ("restart", "silo down`, then `silo up"),
+    ("reload", "silo env"),
+    ("refresh", "silo env"),
+    ("edit", "$EDITOR silo.toml`, then `silo allow"),
+    ("new", "silo init"),
+    ("create", "silo init"),
     ("ps", "silo list"),
+    ("clean", "silo down --clean"),
+    ("delete", "silo down --clean"),
+    ("destroy", "silo down --clean"),
     ("remove", "silo down --clean"),
     ("rm", "silo down --clean"),
     ("port", "silo get NAME"),
+    ("update", "silo doc install"),
+    ("upgrade", "silo doc install"),
 ];
 
-fn led_on(mut error: clap::Error) -> clap::Error {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return error };
-    let known = LEADS.iter().find(|(name, _)| name == word).map(|(_, line)| (*line).to_owned());
-    let Some(line) = known.or_else(|| pages::page(word).map(|page| format!("silo doc {}", page.topic))) else {
-        return error;
-    };
-    error.remove(ContextKind::SuggestedSubcommand);
-    let tip = vec![StyledStr::from(format!("try '{line}'"))];
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tip));
-    error
+/// What is meant by a word that is no command: another tool's name for one, a page, or a slip of the fingers.
+pub fn meant_by(word: &str) -> Option<String> {
+    if let Some((_, line)) = LEADS.iter().find(|(name, _)| *name == word) {
+        return Some(format!("What does that here: `{line}`"));
+    }
+    if let Some(page) = pages::page(word) {
+        return Some(format!("There is a page about it: `silo doc {}`", page.topic));
+    }
+    let command = Cli::command();
+    let all = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let names: Vec<&str> =
+        all.flat_map(|one| std::iter::once(one.get_name()).chain(one.get_visible_aliases())).collect();
+    nearest(word, names).map(|near| format!("The nearest command is `silo {near}`"))
 }
 
 /// Options in one line, for each command's own help explains them; commands in groups, aliases beside their names.

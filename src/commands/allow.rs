@@ -1,5 +1,7 @@
 //! `silo allow`: trust this `silo.toml` as it is now (D6).
 
+use std::path::Path;
+
 use similar::TextDiff;
 
 use crate::core::config::{self, ConfigFile, acts};
@@ -10,9 +12,14 @@ use crate::failure::{Failure, shown};
 use crate::parts::context::Context;
 use crate::store::project::Project;
 use crate::store::{snapshot, trust};
+use crate::sys::files;
 
-pub(super) fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project()?;
+pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure> {
+    let project = match path.map(|path| context.folder.join(path)) {
+        None => context.project()?,
+        Some(folder) if files::is_folder(&folder) => Project::load(&files::canonical(&folder)?, None)?,
+        Some(file) => Project::read(&file)?,
+    };
     let config = project.config()?;
     let known = trust::judge(&context.dirs, &project)? == Trust::Allowed;
     let last = if known { None } else { trust::last_allowed(&context.dirs, &project)? };

@@ -31,11 +31,13 @@ mod require;
 mod shell;
 mod status;
 mod up;
+mod usage;
 mod values;
 mod wait;
 mod who;
 
 pub use complete::call as completion_call;
+pub use usage::usage;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -116,16 +118,6 @@ pub fn hook_call(environment: &Environment, program: Option<&OsString>, argument
     Some(run(Cli { global: Global::default(), command }, environment, program.cloned()))
 }
 
-/// Prints a mistake on the command line, or the help that was asked for.
-pub fn usage(error: &clap::Error) -> u8 {
-    let ui = Ui::default();
-    if let Err(failure) = ui.explain(error) {
-        ui.fail(&failure);
-        return failure.code;
-    }
-    u8::try_from(error.exit_code()).unwrap_or(crate::failure::code::USAGE)
-}
-
 /// What runs by itself does its best; what was typed says so and stops, but for what is typed to learn what is wrong.
 fn mistakes(command: &Command) -> Mistakes {
     match command {
@@ -145,7 +137,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Profiles { json } => profiles::run(context, json),
         Command::Status { json } => status::run(context, json),
         Command::Diff { json } => diff::run(context, json),
-        Command::Allow => allow::run(context),
+        Command::Allow { path } => allow::run(context, path.as_deref()),
         Command::Deactivate => deactivate::run(context),
         Command::Deny => deny::run(context),
         Command::Up(arguments) => up::run(context, &arguments),

@@ -44,6 +44,18 @@ fn what_could_run_code_is_said_by_diff_and_the_first_allow() {
 }
 
 #[test]
+fn allow_takes_a_folder_or_a_file() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", "version = 1\n[ports]\nA = 0\n");
+    std::fs::write(app.join("other.toml"), "version = 1\n[ports]\nB = 0\n").expect("the project is writable");
+    sandbox.run("", ["allow", "app"]).success().stderr("Allowed `$SANDBOX/projects/app/silo.toml`\n");
+    sandbox.run("", ["allow", "app/silo.toml"]).success().stderr_has("Allowed already:");
+    sandbox.run("", ["allow", "app/other.toml"]).success().stderr("Allowed `$SANDBOX/projects/app/other.toml`\n");
+    sandbox.run("", ["allow", "none"]).exit(1).stderr_has("none");
+    sandbox.run("", ["allow", "."]).exit(1).stderr_has("No `silo.toml` in");
+}
+
+#[test]
 fn allow_says_which_ports_stay_though_their_default_is_another() {
     let sandbox = Sandbox::new();
     let [web, api, new] = free_ports();

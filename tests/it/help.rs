@@ -104,14 +104,53 @@ fn help_needs_no_project_and_no_home() {
 }
 
 #[test]
+fn mistakes_of_usage_are_said_like_every_other() {
+    let sandbox = Sandbox::new();
+    let told = |args: &[&str], error: &str, hints: &[&str]| {
+        let lines: Vec<String> = hints.iter().map(|hint| format!("Hint: {hint}\n")).collect();
+        sandbox.run("", args).exit(2).stdout("").stderr(&format!("Error: {error}\n{}", lines.concat()));
+    };
+    let env = "Usage: `silo env [OPTIONS] [NAME]`; more: `silo help env`";
+    told(&["env", "--frob"], "`silo env` has no option `--frob`", &[env]);
+    told(&["env", "a", "b"], "`silo env` takes no further argument: `b`", &[env]);
+    told(
+        &["env", "--profil", "x"],
+        "`silo env` has no option `--profil`",
+        &["The nearest option is `--profile`", "Usage: `silo env --profile <NAME> [NAME]`; more: `silo help env`"],
+    );
+    told(&["env", "--profile"], "`--profile <NAME>` needs a value", &["How it is called: `silo --help`"]);
+    told(&["exec"], "`silo exec` needs `<CMD>...`", &["Usage: `silo exec <CMD>...`; more: `silo help exec`"]);
+    told(
+        &["hook", "csh"],
+        "`[SHELL]` cannot be `csh`",
+        &["Possible are `bash`, `zsh`, `fish`, `nu`, `elvish`, `tcsh`", "How it is called: `silo --help`"],
+    );
+    told(
+        &["wait", "--timeout", "x"],
+        "`--timeout <SECONDS>` cannot be `x`: invalid digit found in string",
+        &["How it is called: `silo --help`"],
+    );
+}
+
+#[test]
 fn a_word_of_other_tools_and_a_pages_name_lead_to_what_is_meant() {
     let sandbox = Sandbox::new();
-    let tip = |args: &[&str], tip: &str| {
+    let led = |args: &[&str], hint: &str| {
         let ran = sandbox.run("", args).exit(2).stdout("");
-        assert_eq!(ran.stderr.lines().find(|line| line.contains("tip: ")), Some(format!("  tip: {tip}").as_str()));
+        let word = args.iter().find(|word| **word != "help").expect("there is one");
+        assert_eq!(ran.stderr, format!("Error: silo has no command `{word}`\nHint: {hint}\n"));
     };
-    tip(&["run", "npm", "start"], "try 'silo exec -- CMD'");
-    tip(&["help", "stop"], "try 'silo down'");
-    tip(&["help", "worktrees"], "try 'silo doc worktrees'");
-    tip(&["doctro"], "some similar subcommands exist: 'doc', 'doctor'");
+    led(&["run", "npm", "start"], "What does that here: `silo exec -- CMD`");
+    led(&["help", "stop"], "What does that here: `silo down`");
+    led(&["help", "worktrees"], "There is a page about it: `silo doc worktrees`");
+    led(&["ports"], "There is a page about it: `silo doc ports`");
+    led(&["restart"], "What does that here: `silo down`, then `silo up`");
+    led(&["edit"], "What does that here: `$EDITOR silo.toml`, then `silo allow`");
+    led(&["clean"], "What does that here: `silo down --clean`");
+    led(&["reload"], "What does that here: `silo env`");
+    led(&["doctro"], "The nearest command is `silo doctor`");
+    led(&["stauts"], "The nearest command is `silo status`");
+    // Only what would be meant: `upgrade` is not `prune`.
+    led(&["upgrade"], "What does that here: `silo doc install`");
+    led(&["frobnicate"], "All commands: `silo --help`");
 }
