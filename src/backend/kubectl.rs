@@ -40,10 +40,15 @@ impl Hosting {
     ///
     /// # Errors
     /// A [`Failure`] for an override that names another registry than the instance's own.
-    pub fn of(registry: &str, port: u16, over: &Advertisement) -> Result<Self, Failure> {
+    pub fn of(registry: &str, port: u16, over: &Advertisement<String>) -> Result<Self, Failure> {
         let inner = format!("{registry}:{INNER_PORT}");
         let checked = |key: &str, value: &Option<String>, default: String| match value {
             None => Ok(default),
+            // In the cluster it has one port only, whatever that of this machine is.
+            Some(value) if key != "host" && host_of(value) == registry && *value != inner => Err(Failure::new(
+                format!("`k3d.registry.{key}` is `{value}`, and the image registry is `{inner}` there"),
+            )
+            .hint(format!("Leave it out, or write `{inner}`"))),
             Some(value) if is_known(value, registry) => Ok(value.clone()),
             Some(value) => Err(Failure::new(format!(
                 "`k3d.registry.{key}` names `{value}`, which is not this instance's image registry"
@@ -53,14 +58,14 @@ impl Hosting {
         Ok(Self {
             host: checked("host", &over.host, format!("localhost:{port}"))?,
             runtime: checked("hostFromContainerRuntime", &over.host_from_container_runtime, inner.clone())?,
-            network: checked("hostFromClusterNetwork", &over.host_from_cluster_network, inner)?,
+            network: checked("hostFromClusterNetwork", &over.host_from_cluster_network, inner.clone())?,
             help: over.help.clone(),
         })
     }
 
     /// What `[registry]` says of an image registry that is not k3d's; none when it names no host or is not to be
     /// announced. The cluster reaches it by the same name unless that is said otherwise.
-    pub fn outside(told: &Advertisement) -> Option<Self> {
+    pub fn outside(told: &Advertisement<String>) -> Option<Self> {
         let host = told.host.clone().filter(|_| told.advertise.unwrap_or(true))?;
         Some(Self {
             runtime: told.host_from_container_runtime.clone().unwrap_or_else(|| host.clone()),
@@ -100,8 +105,12 @@ impl Hosting {
 
 /// Whether an address may stand for the instance's image registry.
 fn is_known(address: &str, registry: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    [registry, "localhost", "127.0.0.1", "[::1]", "host.docker.internal", "host.k3d.internal"].contains(&host)
+    [registry, "localhost", "127.0.0.1", "[::1]", "host.docker.internal", "host.k3d.internal"]
+        .contains(&host_of(address))
+}
+
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
 /// Makes the cluster's config map say where the image registry is; true when it had to be written.
@@ -174,6 +183,11 @@ mod tests {
             |host: &str| Advertisement { host_from_container_runtime: Some(host.into()), ..Advertisement::default() };
         let refused = Hosting::of("localnet-x-registry.localhost", 1, &over("localnet-main-registry.localhost:5000"));
         assert!(refused.expect_err("another instance's").what.contains("hostFromContainerRuntime"));
-        assert!(Hosting::of("localnet-x-registry.localhost", 1, &over("localnet-x-registry.localhost:5001")).is_ok());
+        let own = |address: &str| Hosting::of("localnet-x-registry.localhost", 1, &over(address));
+        assert!(own("localnet-x-registry.localhost:5000").is_ok() && own("host.k3d.internal:5001").is_ok());
+        for other in ["localnet-x-registry.localhost:5001", "localnet-x-registry.localhost"] {
+            let refused = own(other).expect_err("there it has one port only");
+            assert_eq!(refused.hints, ["Leave it out, or write `localnet-x-registry.localhost:5000`"]);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::fill;
 use super::part::{Declared, Part, Run, Stage, Stop, Stopped};
 use super::scope::{Scope, Site};
 use crate::backend::kubectl::{self, Hosting};
@@ -23,12 +24,13 @@ impl Part for Announcement {
     }
 
     fn declared(&self, settings: &Settings, _: &Path) -> Declared {
-        (!settings.k3d.cluster && Hosting::outside(&settings.registry).is_some()).into()
+        (!settings.k3d.cluster && settings.registry.is_said()).into()
     }
 
     fn up(&self, site: &mut Site<'_>, _: Run<'_>) -> Result<u8, Failure> {
         let Scope { context, project, settings, .. } = site.scope;
-        let Some(hosting) = Hosting::outside(&settings.registry) else { return Ok(0) };
+        let told = fill::announced(site, "registry", &settings.registry)?;
+        let Some(hosting) = Hosting::outside(&told) else { return Ok(0) };
         if cmd::find("kubectl", &site.environment).is_none() {
             return Err(Failure::new("`kubectl` is not installed, and `[registry]` asks to announce one")
                 .hint(kubectl::INSTALL));

@@ -7,6 +7,7 @@ mod announcement;
 mod cluster;
 pub mod context;
 pub mod enter;
+mod fill;
 pub mod finding;
 pub mod holder;
 pub mod leftovers;

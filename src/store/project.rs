@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::core::config::{self, ConfigFile};
+use crate::core::config::{self, ConfigError, ConfigFile};
 use crate::core::instance::envfile;
 use crate::core::instance::lockfile::{self, Lockfile, LockfileError};
 use crate::core::text::digest;
@@ -135,7 +135,12 @@ impl Project {
     /// A [`Failure`] with line, column and caret.
     pub fn config(&self) -> Result<ConfigFile, Failure> {
         let text = Failure::unless_text(&self.shown_name(), &self.content)?;
-        config::parse(text).map_err(|error| Failure::config(&error, &self.shown_name(), text))
+        config::parse(text).map_err(|error| self.config_failure(&error))
+    }
+
+    /// A mistake in the config file, with its line.
+    pub fn config_failure(&self, error: &ConfigError) -> Failure {
+        Failure::config(error, &self.shown_name(), std::str::from_utf8(&self.content).unwrap_or_default())
     }
 
     /// Path of the lockfile.

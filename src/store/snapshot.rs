@@ -59,6 +59,7 @@ pub(super) fn snapshot(
 }
 
 pub(super) fn choose_profile<'a>(
+    project: &Project,
     config: &ConfigFile,
     ask: &Ask<'a>,
     snapshot: &'a Snapshot,
@@ -71,7 +72,11 @@ pub(super) fn choose_profile<'a>(
         |name: &&str| ask.occasion == Occasion::Typed || (lockfile.is_none() && config.profiles.contains_key(*name));
     let variable = ask.profile_variable.filter(binds);
     let request = profile::Request { flag: ask.profile, variable, lockfile, force: ask.force };
-    profile::choose(config, &request).map_err(|error| Failure::profile(&error))
+    let chosen = profile::choose(config, &request).map_err(|error| Failure::profile(&error))?;
+    match chosen.and_then(|name| config.broken.get(name)) {
+        Some(error) => Err(project.config_failure(error)),
+        None => Ok(chosen),
+    }
 }
 
 /// The settings of a profile, with ports for the parts where they are about to start or ever had one.
@@ -93,7 +98,7 @@ pub fn preview(
     ask: &Ask<'_>,
 ) -> Result<(Settings, Option<Lockfile>), Failure> {
     let snapshot = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
-    let profile = choose_profile(config, ask, &snapshot)?;
+    let profile = choose_profile(project, config, ask, &snapshot)?;
     Ok((settings(config, profile, ask.up, &snapshot), snapshot.lockfile))
 }
 

@@ -45,7 +45,8 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::GateLevel { .. }
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
-        Problem::NoPorts | Problem::TwiceNamed { .. } => None,
+        Problem::NoPorts | Problem::TwiceNamed { .. } | Problem::NoHost => None,
+        Problem::InProfile { problem, .. } => structural(problem),
         Problem::Syntax(_)
         | Problem::TooLong { .. }
         | Problem::UnknownVariable { .. }

@@ -84,9 +84,9 @@ described! {
         "type": "string",
         "pattern": TEMPLATE,
     });
+    Address: |_| json_schema!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": TEMPLATE }] });
     Arguments: |_| list(&json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": TEMPLATE }] }));
     Commands: |_| list(&json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] }));
-    Text: |_| json_schema!({ "type": "string", "pattern": LINE });
     Gates: |_| json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[A-Za-z0-9_+][A-Za-z0-9_.+-]*$", "not": { "const": "silo" } },
@@ -242,13 +242,13 @@ struct Registry {
     #[schemars(extend("default" = true))]
     advertise: Option<bool>,
     /// Its address for the developer's machine.
-    host: Option<Text>,
+    host: Option<Address>,
     /// Its address for the container runtime of the nodes.
-    host_from_container_runtime: Option<Text>,
+    host_from_container_runtime: Option<Address>,
     /// Its address for pods.
-    host_from_cluster_network: Option<Text>,
+    host_from_cluster_network: Option<Address>,
     /// Where help is found.
-    help: Option<Text>,
+    help: Option<Template>,
 }
 
 /// Commands around start and stop, run in order in the project's folder.

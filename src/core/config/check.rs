@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::model::{ConfigFile, Settings, Text};
+use super::model::{ConfigFile, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use super::problem::{ConfigError, Problem, TemplateSpot};
+use crate::core::instance::identity::K3dParts;
 use crate::core::instance::name::NAME_MAX;
 use crate::core::instance::template::{self, Piece};
 use crate::core::instance::vars::{HOST_VARIABLES, built_in_names};
@@ -16,19 +17,47 @@ use crate::core::instance::vars::{HOST_VARIABLES, built_in_names};
 const VALUE_MAX: usize = 120 * 1024;
 const VALUES_MAX: usize = 256 * 1024;
 
-/// Checks the base and each profile merged with it.
-pub(super) fn all(text: &str, file: &ConfigFile) -> Result<(), ConfigError> {
-    for profile in std::iter::once(None).chain(file.profiles.keys().map(|name| Some(name.as_str()))) {
-        let settings = file.settings(profile).expect("the name comes from the file");
-        if settings.ports.is_empty() {
-            let span = text.find("[ports]").map_or(0..0, |at| at..at + "[ports]".len());
-            return Err(ConfigError { problem: Problem::NoPorts, span });
+/// Checks the base and each profile merged with it. A value of the base that only a profile cannot fill, having no cluster say,
+/// is that profile's matter: those are returned.
+pub(super) fn all(text: &str, file: &ConfigFile) -> Result<IndexMap<String, ConfigError>, ConfigError> {
+    one(text, &file.settings(None).expect("the base is always there"))?;
+    let mut broken = IndexMap::new();
+    for (name, profile) in &file.profiles {
+        let settings = file.settings(Some(name)).expect("the name comes from the file");
+        let Err(ConfigError { problem, span }) = one(text, &settings) else { continue };
+        let is_of_base = matches!(problem, Problem::UnknownVariable { .. }) && !says(profile, &span);
+        let error =
+            ConfigError { problem: Problem::InProfile { profile: name.clone(), problem: Box::new(problem) }, span };
+        if !is_of_base {
+            return Err(error);
         }
-        distinct(&settings)?;
-        templates(text, &settings)?;
-        lengths(&settings)?;
+        broken.insert(name.clone(), error);
     }
-    Ok(())
+    Ok(broken)
+}
+
+fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
+    let place = |words: &str| text.find(words).map_or(0..0, |at| at..at + words.len());
+    if settings.ports.is_empty() {
+        return Err(ConfigError { problem: Problem::NoPorts, span: place("[ports]") });
+    }
+    if settings.registry.advertise == Some(true) && settings.registry.host.is_none() {
+        let places = ["[registry]", "registry.advertise", "registry"].map(place);
+        let span = places.into_iter().find(|span| !span.is_empty()).unwrap_or_default();
+        return Err(ConfigError { problem: Problem::NoHost, span });
+    }
+    distinct(settings)?;
+    templates(text, settings)?;
+    lengths(settings)
+}
+
+/// Whether a place in the file is in a template of the profile's own.
+fn says(profile: &Profile, span: &Range<usize>) -> bool {
+    let Layer { hosts, urls, k3d, registry, .. } = &profile.layer;
+    let tables = hosts.iter().flat_map(IndexMap::values).chain(urls.values());
+    let arguments = k3d.args.iter().flatten().chain(&profile.append_args);
+    let announced = k3d.registry.texts().chain(registry.texts()).map(|(_, text)| text);
+    tables.chain(arguments).chain(announced).any(|text| text.span.start <= span.start && span.end <= text.span.end)
 }
 
 fn distinct(settings: &Settings) -> Result<(), ConfigError> {
@@ -91,13 +120,30 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
             known.push(name.clone());
         }
     }
-    for text in &settings.k3d_args {
-        let key = "k3d.args".to_owned();
-        for (variable, span) in references(source, &key, text)? {
-            if !known.contains(&variable) {
-                let problem = unknown(variable, key, TemplateSpot::K3dArgs, known.iter().cloned());
-                return Err(ConfigError { problem, span });
-            }
+    let announced = settings.registry.texts().map(|(key, text)| (format!("registry.{key}"), text));
+    all_known(source, TemplateSpot::Registry, announced, &known)?;
+    // These count only where there is a cluster; without one they are judged as with it.
+    let with_cluster = Settings { k3d: K3dParts { cluster: true, registry: true }, ..settings.clone() };
+    known.extend(built_in_names(&with_cluster).iter().map(ToString::to_string));
+    known.push(REGISTRY_PORT.0.to_owned());
+    let announced = settings.k3d_registry.texts().map(|(key, text)| (format!("k3d.registry.{key}"), text));
+    all_known(source, TemplateSpot::Registry, announced, &known)?;
+    let arguments = settings.k3d_args.iter().map(|text| ("k3d.args".to_owned(), text));
+    all_known(source, TemplateSpot::K3dArgs, arguments, &known)
+}
+
+/// Makes sure that templates use only names that are known.
+fn all_known<'a>(
+    source: &str,
+    spot: TemplateSpot,
+    texts: impl Iterator<Item = (String, &'a Text)>,
+    known: &[String],
+) -> Result<(), ConfigError> {
+    for (key, text) in texts {
+        if let Some((variable, span)) =
+            references(source, &key, text)?.into_iter().find(|(variable, _)| !known.contains(variable))
+        {
+            return Err(ConfigError { problem: unknown(variable, key, spot, known.iter().cloned()), span });
         }
     }
     Ok(())

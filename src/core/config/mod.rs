@@ -28,8 +28,8 @@ pub const SCHEMA: &str = include_str!("../../../docs/schema/silo.schema.json");
 /// The first [`ConfigError`], with its place in the file.
 pub fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
     let file = read::file(text)?;
-    check::all(text, &file)?;
-    Ok(file)
+    let broken = check::all(text, &file)?;
+    Ok(ConfigFile { broken, ..file })
 }
 
 #[cfg(test)]

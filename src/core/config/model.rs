@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
+use super::problem::ConfigError;
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::template;
 use crate::core::leases::ports::PortSpec;
@@ -32,19 +33,60 @@ pub struct Text {
     pub span: Range<usize>,
 }
 
-/// How an image registry is announced to tools in the cluster (`local-registry-hosting`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Advertisement {
+/// How an image registry is announced to tools in the cluster (`local-registry-hosting`): in templates, or in texts once they are
+/// filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertisement<T = Text> {
     /// Whether to announce it; `None` is yes.
     pub advertise: Option<bool>,
     /// Address for the developer's machine.
-    pub host: Option<String>,
+    pub host: Option<T>,
     /// Address for the container runtime of the nodes.
-    pub host_from_container_runtime: Option<String>,
+    pub host_from_container_runtime: Option<T>,
     /// Address for pods.
-    pub host_from_cluster_network: Option<String>,
+    pub host_from_cluster_network: Option<T>,
     /// Where help is found.
-    pub help: Option<String>,
+    pub help: Option<T>,
+}
+
+impl<T> Default for Advertisement<T> {
+    fn default() -> Self {
+        let (host, host_from_container_runtime, host_from_cluster_network, help) = (None, None, None, None);
+        Self { advertise: None, host, host_from_container_runtime, host_from_cluster_network, help }
+    }
+}
+
+impl Advertisement {
+    /// Its texts by their keys.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &Text)> {
+        let all = [
+            ("host", &self.host),
+            ("hostFromContainerRuntime", &self.host_from_container_runtime),
+            ("hostFromClusterNetwork", &self.host_from_cluster_network),
+            ("help", &self.help),
+        ];
+        all.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?)))
+    }
+
+    /// The same with every text filled.
+    ///
+    /// # Errors
+    /// The first one of `fill`.
+    pub fn filled<E>(&self, fill: impl Fn(&Text) -> Result<String, E>) -> Result<Advertisement<String>, E> {
+        let fill = |text: &Option<Text>| text.as_ref().map(&fill).transpose();
+        Ok(Advertisement {
+            advertise: self.advertise,
+            host: fill(&self.host)?,
+            host_from_container_runtime: fill(&self.host_from_container_runtime)?,
+            host_from_cluster_network: fill(&self.host_from_cluster_network)?,
+            help: fill(&self.help)?,
+        })
+    }
+
+    /// Whether it says an address and is not switched off.
+    pub fn is_said(&self) -> bool {
+        self.host.is_some() && self.advertise != Some(false)
+    }
 }
 
 /// `[k3d]`, as far as one layer says it.
@@ -129,6 +171,9 @@ pub struct ConfigFile {
     pub profiles: IndexMap<String, Profile>,
     /// `[gates]`, in declared order.
     pub gates: IndexMap<String, Gate>,
+    /// Profiles under which a value of the base cannot be filled, as a URL with a cluster's name without the cluster: each is
+    /// refused when it is to hold, and the base is not.
+    pub broken: IndexMap<String, ConfigError>,
 }
 
 /// What a file means under one profile: defaults applied, nothing optional left.

@@ -25,6 +25,8 @@ pub enum TemplateSpot {
     Env,
     /// `k3d.args`.
     K3dArgs,
+    /// `[registry]` and `[k3d.registry]`.
+    Registry,
 }
 
 /// What is wrong.
@@ -73,6 +75,10 @@ pub enum Problem {
     EnvInUrl { variable: String, key: String },
     /// Values of a table that use each other.
     Cycle { table: &'static str, names: Vec<String> },
+    /// An announcement that is asked for and says no address.
+    NoHost,
+    /// What is wrong only where this profile is merged with the base.
+    InProfile { profile: String, problem: Box<Problem> },
     /// A gate level that does not exist.
     GateLevel { tool: String, value: String },
     /// A gate for something that is not a plain program name.
@@ -115,6 +121,8 @@ impl std::fmt::Display for Problem {
             Self::Cycle { table, names } => {
                 write!(f, "Values of `[{table}]` use each other in a circle: {}", names.join(" → "))
             }
+            Self::NoHost => write!(f, "`registry.advertise` is true and `registry.host` is missing"),
+            Self::InProfile { profile, problem } => write!(f, "With profile `{profile}`: {problem}"),
             Self::GateLevel { tool, value } => write!(f, "Gate `{tool}` has an invalid value: {value}"),
             Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
         }
@@ -179,6 +187,16 @@ impl Problem {
             Self::Later { variable, .. } => vec![format!("Move `{variable}` above it")],
             Self::EnvInUrl { variable, .. } => vec![format!("Move `{variable}` to `[urls]`, or this one to `[env]`")],
             Self::Cycle { .. } => one("Write one of them without the others"),
+            Self::NoHost => {
+                one("Write its address, such as `host = \"registry.example.com:5000\"`, below `[registry]`")
+            }
+            Self::InProfile { profile, problem } => {
+                let mut hints = problem.hints();
+                if let Self::UnknownVariable { key, .. } = &**problem {
+                    hints.push(format!("Or give `{key}` another value in the profile, below `[profiles.{profile}]`"));
+                }
+                hints
+            }
             Self::GateLevel { .. } => one("Use \"env\", \"cluster\" or \"tilt\""),
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
         }
@@ -194,6 +212,9 @@ impl TemplateSpot {
             Self::Urls => "URLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
             Self::Env => {
                 "Variables can use `${name}`, `${prefix}`, every host, port and URL, and variables of `[env]` declared above"
+            }
+            Self::Registry => {
+                "`[registry]` and `[k3d.registry]` can use `${name}`, `${prefix}`, and every host, port, URL and variable"
             }
             Self::K3dArgs => "`k3d.args` can use `${name}`, `${prefix}`, and every host, port, URL and variable",
         }

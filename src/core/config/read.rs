@@ -38,6 +38,7 @@ pub(super) fn file(text: &str) -> Result<ConfigFile, ConfigError> {
         base: layer(&top)?,
         profiles: profiles(&top)?,
         gates: gates(&top)?,
+        broken: IndexMap::new(),
     })
 }
 
@@ -152,13 +153,12 @@ fn k3d(table: &Table<'_>) -> Result<K3dLayer, ConfigError> {
 }
 
 fn advertisement(table: &Table<'_>) -> Result<Advertisement, ConfigError> {
-    let text = |key| table.text(key).map(|text| text.map(|text: Text| text.value));
     Ok(Advertisement {
         advertise: table.boolean("advertise")?,
-        host: text("host")?,
-        host_from_container_runtime: text("hostFromContainerRuntime")?,
-        host_from_cluster_network: text("hostFromClusterNetwork")?,
-        help: text("help")?,
+        host: table.filled_text("host")?,
+        host_from_container_runtime: table.filled_text("hostFromContainerRuntime")?,
+        host_from_cluster_network: table.filled_text("hostFromClusterNetwork")?,
+        help: table.text("help")?,
     })
 }
 

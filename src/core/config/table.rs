@@ -79,6 +79,11 @@ impl<'a> Table<'a> {
         self.find(key).map(|value| value.text()).transpose()
     }
 
+    /// A text that is not empty, or none when the key is absent.
+    pub(super) fn filled_text(&self, key: &str) -> Result<Option<Text>, ConfigError> {
+        self.find(key).map(|value| value.filled_text()).transpose()
+    }
+
     /// A list of texts, or none when the key is absent.
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<Text>>, ConfigError> {
         let Some(value) = self.find(key) else { return Ok(None) };

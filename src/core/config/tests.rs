@@ -37,7 +37,10 @@ fn the_whole_schema_is_read() {
     let file = parse(text).expect("it is valid");
     assert_eq!(file.profiles.keys().collect::<Vec<_>>(), ["testnet-local", "devnet-local"]);
     assert_eq!(file.gates["kubectl"], Gate::Cluster);
-    assert_eq!(file.base.k3d.registry.host_from_cluster_network.as_deref(), Some("registry:5000"));
+    assert_eq!(
+        file.base.k3d.registry.host_from_cluster_network.as_ref().map(|text| text.value.as_str()),
+        Some("registry:5000")
+    );
     assert_eq!(file.base.registry.advertise, Some(false));
     assert_eq!(file.base.hooks.pre_down.as_deref(), Some(["./scripts/backup-state.sh".to_owned()].as_slice()));
 }
@@ -133,7 +136,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[profiles.p]\nurls.U = \"${NOPE}\"\n",
-            "5:11 Unknown variable `${NOPE}` in `urls.U`\nURLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above",
+            "5:11 With profile `p`: Unknown variable `${NOPE}` in `urls.U`\nURLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above\nOr give `urls.U` another value in the profile, below `[profiles.p]`",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[profiles.p]\noutput = \"x\"\n",
@@ -149,6 +152,46 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
 fn a_port_named_as_tilts_host_is_told_where_it_stands() {
     let expected = "3:1 `TILT_HOST` stands in both `[ports]` and `[hosts]`\nRename one of them";
     assert_eq!(wrong("version = 1\n[ports]\nTILT_HOST = 1\n"), expected);
+}
+
+#[test]
+fn an_announcement_is_checked_as_a_template_and_says_an_address() {
+    let cases = [
+        (
+            "version = 1\n[ports]\nA = 1\n[registry]\nhost = \"r.${NOPE}:5000\"\n",
+            "5:11 Unknown variable `${NOPE}` in `registry.host`\n`[registry]` and `[k3d.registry]` can use `${name}`, `${prefix}`, and every host, port and URL",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[k3d.registry]\nhostFromClusterNetwork = \"${NOPE}\"\n",
+            "5:27 Unknown variable `${NOPE}` in `k3d.registry.hostFromClusterNetwork`\n`[registry]` and `[k3d.registry]` can use `${name}`, `${prefix}`, and every host, port and URL",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[registry]\nhost = \" \"\n",
+            "5:8 `registry.host` is empty\nRemove it, or give it a value",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[registry]\nadvertise = true\n",
+            "4:1 `registry.advertise` is true and `registry.host` is missing\nWrite its address, such as `host = \"registry.example.com:5000\"`, below `[registry]`",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(wrong(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_only_a_profile_cannot_fill_leaves_the_base_usable() {
+    let toml = "version = 1\n[ports]\nA = 1\n[k3d]\nenabled = true\nargs = [\"--label=${K3D_CLUSTER_NAME}\"]\n\
+                [urls]\nU = \"k3d-${K3D_CLUSTER_NAME}\"\n[profiles.remote]\nk3d.enabled = false\n\
+                [profiles.whole]\nk3d.enabled = false\nurls.U = \"none\"\n";
+    let file = parse(toml).expect("the base has a cluster");
+    assert_eq!(file.broken.keys().collect::<Vec<_>>(), ["remote"]);
+    let told = "With profile `remote`: Unknown variable `${K3D_CLUSTER_NAME}` in `urls.U`";
+    assert_eq!(file.broken["remote"].problem.to_string(), told);
+    // What the profile itself says is wrong wherever it is read.
+    assert!(
+        wrong(&toml.replace("\"none\"", "\"${K3D_CLUSTER_NAME}\"")).contains("With profile `whole`: Unknown variable")
+    );
 }
 
 #[test]

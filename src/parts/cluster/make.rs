@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use super::super::context::Context;
+use super::super::fill;
 use super::super::scope::{Scope, Site};
 use super::names::Names;
 use crate::backend::docker::Docker;
 use crate::backend::k3d::{self, Cluster, K3d, Plan, Standing};
 use crate::backend::kubectl::{self, Hosting};
 use crate::core::config::{API_PORT, REGISTRY_PORT, Settings};
-use crate::core::instance::template;
 use crate::core::text::digest;
 use crate::failure::{Failure, shown_from};
 use crate::store::ask::{Ask, Occasion};
@@ -33,7 +33,7 @@ pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
     let busy = |holder| Failure::new(format!("Another instance makes its cluster{holder}, and does not end"));
     let made =
         lock::hold(&context.dirs.state.join("k3d.lock"), "another instance to make its cluster", &turn, busy, || {
-            Making { context, project, settings, settled: &site.settled, names: &names, k3d: &k3d }.run()
+            Making { site, context, project, settings, settled: &site.settled, names: &names, k3d: &k3d }.run()
         })?;
     if made {
         context.note(project, |state| state.k3d_cluster_created = true)?;
@@ -44,7 +44,8 @@ pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
     context.ui.step(&format!("Writing kubeconfig to {}", shown_from(&context.dirs.home, &names.kubeconfig)));
     k3d.save_kubeconfig(&names.cluster, &names.kubeconfig)?;
     if let (Some(registry), true) = (&names.registry, settings.k3d_registry.advertise.unwrap_or(true)) {
-        let hosting = Hosting::of(registry, site.settled.known.port(REGISTRY_PORT), &settings.k3d_registry)?;
+        let told = fill::announced(site, "k3d.registry", &settings.k3d_registry)?;
+        let hosting = Hosting::of(registry, site.settled.known.port(REGISTRY_PORT), &told)?;
         let _spinner = context.ui.spin(&format!("Checking that the cluster knows its image registry `{registry}`"));
         if kubectl::advertise(&hosting, &site.environment, &project.root)? {
             context.ui.step("Announced the image registry in the cluster");
@@ -55,6 +56,7 @@ pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
 
 /// The cluster of an instance, and what it is made from.
 struct Making<'a> {
+    site: &'a Site<'a>,
     context: &'a Context,
     project: &'a Project,
     settings: &'a Settings,
@@ -116,7 +118,8 @@ impl Making<'_> {
             k3d.delete(&names.cluster)?;
         }
         k3d.docker().sweep(&names.cluster, left.map(String::as_str))?;
-        let arguments = filled(self.settings, self.settled)?;
+        let filled = self.settings.k3d_args.iter().map(|text| fill::text(self.site, "k3d.args", text));
+        let arguments = filled.collect::<Result<Vec<_>, _>>()?;
         let said =
             |flag: &str| arguments.iter().any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")));
         let port = |name: &str| self.settled.known.ports.get(name).copied();
@@ -156,15 +159,6 @@ pub(super) fn require_own(
     Err(Failure::new(format!("There is a k3d cluster `{}` that this instance did not make", cluster.name))
         .hint("Name this instance otherwise: `silo up OTHER-NAME`")
         .hint(format!("Or delete the cluster, if nobody needs it: `k3d cluster delete {}`", cluster.name)))
-}
-
-/// The user's arguments with every `${VAR}` filled.
-fn filled(settings: &Settings, settled: &Settled) -> Result<Vec<String>, Failure> {
-    let vars = &settled.vars;
-    let lookup = |wanted: &str| vars.get(wanted).or_else(|| vars.names.get(wanted).map(String::as_str));
-    let fill = |text: &str| template::expand(text, lookup);
-    let filled = settings.k3d_args.iter().map(|text| fill(&text.value)).collect::<Result<Vec<_>, _>>();
-    filled.map_err(|error| Failure::new(format!("`k3d.args` cannot be filled: {error:?}")))
 }
 
 /// The lease follows the port an image registry really has.
