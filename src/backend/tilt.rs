@@ -27,15 +27,17 @@ pub fn outside(known: Option<&Process>, root: &Path) -> Option<Process> {
     found.into_iter().next()
 }
 
-/// Every Tilt that serves: what asks one (`tilt logs -f`) is called the same.
+/// Every Tilt that serves, as `tilt up` and `tilt ci` do; what asks one (`tilt logs -f`, an editor's `tilt lsp`) has the same
+/// name. A gate of silo's has it too, until it becomes the tool.
 pub fn serving() -> Vec<Process> {
-    const OTHERS: [&str; 8] = ["down", "logs", "get", "wait", "trigger", "args", "describe", "dump"];
     let serves = |process: &Process| {
         let words = processes::words(process.pid).unwrap_or_default();
-        let verb = words.iter().find(|word| ["up", "ci"].contains(&word.as_str()) || OTHERS.contains(&word.as_str()));
-        verb.is_none_or(|verb| !OTHERS.contains(&verb.as_str()))
+        // A script's own words begin with the program that runs it.
+        let named = words.iter().position(|word| Path::new(word).file_name().is_some_and(|name| name == TILT));
+        let verb = words.iter().skip(named.map_or(1, |at| at + 1)).find(|word| !word.starts_with('-'));
+        words.is_empty() || verb.is_some_and(|verb| ["up", "ci"].contains(&verb.as_str()))
     };
-    processes::named(TILT).into_iter().filter(serves).collect()
+    processes::named(TILT).into_iter().filter(|one| !processes::is_this_program(one.pid)).filter(serves).collect()
 }
 
 /// Of some that serve, the one that was started inside the instance of a root, as by `silo exec -- tilt up`: its environment

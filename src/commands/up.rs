@@ -173,6 +173,8 @@ fn with_own_ports(
     if lost.is_empty() {
         return Ok(settled);
     }
-    let again = Ask { lost: &lost, name: None, profile: None, profile_variable: None, force: false, ..ask };
+    // The profile is chosen, and in the lockfile: no variable asks for another.
+    let occasion = Occasion::Cd;
+    let again = Ask { lost: &lost, name: None, profile: None, profile_variable: None, force: false, occasion, ..ask };
     context.settle(project, config, &again)
 }

@@ -68,7 +68,8 @@ pub fn pause(time: Duration) -> Result<(), Failure> {
 /// As [`until_ready`].
 pub fn first_time(scope: &Scope<'_>, part: &dyn Part, limit: Duration) -> Result<(), Failure> {
     let Scope { context, project, state, .. } = scope;
-    let Some(process) = state.as_ref().and_then(|state| part.process(state, &project.root)) else { return Ok(()) };
+    let state = state.clone().unwrap_or_default();
+    let Some(process) = part.process(&state, &project.root) else { return Ok(()) };
     let (path, mark) = (context.dirs.waited(&project.root), mark(&process));
     let is_marked = || files::read(&path, MARK).ok().flatten().is_some_and(|there| there.bytes == mark.as_bytes());
     // What the part itself has started must not wait for the part.

@@ -30,7 +30,8 @@ impl Starter {
         let lock = dirs.up_lock(&project.root);
         let process = processes::look(lock::holding(&lock)?)?;
         let is_above = || processes::above().iter().any(|above| above.pid == process.pid);
-        (process.pid != std::process::id() && !is_above()).then_some(Self { process, lock })
+        let is_it = process.pid != std::process::id() && lock::is_signed_by(&lock, &process) && !is_above();
+        is_it.then_some(Self { process, lock })
     }
 
     /// Its process id.
@@ -53,6 +54,9 @@ impl Starter {
     /// # Errors
     /// A [`Failure`] when it does not.
     pub fn end(&self) -> Result<(), Failure> {
+        if !self.holds() {
+            return Ok(());
+        }
         cmd::send(self.process.pid, SIGTERM);
         let start = Instant::now();
         while self.holds() {

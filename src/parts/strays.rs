@@ -32,6 +32,11 @@ pub fn on(port: u16, root: &Path) -> Option<Process> {
     served.filter(|process| processes::belongs_to(process, root)).find(|process| !is_above(process))
 }
 
+/// The same, where its own environment proves that it was started inside; that it works in the folder is no proof.
+fn proved(port: u16, root: &Path) -> Option<Process> {
+    on(port, root).filter(|process| processes::is_inside(process, root))
+}
+
 /// A line for each port of an instance that somebody holds after the instance was stopped, own servers first; what its own
 /// kept cluster publishes is as it should be.
 pub fn lines(context: &Context, known: &Known, own: &Identity, root: &Path) -> Vec<String> {
@@ -45,7 +50,7 @@ pub fn lines(context: &Context, known: &Known, own: &Identity, root: &Path) -> V
     lines
 }
 
-/// Ends every process of the instance that listens on one of its ports: TERM, then KILL, each only for the very process that was
+/// Ends every process that was started in the instance and listens on one of its ports: TERM, then KILL, each only for the very process that was
 /// looked at.
 ///
 /// # Errors
@@ -54,7 +59,7 @@ pub fn end(context: &Context, ports: &IndexMap<String, u16>, root: &Path) -> Res
     for (variable, port) in ports {
         // A socket may be several processes' own.
         for _ in 0..MOST {
-            let Some(process) = on(*port, root) else { break };
+            let Some(process) = proved(*port, root) else { break };
             let (name, pid) = (one_line(&process.name), process.pid);
             context.ui.step(&format!("Ending `{name}` (pid {pid}), which listens on {port} ({variable})"));
             if !ends(&process, SIGTERM) && !ends(&process, SIGKILL) {
@@ -62,7 +67,7 @@ pub fn end(context: &Context, ports: &IndexMap<String, u16>, root: &Path) -> Res
                     .hint(format!("Look what it is: `ps -fp {pid}`")));
             }
         }
-        if let Some(process) = on(*port, root) {
+        if let Some(process) = proved(*port, root) {
             let (name, pid) = (one_line(&process.name), process.pid);
             return Err(Failure::new(format!("Something starts `{name}` again on port {port} ({variable})"))
                 .hint(format!("Look what does: `ps -o pid,ppid,args -p {pid}`")));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::sys::files;
+use crate::sys::processes::{self, Process};
 
 /// After how long a held lock is tried again at first, and at least.
 const SOON: Duration = Duration::from_millis(1);
@@ -97,6 +98,20 @@ pub fn holding(path: &Path) -> Option<u32> {
     signed().filter(|now| *now == before)
 }
 
+/// Whether a process is the one that signed a lock, and not another that has its id by now, or in another container: a lock
+/// is seen across containers, an id means nothing there.
+pub fn is_signed_by(path: &Path, process: &Process) -> bool {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(200).read_to_string(&mut text));
+    let birth = text.lines().nth(1).filter(|birth| !birth.is_empty());
+    read.is_ok()
+        && match (birth, process.birth()) {
+            (Some(signed), Some(_)) => process.was_born(signed) == Some(true),
+            // Where the system tells no births, or an older silo signed: it must be a silo at least.
+            _ => process.name == "silo",
+        }
+}
+
 /// Opens the file, made where it is missing. Its folder may be removed, with an instance that is forgotten, just after it
 /// was made.
 fn open(path: &Path) -> Result<fd_lock::RwLock<File>, Failure> {
@@ -117,9 +132,11 @@ fn is_at(file: &File, path: &Path) -> bool {
     there.is_some() && there == file.metadata().ok().map(id)
 }
 
-/// Leaves the holder's process id in the lock file, for the message of whoever waits; a failure to do so is no matter.
+/// Leaves the holder's process id and birth in the lock file, for the message of whoever waits; a failure to do so is no matter.
 fn sign(lock: &mut File) {
-    let text = format!("{}\n", std::process::id());
+    let pid = std::process::id();
+    let birth = processes::own_birth().unwrap_or_default();
+    let text = format!("{pid}\n{birth}\n");
     let _ = lock.rewind().and_then(|()| lock.set_len(0)).and_then(|()| lock.write_all(text.as_bytes()));
 }
 
@@ -131,8 +148,8 @@ fn held_by(path: &Path) -> String {
 /// The process id in a lock file.
 fn signature(path: &Path) -> Option<u32> {
     let mut text = String::new();
-    File::open(path).and_then(|file| file.take(20).read_to_string(&mut text)).ok()?;
-    text.trim().parse().ok()
+    File::open(path).and_then(|file| file.take(200).read_to_string(&mut text)).ok()?;
+    text.lines().next()?.trim().parse().ok()
 }
 
 #[cfg(test)]

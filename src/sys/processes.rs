@@ -60,6 +60,11 @@ pub fn look(pid: u32) -> Option<Process> {
     imp::look(pid)
 }
 
+/// The birth of this process, where no program has to be asked for it.
+pub fn own_birth() -> Option<String> {
+    imp::boot_id().and_then(|_| look(std::process::id())?.birth())
+}
+
 /// The processes above this one, its parent first, as far as they can be seen.
 pub fn above() -> Vec<Process> {
     let parent = rustix::process::getppid().and_then(|pid| look(u32::try_from(pid.as_raw_nonzero().get()).ok()?));
@@ -92,6 +97,12 @@ pub fn are_in_one_group(one: u32, other: u32) -> bool {
         rustix::process::getpgid(Some(pid)).ok()
     };
     group(one).is_some_and(|one| group(other) == Some(one))
+}
+
+/// Whether a process runs the very program that this one does, by whatever name; where the system does not tell, only itself.
+pub fn is_this_program(pid: u32) -> bool {
+    pid == std::process::id()
+        || imp::program(pid).is_some_and(|program| imp::program(std::process::id()) == Some(program))
 }
 
 /// Every process of a name.
@@ -167,6 +178,11 @@ mod imp {
         Some(words.collect())
     }
 
+    /// The file a process was started from.
+    pub(super) fn program(pid: u32) -> Option<PathBuf> {
+        fs::read_link(format!("/proc/{pid}/exe")).ok()
+    }
+
     /// Names this start of the machine.
     pub(super) fn boot_id() -> Option<String> {
         Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
@@ -204,6 +220,11 @@ mod imp {
         found.retain(|process| process.name == name);
         found.iter_mut().for_each(|process| process.folder = folder(process.pid));
         found
+    }
+
+    /// Not without a program for each.
+    pub(super) fn program(_: u32) -> Option<PathBuf> {
+        None
     }
 
     pub(super) fn boot_id() -> Option<String> {

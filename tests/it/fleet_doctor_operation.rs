@@ -38,16 +38,26 @@ fn a_tilt_that_is_gone_is_forgotten_and_one_that_runs_is_not() {
     clinic.tools.set("tilt.up.listen", "");
     clinic.sandbox.run(&app, ["up", "-d"]).success();
     assert_eq!(clinic.ids(&app, &[]), [""; 0], "its own ports are held by its own Tilt");
-    // Without the lockfile's word it is a stranger.
+    // Its environment proves it is the instance's own, without the lockfile too.
     let mut told = clinic.sandbox.lockfile(&app);
-    let pid = told["instance"]["tiltPid"].take();
+    told["instance"]["tiltPid"].take();
     fs::write(&lockfile, format!("{told:#}\n")).expect("it is ours");
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+    clinic.sandbox.run(&app, ["down"]).success();
+    // One that was started outside is a stranger.
+    let port = clinic.sandbox.lockfile_ports(&app)["TILT_PORT"];
+    let mut outside = clinic.sandbox.command("tilt", &app);
+    outside.args(["up", "--port", &port.to_string()]).envs([clinic.tools.env()]).stdin(Stdio::null());
+    let mut outside = outside.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it is installed");
+    clinic.tools.wait_for_tilt(port);
+    let pid = outside.id();
     let found = clinic.only(&app, "tilt-outside").cannot_be_fixed();
     found.tells(&format!("(pid {pid})"), Some(&app), &format!("kill {pid}")).mend(&clinic);
     let start = Instant::now();
     while !clinic.ids(&app, &[]).is_empty() {
         assert!(start.elapsed() < Duration::from_secs(20), "it did not end");
     }
+    outside.wait().expect("it has ended");
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn a_cluster_alone_needs_no_tilt() {
     let stage = Stage::with_cluster(HOOKS);
     fs::remove_file(stage.app.join("Tiltfile")).expect("it is there");
     fs::remove_file(stage.sandbox.path("bin/tilt")).expect("it is there");
+    stage.run("wait").exit(1).stderr_has("Error: The k3d cluster `");
     stage.run("up dev").success();
     let calls = stage.tools.calls();
     let order: Vec<&str> = calls.iter().map(String::as_str).filter(|call| call.starts_with("hook")).collect();

@@ -60,9 +60,12 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
             }
         }
         Fix::ForgetProcess(root, pid) => {
-            instances::note(&context.dirs, &project(root)?, &wait, |state| {
-                let record = state.process().filter(|record| record.pid == *pid);
-                if record.is_some_and(|record| processes::recorded(&record, root).is_none()) {
+            let project = project(root)?;
+            // Looked at before the registry's lock is taken: on macOS a program tells.
+            let gone = project.lockfile()?.and_then(|(lockfile, _)| lockfile.instance.process());
+            let gone = gone.filter(|record| record.pid == *pid && processes::recorded(record, root).is_none());
+            instances::note(&context.dirs, &project, &wait, |state| {
+                if gone.is_some() && state.process() == gone {
                     state.record(None);
                 }
             })?;

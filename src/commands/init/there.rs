@@ -20,7 +20,7 @@ const EXAMPLES: [&str; 2] = [".env.example", ".env.sample"];
 /// Reads what is there.
 pub(super) fn look(root: &Path) -> Starter {
     let scans: Vec<Scan> = parts::ALL.iter().map(|part| part.scan(root)).collect();
-    let text = |name: &str| unread::text(&root.join(name)).unwrap_or_default();
+    let text = |name: &str| unread::text_within(root, &root.join(name)).unwrap_or_default();
     let mut starter = Starter { cluster: scans.iter().any(|scan| scan.needs_cluster), ..Starter::default() };
 
     // The names a project has chosen already count most.
@@ -68,7 +68,7 @@ fn compose_ports(root: &Path, scans: &[Scan], chosen: &BTreeMap<String, Option<u
     let mut used = Used::new();
     let mut found: Vec<(String, Fixed)> = Vec::new();
     for path in usual.chain(named) {
-        let Ok(text) = unread::text(&path) else { continue };
+        let Ok(text) = unread::text_within(root, &path) else { continue };
         let Ok(scan) = compose::scan(&text, &|_| Setting::Unset) else { continue };
         used.extend(scan.used);
         found.extend(scan.fixed.into_iter().map(|fixed| (below(root, &path), fixed)));

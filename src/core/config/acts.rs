@@ -12,11 +12,11 @@ pub fn lines(file: &ConfigFile) -> Vec<String> {
         lines.extend(of_hooks(append_hooks, &within));
         lines.extend(of_arguments(append_args, &within));
     }
-    // Those that everybody has by default run nothing of the project's.
+    // Those that a cluster brings along are said with it.
     lines.extend(file.gates.iter().map(|(tool, gate)| {
         let what = match gate {
             Gate::Env => "only gets the variables",
-            Gate::Cluster => "brings up the cluster first, hooks included",
+            Gate::Cluster => "brings up the cluster first",
             Gate::Tilt => "brings up everything first, hooks included",
         };
         format!("A gate stands before `{tool}`: it {what}")
@@ -26,8 +26,17 @@ pub fn lines(file: &ConfigFile) -> Vec<String> {
 
 fn of_layer(layer: &Layer, within: &str) -> Vec<String> {
     let mut lines = of_hooks(&layer.hooks, within);
-    let cluster = (layer.k3d.enabled == Some(true)).then(|| format!("A k3d cluster is made by `silo up`{within}"));
+    let cluster = (layer.k3d.enabled == Some(true)).then(|| {
+        format!("A k3d cluster is made by `silo up`, and by the gates of kubectl, helm, k9s and tilt{within}")
+    });
     lines.extend(cluster);
+    let announced = layer.registry.host.as_ref().filter(|_| layer.registry.advertise != Some(false));
+    lines.extend(announced.map(|host| {
+        format!(
+            "`silo up` announces the image registry `{}` in the cluster of the current kube context{within}",
+            host.value
+        )
+    }));
     lines.extend(of_arguments(layer.k3d.args.as_deref().unwrap_or_default(), within));
     lines
 }
@@ -63,7 +72,7 @@ mod tests {
         expect_test::expect![[r"
             `silo up` runs `./a` (hooks.pre-up)
             `silo down` runs `./d` (hooks.post-down)
-            A k3d cluster is made by `silo up`
+            A k3d cluster is made by `silo up`, and by the gates of kubectl, helm, k9s and tilt
             `k3d cluster create` gets `-v=/:/x` (k3d.args)
             `silo up` runs `./p` (hooks.post-up) with the profile `p`
             `silo up` runs `./q` (hooks.pre-up) with the profile `p`

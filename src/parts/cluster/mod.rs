@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::leftovers::{Claim, Inventory, Kind};
-use super::part::{Declared, Leave, Part, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
+use super::part::{Declared, Leave, Part, ReadyCheck, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
 use super::scope::{Scope, Site};
-use crate::backend::k3d::K3d;
+use crate::backend::k3d::{K3d, Standing};
 use crate::backend::{docker, k3d, kubectl};
 use crate::core::config::{Gate, Settings};
 use crate::core::formats::kubeconfig;
@@ -106,6 +106,18 @@ impl Part for Cluster {
 
     fn is_up(&self, scope: &Scope<'_>) -> bool {
         scope.context.environment.get("KUBECONFIG").is_some_and(|path| is_reachable(Path::new(path)))
+    }
+
+    fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
+        let site = scope.settle()?;
+        let Some(names) = Names::of(&site.settled.vars) else { return Ok(None) };
+        let cluster = K3d::new(&site.environment, &scope.project.root).cluster(&names.cluster)?;
+        match cluster.map(|cluster| cluster.standing()) {
+            // k3d itself waits until a cluster that it makes or starts is ready.
+            Some(Standing::Running) => Ok(None),
+            _ => Err(Failure::new(format!("The k3d cluster `{}` does not run", names.cluster))
+                .hint("Run `silo up -d` first")),
+        }
     }
 
     fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {

@@ -187,7 +187,7 @@ impl Part for Tilt {
         let serving = tilt::serving();
         Some(Box::new(move |instance, state| {
             let root = Path::new(&instance.root);
-            let tilt = recorded(state?, root).or_else(|| tilt::inside(&serving, root))?;
+            let tilt = state.and_then(|state| recorded(state, root)).or_else(|| tilt::inside(&serving, root))?;
             let host = state.and_then(host).unwrap_or_else(|| "localhost".to_owned());
             let url = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
             let value = json!({ "pid": tilt.pid, "url": url });

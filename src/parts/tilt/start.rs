@@ -10,7 +10,7 @@ use crate::core::config::TILT_PORT;
 use crate::core::instance::lockfile::{ProcessRecord, TILT};
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, shown};
-use crate::sys::cmd::{Cmd, Ended};
+use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::{clock, files, net, processes, signals};
 
 /// How long a Tilt in the background may take until it listens.
@@ -56,7 +56,11 @@ fn in_background(site: &Site<'_>, tilt: &Cmd<'_>) -> Result<u8, Failure> {
     let Scope { context, project, .. } = site.scope;
     let log = context.dirs.log(&project.root, TILT);
     let mut child = tilt.detach(&log)?;
-    note(site, Some(child.pid()))?;
+    if let Err(failure) = note(site, Some(child.pid())) {
+        // One that nobody has recorded would be found by nobody.
+        cmd::send(child.pid(), nix::libc::SIGTERM);
+        return Err(failure);
+    }
     let port = site.settled.known.port(TILT_PORT);
     let start = Instant::now();
     let mut listens: Option<Instant> = None;
@@ -103,16 +107,14 @@ fn in_terminal(site: &Site<'_>, tilt: &Cmd<'_>) -> Result<Ended, Failure> {
     ended
 }
 
-/// Tells the lockfile of Tilt.
+/// Tells the lockfile of Tilt. What is said of it is found before the registry's lock is taken: on macOS a program tells.
 fn note(site: &Site<'_>, pid: Option<u32>) -> Result<(), Failure> {
     let Scope { context, project, .. } = site.scope;
-    context.note(project, |state| {
-        let birth = |pid| processes::look(pid).and_then(|process| process.birth());
-        state.record(pid.map(|pid| ProcessRecord {
-            program: TILT,
-            pid,
-            started_at: Some(clock::now()),
-            birth: birth(pid),
-        }));
-    })
+    let record = pid.map(|pid| ProcessRecord {
+        program: TILT,
+        pid,
+        started_at: Some(clock::now()),
+        birth: processes::look(pid).and_then(|process| process.birth()),
+    });
+    context.note(project, |state| state.record(record))
 }
