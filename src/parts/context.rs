@@ -224,6 +224,10 @@ impl Context {
             self.ui.step(&format!("Took port {port} from `{instance}`, whose {variable} is {now} now"));
         }
         for (moved, holder) in &settled.moved {
+            if moved.reason == Reason::Left {
+                // As was asked for; whoever asked says it.
+                continue;
+            }
             if lost.contains(&moved.name) {
                 self.ui.step(&format!("{} is {}", moved.name, moved.got));
                 continue;
@@ -234,7 +238,6 @@ impl Context {
                 (Reason::Taken, _) => "is taken by another variable here".to_owned(),
                 (Reason::Busy, _) => "is in use (perhaps by this instance itself)".to_owned(),
                 (Reason::Denied, _) => "needs more rights (below 1024)".to_owned(),
-                // As was asked for; whoever asked says it.
                 (Reason::Left, _) => continue,
             };
             self.ui.step(&format!("Port {} {reason}; {} is {}", moved.wanted, moved.name, moved.got));

@@ -127,7 +127,7 @@ fn mistakes_of_usage_are_said_like_every_other() {
     );
     told(
         &["wait", "--timeout", "x"],
-        "`--timeout <SECONDS>` cannot be `x`: invalid digit found in string",
+        "`--timeout <TIME>` cannot be `x`: a time is seconds, or as in 20s, 5m, 1h30m",
         &["How it is called: `silo --help`"],
     );
 }
