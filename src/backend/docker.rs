@@ -59,6 +59,19 @@ pub struct Docker<'a> {
     pub folder: &'a Path,
 }
 
+/// Adds how to go on where Docker itself does not answer, whichever program said so.
+pub fn where_it_is_down(failure: Failure) -> Failure {
+    let says = |words: &str| failure.excerpt.as_ref().is_some_and(|excerpt| excerpt.contains(words));
+    if says("Cannot connect to the Docker daemon") || says("docker daemon running?") {
+        return failure.hint("Start Docker, then run it again; ports and env file are kept");
+    }
+    if says("permission denied while trying to connect to the Docker") {
+        return failure
+            .hint("Docker does not let this user in: https://docs.docker.com/engine/install/linux-postinstall");
+    }
+    failure
+}
+
 /// The field of a listing that holds a label, empty without it.
 pub fn label(name: &str) -> String {
     format!("(.Label \"{name}\")")
@@ -121,7 +134,7 @@ impl Docker<'_> {
     pub fn rows<const N: usize>(&self, words: &[&str], fields: &[String; N]) -> Result<Vec<[String; N]>, Failure> {
         let format = fields.each_ref().map(|field| format!("{{{{json {field}}}}}")).join("\t");
         let cmd = self.cmd(&[words, &["--format", &format]].concat());
-        let answer = cmd.capture(ASK)?.success(&cmd)?;
+        let answer = cmd.capture(ASK)?.success(&cmd).map_err(where_it_is_down)?;
         let text = String::from_utf8_lossy(&answer);
         let row = |line: &str| {
             let fields: Result<Vec<String>, _> = line.split('\t').map(serde_json::from_str).collect();
@@ -141,7 +154,7 @@ impl Docker<'_> {
     /// A [`Failure`] with Docker's last lines.
     pub fn run(&self, words: &[&str]) -> Result<(), Failure> {
         let cmd = self.cmd(words);
-        cmd.capture(RUN)?.success(&cmd).map(|_| ())
+        cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down).map(|_| ())
     }
 
     /// Removes what k3d leaves of a cluster whose making was cut off before its first server, as it is in the first minute

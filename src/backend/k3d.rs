@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::docker::Docker;
+use super::docker::{self, Docker};
 use super::labels::LABEL;
 use crate::core::formats::kubeconfig;
 use crate::core::shell::environment::Environment;
@@ -204,9 +204,7 @@ impl<'a> K3d<'a> {
         words.extend(["--timeout".to_owned(), START.0.to_owned()]);
         words.extend(["--runtime-label".to_owned(), format!("{LABEL}={}@server:0", plan.instance)]);
         words.extend(plan.arguments.iter().cloned());
-        self.run(&words, CREATE).map(|_| ()).map_err(|failure| {
-            failure.hint("Start Docker if it does not run, then run `silo up` again; ports and env file are kept")
-        })
+        self.run(&words, CREATE).map(|_| ())
     }
 
     /// Starts a stopped cluster.
@@ -266,7 +264,7 @@ impl<'a> K3d<'a> {
     fn run<W: Into<OsString> + Clone>(&self, words: &[W], limit: Duration) -> Result<Vec<u8>, Failure> {
         let arguments = words.iter().cloned().map(Into::into).collect();
         let cmd = Cmd { program: "k3d", arguments, environment: &self.environment, folder: self.folder };
-        cmd.capture(limit)?.success(&cmd)
+        cmd.capture(limit)?.success(&cmd).map_err(docker::where_it_is_down)
     }
 
     fn ask<T: serde::de::DeserializeOwned>(&self, words: &[&str]) -> Result<T, Failure> {

@@ -77,6 +77,16 @@ impl Cmd<'_> {
         shell_words::join(std::iter::once(self.program.into()).chain(words))
     }
 
+    /// Its first words, for a message; the rest may be many.
+    fn brief(&self) -> String {
+        const MOST: usize = 72;
+        let whole = self.shown();
+        match whole.char_indices().nth(MOST) {
+            None => whole,
+            Some((at, _)) => format!("{} …", whole[..at].rsplit_once(' ').map_or(&whole[..at], |(words, _)| words)),
+        }
+    }
+
     /// Runs the program with silo's own terminal until it ends. `started` gets its process id. Signals that reach silo
     /// meanwhile are remembered ([`signals::asked`]) and passed on where the child did not get them too.
     ///
@@ -179,11 +189,11 @@ impl Cmd<'_> {
                 let _ = child.wait();
                 if let Some(asked) = signals::asked() {
                     return Err(
-                        Failure::new(format!("Stopped by a signal during `{}`", self.shown())).code(asked.code())
+                        Failure::new(format!("Stopped by a signal during `{}`", self.brief())).code(asked.code())
                     );
                 }
                 let seconds = limit.as_secs_f32();
-                return Err(Failure::new(format!("`{}` did not end within {seconds} s", self.shown()))
+                return Err(Failure::new(format!("`{}` did not end within {seconds} s", self.brief()))
                     .hint("Try it by hand; the program may wait for something"));
             }
             std::thread::sleep(LOOK);
@@ -267,8 +277,8 @@ impl Captured {
     pub fn success(self, cmd: &Cmd<'_>) -> Result<Vec<u8>, Failure> {
         let mut failure = match self.ended {
             Ended::Code(0) => return Ok(self.stdout),
-            Ended::Code(code) => Failure::new(format!("`{}` failed with exit code {code}", cmd.shown())),
-            Ended::Signal(number) => Failure::new(format!("`{}` ended by signal {number}", cmd.shown())),
+            Ended::Code(code) => Failure::new(format!("`{}` failed with exit code {code}", cmd.brief())),
+            Ended::Signal(number) => Failure::new(format!("`{}` ended by signal {number}", cmd.brief())),
         };
         let stderr = String::from_utf8_lossy(&self.stderr);
         let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -124,6 +124,11 @@ impl Dirs {
         self.instance(root).join("up.lock")
     }
 
+    /// Names the cluster that is being made, or whose making was cut off.
+    pub fn making(&self, root: &Path) -> PathBuf {
+        self.instance(root).join("making")
+    }
+
     /// Names the process of a part that a gate has waited for.
     pub fn waited(&self, root: &Path) -> PathBuf {
         self.instance(root).join("waited")

@@ -7,7 +7,7 @@ use expect_test::expect;
 use serde_json::Value;
 
 use crate::lifecycle_up::Stage;
-use crate::sandbox::{Ran, free_ports};
+use crate::sandbox::Ran;
 
 /// A stage whose cluster was made by an earlier `up`.
 fn made() -> Stage {
@@ -215,18 +215,6 @@ fn without_docker_up_says_so_and_status_still_answers() {
     assert!(ran.stdout.contains("k3d: localnet-dev (did not answer)\n"), "{ran:#?}");
     stage.tools.unset("docker.down");
     stage.assert_next_up_works();
-}
-
-#[test]
-fn the_lease_follows_the_port_an_image_registry_really_has() {
-    let stage = made();
-    let [real] = free_ports();
-    stage.edit_container("localnet-dev-registry.localhost", |container| {
-        container["ports"]["5000/tcp"][0]["HostPort"] = real.to_string().into();
-    });
-    stage.run("up").success().stderr_has(&format!("The image registry listens on {real}; K3D_REGISTRY_PORT follows\n"));
-    assert_eq!(stage.sandbox.lockfile_ports(&stage.app)["K3D_REGISTRY_PORT"], real);
-    crate::machine::assert_agreed(&stage.sandbox, &stage.app);
 }
 
 /// A stage whose cluster was cut off while its first server's image came over the network.

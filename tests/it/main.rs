@@ -55,6 +55,7 @@ mod hostile_users;
 mod imports;
 mod install;
 mod lifecycle_announce;
+mod lifecycle_cluster;
 mod lifecycle_down;
 mod lifecycle_k3d;
 mod lifecycle_parts;

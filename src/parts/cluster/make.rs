@@ -7,17 +7,19 @@ use super::super::context::Context;
 use super::super::fill;
 use super::super::scope::{Scope, Site};
 use super::names::Names;
+use super::ports;
 use crate::backend::docker::Docker;
-use crate::backend::k3d::{self, Cluster, K3d, Plan, Standing};
+use crate::backend::k3d::{self, Cluster, K3d, Node, Plan, Standing};
 use crate::backend::kubectl::{self, Hosting};
 use crate::core::config::{API_PORT, REGISTRY_PORT, Settings};
 use crate::core::text::digest;
 use crate::failure::{Failure, shown_from};
-use crate::store::ask::{Ask, Occasion};
 use crate::store::history;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
+use crate::sys::files;
 use crate::sys::lock::{self, Wait};
+use crate::sys::writing::{self, Writing};
 
 /// Creates race on k3d's own helper container, so they wait for each other this long: for two that fetch images (D114).
 const TURN: Duration = k3d::CREATE.saturating_mul(2);
@@ -31,15 +33,19 @@ pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
     K3d::require_own_kubeconfig(&names.cluster, &names.kubeconfig)?;
     let turn = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
     let busy = |holder| Failure::new(format!("Another instance makes its cluster{holder}, and does not end"));
-    let made =
+    let found =
         lock::hold(&context.dirs.state.join("k3d.lock"), "another instance to make its cluster", &turn, busy, || {
             Making { site, context, project, settings, settled: &site.settled, names: &names, k3d: &k3d }.run()
         })?;
-    if made {
+    if found.is_none() {
         context.note(project, |state| state.k3d_cluster_created = true)?;
     }
-    if let (Some(registry), true) = (&names.registry, settings.k3d.registry) {
-        with_real_port(site, registry, &k3d)?;
+    let registry = match (&names.registry, settings.k3d.registry) {
+        (Some(registry), true) => Some(registry_of(&k3d, registry)?),
+        _ => None,
+    };
+    if let Some(cluster) = &found {
+        ports::follow(site, cluster, registry.as_ref())?;
     }
     context.ui.step(&format!("Writing kubeconfig to {}", shown_from(&context.dirs.home, &names.kubeconfig)));
     k3d.save_kubeconfig(&names.cluster, &names.kubeconfig)?;
@@ -54,6 +60,9 @@ pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Most of the mark of a making that is read, in bytes.
+const MARK: u64 = 4096;
+
 /// The cluster of an instance, and what it is made from.
 struct Making<'a> {
     site: &'a Site<'a>,
@@ -66,24 +75,34 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Makes the cluster run; true when it was made now.
-    fn run(&self) -> Result<bool, Failure> {
+    /// Makes the cluster run; the one that was there, none when it was made now.
+    fn run(&self) -> Result<Option<Cluster>, Failure> {
         let Self { context, names, k3d, .. } = self;
-        let Some(cluster) = k3d.cluster(&names.cluster)? else { return self.make().map(|()| true) };
+        let Some(cluster) = k3d.cluster(&names.cluster)? else { return self.make().map(|()| None) };
         require_own(context, self.project, &cluster, k3d.docker())?;
-        match cluster.standing() {
+        // k3d calls one complete that was cut off in the last second of its making.
+        let standing = if self.was_cut_off() { Standing::HalfMade } else { cluster.standing() };
+        match standing {
             Standing::Running => context.ui.step(&format!("Reusing k3d cluster '{}'", names.cluster)),
             Standing::Stopped => {
+                ports::require_free(self.site, names, cluster.nodes.iter())?;
                 let _spinner = context.ui.spin(&format!("Starting k3d cluster '{}'...", names.cluster));
                 k3d.start(&names.cluster)?;
             }
             Standing::HalfMade => {
                 context.ui.warn(&format!("k3d cluster '{}' was only half made; it is made anew", names.cluster));
                 k3d.delete(&names.cluster)?;
-                return self.make().map(|()| true);
+                return self.make().map(|()| None);
             }
         }
-        self.mend_registry().map(|()| false)
+        self.mend_registry().map(|()| Some(cluster))
+    }
+
+    /// Whether the making of this cluster was begun and never ended. One that an older silo made, or whose lockfile was removed,
+    /// has no such mark.
+    fn was_cut_off(&self) -> bool {
+        let there = files::read(&self.context.dirs.making(&self.project.root), MARK).ok().flatten();
+        there.is_some_and(|there| there.bytes == self.names.cluster.as_bytes())
     }
 
     /// Starts the image registry of a cluster that is there, or makes it again where it is gone; the cluster keeps its
@@ -94,7 +113,8 @@ impl Making<'_> {
         let docker = self.k3d.docker();
         match self.k3d.registry(registry)? {
             Some(node) if node.state.running => Ok(()),
-            Some(_) => {
+            Some(node) => {
+                ports::require_free(self.site, names, std::iter::once(&node))?;
                 context.ui.step(&format!("Starting the image registry '{registry}'"));
                 docker.start(registry)
             }
@@ -135,7 +155,10 @@ impl Making<'_> {
             context.ui.step(&format!("Creating registry '{registry}:{port}'..."));
         }
         let _spinner = context.ui.spin(&format!("Creating k3d cluster '{}'...", names.cluster));
-        k3d.create(&plan)
+        let mark = context.dirs.making(&self.project.root);
+        writing::replace(&mark, names.cluster.as_bytes(), Writing::PRIVATE)?;
+        k3d.create(&plan)?;
+        files::remove(&mark)
     }
 }
 
@@ -161,18 +184,10 @@ pub(super) fn require_own(
         .hint(format!("Or delete the cluster, if nobody needs it: `k3d cluster delete {}`", cluster.name)))
 }
 
-/// The lease follows the port an image registry really has.
-fn with_real_port(site: &mut Site<'_>, registry: &str, k3d: &K3d<'_>) -> Result<(), Failure> {
-    let node = k3d.registry(registry)?.ok_or_else(|| {
+/// The image registry of a cluster that is there.
+fn registry_of(k3d: &K3d<'_>, registry: &str) -> Result<Node, Failure> {
+    k3d.registry(registry)?.ok_or_else(|| {
         Failure::new(format!("The image registry `{registry}` is not there, though its cluster is"))
             .hint("Run `silo down --delete-cluster`, then `silo up`")
-    })?;
-    let published = node.ports.get(&format!("{}/tcp", kubectl::INNER_PORT)).and_then(|ports| ports.as_ref()?.first());
-    let Some(port) = published.and_then(|published| published.port.parse::<u16>().ok()) else { return Ok(()) };
-    if site.settled.known.ports.get(REGISTRY_PORT.0) == Some(&port) {
-        return Ok(());
-    }
-    site.scope.context.ui.step(&format!("The image registry listens on {port}; {} follows", REGISTRY_PORT.0));
-    let found = [(REGISTRY_PORT.0.to_owned(), port)];
-    site.settle_again(&Ask { up: true, found: &found, occasion: Occasion::Cd, ..Ask::default() })
+    })
 }

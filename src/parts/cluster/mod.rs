@@ -4,6 +4,7 @@ mod left;
 mod make;
 mod names;
 mod observe;
+mod ports;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,6 @@ use super::scope::{Scope, Site};
 use crate::backend::k3d::{K3d, Standing};
 use crate::backend::{docker, k3d, kubectl};
 use crate::core::config::{Gate, Settings};
-use crate::core::formats::kubeconfig;
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
@@ -24,8 +24,6 @@ use names::Names;
 
 /// How long the API server may take to accept for a gate; it is on this machine.
 const CONNECT: Duration = Duration::from_millis(300);
-/// Largest kubeconfig that is read, in bytes.
-const LIMIT: u64 = 1024 * 1024;
 
 /// The part.
 pub(super) struct Cluster;
@@ -105,7 +103,8 @@ impl Part for Cluster {
     }
 
     fn is_up(&self, scope: &Scope<'_>) -> bool {
-        scope.context.environment.get("KUBECONFIG").is_some_and(|path| is_reachable(Path::new(path)))
+        let is_making = || files::exists(&scope.context.dirs.making(&scope.project.root));
+        scope.context.environment.get("KUBECONFIG").is_some_and(|path| is_reachable(Path::new(path))) && !is_making()
     }
 
     fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
@@ -151,6 +150,7 @@ fn delete(site: &Site<'_>, names: &Names) -> Result<(), Failure> {
     // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
     // so k3d is asked to delete what bears the name even where it lists no cluster.
     k3d.delete(&names.cluster)?;
+    files::remove(&context.dirs.making(&project.root))?;
     if cmd::find("docker", &site.environment).is_some() {
         k3d.docker().sweep(&names.cluster, names.registry.as_deref())?;
     }
@@ -167,7 +167,5 @@ fn delete(site: &Site<'_>, names: &Names) -> Result<(), Failure> {
 
 /// Whether the API server a kubeconfig names accepts connections.
 fn is_reachable(path: &Path) -> bool {
-    let Ok(Some(content)) = files::read(path, LIMIT) else { return false };
-    let port = kubeconfig::api_port(&String::from_utf8_lossy(&content.bytes));
-    port.is_some_and(|port| net::answers(port, CONNECT))
+    names::api_port(path).is_some_and(|port| net::answers(port, CONNECT))
 }

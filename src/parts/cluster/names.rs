@@ -1,8 +1,13 @@
 //! The names a cluster has in an instance.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::core::formats::kubeconfig;
 use crate::core::instance::vars::Vars;
+use crate::sys::files;
+
+/// Largest kubeconfig that is read, in bytes.
+const LIMIT: u64 = 1024 * 1024;
 
 /// The instance's cluster, by the names it was given.
 pub(super) struct Names {
@@ -24,4 +29,10 @@ impl Names {
             kubeconfig: vars.get("KUBECONFIG")?.into(),
         })
     }
+}
+
+/// The port of the API server that a kubeconfig names.
+pub(super) fn api_port(kubeconfig: &Path) -> Option<u16> {
+    let content = files::read(kubeconfig, LIMIT).ok()??;
+    kubeconfig::api_port(&String::from_utf8_lossy(&content.bytes))
 }

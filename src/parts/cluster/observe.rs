@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::super::part::{LIMIT, PartState, Report, Subject, Survey};
-use super::names::Names;
+use super::names::{self, Names};
 use crate::backend::k3d::K3d;
 use crate::core::config::API_PORT;
 use crate::core::instance::name;
@@ -62,13 +62,14 @@ struct Found {
 }
 
 fn ask(subject: &Subject<'_>, names: &Names) -> Found {
-    let Subject { outside, root, recorded, .. } = *subject;
+    let Subject { outside, root, .. } = *subject;
     if cmd::find("k3d", outside).is_none() {
         let missing = Some("k3d is not installed".to_owned());
         return Found { cluster: missing.clone(), registry: missing, api: None };
     }
     let k3d = K3d::new(outside, root).within(LIMIT);
-    let api = recorded.ports.get(API_PORT).copied();
+    // What is written there is what `kubectl` asks; the lease may have moved.
+    let api = names::api_port(&names.kubeconfig);
     let mut found = Found::default();
     std::thread::scope(|scope| {
         let cluster = scope.spawn(|| k3d.cluster(&names.cluster).ok());
