@@ -36,8 +36,8 @@ pub struct Served {
 }
 
 impl Served {
-    /// What an older silo's Tilt has started bears no sign of the instance and may be anywhere: while that Tilt runs, all is
-    /// believed to be its own.
+    /// What a program of an older silo has started bears no sign of the instance and may be anywhere: while that program runs,
+    /// all is believed to be its own.
     #[must_use]
     pub fn believing(mut self, state: Option<&InstanceState>, root: &Path) -> Self {
         let record = state.filter(|_| !self.others.is_empty()).and_then(InstanceState::process);

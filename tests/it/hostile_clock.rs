@@ -95,6 +95,7 @@ fn times_that_are_recorded_decide_nothing() {
 #[cfg(target_os = "linux")]
 mod tilt {
     use std::fs;
+    use std::process::Stdio;
 
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
@@ -115,6 +116,30 @@ mod tilt {
             stage.run("up -d dev").success();
             let instance = stage.instance();
             Self { stage, instance }
+        }
+
+        /// One that nobody has started inside, in the words of a lockfile: its environment proves nothing.
+        fn by_hand() -> Self {
+            let stage = Stage::new("");
+            stage.run("env dev").success();
+            let mut tilt = stage.sandbox.command("tilt", &stage.app);
+            tilt.args(["up", "--port", &stage.tilt.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut child = tilt.spawn().expect("the stand-in starts");
+            let pid = stage.tools.wait_for_tilt(stage.tilt);
+            std::thread::spawn(move || child.wait());
+            let read = |path: &str| fs::read_to_string(path).expect("Linux tells");
+            let stat = read(&format!("/proc/{pid}/stat"));
+            let ticks = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(19)).expect("it tells ticks");
+            let boot = read("/proc/sys/kernel/random/boot_id");
+            let mut instance = stage.instance();
+            instance["tiltPid"] = json!(pid);
+            instance["tiltStartedAt"] = json!(jiff::Timestamp::now().to_string());
+            instance["tiltBirth"] = json!(format!("{pid}@{}+{ticks}", boot.trim()));
+            let tilt = Self { stage, instance };
+            for key in ["tiltPid", "tiltStartedAt", "tiltBirth"] {
+                tilt.note(key, tilt.instance[key].clone());
+            }
+            tilt
         }
 
         fn pid(&self) -> i64 {
@@ -161,7 +186,8 @@ mod tilt {
 
     #[test]
     fn a_birth_of_another_process_is_not_believed_and_one_of_another_pid_does_not_count() {
-        let tilt = Running::start();
+        let tilt = Running::by_hand();
+        tilt.assert_state("running");
         let birth = tilt.instance["tiltBirth"].as_str().expect("it is recorded");
         let (whose, ticks) = birth.rsplit_once('+').expect("it tells ticks");
         let (pid, boot) = whose.split_once('@').expect("it tells the start of the machine");

@@ -70,7 +70,7 @@ fn a_port_of_a_stopped_cluster_that_somebody_took_is_named() {
     let own = std::process::id();
     let ran =
         stage.run("up").exit(1).stderr_has(&format!("Error: Port {lb} of k3d cluster 'localnet-dev' is held by `"));
-    let ran = ran.stderr_has(&format!("(pid {own})\nHint: Free the port, then run `silo up` again\n"));
+    let ran = ran.stderr_has(&format!("(pid {own}) on 127.0.0.1\nHint: Free the port, then run `silo up` again\n"));
     ran.stderr_has("`silo down --delete-cluster && silo up`\n");
     drop(stranger);
     stage.run("up").success();
