@@ -2,8 +2,10 @@
 
 use super::context::Context;
 use super::servers::Servers;
+use crate::core::leases::ports::Probe;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
+use crate::sys::net;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,10 @@ pub enum Asked {
 /// Warns of strangers on the ports of a settled instance.
 pub fn warn(context: &Context, project: &Project, settled: &Settled, asked: Asked) {
     let (ports, identity) = (&settled.known.ports, &settled.identity);
+    // A try to bind costs a hundredth of the kernel's tables, and whoever listens or takes datagrams is in its way.
+    if ports.values().all(|port| net::probe(*port) == Probe::Free) {
+        return;
+    }
     let servers = match asked {
         Asked::Processes => Servers::of_seen(ports.values()),
         Asked::Docker => Servers::look(&context.outside(), &[(&project.root, ports)]),
