@@ -287,6 +287,7 @@ pub(super) fn registry_entry(root: &str, snapshot: &Snapshot, target: &Target, n
         prefix: target.identity.prefix.clone(),
         profile: target.profile.clone(),
         slot: target.slot,
+        folder: registry::number(root),
         created: created.unwrap_or_else(|| now.to_owned()),
         changed: now.to_owned(),
         ports: target.ports.clone(),

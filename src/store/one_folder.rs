@@ -29,8 +29,8 @@ pub fn registered(dirs: &Dirs, project: &Project) -> Option<OtherPath> {
 }
 
 /// The entry of the very same folder under another path. Only paths that may well be it are asked for, so that a dead
-/// network folder elsewhere holds up nobody: those whose name the lockfile in this folder tells, or else those whose
-/// history has the number of this folder.
+/// network folder elsewhere holds up nobody: those whose name the lockfile in this folder tells, or else those that have the
+/// number of this folder; for an entry without one its history is asked.
 pub(super) fn holder<'a>(dirs: &Dirs, leases: &'a Leases, project: &Project) -> Option<&'a Instance> {
     if leases.at(project.root_text()).is_some() {
         return None;
@@ -39,6 +39,7 @@ pub(super) fn holder<'a>(dirs: &Dirs, leases: &'a Leases, project: &Project) -> 
     let number = files::number(&project.root);
     let may_be = |entry: &&Instance| match &lockfile {
         Some((lockfile, _)) => entry.name == lockfile.instance.name,
+        None if entry.folder.is_some() => entry.folder == number,
         None => history::of(dirs, Path::new(&entry.root)).is_some_and(|history| history.folder == number),
     };
     leases.instances.iter().filter(may_be).find(|entry| files::same(Path::new(&entry.root), &project.root))

@@ -129,9 +129,14 @@ fn remade(dirs: &Dirs, salvaged: &[Instance]) -> Rebuilt {
     let record = |root: String| {
         let state = project::lockfile_of(Path::new(&root)).ok().flatten().map(|(lockfile, _)| lockfile.instance);
         let salvaged = salvaged.iter().find(|instance| instance.root == root).cloned();
-        RootRecord { root, lockfile: state, salvaged }
+        RootRecord { folder: number(&root), root, lockfile: state, salvaged }
     };
     rebuild::rebuild(known.map(record).collect())
+}
+
+/// The number of a root's folder, as its entry has it; a larger one cannot stand in TOML.
+pub(super) fn number(root: &str) -> Option<u64> {
+    files::number(Path::new(root)).filter(|number| i64::try_from(*number).is_ok())
 }
 
 /// Where the lock is.

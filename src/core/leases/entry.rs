@@ -23,6 +23,10 @@ pub struct Instance {
     /// The number that no other instance of the prefix has, where its templates use one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<u16>,
+    /// The number of the root's folder on its disk: which other path may be the same folder. Disks give numbers out again, so
+    /// it is only ever a reason to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<u64>,
     /// When it was made, RFC 3339.
     pub created: String,
     /// When it was last changed, RFC 3339.
@@ -54,11 +58,15 @@ fn plain(piece: &str) -> Option<Instance> {
     let mut missing = 6;
     for line in lines.by_ref().take_while(|line| *line != PORTS) {
         let (key, value) = line.split_once(" = ")?;
-        if key == "slot" {
-            if instance.slot.replace(value.parse().ok()?).is_some() {
-                return None;
-            }
-            continue;
+        let is_second = match key {
+            "slot" => Some(instance.slot.replace(value.parse().ok()?).is_some()),
+            "folder" => Some(instance.folder.replace(value.parse().ok()?).is_some()),
+            _ => None,
+        };
+        match is_second {
+            Some(true) => return None,
+            Some(false) => continue,
+            None => {}
         }
         let value = value.strip_prefix('"')?.strip_suffix('"')?;
         let place = match key {
@@ -104,6 +112,7 @@ mod tests {
             changed: "2026-01-01T00:00:00Z".into(),
             profile: Some("staging".into()),
             slot: Some(3),
+            folder: Some(1 << 40),
             root: "/p/app é".into(),
             name: "app-1a2b".into(),
             prefix: "localnet".into(),
@@ -120,9 +129,9 @@ mod tests {
             assert_eq!(read(&format!("{more}{piece}")), None, "{more}");
         }
         assert_eq!(read(&format!("slot = 4\n{piece}")), None, "two numbers");
-        for line in piece.lines().filter(|line| {
-            !line.is_empty() && !line.starts_with('P') && !line.starts_with("profile") && !line.starts_with("slot")
-        }) {
+        assert_eq!(read(&format!("folder = 4\n{piece}")), None, "two folders");
+        let may_lack = ["P", "profile", "slot", "folder"];
+        for line in piece.lines().filter(|line| !line.is_empty() && !may_lack.iter().any(|key| line.starts_with(key))) {
             assert_eq!(read(&piece.replace(&format!("{line}\n"), "")), None, "without {line}");
         }
     }
@@ -133,11 +142,12 @@ mod tests {
             texts in proptest::collection::vec("[\\PC\n\"\\\\]{0,12}", 6),
             profile in proptest::option::of("\\PC{0,6}"),
             slot in proptest::option::of(any::<u16>()),
+            folder in proptest::option::of(0..i64::MAX.cast_unsigned()),
             ports in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..4),
         ) {
             let [id, root, name, prefix, created, changed] = texts.try_into().expect("there are six");
             let ports = ports.into_iter().collect();
-            let entry = Instance { id, root, name, prefix, profile, slot, created, changed, ports };
+            let entry = Instance { id, root, name, prefix, profile, slot, folder, created, changed, ports };
             let text = toml::to_string(&entry).expect("it always serialises").replacen("[ports]", PORTS, 1);
             prop_assert_eq!(read(&text), Some(entry.clone()));
             prop_assert!(plain(&text).is_none_or(|read| read == entry));

@@ -21,6 +21,8 @@ pub struct RootRecord {
     pub lockfile: Option<InstanceState>,
     /// What the damaged registry still says of it.
     pub salvaged: Option<Instance>,
+    /// The number of its folder, as the entry has it.
+    pub folder: Option<u64>,
 }
 
 /// The registry made again.
@@ -85,6 +87,7 @@ fn instance(record: RootRecord) -> Option<Instance> {
         prefix: told.or(known).unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
         profile: state.profile,
         slot: state.slot.or(salvaged.slot),
+        folder: record.folder,
         created: first_said(salvaged.created, state.created_at.clone()),
         changed: first_said(salvaged.changed, state.created_at),
         ports,
@@ -140,8 +143,13 @@ mod tests {
                 root: "/a".into(),
                 lockfile: Some(state("a", &[("A", 10), ("B", 11)])),
                 salvaged: Some(instance("/a", "old", &[("A", 99), ("C", 12)])),
+                folder: None,
             },
-            RootRecord { root: "/gone".into(), lockfile: None, salvaged: Some(instance("/gone", "g", &[("A", 20)])) },
+            RootRecord {
+                root: "/gone".into(),
+                salvaged: Some(instance("/gone", "g", &[("A", 20)])),
+                ..RootRecord::default()
+            },
             RootRecord { root: "/unknown".into(), ..RootRecord::default() },
         ];
         let rebuilt = rebuild(records);
@@ -155,7 +163,7 @@ mod tests {
         let record = |root: &str, name: &str| RootRecord {
             root: root.into(),
             lockfile: Some(InstanceState { slot: Some(1), ..state(name, &[]) }),
-            salvaged: None,
+            ..RootRecord::default()
         };
         let rebuilt = rebuild(vec![record("/a", "x"), record("/b", "y")]);
         assert_eq!(rebuilt.leases.instances.iter().map(|one| one.slot).collect::<Vec<_>>(), [Some(1), None]);
@@ -166,7 +174,7 @@ mod tests {
         let record = |root: &str, name: &str| RootRecord {
             root: root.into(),
             lockfile: Some(state(name, &[("A", 10)])),
-            salvaged: None,
+            ..RootRecord::default()
         };
         let rebuilt = rebuild(vec![record("/a", "x"), record("/b", "x"), record("/c", "y"), record("/a", "z")]);
         assert_eq!(rebuilt.leases.instances, [instance("/a", "x", &[("A", 10)]), instance("/c", "y", &[])]);
