@@ -17,12 +17,18 @@ set -gx __SILO_HOOK "$fish_pid @VERSION@ $__silo_bin"
 # The folder last looked from, and it and its parents, nearest first.
 set -g __silo_pwd ''
 set -g __silo_up
-# fish learned `test -nt` late; without it an edit of silo.toml is noticed at the next `cd`.
-set -g __silo_times no
-test / -nt /nonexistent/silo 2>/dev/null; and set -g __silo_times yes
+# fish learned `test -nt` late; without it an edit of silo.toml is noticed at the next `cd`: two paths are never equal.
+set -g __silo_newer =
+set -g __silo_older =
+test / -nt /nonexistent/silo 2>/dev/null; and set -g __silo_newer -nt; and set -g __silo_older -ot
 
 # The PWD event makes `cd x; and cmd` work; it does not fire at shell start, so the prompt event is needed too.
 function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Activate the silo instance of this folder'
+    # The usual prompt, at the root with nothing changed, is one test: a builtin costs more than the files it looks at.
+    set -l toml "$__silo_root"silo.toml
+    if test "$PWD/" = "$__silo_root" -a "$PATH" = "$__silo_path" -a -n "$__silo_gen" -a -f "$__silo_stamp" -a -f "$toml" -a ! "$toml" $__silo_newer "$__silo_stamp" -a ! "$toml" $__silo_older "$__silo_stamp"
+        return
+    end
     if test "$PWD" != "$__silo_pwd"
         __silo_climb
     end
@@ -53,7 +59,7 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
     else if test -n "$__silo_stamp"
         # The stamp's name holds the generation: with another one it is gone. Without a generation it waits for one.
         if test -f "$__silo_stamp" -a -n "$__silo_gen"
-            if test "$__silo_times" = yes; and test "$root"silo.toml -nt "$__silo_stamp" -o "$root"silo.toml -ot "$__silo_stamp"
+            if test "$toml" $__silo_newer "$__silo_stamp" -o "$toml" $__silo_older "$__silo_stamp"
                 __silo_run
             end
         else if test -f "$__silo_stamp" -o -n "$__silo_gen"

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::time::{Duration, Instant};
 
-use crate::pty::{Session, Setup, Shell, each_shell, first_shells};
+use crate::pty::{DEADLINE, Session, Setup, Shell, each_shell, first_shells};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
 each_shell!(prompts_where_nothing_changes_start_no_process, entering_starts_one_process);
@@ -15,11 +16,23 @@ const STARTS: &str = "process,%%stat,access,faccessat,faccessat2";
 /// What is traced while these lines run, with what ends each of them: a newline and so a prompt, or not.
 fn traced_by(sandbox: &Sandbox, shell: Shell, session: &mut Session, (lines, end): (&str, &str)) -> Vec<String> {
     let marks = ["/silo-mark-begin", "/silo-mark-end"].map(|mark| shell.look_for(mark));
+    // fish's thread that draws looks for every path on the line, too, in its own way.
+    let is_drawing = |line: &&str| shell == Shell::FISH && line.contains("access") && line.contains("/silo-mark-");
+    let log = || fs::read_to_string(sandbox.path("trace")).expect("strace writes it");
+    let before = log().len();
     session.run(&[marks[0].as_str(), lines, &marks[1]].join(end));
-    let log = fs::read_to_string(sandbox.path("trace")).expect("strace writes it");
-    let (_, rest) = log.rsplit_once("/silo-mark-begin").expect("the first mark was traced");
-    let (between, _) = rest.split_once("/silo-mark-end").expect("the second mark was traced");
-    between.lines().map(str::to_owned).collect()
+    // The shell may be at its prompt before strace has written what it saw.
+    let start = Instant::now();
+    loop {
+        let log = log();
+        let seen: Vec<&str> = log[before..].lines().filter(|line| !is_drawing(line)).collect();
+        let at = |mark: &str| seen.iter().rposition(|line| line.contains(mark));
+        if let (Some(begin), Some(end)) = (at("\"/silo-mark-begin\","), at("\"/silo-mark-end\",")) {
+            return seen[begin + 1..end].iter().map(|line| (*line).to_owned()).collect();
+        }
+        assert!(start.elapsed() < DEADLINE, "the marks were not traced: {seen:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What these lines start, each line with its prompt: traced calls that make a process or run a program.
