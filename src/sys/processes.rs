@@ -159,8 +159,12 @@ mod imp {
 
     pub(super) fn named(name: &str) -> Vec<Process> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let all = entries.filter_map(|entry| look(entry.file_name().to_str()?.parse().ok()?));
-        all.filter(|process| process.name == name).collect()
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        // One small file of each tells its name, and most have another.
+        let has_name = |pid: &u32| {
+            fs::read(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_ascii_end() == name.as_bytes())
+        };
+        pids.filter(has_name).filter_map(look).collect()
     }
 
     /// A variable of a process's first environment, where this user may see it.
@@ -314,6 +318,14 @@ mod tests {
         assert!(!again.is_still(&own));
         assert_eq!(again.was_born(&birth), Some(false), "its id was used again");
         assert_eq!(own.was_born(&birth.replace('@', "1@")), None, "it tells of another one");
+    }
+
+    #[test]
+    fn every_process_of_a_name_is_found_and_no_other() {
+        let own = look(std::process::id()).expect("it runs");
+        let named = named(&own.name);
+        assert!(named.contains(&own) && named.iter().all(|process| process.name == own.name));
+        assert_eq!(super::named("no program is called so"), []);
     }
 
     #[test]
