@@ -257,7 +257,7 @@ pub enum Command {
         /// The topic; without one, the topics are listed
         #[arg(add = Completes::Topic)]
         topic: Option<String>,
-        /// List the topics, with a line about each
+        /// Print the topics alone, one a line
         #[arg(long, conflicts_with = "topic")]
         list: bool,
         /// Print JSON

@@ -11,7 +11,18 @@ use crate::core::text::suggest::nearest;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
-pub(super) fn run(ui: Ui, environment: &Environment, topic: Option<&str>, json: bool) -> Result<u8, Failure> {
+pub(super) fn run(
+    ui: Ui,
+    environment: &Environment,
+    topic: Option<&str>,
+    (bare, json): (bool, bool),
+) -> Result<u8, Failure> {
+    let lower = topic.map(str::to_lowercase);
+    // The file's own name asks for its page.
+    let topic = match lower.as_deref() {
+        Some("silo.toml" | "silo-toml") => Some("config"),
+        topic => topic.map(|name| name.strip_suffix(".md").unwrap_or(name)),
+    };
     // No page, but what an editor is told; it is JSON already.
     if let Some((.., schema)) = SCHEMAS.iter().find(|(name, ..)| topic == Some(*name)) {
         return ui.answer(schema).map(|()| 0);
@@ -23,6 +34,10 @@ pub(super) fn run(ui: Ui, environment: &Environment, topic: Option<&str>, json: 
             let mut object = described(page);
             object.insert("markdown".to_owned(), page.markdown.into());
             ui.answer_json(&Value::Object(object))?;
+        }
+        (None, false) if bare => {
+            let topics = PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0));
+            ui.answer(&(topics.collect::<Vec<_>>().join("\n") + "\n"))?;
         }
         (None, false) => ui.answer(&list(ui.width(environment)))?,
         (None, true) => {

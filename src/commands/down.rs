@@ -70,6 +70,9 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     for line in strays::lines(context, known, &site.settled.identity, &project.root) {
         context.ui.step(&line);
     }
+    if stopped.iter().any(|(_, stopped)| *stopped == Stopped::Done) {
+        context.ui.step("Done");
+    }
     Ok(signals::asked().map_or(0, signals::Asked::code))
 }
 

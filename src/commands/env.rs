@@ -6,11 +6,12 @@ use serde_json::json;
 
 use super::ci;
 use crate::cli::EnvArgs;
+use crate::core::config::ConfigFile;
 use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
-use crate::parts::strangers;
+use crate::parts::{strangers, told};
 use crate::store::ask::Ask;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -28,6 +29,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     let ask = Ask { lost: &moving.lost, take: &moving.take, ..ask };
     let before = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
     let settled = context.settle(&project, &config, &ask)?;
+    tell_how(context, &ask, &config, before.as_ref(), &settled);
     let known = &settled.known;
     for (name, was) in before.iter().flat_map(|before| &before.ports).filter(|(name, _)| moving.lost.contains(name)) {
         let now = known.ports.get(name).copied().unwrap_or_default();
@@ -63,6 +65,22 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     urls.for_each(|(name, url)| text.push_str(&format!("  {name}: {url}\n")));
     context.ui.answer(&text)?;
     Ok(0)
+}
+
+/// Says what became of the profile, and with `-v` where all is from.
+fn tell_how(context: &Context, ask: &Ask<'_>, config: &ConfigFile, before: Option<&InstanceState>, settled: &Settled) {
+    let outside = context.outside();
+    let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), ..*ask };
+    // Which profile holds is part of the answer.
+    match told::profile(before, &ask, settled) {
+        Some(line) if settled.known.profile.is_none() => context.ui.step(&line),
+        Some(line) => context.ui.detail(&line),
+        None => {}
+    }
+    let settings = config.settings(settled.known.profile.as_deref()).expect("settling has chosen one of the file");
+    for line in told::sources(before, &ask, &settings, settled) {
+        context.ui.detail(&line);
+    }
 }
 
 /// What runs goes on with what it was started with, whatever was asked for since.

@@ -61,7 +61,7 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         Command::Hook(HookArgs { shell: Some(shell), install: false, uninstall: false, .. }) => {
             hook::run(ui, environment, &program, shell)
         }
-        Command::Doc { topic, json, .. } => doc::run(ui, environment, topic.as_deref(), json),
+        Command::Doc { topic, list, json } => doc::run(ui, environment, topic.as_deref(), (list, json)),
         Command::Completions { shell } => completions::run(ui, shell),
         Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
         command => match (Context::of(cli.global, environment.clone(), program, ui, mistakes(&command)), command) {

@@ -13,9 +13,9 @@ use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::parts::holder::foreign;
-use crate::parts::part::{Part, Run, Stage};
+use crate::parts::part::{Declared, Part, Run, Stage};
 use crate::parts::scope::{Scope, Site};
-use crate::parts::strays;
+use crate::parts::{strays, told};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -83,7 +83,7 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
     };
     lock::hold(&lock, "the other `silo up`", &lock::AT_ONCE, started_by, || {
         signals::watch();
-        let mut site = Site::new(&scope, with_own_ports(context, &project, &config, ask, call.kill)?);
+        let mut site = Site::new(&scope, with_own_ports(&scope, ask, call.kill)?);
         signals::check()?;
         run_hooks(&site, Point::PreUp)?;
         signals::check()?;
@@ -140,15 +140,26 @@ fn run_hooks(site: &Site<'_>, point: Point) -> Result<(), Failure> {
 }
 
 /// Settles, and settles again without the ports that turn out to be held by somebody else (D3).
-fn with_own_ports(
-    context: &Context,
-    project: &Project,
-    config: &ConfigFile,
-    ask: Ask<'_>,
-    kill: bool,
-) -> Result<Settled, Failure> {
+fn with_own_ports(scope: &Scope<'_>, ask: Ask<'_>, kill: bool) -> Result<Settled, Failure> {
+    let Scope { context, project, config, settings, state } = scope;
     let settled = context.settle(project, config, &ask)?;
     context.ui.step(&format!("Instance: {}", settled.known.name));
+    let of_profile = settled.known.profile.as_ref().map(|profile| format!("Profile: {profile}"));
+    for line in told::profile(state.as_ref(), &ask, &settled).into_iter().chain(of_profile) {
+        context.ui.step(&line);
+    }
+    // What the base declares by itself and the profile has not.
+    let base = config.settings(None).filter(|_| settled.known.profile.is_some());
+    let in_base =
+        |part: &dyn Part| base.as_ref().is_some_and(|base| part.declared(base, &project.root) == Declared::Yes);
+    for part in parts::ALL {
+        if let Some(line) = part.taken_away().filter(|_| in_base(part) && !parts::has(part, settings, &project.root)) {
+            context.ui.step(line);
+        }
+    }
+    for line in told::sources(state.as_ref(), &ask, settings, &settled) {
+        context.ui.detail(&line);
+    }
     if kill {
         strays::end(context, &settled.known.ports, &project.root)?;
     }

@@ -21,6 +21,7 @@ pub mod starter;
 pub mod strangers;
 pub mod strays;
 mod tilt;
+pub mod told;
 pub mod tools;
 pub mod unread;
 

@@ -71,6 +71,11 @@ pub trait Part: Sync {
         false
     }
 
+    /// What is said where the profile takes it away that the base declares.
+    fn taken_away(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The lines that declare it, for a project without any part.
     fn how_to_declare(&self) -> Option<&'static str> {
         None

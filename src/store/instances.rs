@@ -56,6 +56,8 @@ pub struct Settled {
     pub adopted: Option<IndexMap<String, u16>>,
     /// The instance's name before, when it has another one now.
     pub renamed_from: Option<String>,
+    /// What the registry said of it before.
+    pub registered: Option<Instance>,
     /// Files that were written.
     pub written: Vec<PathBuf>,
 }
@@ -264,6 +266,7 @@ fn write(
         snapshot.entry.is_none() && snapshot.copied_from.is_none() && !lockfile.instance.name.is_empty()
     });
     Ok(Settled {
+        registered: snapshot.entry.clone(),
         adopted: adopted.map(|lockfile| lockfile.instance.ports.clone()),
         identity: target.identity,
         renamed_from: before.filter(|before| *before != known.name),

@@ -43,7 +43,13 @@ fn without_a_topic_there_is_a_line_for_each() {
         settings-schema  The JSON Schema of the user's settings
     "#]]
     .assert_eq(&ran.stdout);
-    sandbox.run("", ["doc", "--list"]).success().stdout(&ran.stdout);
+    let bare = sandbox.run("", ["doc", "--list"]).success().stdout;
+    let topics: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split("  ").next()).map(str::trim).collect();
+    assert_eq!(bare.lines().collect::<Vec<_>>(), topics);
+    let config = sandbox.run("", ["doc", "config"]).success().stdout;
+    for name in ["CONFIG", "Config", "silo.toml", "silo-toml", "config.md"] {
+        sandbox.run("", ["doc", name]).success().stdout(&config);
+    }
 }
 
 #[test]
@@ -99,7 +105,7 @@ fn the_pages_are_there_without_home_project_and_environment() {
 fn on_a_terminal(sandbox: &Sandbox, topic: &str, columns: u16, env: &[(&str, &str)]) -> String {
     const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     let mut terminal = sandbox.command("/usr/bin/python3", "");
-    terminal.args(["-c", TERMINAL, "sh", "-c", "stty cols \"$0\" && exec silo doc \"$1\""]);
+    terminal.args(["-c", TERMINAL, "sh", "-c", "stty cols \"$0\" && exec silo doc $1"]);
     terminal.args([&columns.to_string(), topic]).env_remove("NO_COLOR").env("TERM", "xterm").envs(env.iter().copied());
     let ran: Ran = sandbox.finish(terminal).success();
     ran.stdout.replace("\r\n", "\n")
@@ -125,7 +131,7 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
 #[test]
 fn the_topics_fit_a_terminal_and_hang_below_their_beginning() {
     let sandbox = Sandbox::new();
-    let text = on_a_terminal(&sandbox, "--list", 60, &[("COLUMNS", "")]);
+    let text = on_a_terminal(&sandbox, "", 60, &[("COLUMNS", "")]);
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
     let hanging = "ports            Every instance leases ports of its own and\n                 keeps them, so that no two collide\n";
     assert!(text.contains(hanging), "{text}");

@@ -159,8 +159,12 @@ fn a_second_env_says_the_same_and_writes_nothing() {
     let files = [app.join(".localnet.env"), app.join(".silo.lock"), registry_path(&sandbox), stamp];
     let before = written(&files);
     sandbox.run(&app, ["env"]).success().stdout(&first.stdout).stderr("");
-    let told = "Config: $SANDBOX/projects/app/silo.toml\nName and ports are as before; nothing was written\n";
-    sandbox.run(&app, ["env", "-v"]).success().stdout(&first.stdout).stderr(told);
+    let told = format!(
+        "Config: $SANDBOX/projects/app/silo.toml\nName and ports are as before; nothing was written\n\
+         Name: {} (from the lockfile)\nPort: WEB_PORT {web} (from the lockfile)\n",
+        sandbox.instance(&app)
+    );
+    sandbox.run(&app, ["env", "-v"]).success().stdout(&first.stdout).stderr(&told);
     sandbox.run(&app, ["exec", "true"]).success().stderr("");
     sandbox.run(&app, ["export", "bash"]).success();
     assert_eq!(written(&files), before);

@@ -178,7 +178,7 @@ mod tilt {
             tilt.note("tiltStartedAt", json!((started + jiff::SignedDuration::from_hours(hours)).to_string()));
             tilt.assert_state("running");
             tilt.stage.run("up").exit(1).stderr_has("Instance 'dev' already running");
-            tilt.stage.run("down").success().stderr_has(&format!("Stopping Tilt (pid {})", tilt.pid()));
+            tilt.stage.run("down").success().stderr_has(&format!("Stopping Tilt... (pid {})", tilt.pid()));
             tilt.stage.assert_cleared();
             assert!(tilt.stage.instance().get("tiltBirth").is_none());
         }

@@ -78,3 +78,40 @@ fn a_profile_without_the_cluster_is_refused_where_it_is_asked_for_and_the_base_w
     stage.run("list").success();
     stage.run("down").exit(1).stderr_has("Error: With profile `remote`");
 }
+
+#[test]
+fn the_profile_is_told_of_in_the_words_of_the_older_silo() {
+    let stage = Stage::with_cluster("[profiles.remote]\nk3d.enabled = false\n");
+    stage.tilt_ends("0");
+    let ran = stage.run("up dev --profile remote").success();
+    let ran = ran
+        .stderr_has("Instance: dev\nProfile: remote\nk3d: disabled by profile\n")
+        .stderr_has("\nStarting Tilt... http");
+    assert!(!ran.stderr.contains("Reusing"), "{ran:#?}");
+    stage.run("up").success().stderr_has("Instance: dev\nReusing profile 'remote' from lockfile\nProfile: remote\n");
+    let ran = stage.run("env").success();
+    assert_eq!(ran.stderr, "", "the profile is part of its answer");
+    let ran = stage.run("env -v").success().stderr_has("Reusing profile 'remote' from lockfile\n");
+    assert!(!ran.stderr.contains("Cleared"), "{ran:#?}");
+    let ran = stage.run("up --force").success().stderr_has("Instance: dev\nCleared profile, using base config\n");
+    assert!(!ran.stderr.contains("disabled by profile"), "{ran:#?}");
+    let told = stage.run("down --delete-cluster").success().stderr;
+    assert!(told.ends_with("Deleting k3d cluster 'localnet-dev'...\nDone\n"), "{told}");
+}
+
+#[test]
+fn verbose_tells_where_name_and_ports_are_from() {
+    let stage = Stage::new("");
+    let web = std::net::TcpListener::bind(("127.0.0.1", stage.web)).expect("it is free");
+    let ran = stage.run("env -v").success().stderr_has("(made from folder or branch)\n");
+    let ran = ran.stderr_has("(from the range, for its default was not to be had)\n");
+    ran.stderr_has(&format!("Port: TILT_PORT {} (its default)\n", stage.tilt));
+    drop(web);
+    let ran = stage.run("env -v").success().stderr_has("(from the lockfile)\n");
+    ran.stderr_has(&format!("Port: TILT_PORT {} (from the lockfile)\n", stage.tilt)).stderr_has("Config: ");
+    stage.run("env -v --force").success().stderr_has(&format!("Port: TILT_PORT {} (its default)\n", stage.tilt));
+    stage.run("env -v other").success().stderr_has("Name: other (as given)\n");
+    fs::remove_file(stage.app.join(".silo.lock")).expect("it is there");
+    let ran = stage.run("env -v").success().stderr_has("Name: other (from the registry)\n");
+    ran.stderr_has(&format!("Port: TILT_PORT {} (from the registry)\n", stage.tilt));
+}

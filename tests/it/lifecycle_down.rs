@@ -53,8 +53,9 @@ fn down_stops_a_tilt_in_the_background_and_keeps_the_cluster() {
     let told = stage.run("down").success().stderr;
     let expected = format!(
         "Running pre-down hook: echo hook pre-down >>../../fakes/calls\n\
-         Stopping Tilt (pid {pid})\n\
-         Running post-down hook: echo hook post-down >>../../fakes/calls\n"
+         Stopping Tilt... (pid {pid})\n\
+         Running post-down hook: echo hook post-down >>../../fakes/calls\n\
+         Done\n"
     );
     assert_eq!(told, expected);
     stage.story(&expect![[r#"

@@ -48,7 +48,8 @@ fn tilt_is_declared_by_its_key_before_any_file() {
     stage.run("up").exit(1).stderr_has("Error: Nothing to run in this project");
     fs::remove_file(stage.app.join("Tiltfile")).expect("it is there");
     stage.tilt_ends("0");
-    stage.run("up dev --profile on").success();
+    let told = "Warning: There is no Tiltfile in `$SANDBOX/projects/app`: Tilt has nothing to run\n";
+    stage.run("up dev --profile on").success().stderr_has(told);
     assert!(stage.tools.calls().iter().any(|call| call.starts_with("tilt up")), "{:?}", stage.tools.calls());
 }
 
@@ -85,7 +86,7 @@ fn a_tilt_that_is_no_longer_declared_is_stopped_all_the_same() {
     let toml = fs::read_to_string(stage.app.join("silo.toml")).expect("it is there");
     fs::write(stage.app.join("silo.toml"), format!("{toml}[tilt]\nenabled = false\n")).expect("it is writable");
     stage.run("status").success().tells("State: running");
-    stage.run("down").success().stderr_has("Stopping Tilt (pid ");
+    stage.run("down").success().stderr_has("Stopping Tilt... (pid ");
     assert!(!stage.tools.calls().iter().any(|call| call.starts_with("tilt down")), "its Tiltfile is not run");
     stage.run("status").success().tells("State: stopped");
 }

@@ -110,7 +110,7 @@ fn a_tilt_that_outlives_a_killed_silo_is_still_known() {
     assert_eq!(recorded_pid(&stage), Some(tilt));
     stage.run("up").exit(1).stderr("Error: Instance 'dev' already running. Use `silo down` first.\n");
     stage.run("status").success().stderr("");
-    stage.run("down").success().stderr_has(&format!("Stopping Tilt (pid {tilt})\n"));
+    stage.run("down").success().stderr_has(&format!("Stopping Tilt... (pid {tilt})\n"));
     assert_eq!(got(&stage), ["signal TERM"]);
     stage.assert_cleared();
     stage.assert_next_up_works();

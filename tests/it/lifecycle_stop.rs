@@ -39,7 +39,7 @@ fn down_stops_an_up_in_the_background_that_waits_for_its_tilt() {
         .run("down")
         .success()
         .stderr_has("Stopping the `silo up` that is on the way")
-        .stderr_has("Stopping Tilt (pid ");
+        .stderr_has("Stopping Tilt... (pid ");
     assert_eq!(silo.end().0, Some(143));
     wait_until("end of Tilt", || kill(tilt, None).is_err());
     stage.assert_cleared();
@@ -74,7 +74,7 @@ fn a_ci_that_down_stops_has_not_gone_well() {
     let silo = stage.beside_in_group("ci dev");
     let tilt = stage.tools.wait_for_tilt(stage.tilt);
     wait_until("a recorded Tilt", || stage.instance()["tiltPid"].is_number());
-    stage.run("down").success().stderr_has(&format!("Stopping Tilt (pid {tilt})\n"));
+    stage.run("down").success().stderr_has(&format!("Stopping Tilt... (pid {tilt})\n"));
     assert_eq!(silo.end().0, Some(143));
     assert_eq!(count(&stage, "signal TERM"), 1, "a second one would leave its servers as orphans");
     stage.assert_cleared();
@@ -165,7 +165,7 @@ fn a_tilt_that_was_started_inside_is_the_instances_own() {
     assert!(listed.contains(&format!("\"pid\": {pid}")), "{listed}");
     stage.run("wait --timeout 20s").success();
     assert!(!stage.run("doctor").stdout.contains("A Tilt that silo did not start"), "it is no stranger");
-    stage.run("down").success().stderr_has(&format!("Stopping Tilt (pid {pid})\n"));
+    stage.run("down").success().stderr_has(&format!("Stopping Tilt... (pid {pid})\n"));
     assert!(stage.run("status").success().stdout.contains("State: stopped\n"));
     drop(tilt);
     stage.assert_next_up_works();

@@ -227,7 +227,7 @@ fn without_k3d_only_tilt_is_called() {
          Instance: dev\n\
          Running pre-up hook: echo hook pre-up >>../../fakes/calls\n\
          Running post-up hook: echo hook post-up >>../../fakes/calls\n\
-         Starting Tilt: http://dev.localhost:$TILT\n"
+         Starting Tilt... http://dev.localhost:$TILT\n"
             .replace("$TILT", &stage.tilt.to_string())
             .as_str(),
     );
@@ -260,7 +260,7 @@ fn a_cluster_is_made_between_the_hooks_and_used_again() {
         Writing kubeconfig to ~/.kube/localnet-dev
         Checking that the cluster knows its image registry `localnet-dev-registry.localhost`
         Running post-up hook: echo hook post-up >>../../fakes/calls
-        Starting Tilt: http://dev.localhost:$TILT
+        Starting Tilt... http://dev.localhost:$TILT
     "#]]
     .assert_eq(&told.replace(&stage.registry.to_string(), "$REGISTRY").replace(&stage.tilt.to_string(), "$TILT"));
     stage.story(&expect![[r#"

@@ -25,7 +25,7 @@ fn detached_tilt_outlives_silo_in_a_group_of_its_own() {
     let ran = stage.run("up -d dev -- --stream").success().stdout("");
     let pid = stage.instance()["tiltPid"].as_i64().expect("it is recorded");
     assert!(ran.stderr.ends_with(&format!(
-        "Starting Tilt: http://dev.localhost:{}\n\
+        "Starting Tilt... http://dev.localhost:{}\n\
          Tilt runs in the background (pid {pid}); see `silo logs -f`, stop with `silo down`\n",
         stage.tilt
     )));

@@ -140,7 +140,7 @@ fn while_its_tilt_runs_every_port_stays_and_silo_goes_on_with_it() {
     let refused = "Error: Instance 'feature-x' already running. Use `silo down` first.\n";
     older.sandbox.run(&older.app, ["up"]).exit(1).stderr(refused);
     drop(elsewhere);
-    let stopped = format!("Stopping Tilt (pid {})\n", tilt.0.id());
+    let stopped = format!("Stopping Tilt... (pid {})\n", tilt.0.id());
     older.sandbox.run(&older.app, ["down"]).success().stderr_has(&stopped);
     assert!(!tilt.runs());
     assert!(older.sandbox.lockfile(&older.app)["instance"].get("tiltPid").is_none());

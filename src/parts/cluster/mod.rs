@@ -62,6 +62,11 @@ impl Part for Cluster {
         settings.k3d.cluster.into()
     }
 
+    fn taken_away(&self) -> Option<&'static str> {
+        // The older silo's words.
+        Some("k3d: disabled by profile")
+    }
+
     fn how_to_declare(&self) -> Option<&'static str> {
         Some("For a k3d cluster write `[k3d]` with `enabled = true` in silo.toml")
     }

@@ -127,7 +127,7 @@ impl Part for Tilt {
         }
         let process = running(site.scope);
         if let Some(process) = &process {
-            context.ui.step(&format!("Stopping Tilt (pid {})", process.pid));
+            context.ui.step(&format!("Stopping Tilt... (pid {})", process.pid));
             let starter = Starter::of(&context.dirs, project).filter(|starter| starter.keeps(process));
             tilt::stop(process, starter.map(|starter| starter.pid()))?;
         }

@@ -36,7 +36,12 @@ pub(super) fn start(site: &Site<'_>, run: Run<'_>) -> Result<u8, Failure> {
     let root = &site.scope.project.root;
     let tilt = Cmd { program: "tilt", arguments, environment: &site.environment, folder: root };
     let address = site.settled.vars.tilt_address(site.settled.known.port(TILT_PORT));
-    site.scope.context.ui.step(&format!("Starting Tilt: {address}"));
+    site.scope.context.ui.step(&format!("Starting Tilt... {address}"));
+    // Tilt itself stays up, and says so in its log alone.
+    let (Run::Foreground(words) | Run::Background(words) | Run::Once { words, .. }) = run;
+    if words.is_empty() && !files::is_file(&root.join("Tiltfile")) {
+        site.scope.context.ui.warn(&format!("There is no Tiltfile in `{}`: Tilt has nothing to run", shown(root)));
+    }
     if let Run::Background(_) = run {
         return in_background(site, &tilt);
     }
