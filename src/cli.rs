@@ -21,7 +21,7 @@ use crate::core::text::span;
 #[derive(Debug, Parser)]
 #[command(
     name = "silo",
-    version,
+    version = concat!("v", env!("CARGO_PKG_VERSION")),
     about = "Isolated development environments: `cd` in, and ports, hosts and URLs are there",
     after_help = "Examples:\n  eval \"$(silo hook zsh)\"    # In ~/.zshrc; other shells: silo hook --help",
     subcommand_required = true,

@@ -30,7 +30,7 @@ class Silo < Formula
   end
 
   test do
-    assert_equal "silo #{version}", shell_output("#{bin}/silo --version").chomp
+    assert_equal "silo v#{version}", shell_output("#{bin}/silo --version").chomp
     (testpath/"silo.toml").write "version = 1\n[ports]\nWEB_PORT = \"random\"\n"
     assert_match(/WEB_PORT: \d+/, shell_output("#{bin}/silo env"))
   end

@@ -63,7 +63,7 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         }
         Command::Doc { topic, list, json } => doc::run(ui, environment, topic.as_deref(), (list, json)),
         Command::Completions { shell } => completions::run(ui, shell),
-        Command::Version => ui.answer(concat!("silo ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
+        Command::Version => ui.answer(concat!("silo v", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
         command => match (Context::of(cli.global, environment.clone(), program, ui, mistakes(&command)), command) {
             (Ok(context), command) => dispatch(command, &context),
             (Err(failure), Command::Export { format, seen }) => {

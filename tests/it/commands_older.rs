@@ -108,3 +108,22 @@ fn the_example_of_the_spec_is_a_lockfile() {
     assert_eq!(sandbox.lockfile(&app)["instance"]["createdAt"], "2024-01-15T10:30:00Z");
     assert_agreed(&sandbox, &app);
 }
+
+#[test]
+fn status_and_version_say_what_scripts_read_as_the_older_silo_did() {
+    let sandbox = Sandbox::new();
+    let [web, image] = free_ports();
+    let app = older(&sandbox, [web, image]);
+    let status = sandbox.run(&app, ["status"]).success().stdout;
+    let lines: Vec<&str> = status.lines().collect();
+    let registry = format!("Registry: localnet-feature-x-registry.localhost:{image}");
+    let kubeconfig = "Kubeconfig: $SANDBOX/home/.kube/localnet-feature-x";
+    let ports = [format!("  WEB_PORT: {web}"), format!("  K3D_REGISTRY_PORT: {image}")];
+    for line in ["Instance: feature-x", "State: stopped", "Tilt: not running", &registry, kubeconfig, "Ports:"] {
+        assert!(lines.contains(&line), "{line}\n{status}");
+    }
+    assert!(ports.iter().all(|port| lines.contains(&port.as_str())), "{status}");
+    assert!(status.contains("\nk3d: localnet-feature-x ("), "{status}");
+    let version = sandbox.run(&app, ["version"]).success().stdout;
+    assert_eq!(version, concat!("silo v", env!("CARGO_PKG_VERSION"), "\n"));
+}

@@ -153,7 +153,7 @@ fn in_a_folder_that_is_gone_the_hint_leads_to_one_that_is_there() {
 #[test]
 fn the_version_is_the_crates() {
     let sandbox = Sandbox::new();
-    let version = concat!("silo ", env!("CARGO_PKG_VERSION"), "\n");
+    let version = concat!("silo v", env!("CARGO_PKG_VERSION"), "\n");
     for args in [["version"], ["--version"], ["-V"]] {
         sandbox.run("", args).success().stderr("").stdout(version);
     }

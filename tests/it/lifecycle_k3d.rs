@@ -76,7 +76,7 @@ fn a_half_made_cluster_is_made_anew() {
 fn an_image_registry_that_is_gone_is_made_again() {
     let stage = made();
     stage.tools.unset("state/containers/localnet-dev-registry.localhost.json");
-    assert_eq!(status(&stage)["k3d"]["registryState"], "not made");
+    assert_eq!(status(&stage)["k3d"]["registryState"], "missing");
     stage.skip_story();
     let told = "The image registry 'localnet-dev-registry.localhost' is gone; it is made again, empty\n";
     stage.run("up").success().stderr_has(told);
@@ -132,7 +132,7 @@ fn a_stopped_image_registry_is_started() {
 fn a_cluster_that_is_gone_is_made_again() {
     let stage = made();
     by_hand(&stage, "k3d cluster delete localnet-dev");
-    assert_eq!(status(&stage)["k3d"]["state"], "not made");
+    assert_eq!(status(&stage)["k3d"]["state"], "missing");
     stage.run("up").success().stderr_has("Creating k3d cluster 'localnet-dev'...\n");
     assert_eq!(status(&stage)["k3d"]["state"], "running");
 }
@@ -201,7 +201,7 @@ fn status_answers_though_k3d_hangs() {
     let took = start.elapsed();
     assert!(took < Duration::from_secs(6), "{took:?}");
     assert!(text.contains("State: stopped\nk3d: localnet-dev (did not answer)\n"), "{text}");
-    assert!(text.contains("-registry.localhost:") && text.contains("(did not answer)\n"), "{text}");
+    assert!(text.contains("-registry.localhost:") && text.contains("Registry state: did not answer\n"), "{text}");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_moved_folder_keeps_its_cluster_and_prune_leaves_it_alone() {
     stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success().stdout("Nothing to prune\n");
     assert_eq!(status(&stage)["k3d"]["state"], "running");
     stage.run("down --delete-cluster").success();
-    assert_eq!(status(&stage)["k3d"]["state"], "not made");
+    assert_eq!(status(&stage)["k3d"]["state"], "missing");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn a_cluster_alone_needs_no_tilt() {
     stage.run("down").success().stderr_has("No Tilt runs here; `dev` keeps its leases\n");
     stage.run("status").success().tells("k3d: localnet-dev (running)");
     stage.run("down --delete-cluster").success();
-    stage.run("status").success().tells("k3d: localnet-dev (not made)");
+    stage.run("status").success().tells("k3d: localnet-dev (missing)");
 }
 
 #[test]

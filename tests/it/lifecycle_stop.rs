@@ -160,7 +160,7 @@ fn a_tilt_that_was_started_inside_is_the_instances_own() {
     let pid = tilt.0.id();
     stage.run("up").exit(1).stderr("Error: Instance 'dev' already running. Use `silo down` first.\n");
     let status = stage.run("status").success().stdout;
-    assert!(status.contains(&format!("State: running\nTilt: pid {pid} (")), "{status}");
+    assert!(status.contains(&format!("State: running\nTilt: pid {pid}\n")), "{status}");
     let listed = stage.run("list --json").success().stdout;
     assert!(listed.contains(&format!("\"pid\": {pid}")), "{listed}");
     stage.run("wait --timeout 20s").success();

@@ -36,7 +36,7 @@ fn detached_tilt_outlives_silo_in_a_group_of_its_own() {
     calls.dedup();
     assert_eq!(calls, ["tilt up --stream", "tilt get uiresources -o json"], "it is up once it can be asked");
     let status = stage.run("status").success().stdout;
-    let tilt = format!("State: running\nTilt: pid {pid} (http://dev.localhost:{})\n", stage.tilt);
+    let tilt = format!("State: running\nTilt: pid {pid}\nTilt page: http://dev.localhost:{}\n", stage.tilt);
     assert!(status.contains(&tilt), "{status}");
     stage.run("up -d").exit(1).stderr("Error: Instance 'dev' already running. Use `silo down` first.\n");
     stage.run("down").success();

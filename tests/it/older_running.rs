@@ -136,7 +136,7 @@ fn while_its_tilt_runs_every_port_stays_and_silo_goes_on_with_it() {
     assert_agreed(&older.sandbox, &older.app);
     older.sandbox.run(&older.app, ["env"]).success().stderr("");
     let status = older.sandbox.run(&older.app, ["status"]).success().stdout;
-    assert!(status.contains(&format!("State: running\nTilt: pid {} (", tilt.0.id())), "{status}");
+    assert!(status.contains(&format!("State: running\nTilt: pid {}\n", tilt.0.id())), "{status}");
     let refused = "Error: Instance 'feature-x' already running. Use `silo down` first.\n";
     older.sandbox.run(&older.app, ["up"]).exit(1).stderr(refused);
     drop(elsewhere);

@@ -27,9 +27,7 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Survey {
         let name = name::k3d(&instance.qualified());
         let state = match &clusters {
             None => "no answer",
-            Some(all) => {
-                all.iter().find(|found| found.name == name).map_or("not made", |found| found.standing().word())
-            }
+            Some(all) => all.iter().find(|found| found.name == name).map_or("missing", |found| found.standing().word()),
         };
         Some(PartState { runs: false, cell: state.to_owned(), value: json!({ "name": name, "state": state }) })
     })
@@ -43,7 +41,9 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
     let or_silent = |state: &Option<String>| state.clone().unwrap_or_else(|| "did not answer".to_owned());
     let mut lines = vec![format!("k3d: {} ({})", names.cluster, or_silent(&found.cluster))];
     lines.extend(found.api.map(|api| format!("API server: {api}")));
-    lines.extend(registry_name.map(|name| format!("Registry: {name} ({})", or_silent(&found.registry))));
+    if let Some(name) = registry_name {
+        lines.extend([format!("Registry: {name}"), format!("Registry state: {}", or_silent(&found.registry))]);
+    }
     lines.push(format!("Kubeconfig: {}", shown(&names.kubeconfig)));
     let value = json!({
         "cluster": names.cluster, "state": found.cluster, "apiServer": found.api,
@@ -75,7 +75,7 @@ fn ask(subject: &Subject<'_>, names: &Names) -> Found {
         let cluster = scope.spawn(|| k3d.cluster(&names.cluster).ok());
         let registry = scope.spawn(|| names.registry.as_ref().and_then(|registry| k3d.registry(registry).ok()));
         let api = scope.spawn(|| api.map(|port| net::answers(port, LIMIT)));
-        let word = |state: Option<&'static str>| state.unwrap_or("not made").to_owned();
+        let word = |state: Option<&'static str>| state.unwrap_or("missing").to_owned();
         found.cluster = cluster.join().ok().flatten().map(|found| word(found.map(|cluster| cluster.standing().word())));
         let running = |running: bool| if running { "running" } else { "stopped" };
         found.registry =

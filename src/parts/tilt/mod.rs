@@ -7,7 +7,7 @@ mod start;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::finding::Finding;
 use super::part::{
@@ -197,10 +197,15 @@ impl Part for Tilt {
 
     fn report(&self, subject: &Subject<'_>) -> Option<Report> {
         let Subject { root, recorded, vars, .. } = *subject;
-        let tilt = self.process(&recorded.state, root)?;
+        let Some(tilt) = self.process(&recorded.state, root) else {
+            // The older silo's word for one that has ended without being stopped.
+            let lines = vec!["Tilt: not running".to_owned()];
+            return recorded.state.process().map(|_| Report { runs: false, lines, value: Value::Null });
+        };
         let url = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
-        let shown = url.as_ref().map_or_else(String::new, |url| format!(" ({url})"));
-        let lines = vec![format!("Tilt: pid {}{shown}", tilt.pid)];
+        // The first line alone is the older silo's: scripts take what stands behind the colon.
+        let mut lines = vec![format!("Tilt: pid {}", tilt.pid)];
+        lines.extend(url.as_ref().map(|url| format!("Tilt page: {url}")));
         Some(Report { runs: true, lines, value: json!({ "pid": tilt.pid, "url": url }) })
     }
 
