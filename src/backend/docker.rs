@@ -115,6 +115,17 @@ impl Docker<'_> {
         self.of_first_server(cluster, LABEL)
     }
 
+    /// Every cluster whose first server bears an instance's id, running or not, with that id.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn labelled_clusters(&self) -> Result<Vec<(String, String)>, Failure> {
+        let fields = [".Names".to_owned(), label(LABEL)];
+        let rows = self.rows(&["ps", "--all", "--filter", &format!("label={LABEL}")], &fields)?;
+        let cluster = |[name, owner]: [String; 2]| Some((cluster_of_server(&name)?.to_owned(), owner));
+        Ok(rows.into_iter().filter_map(cluster).collect())
+    }
+
     fn of_first_server(&self, cluster: &str, name: &str) -> Result<Option<String>, Failure> {
         let rows = self.of_cluster(cluster, &[".Names".to_owned(), label(name)])?;
         let first = rows.into_iter().find(|[name, _]| cluster_of_server(name) == Some(cluster));

@@ -111,6 +111,13 @@ impl Cluster {
         }
     }
 
+    /// The ports of this machine that its running containers publish.
+    pub fn published(&self) -> Vec<u16> {
+        let running = self.nodes.iter().filter(|node| node.state.running);
+        let all = running.flat_map(|node| node.ports.values().flatten().flatten());
+        all.filter_map(|one| one.port.parse().ok()).collect()
+    }
+
     /// Whether it has come as far as a server.
     pub fn has_server(&self) -> bool {
         self.nodes.iter().any(|node| node.role == "server")

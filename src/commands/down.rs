@@ -7,6 +7,7 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
+use crate::parts::kept::{self, Kept};
 use crate::parts::part::{Leave, Stop, Stopped};
 use crate::parts::scope::{Scope, Site};
 use crate::parts::starter::Starter;
@@ -62,10 +63,16 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     }
     if clean {
         let env_file = project.env_file(&config.output)?;
+        let left = kept::stock(context)
+            .map(|(inventory, neighbours)| Kept::of_all(&inventory, &neighbours, &project.root))
+            .map_or_else(Vec::new, |kept| kept.lines(&config.prefix));
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
         let both = [env_file.path.as_path(), &project.lockfile_path()];
         free::own(&context.dirs, &project.root, &both, &wait)?;
         context.ui.step("Removed env file and lockfile; the leases are free");
+        for line in &left {
+            context.ui.step(line);
+        }
     }
     for line in strays::lines(context, known, &site.settled.identity, &project.root) {
         context.ui.step(&line);

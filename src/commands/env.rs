@@ -11,7 +11,7 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
-use crate::parts::{strangers, told};
+use crate::parts::{kept, strangers, told};
 use crate::store::ask::Ask;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -36,6 +36,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
         context.ui.step(&format!("Moved {name} from {was} to {now}; start what uses it again"));
     }
     warn_of_running(context, &project, before, &settled);
+    kept::tell_of_earlier(context, &project, &settled);
     strangers::warn(context, &project, &settled, strangers::Asked::Docker);
     ci::export(context, arguments.export_ci, &settled)?;
     if arguments.json {

@@ -5,12 +5,10 @@
 //! taken over since it was shown. A root that is back, or is just being started, is left alone (D111).
 
 mod gone_root;
-mod neighbours;
 
 use std::path::{Path, PathBuf};
 
 use gone_root::GoneRoot;
-use neighbours::Neighbours;
 
 use super::instance;
 use crate::cli::PruneArgs;
@@ -18,8 +16,10 @@ use crate::core::text::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
 use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
+use crate::parts::kept::{self, Kept};
 use crate::parts::leftovers::{Claim, Cleaner, Inventory, Kind, Leftovers};
 use crate::parts::look::{self, State};
+use crate::parts::neighbours::Neighbours;
 use crate::parts::servers::Servers;
 use crate::store::free::{self, Fate};
 use crate::store::history;
@@ -41,7 +41,7 @@ impl Job<'_> {
     /// Whether nothing of an instance is left afterwards. Until then its history stays: by that alone what may still lie in
     /// Docker is known to be silo's.
     fn forgets(self, one: &GoneRoot) -> bool {
-        self.known && (self.clusters || one.left.is_none())
+        self.known && one.unproved.is_empty() && (self.clusters || one.left.is_none())
     }
 }
 
@@ -50,7 +50,9 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let cleaner = Cleaner { environment: &outside };
     let neighbours = Neighbours::gather(&context.dirs)?;
     let mut gone_roots = gone_roots(context, &neighbours, &arguments.names)?;
-    let inventory = inventory(context, cleaner, arguments.clusters, gone_roots.is_empty())?;
+    let there = if arguments.names.is_empty() { kept::roots(&context.dirs, &neighbours) } else { Vec::new() };
+    let is_idle = gone_roots.is_empty() && there.is_empty();
+    let inventory = inventory(context, cleaner, arguments.clusters && !gone_roots.is_empty(), is_idle)?;
     if let Some(inventory) = &inventory {
         for one in &mut gone_roots {
             let claim = neighbours.claim(&one.root, &one.names);
@@ -58,7 +60,12 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
             if arguments.clusters {
                 tell_of_living(context, inventory, &claim);
             }
+            one.unproved = kept::unproved(inventory, &neighbours, &one.root);
+            for line in &one.unproved {
+                context.ui.step(line);
+            }
         }
+        tell_of_kept(context, inventory, &neighbours, &there);
     }
     let job = Job { context, cleaner, clusters: arguments.clusters, known: inventory.is_some() || !cleaner.is_there() };
     let leave_things = !job.clusters && gone_roots.iter().any(|one| !one.left.is_none());
@@ -98,6 +105,16 @@ fn tell_of_living(context: &Context, inventory: &Inventory, claim: &Claim) {
     }
 }
 
+/// Says what instances of roots that are there left in Docker under names, or by a profile, that they no longer have.
+fn tell_of_kept(context: &Context, inventory: &Inventory, neighbours: &Neighbours, roots: &[PathBuf]) {
+    for root in roots {
+        let prefix = neighbours.leases.at(&root.to_string_lossy()).map_or("localnet", |entry| &entry.prefix);
+        for line in Kept::of_earlier(inventory, neighbours, root).lines(prefix) {
+            context.ui.step(&format!("`{}`: {line}", shown(root)));
+        }
+    }
+}
+
 /// Says what still listens on ports that are about to be freed.
 fn tell_of_servers(context: &Context, gone_roots: &[GoneRoot]) {
     let entries: Vec<_> = gone_roots.iter().filter_map(|one| Some((one, one.entry.as_ref()?))).collect();
@@ -133,7 +150,7 @@ fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> R
                     entry.qualified()
                 ));
             }
-            Some(_) if asked.is_empty() || is_asked => gone_roots.push(neighbours.gone_roots(root, Some(entry))),
+            Some(_) if asked.is_empty() || is_asked => gone_roots.push(GoneRoot::of(neighbours, root, Some(entry))),
             _ => {}
         }
     }
@@ -141,7 +158,7 @@ fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> R
         let orphans = neighbours.histories.iter().filter(|history| leases.at(&history.root).is_none());
         let gone = |root: &PathBuf| look::missing(&context.dirs, root) == Some(State::Gone);
         let roots = orphans.map(|history| PathBuf::from(&history.root)).filter(gone);
-        gone_roots.extend(roots.map(|root| neighbours.gone_roots(root, None)));
+        gone_roots.extend(roots.map(|root| GoneRoot::of(neighbours, root, None)));
     }
     Ok(gone_roots)
 }
@@ -179,10 +196,8 @@ fn plan(job: Job<'_>, gone_roots: &[GoneRoot]) -> String {
             let then = if one.left.is_none() { "; forgets it" } else { ", and its leases are free already" };
             text.push_str(&format!("{}: {root} is gone{then}\n", one.names.join(", ")));
         }
-        if job.clusters {
-            for line in one.left.lines() {
-                text.push_str(&format!("  removes {line}\n"));
-            }
+        for line in one.left.lines() {
+            text.push_str(&format!("  {} {line}\n", if job.clusters { "removes" } else { "leaves" }));
         }
     }
     if gone_roots.is_empty() { "Nothing to prune\n".to_owned() } else { text }

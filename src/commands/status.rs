@@ -57,8 +57,11 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let servers = Servers::look(&outside, &[(&project.root, &recorded.ports)]);
     let served = servers.served((&config.prefix, &recorded.name), &recorded.ports, &project.root);
     let served = served.believing(Some(&recorded.state), &project.root);
+    let kept: Vec<u16> =
+        parts.iter().filter_map(|(_, one)| one.as_ref()).flat_map(|one| one.publishes.clone()).collect();
+    let by_programs = served.without(&recorded.ports, &kept);
     let told = Report {
-        state: State::of(runs, is_starting, &served).word(),
+        state: State::of(runs, is_starting, &by_programs).word(),
         served,
         shell: Shell::of(context, &project),
         urls: vars.urls().collect(),

@@ -15,7 +15,7 @@ use crate::parts::enter;
 use crate::parts::holder::foreign;
 use crate::parts::part::{Declared, Part, Run, Stage};
 use crate::parts::scope::{Scope, Site};
-use crate::parts::{strays, told};
+use crate::parts::{kept, strays, told};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -160,6 +160,7 @@ fn with_own_ports(scope: &Scope<'_>, ask: Ask<'_>, kill: bool) -> Result<Settled
     for line in told::sources(state.as_ref(), &ask, settings, &settled) {
         context.ui.detail(&line);
     }
+    kept::tell_of_earlier(context, project, &settled);
     if kill {
         strays::end(context, &settled.known.ports, &project.root)?;
     }

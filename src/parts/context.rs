@@ -20,7 +20,7 @@ use crate::store::ask::{Ask, Case, World};
 use crate::store::give_way::GaveWay;
 use crate::store::instances::{self, Settled};
 use crate::store::project::{self, Project};
-use crate::store::{gates, one_folder, settings, worktree};
+use crate::store::{clusters, gates, one_folder, settings, worktree};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
 use crate::sys::{clock, files, net, program, random, signals};
@@ -178,6 +178,15 @@ impl Context {
     pub fn note(&self, project: &Project, change: impl FnOnce(&mut InstanceState)) -> Result<(), Failure> {
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
         instances::note(&self.dirs, project, &wait, change)
+    }
+
+    /// Remembers that a cluster was made for the instance of a project, or is gone.
+    ///
+    /// # Errors
+    /// A [`Failure`] when that cannot be written.
+    pub fn note_cluster(&self, project: &Project, cluster: &str, is_there: bool) -> Result<(), Failure> {
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
+        clusters::note(&self.dirs, &project.root, &wait, cluster, is_there)
     }
 
     /// Settles an instance for a typed command, and says what was done.

@@ -45,6 +45,8 @@ pub struct Claim {
     pub had: Vec<String>,
     /// Those of them that no other root that is there has or ever had.
     pub names: Vec<String>,
+    /// Clusters that silo has noted as its own, which count without a label too; none for a root that is gone.
+    pub noted: Vec<String>,
     /// Whether its own id is nobody else's: a cluster that bears it is then its own, even under a name another has now.
     pub sole: bool,
 }

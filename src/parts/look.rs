@@ -130,7 +130,10 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
         let runs = parts.iter().any(|(_, observed)| observed.as_ref().is_some_and(|observed| observed.runs));
         let served = servers.served((&instance.prefix, &instance.name), &instance.ports, Path::new(&instance.root));
         let served = served.believing(looked.state.as_ref(), Path::new(&instance.root));
-        let state = looked.missing.unwrap_or_else(|| State::of(runs, looked.starting, &served));
+        let kept: Vec<u16> =
+            parts.iter().filter_map(|(_, one)| one.as_ref()).flat_map(|one| one.publishes.clone()).collect();
+        let by_programs = served.without(&instance.ports, &kept);
+        let state = looked.missing.unwrap_or_else(|| State::of(runs, looked.starting, &by_programs));
         Observed { state, branch: looked.branch, parts, served, current, instance }
     });
     Ok(observed.collect())

@@ -10,9 +10,11 @@ pub mod enter;
 mod fill;
 pub mod finding;
 pub mod holder;
+pub mod kept;
 pub mod leftovers;
 pub mod look;
 pub mod nearby;
+pub mod neighbours;
 pub mod part;
 pub mod ready;
 pub mod scope;
@@ -124,6 +126,7 @@ mod tests {
             ids: vec![id.to_owned()],
             had: ["localnet-x", "localnet-old"].map(str::to_owned).to_vec(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
+            noted: Vec::new(),
             sole,
         };
         let all = left(&inventory, &claim("id-x", &["localnet-x", "localnet-old"], true));
@@ -141,5 +144,11 @@ mod tests {
         // Where an id is somebody else's too, the name must be the instance's own.
         assert_eq!(left(&inventory, &claim("id-x", &["localnet-y"], false)), Leftovers::default());
         assert_eq!(left(&inventory, &claim("id-x", &[], true)).lines(), ["cluster localnet-x"]);
+        // What bears no label is its own by what silo has noted alone.
+        let inventory =
+            Inventory { clusters: pairs(&[("localnet-x", ""), ("localnet-z", "")]), ..Inventory::default() };
+        assert_eq!(left(&inventory, &claim("id-x", &["localnet-x"], true)), Leftovers::default());
+        let noted = Claim { noted: vec!["localnet-x".to_owned()], ..claim("id-x", &["localnet-x"], true) };
+        assert_eq!(left(&inventory, &noted).lines(), ["cluster localnet-x"]);
     }
 }

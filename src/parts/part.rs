@@ -303,6 +303,8 @@ pub struct PartState {
     pub runs: bool,
     /// For people.
     pub cell: String,
+    /// The ports that it listens on as long as it is there, whether the instance runs or not.
+    pub publishes: Vec<u16>,
     /// For programs.
     pub value: Value,
 }
@@ -329,6 +331,8 @@ pub struct Report {
     pub runs: bool,
     /// For people; none where it does not run.
     pub lines: Vec<String>,
+    /// The ports that it listens on as long as it is there, whether the instance runs or not.
+    pub publishes: Vec<u16>,
     /// For programs.
     pub value: Value,
 }

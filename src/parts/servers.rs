@@ -36,6 +36,14 @@ pub struct Served {
 }
 
 impl Served {
+    /// The same without what the instance keeps when it is stopped, as a cluster does that is not deleted.
+    #[must_use]
+    pub fn without(&self, ports: &IndexMap<String, u16>, kept: &[u16]) -> Self {
+        let is_kept = |name: &String| ports.get(name).is_some_and(|port| kept.contains(port));
+        let own = self.own.iter().filter(|name| !is_kept(name)).cloned().collect();
+        Self { own, others: self.others.clone() }
+    }
+
     /// What a program of an older silo has started bears no sign of the instance and may be anywhere: while that program runs,
     /// all is believed to be its own.
     #[must_use]

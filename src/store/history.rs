@@ -25,6 +25,9 @@ pub struct History {
     pub root: String,
     /// Every `{prefix}-{name}` its instance has had, the latest last.
     pub names: Vec<String>,
+    /// Every cluster that was made for it and is not known to be gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<String>,
     /// The mount point of the disk the root is on.
     #[serde(default)]
     pub mount: Option<String>,
@@ -52,20 +55,27 @@ pub fn ids(dirs: &Dirs, root: &Path) -> Vec<String> {
     of(dirs, root).map_or_else(|| vec![digest::root_id(root.as_os_str().as_encoded_bytes())], |history| history.ids())
 }
 
-/// Remembers that the instance of a root has this name, and took the places of roots that are `gone`; writes nothing when
-/// that is known.
+/// Remembers that the instance of a root has this name, took the places of roots that are `gone`, and made a cluster; writes
+/// nothing when that is known.
 ///
 /// # Errors
 /// A [`Failure`] that names the path.
-pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String]) -> Result<(), Failure> {
+pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String], cluster: Option<&str>) -> Result<(), Failure> {
     let path = dirs.history(Path::new(root));
     let old = load(&path);
     let mut names = old.as_ref().map_or_else(Vec::new, |history| history.names.clone());
     let mut heir_of = old.as_ref().map_or_else(Vec::new, |history| history.heir_of.clone());
+    let mut clusters = old.as_ref().map_or_else(Vec::new, |history| history.clusters.clone());
     for gone in gone.iter().filter(|gone| *gone != root) {
         heir_of.extend(ids(dirs, Path::new(gone)));
-        names.extend(of(dirs, Path::new(gone)).map_or_else(Vec::new, |history| history.names));
+        if let Some(theirs) = of(dirs, Path::new(gone)) {
+            names.extend(theirs.names);
+            clusters.extend(theirs.clusters);
+        }
     }
+    clusters.extend(cluster.map(str::to_owned));
+    clusters.sort();
+    clusters.dedup();
     heir_of.sort();
     heir_of.dedup();
     let mut seen = std::collections::HashSet::new();
@@ -75,13 +85,30 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String]) -> Result
     let disk = mount.as_deref().and_then(mounts::disk);
     let mount = mount.and_then(|mount| mount.to_str().map(str::to_owned));
     let folder = files::number(Path::new(root));
-    let history = History { root: root.to_owned(), names, mount, disk, folder, heir_of };
-    if old.as_ref() == Some(&history) {
+    let history = History { root: root.to_owned(), names, clusters, mount, disk, folder, heir_of };
+    if old.as_ref() == Some(&history) { Ok(()) } else { save(&path, &history) }
+}
+
+/// Remembers that a cluster was made for a root, or is gone.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub(super) fn note_cluster(dirs: &Dirs, root: &Path, cluster: &str, is_there: bool) -> Result<(), Failure> {
+    let path = dirs.history(root);
+    let Some(mut history) = load(&path).filter(|old| old.clusters.iter().any(|known| known == cluster) != is_there)
+    else {
         return Ok(());
-    }
-    let text = serde_json::to_string(&history).expect("strings always serialise") + "\n";
+    };
+    history.clusters.retain(|known| known != cluster);
+    history.clusters.extend(is_there.then(|| cluster.to_owned()));
+    history.clusters.sort();
+    save(&path, &history)
+}
+
+fn save(path: &Path, history: &History) -> Result<(), Failure> {
+    let text = serde_json::to_string(history).expect("strings always serialise") + "\n";
     files::make_folder(path.parent().expect("a history lies in a folder"))?;
-    writing::replace(&path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
+    writing::replace(path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
 }
 
 /// The history of a root, when there is a whole one.

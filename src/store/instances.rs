@@ -24,6 +24,7 @@ use crate::core::config::Settings;
 use crate::core::instance::envfile;
 use crate::core::instance::identity::Identity;
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
+use crate::core::instance::name;
 use crate::core::instance::vars::{self, Vars};
 use crate::core::leases::ports::{self, Given, Moved, Plan};
 use crate::core::leases::{Instance, Leases};
@@ -229,7 +230,8 @@ fn write(
     }
     // A folder that comes back to one of them must not be taken for the instance it was.
     target.gone.iter().try_for_each(|gone| stamp::invalidate(dirs, Path::new(gone)))?;
-    history::note(dirs, root, &entry.qualified(), &target.gone)?;
+    let made = snapshot.cluster_made(&entry.prefix);
+    history::note(dirs, root, &entry.qualified(), &target.gone, made.as_deref())?;
     if !same_entry {
         locked.leases.claim(entry, &target.gone);
         locked.save()?;
@@ -304,6 +306,11 @@ pub(super) fn new_lockfile(snapshot: &Snapshot, target: &Target, now: &str) -> L
         let created_at = snapshot.entry.as_ref().map_or_else(|| now.to_owned(), |entry| entry.created.clone());
         Lockfile::new(InstanceState { created_at, ..InstanceState::default() }, now)
     });
+    let prefix = &target.identity.prefix;
+    if snapshot.name(prefix).is_some_and(|before| before != name::qualified(prefix, &target.name)) {
+        // That one has the name of before; the history of the root knows it.
+        lockfile.instance.k3d_cluster_created = false;
+    }
     now.clone_into(&mut lockfile.generated_at);
     lockfile.instance.name.clone_from(&target.name);
     lockfile.instance.profile.clone_from(&target.profile);

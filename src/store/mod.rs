@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod ask;
+pub mod clusters;
 pub mod free;
 pub mod gates;
 pub mod give_way;

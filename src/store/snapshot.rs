@@ -28,6 +28,23 @@ pub(super) struct Snapshot {
     pub(super) copied_from: Option<String>,
 }
 
+impl Snapshot {
+    /// The full name the instance has had until now.
+    pub(super) fn name(&self, prefix: &str) -> Option<String> {
+        let lockfile = self.lockfile.as_ref().filter(|_| self.copied_from.is_none());
+        let remembered = lockfile.map(|lockfile| &lockfile.instance.name).filter(|name| !name.is_empty());
+        let entry = self.entry.as_ref().map(Instance::qualified);
+        entry.or_else(|| remembered.map(|name| name::qualified(prefix, name)))
+    }
+
+    /// The cluster that the lockfile says was made for it under that name.
+    pub(super) fn cluster_made(&self, prefix: &str) -> Option<String> {
+        let lockfile = self.lockfile.as_ref().filter(|_| self.copied_from.is_none());
+        lockfile.filter(|lockfile| lockfile.instance.k3d_cluster_created)?;
+        self.name(prefix).map(|name| name::k3d(&name))
+    }
+}
+
 /// Copies, moves and clones told apart (D5).
 pub(super) fn snapshot(
     dirs: &Dirs,

@@ -82,6 +82,7 @@ fn down_delete_cluster_deletes_it_and_its_kubeconfig() {
         docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         hook pre-down
         tilt down
+        docker ps --all --filter label=silo.instance --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
         k3d cluster delete localnet-dev
         docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "k3d.role")}}	{{json .Networks}}'
         docker network ls --filter label=app=k3d --format '{{json .Name}}'
@@ -105,6 +106,11 @@ fn down_clean_removes_the_files_and_frees_the_leases() {
         hook pre-down
         tilt down
         hook post-down
+        docker ps --all --filter label=k3d.role=server --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
+        docker ps --all --filter label=com.docker.compose.project --format '{{json .Names}}	{{json (.Label "com.docker.compose.project")}}	{{json (.Label "com.docker.compose.project.working_dir")}}'
+        docker ps --all --filter label=k3d.role=registry --format '{{json .Names}}	{{json (.Label "k3d.cluster")}}'
+        docker network ls --format '{{json .Name}}	{{json (.Label "com.docker.compose.project")}}'
+        docker volume ls --filter label=com.docker.compose.project --format '{{json .Name}}	{{json (.Label "com.docker.compose.project")}}'
     "#]]);
     assert!(!stage.app.join(".localnet.env").exists() && !stage.app.join(".silo.lock").exists());
     assert_eq!(registry(&stage.sandbox).instances, []);

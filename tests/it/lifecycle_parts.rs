@@ -5,7 +5,7 @@ use std::fs;
 use crate::lifecycle_up::{HOOKS, Stage};
 use crate::sandbox::{Ran, program};
 
-trait Tells {
+pub(crate) trait Tells {
     /// Whether a part of the answer is there.
     fn tells(self, part: &str) -> Self;
 }

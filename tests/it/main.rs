@@ -57,6 +57,7 @@ mod install;
 mod lifecycle_announce;
 mod lifecycle_cluster;
 mod lifecycle_down;
+mod lifecycle_earlier;
 mod lifecycle_k3d;
 mod lifecycle_parts;
 mod lifecycle_script;

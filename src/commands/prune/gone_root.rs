@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::core::leases::Instance;
 use crate::parts::leftovers::Leftovers;
+use crate::parts::neighbours::Neighbours;
 
 /// A root that is gone, and what there still is of its instance.
 pub(super) struct GoneRoot {
@@ -13,4 +14,14 @@ pub(super) struct GoneRoot {
     /// Every name its instance has had.
     pub(super) names: Vec<String>,
     pub(super) left: Leftovers,
+    /// What is kept, for nothing proves it its own, each with the reason.
+    pub(super) unproved: Vec<String>,
+}
+
+impl GoneRoot {
+    /// As all roots together tell of it; `entry` is its own in the registry.
+    pub(super) fn of(neighbours: &Neighbours, root: PathBuf, entry: Option<&Instance>) -> Self {
+        let names = neighbours.names(&root, entry);
+        Self { root, entry: entry.cloned(), names, left: Leftovers::default(), unproved: Vec::new() }
+    }
 }

@@ -5,13 +5,14 @@ use crate::core::instance::name;
 
 /// The cluster, its image registry and its network, as far as the claim goes.
 pub(super) fn of(inventory: &Inventory, claim: &Claim) -> Vec<(Kind, String)> {
-    let Claim { ids, had, names, sole } = claim;
+    let Claim { ids, had, names, noted, sole } = claim;
     let clusters = |names: &[String]| -> Vec<String> { names.iter().map(|name| name::k3d(name)).collect() };
     let (clusters_had, clusters_named) = (clusters(had), clusters(names));
     // A label alone proves nothing: anybody may run a container with it.
     let cluster = |(cluster, owner): &Labelled| {
         (*sole && ids.first() == Some(owner) && clusters_had.contains(cluster))
             || (ids.contains(owner) && clusters_named.contains(cluster))
+            || (owner.is_empty() && noted.contains(cluster))
     };
     // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
     let registry = |one: &Labelled| {

@@ -14,7 +14,7 @@ use crate::backend::kubectl::{self, Hosting};
 use crate::core::config::{API_PORT, REGISTRY_PORT, Settings};
 use crate::core::text::digest;
 use crate::failure::{Failure, shown_from};
-use crate::store::history;
+use crate::store::clusters::Made;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
 use crate::sys::files;
@@ -95,6 +95,8 @@ impl Making<'_> {
                 return self.make().map(|()| None);
             }
         }
+        // One that an older silo made, too.
+        context.note_cluster(self.project, &names.cluster, true)?;
         self.mend_registry().map(|()| Some(cluster))
     }
 
@@ -157,6 +159,7 @@ impl Making<'_> {
         let _spinner = context.ui.spin(&format!("Creating k3d cluster '{}'...", names.cluster));
         let mark = context.dirs.making(&self.project.root);
         writing::replace(&mark, names.cluster.as_bytes(), Writing::PRIVATE)?;
+        context.note_cluster(self.project, &names.cluster, true)?;
         k3d.create(&plan)?;
         files::remove(&mark)
     }
@@ -172,11 +175,12 @@ pub(super) fn require_own(
     cluster: &Cluster,
     docker: Docker<'_>,
 ) -> Result<(), Failure> {
-    let ids = history::ids(&context.dirs, &project.root);
-    let known = project.lockfile()?.is_some_and(|(lockfile, _)| lockfile.instance.k3d_cluster_created);
+    let made = Made::of(&context.dirs, &project.root);
+    let known = project.lockfile()?.is_some_and(|(lockfile, _)| lockfile.instance.k3d_cluster_created)
+        || made.noted.contains(&cluster.name);
     // A making that was cut off before the first server left nothing that could bear a label.
     let owner = docker.cluster_owner(&cluster.name)?;
-    if owner.map_or(known || !cluster.has_server(), |owner| ids.contains(&owner)) {
+    if owner.map_or(known || !cluster.has_server(), |owner| made.ids.contains(&owner)) {
         return Ok(());
     }
     Err(Failure::new(format!("There is a k3d cluster `{}` that this instance did not make", cluster.name))

@@ -1,5 +1,6 @@
 //! The k3d cluster of an instance, with its image registry and its kubeconfig (docs/k3d.md). It outlives `silo down`.
 
+mod earlier;
 mod left;
 mod make;
 mod names;
@@ -97,14 +98,23 @@ impl Part for Cluster {
 
     fn down(&self, site: &Site<'_>, stop: Stop) -> Result<Stopped, Failure> {
         let Scope { context, project, .. } = site.scope;
-        let deleted = doomed(site, stop)?;
-        if let Some(names) = &deleted {
+        if !stop.delete_cluster {
+            return Ok(Stopped::Kept);
+        }
+        let doomed = doomed(site, stop)?;
+        let others = earlier::candidates(context, site, doomed.as_ref())?;
+        if !others.is_empty() {
+            super::tools::require(&TOOLS[..2], &site.environment)?;
+        }
+        if let Some(names) = &doomed {
             delete(site, names)?;
         }
-        if stop.delete_cluster {
-            context.note(project, |state| state.k3d_cluster_created = false)?;
+        context.note(project, |state| state.k3d_cluster_created = false)?;
+        if let Some(names) = &doomed {
+            context.note_cluster(project, &names.cluster, false)?;
         }
-        Ok(if deleted.is_some() { Stopped::Done } else { Stopped::Kept })
+        let more = !others.is_empty() && earlier::delete(site, &others, |names| delete(site, names))?;
+        Ok(if doomed.is_some() || more { Stopped::Done } else { Stopped::Kept })
     }
 
     fn is_up(&self, scope: &Scope<'_>) -> bool {
@@ -150,7 +160,10 @@ fn doomed(site: &Site<'_>, stop: Stop) -> Result<Option<Names>, Failure> {
 
 fn delete(site: &Site<'_>, names: &Names) -> Result<(), Failure> {
     let Scope { context, project, .. } = site.scope;
-    let k3d = K3d::new(&site.environment, &project.root);
+    // Its kubeconfig, and not that of the name the instance has now.
+    let mut environment = site.environment.clone();
+    environment.set("KUBECONFIG", names.kubeconfig.as_os_str());
+    let k3d = K3d::new(&environment, &project.root);
     let _spinner = context.ui.spin(&format!("Deleting k3d cluster '{}'...", names.cluster));
     // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
     // so k3d is asked to delete what bears the name even where it lists no cluster.

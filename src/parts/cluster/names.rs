@@ -20,6 +20,12 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Those of a cluster that the instance had under an earlier name or profile.
+    pub(super) fn earlier(cluster: &str, home: &Path) -> Self {
+        let registry = Some(format!("{cluster}-registry.localhost"));
+        Self { cluster: cluster.to_owned(), registry, kubeconfig: home.join(".kube").join(cluster) }
+    }
+
     /// The names in an instance's vars; none without a cluster.
     pub(super) fn of(vars: &Vars) -> Option<Self> {
         let registry = vars.get("K3D_REGISTRY_NAME").and_then(|name| name.split(':').next()).map(str::to_owned);

@@ -191,7 +191,7 @@ impl Part for Tilt {
             let host = state.and_then(host).unwrap_or_else(|| "localhost".to_owned());
             let url = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
             let value = json!({ "pid": tilt.pid, "url": url });
-            Some(PartState { runs: true, cell: url.unwrap_or_default(), value })
+            Some(PartState { runs: true, cell: url.unwrap_or_default(), publishes: Vec::new(), value })
         }))
     }
 
@@ -200,13 +200,14 @@ impl Part for Tilt {
         let Some(tilt) = self.process(&recorded.state, root) else {
             // The older silo's word for one that has ended without being stopped.
             let lines = vec!["Tilt: not running".to_owned()];
-            return recorded.state.process().map(|_| Report { runs: false, lines, value: Value::Null });
+            let report = Report { runs: false, lines, publishes: Vec::new(), value: Value::Null };
+            return recorded.state.process().map(|_| report);
         };
         let url = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
         // The first line alone is the older silo's: scripts take what stands behind the colon.
         let mut lines = vec![format!("Tilt: pid {}", tilt.pid)];
         lines.extend(url.as_ref().map(|url| format!("Tilt page: {url}")));
-        Some(Report { runs: true, lines, value: json!({ "pid": tilt.pid, "url": url }) })
+        Some(Report { runs: true, lines, publishes: Vec::new(), value: json!({ "pid": tilt.pid, "url": url }) })
     }
 
     fn check(&self, subject: &Inspected<'_>) -> Vec<Finding> {

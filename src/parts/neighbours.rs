@@ -1,23 +1,23 @@
-//! All roots silo knows, seen once and side by side: what one that is gone left is its own only as far as no other root can
+//! All roots silo knows, seen once and side by side: what one left is its own only as far as no other root can
 //! claim it.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::gone_root::GoneRoot;
+use super::leftovers::Claim;
 use crate::core::leases::{Instance, Leases};
 use crate::core::text::digest;
 use crate::failure::Failure;
-use crate::parts::leftovers::{Claim, Leftovers};
 use crate::store::history::{self, History};
 use crate::store::registry;
 use crate::sys::dirs::Dirs;
 
 /// What is known of all roots at one moment.
-pub(super) struct Neighbours {
-    pub(super) leases: Leases,
+pub struct Neighbours {
+    /// The registry.
+    pub leases: Leases,
     /// Sorted by root.
-    pub(super) histories: Vec<History>,
+    pub histories: Vec<History>,
     /// Ids that have an heir.
     inherited: HashSet<String>,
     /// Roots with a history that are there, or on a disk that only is not mounted.
@@ -26,7 +26,10 @@ pub(super) struct Neighbours {
 
 impl Neighbours {
     /// Looks at all of them.
-    pub(super) fn gather(dirs: &Dirs) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// A [`Failure`] when the registry cannot be read.
+    pub fn gather(dirs: &Dirs) -> Result<Self, Failure> {
         let leases = registry::peek(dirs)?;
         let histories = history::all(dirs);
         let roots = histories.iter().map(|history| &history.root);
@@ -35,18 +38,18 @@ impl Neighbours {
         Ok(Self { leases, histories, inherited, living })
     }
 
-    /// A root that is gone, and its entry in the registry if it has one.
-    pub(super) fn gone_roots(&self, root: PathBuf, entry: Option<&Instance>) -> GoneRoot {
-        let had = self.history(&root).map_or_else(Vec::new, |history| history.names.clone());
+    /// Every name the instance of a root has or has had.
+    pub fn names(&self, root: &Path, entry: Option<&Instance>) -> Vec<String> {
+        let had = self.history(root).map_or_else(Vec::new, |history| history.names.clone());
         let mut names: Vec<String> = had.into_iter().chain(entry.map(Instance::qualified)).collect();
         names.sort();
         names.dedup();
-        GoneRoot { root, entry: entry.cloned(), names, left: Leftovers::default() }
+        names
     }
 
-    /// By what the things of a gone root are known. A name that another root has, or had and is still there, proves
+    /// By what the things of a root are known. A name that another root has, or had and is still there, proves
     /// nothing, for the things under it may be that root's; and an id that another has taken over proves nothing alone.
-    pub(super) fn claim(&self, root: &Path, names: &[String]) -> Claim {
+    pub fn claim(&self, root: &Path, names: &[String]) -> Claim {
         let text = root.to_string_lossy();
         let others =
             || self.histories.iter().filter(|history| history.root != text && self.living.contains(&history.root));
@@ -58,10 +61,12 @@ impl Neighbours {
         let sole = !self.inherited.contains(&own);
         let mut ids = self.history(root).map_or_else(|| vec![own.clone()], History::ids);
         ids.retain(|id| *id == own || !others().any(|other| other.ids().contains(id)));
-        Claim { ids, had: names.to_vec(), names: names.iter().filter(|name| is_free(name)).cloned().collect(), sole }
+        let free = names.iter().filter(|name| is_free(name)).cloned().collect();
+        Claim { ids, had: names.to_vec(), names: free, noted: Vec::new(), sole }
     }
 
-    fn history(&self, root: &Path) -> Option<&History> {
+    /// The history of a root.
+    pub fn history(&self, root: &Path) -> Option<&History> {
         let at = self.histories.binary_search_by_key(&root.to_str()?, |history| &history.root).ok()?;
         self.histories.get(at)
     }
