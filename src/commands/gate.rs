@@ -16,6 +16,8 @@ use crate::parts::enter;
 use crate::parts::part::{Part, Run, Stage};
 use crate::parts::ready;
 use crate::parts::scope::{Scope, Site};
+use crate::parts::starter::Starter;
+use crate::parts::turn;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::gates;
 use crate::store::project::{CONFIG_NAME, Project};
@@ -91,10 +93,7 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
         Stage::Program => Some(in_background(context, &project, &config, part)?),
         Stage::Foundation => {
             parts::require(&[part], &context.environment)?;
-            signals::watch();
-            let mut site = Site::new(&scope, context.settle(&project, &config, &ask)?);
-            part.up(&mut site, Run::Background(&[]))?;
-            Some(enter::inside(context, &project, &site.settled))
+            Some(foundation(context, &project, &config, part)?)
         }
     };
     // Of what is up, that may still start which the tool needs.
@@ -106,6 +105,53 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
             Ok(changed)
         }
         waited => waited.map(|()| changed),
+    }
+}
+
+/// Brings up one part that the programs need, as the holder of `up.lock`, so that nothing else starts or stops the instance
+/// meanwhile; or waits for who is just doing that.
+fn foundation(
+    context: &Context,
+    project: &Project,
+    config: &ConfigFile,
+    part: &dyn Part,
+) -> Result<Environment, Failure> {
+    let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
+    signals::watch();
+    let bring_up = || {
+        let scope = Scope::of(context, project, config, &ask)?;
+        let mut site = Site::new(&scope, context.settle(project, config, &ask)?);
+        // Another call of a tool may have been faster.
+        if !part.is_up(&scope) {
+            part.up(&mut site, Run::Background(&[]))?;
+        }
+        Ok(enter::inside(context, project, &site.settled))
+    };
+    let lock = context.dirs.up_lock(&project.root);
+    let start = Instant::now();
+    let mut spinner = None;
+    loop {
+        if lock::holder(&lock).is_none() {
+            let held = |holder| Failure::new(format!("This instance is being started already{holder}"));
+            match lock::hold_as(lock::GATE, &lock, "it", &lock::AT_ONCE, held, || Ok(bring_up())) {
+                // Another one was faster.
+                Err(_) if lock::holder(&lock).is_some() => {}
+                done => return done?,
+            }
+        }
+        let scope = Scope::of(context, project, config, &ask)?;
+        if part.is_up(&scope) {
+            return Ok(enter::inside(context, project, &context.settle(project, config, &ask)?));
+        }
+        // One that is past this and keeps a program in its terminal does not let go before that ends; what makes clusters takes
+        // turns all the same.
+        let state = scope.state.clone().unwrap_or_default();
+        let is_past = |starter: Starter| starter.has_started(&parts::ALL, &state, project);
+        if Starter::of(&context.dirs, project).is_some_and(is_past) || start.elapsed() > turn::LIMIT {
+            return bring_up();
+        }
+        spinner.get_or_insert_with(|| context.ui.spin("Waiting for the `silo up` that is on the way"));
+        ready::pause(Duration::from_millis(50))?;
     }
 }
 

@@ -254,7 +254,7 @@ fn remove(job: Job<'_>, one: &GoneRoot) -> Result<(), Failure> {
         for line in left.lines() {
             context.ui.step(&format!("Removing {line}"));
         }
-        removed = removed.and(cleaner.clear(kind, &left.named(kind), &context.dirs.home));
+        removed = removed.and(cleaner.clear(kind, &left.named(kind), context));
     }
     let still = left_now(job, one)?;
     if still.is_none() {

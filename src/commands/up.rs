@@ -1,5 +1,8 @@
 //! `silo up` and `silo ci`, step by step as docs/architecture.md lists them.
 
+use std::path::Path;
+use std::time::Duration;
+
 use super::ci;
 use crate::backend::hooks::{self, Point};
 use crate::cli::{CiArgs, UpArgs};
@@ -14,6 +17,7 @@ use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::parts::holder::foreign;
 use crate::parts::part::{Declared, Part, Run, Stage};
+use crate::parts::ready;
 use crate::parts::scope::{Scope, Site};
 use crate::parts::{kept, strays, told};
 use crate::store::ask::{Ask, Occasion};
@@ -81,6 +85,7 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
         let failure = Failure::new(format!("This instance is being started already{holder}"));
         failure.hint("Wait for it, or stop it with `silo down`")
     };
+    after_gate(context, &lock)?;
     lock::hold(&lock, "the other `silo up`", &lock::AT_ONCE, started_by, || {
         signals::watch();
         let mut site = Site::new(&scope, with_own_ports(&scope, ask, call.kill)?);
@@ -95,6 +100,17 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
         }
         bring_up(&mut site, Stage::Program, &parts, call.run)
     })
+}
+
+/// Waits for a gate that is just bringing up what its tool needs: it lets go then, and all of that is used.
+fn after_gate(context: &Context, lock: &Path) -> Result<(), Failure> {
+    let mut spinner = None;
+    while lock::kind(lock).as_deref() == Some(lock::GATE) {
+        signals::watch();
+        spinner.get_or_insert_with(|| context.ui.spin("Waiting for a gate that brings up what its tool needs"));
+        ready::pause(Duration::from_millis(50))?;
+    }
+    Ok(())
 }
 
 /// The declared parts that have something to run (D21).

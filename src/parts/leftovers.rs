@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::context::Context;
+use super::turn;
 use crate::backend::docker::{self, Docker};
 use crate::backend::k3d::K3d;
 use crate::backend::labels::{LABEL, cluster_of_server};
@@ -183,15 +185,16 @@ impl<'a> Cleaner<'a> {
         })
     }
 
-    /// Removes things of one kind; `home` is where `.kube` lies. What cannot be removed is told at the end, and the rest is
+    /// Removes things of one kind. What cannot be removed is told at the end, and the rest is
     /// removed all the same.
     ///
     /// # Errors
     /// A [`Failure`] of the first thing that could not be removed.
-    pub fn clear(self, kind: Kind, names: &[&str], home: &Path) -> Result<(), Failure> {
+    pub fn clear(self, kind: Kind, names: &[&str], context: &Context) -> Result<(), Failure> {
         let words: &[&str] = match kind {
             Kind::Cluster => {
-                let done: Vec<_> = names.iter().map(|cluster| self.delete_cluster(cluster, home)).collect();
+                let delete = |cluster: &&str| turn::take(context, || self.delete_cluster(cluster, &context.dirs.home));
+                let done: Vec<_> = names.iter().map(delete).collect();
                 return done.into_iter().collect();
             }
             _ if names.is_empty() => return Ok(()),

@@ -25,6 +25,7 @@ pub mod strays;
 mod tilt;
 pub mod told;
 pub mod tools;
+pub mod turn;
 pub mod unread;
 
 use std::path::Path;

@@ -30,6 +30,9 @@ pub struct Wait<'a> {
     pub tell: &'a dyn Fn(&str),
 }
 
+/// What a gate writes into a lock: who comes next is told, or waits, as is right for that.
+pub const GATE: &str = "gate";
+
 /// Runs `act` while holding a lock; `what` names it in the sentence about waiting.
 ///
 /// # Errors
@@ -42,13 +45,28 @@ pub fn hold<T>(
     busy: impl FnOnce(String) -> Failure,
     act: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    hold_as("", path, what, wait, busy, act)
+}
+
+/// The same as a holder of some kind, which [`kind`] tells meanwhile.
+///
+/// # Errors
+/// As [`hold`].
+pub fn hold_as<T>(
+    kind: &str,
+    path: &Path,
+    what: &str,
+    wait: &Wait<'_>,
+    busy: impl FnOnce(String) -> Failure,
+    act: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let started = Instant::now();
     let mut lock = open(path)?;
     let mut told = false;
     loop {
         let removed = match lock.try_write() {
             Ok(mut guard) if is_at(&guard, path) => {
-                sign(&mut guard);
+                sign(&mut guard, kind);
                 return act();
             }
             Ok(_) => true,
@@ -98,6 +116,17 @@ pub fn holding(path: &Path) -> Option<u32> {
     signed().filter(|now| *now == before)
 }
 
+/// Of what kind the holder of a lock is; none when it is free.
+pub fn kind(path: &Path) -> Option<String> {
+    let signed = || {
+        let mut text = String::new();
+        File::open(path).and_then(|file| file.take(200).read_to_string(&mut text)).ok()?;
+        Some(text.lines().nth(2).unwrap_or_default().to_owned())
+    };
+    // As for `holding`: what stands there may be the one's before.
+    holding(path).and_then(|_| signed())
+}
+
 /// Whether a process is the one that signed a lock, and not another that has its id by now, or in another container: a lock
 /// is seen across containers, an id means nothing there.
 pub fn is_signed_by(path: &Path, process: &Process) -> bool {
@@ -133,10 +162,10 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 /// Leaves the holder's process id and birth in the lock file, for the message of whoever waits; a failure to do so is no matter.
-fn sign(lock: &mut File) {
+fn sign(lock: &mut File, kind: &str) {
     let pid = std::process::id();
     let birth = processes::own_birth().unwrap_or_default();
-    let text = format!("{pid}\n{birth}\n");
+    let text = format!("{pid}\n{birth}\n{kind}\n");
     let _ = lock.rewind().and_then(|()| lock.set_len(0)).and_then(|()| lock.write_all(text.as_bytes()));
 }
 
@@ -204,11 +233,14 @@ mod tests {
         hold(&path, "it", &AT_ONCE, refused, || {
             assert_eq!(holder(&path), Some(format!(", held by process {}", std::process::id())));
             assert_eq!(holding(&path), Some(std::process::id()));
+            assert_eq!(kind(&path).as_deref(), Some(""));
             assert_eq!(hold(&path, "it", &AT_ONCE, refused, || Ok(())), Err(refused(String::new())));
             Ok(())
         })
         .expect("it is free");
         assert_eq!(holding(&path), None);
+        let as_gate = hold_as(GATE, &path, "it", &AT_ONCE, refused, || Ok(kind(&path)));
+        assert_eq!((as_gate, kind(&path)), (Ok(Some(GATE.to_owned())), None));
         let looking = fd_lock::RwLock::new(File::options().read(true).write(true).open(&path).expect("it was made"));
         let _held = looking.try_read().expect("nobody holds it");
         assert_eq!(holder(&path), None);

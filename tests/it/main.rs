@@ -40,6 +40,7 @@ mod fleet_range;
 mod fleet_who;
 mod gates;
 mod gates_left;
+mod gates_once;
 mod gates_ready;
 mod help;
 #[cfg(target_os = "linux")]

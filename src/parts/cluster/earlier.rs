@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::delete;
 use super::names::Names;
 use crate::backend::docker::Docker;
 use crate::backend::k3d::{Cluster, K3d};
@@ -58,11 +59,7 @@ pub(super) fn candidates(context: &Context, site: &Site<'_>, now: Option<&Names>
 }
 
 /// Deletes the earlier clusters that are still there and the instance's; true when there was one.
-pub(super) fn delete(
-    site: &Site<'_>,
-    candidates: &[String],
-    delete: impl Fn(&Names) -> Result<(), Failure>,
-) -> Result<bool, Failure> {
+pub(super) fn delete(site: &Site<'_>, candidates: &[String]) -> Result<bool, Failure> {
     let Scope { context, project, .. } = site.scope;
     let k3d = K3d::new(&site.environment, &project.root);
     let (all, made) = (k3d.clusters()?, Made::of(&context.dirs, &project.root));
@@ -77,7 +74,7 @@ pub(super) fn delete(
                 context.note_cluster(project, name, false)?;
                 continue;
             }
-            delete(&Names::earlier(name, &context.dirs.home))?;
+            delete::one(site, &Names::earlier(name, &context.dirs.home))?;
             any = true;
         }
         context.note_cluster(project, name, false)?;

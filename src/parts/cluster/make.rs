@@ -1,15 +1,14 @@
 //! The cluster of `silo up`: one that runs, its image registry, its kubeconfig, and the word of where the registry is.
 //! What is there already is used; what is half there is mended.
 
-use std::time::Duration;
-
 use super::super::context::Context;
 use super::super::fill;
 use super::super::scope::{Scope, Site};
+use super::super::turn;
 use super::names::Names;
 use super::ports;
 use crate::backend::docker::Docker;
-use crate::backend::k3d::{self, Cluster, K3d, Node, Plan, Standing};
+use crate::backend::k3d::{Cluster, K3d, Node, Plan, Standing};
 use crate::backend::kubectl::{self, Hosting};
 use crate::core::config::{API_PORT, REGISTRY_PORT, Settings};
 use crate::core::text::digest;
@@ -18,11 +17,7 @@ use crate::store::clusters::Made;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
 use crate::sys::files;
-use crate::sys::lock::{self, Wait};
 use crate::sys::writing::{self, Writing};
-
-/// Creates race on k3d's own helper container, so they wait for each other this long: for two that fetch images (D114).
-const TURN: Duration = k3d::CREATE.saturating_mul(2);
 
 /// Brings the cluster up; the settled instance changes when the image registry turns out to have another port.
 pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
@@ -31,15 +26,14 @@ pub(super) fn bring_up(site: &mut Site<'_>) -> Result<(), Failure> {
     let environment = site.environment.clone();
     let k3d = K3d::new(&environment, &project.root);
     K3d::require_own_kubeconfig(&names.cluster, &names.kubeconfig)?;
-    let turn = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
-    let busy = |holder| Failure::new(format!("Another instance makes its cluster{holder}, and does not end"));
-    let found =
-        lock::hold(&context.dirs.state.join("k3d.lock"), "another instance to make its cluster", &turn, busy, || {
-            Making { site, context, project, settings, settled: &site.settled, names: &names, k3d: &k3d }.run()
-        })?;
-    if found.is_none() {
-        context.note(project, |state| state.k3d_cluster_created = true)?;
-    }
+    let found = turn::take(context, || {
+        let found =
+            Making { site, context, project, settings, settled: &site.settled, names: &names, k3d: &k3d }.run()?;
+        if found.is_none() {
+            context.note(project, |state| state.k3d_cluster_created = true)?;
+        }
+        Ok(found)
+    })?;
     let registry = match (&names.registry, settings.k3d.registry) {
         (Some(registry), true) => Some(registry_of(&k3d, registry)?),
         _ => None,

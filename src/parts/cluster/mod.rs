@@ -1,5 +1,6 @@
 //! The k3d cluster of an instance, with its image registry and its kubeconfig (docs/k3d.md). It outlives `silo down`.
 
+mod delete;
 mod earlier;
 mod left;
 mod make;
@@ -13,13 +14,14 @@ use std::time::Duration;
 use super::leftovers::{Claim, Inventory, Kind};
 use super::part::{Declared, Leave, Part, ReadyCheck, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey, Tool};
 use super::scope::{Scope, Site};
+use super::turn;
 use crate::backend::k3d::{K3d, Standing};
 use crate::backend::{docker, k3d, kubectl};
 use crate::core::config::{Gate, Settings};
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
-use crate::failure::{Failure, shown};
+use crate::failure::Failure;
 use crate::sys::{cmd, files, net};
 use names::Names;
 
@@ -106,14 +108,15 @@ impl Part for Cluster {
         if !others.is_empty() {
             super::tools::require(&TOOLS[..2], &site.environment)?;
         }
-        if let Some(names) = &doomed {
-            delete(site, names)?;
+        let forget = || context.note(project, |state| state.k3d_cluster_created = false);
+        match &doomed {
+            Some(names) => turn::take(context, || delete::one(site, names).and_then(|()| forget()))?,
+            None => forget()?,
         }
-        context.note(project, |state| state.k3d_cluster_created = false)?;
         if let Some(names) = &doomed {
             context.note_cluster(project, &names.cluster, false)?;
         }
-        let more = !others.is_empty() && earlier::delete(site, &others, |names| delete(site, names))?;
+        let more = !others.is_empty() && turn::take(context, || earlier::delete(site, &others))?;
         Ok(if doomed.is_some() || more { Stopped::Done } else { Stopped::Kept })
     }
 
@@ -156,31 +159,6 @@ fn doomed(site: &Site<'_>, stop: Stop) -> Result<Option<Names>, Failure> {
     }
     let made = site.scope.state.as_ref().is_some_and(|state| state.k3d_cluster_created);
     if made { super::tools::require(&TOOLS, &site.environment).map(|()| Some(names)) } else { Ok(None) }
-}
-
-fn delete(site: &Site<'_>, names: &Names) -> Result<(), Failure> {
-    let Scope { context, project, .. } = site.scope;
-    // Its kubeconfig, and not that of the name the instance has now.
-    let mut environment = site.environment.clone();
-    environment.set("KUBECONFIG", names.kubeconfig.as_os_str());
-    let k3d = K3d::new(&environment, &project.root);
-    let _spinner = context.ui.spin(&format!("Deleting k3d cluster '{}'...", names.cluster));
-    // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
-    // so k3d is asked to delete what bears the name even where it lists no cluster.
-    k3d.delete(&names.cluster)?;
-    files::remove(&context.dirs.making(&project.root))?;
-    if cmd::find("docker", &site.environment).is_some() {
-        k3d.docker().sweep(&names.cluster, names.registry.as_deref())?;
-    }
-    match K3d::remove_kubeconfig(&names.cluster, &names.kubeconfig) {
-        Ok(true) => {}
-        Ok(false) => {
-            context.ui.warn(&format!("`{}` is left: more than this cluster's is in it", shown(&names.kubeconfig)));
-        }
-        // The cluster is gone all the same, and that is to be recorded.
-        Err(failure) => context.ui.warn(&failure.what),
-    }
-    Ok(())
 }
 
 /// Whether the API server a kubeconfig names accepts connections.
