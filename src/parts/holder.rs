@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use crate::backend::docker::{Docker, Owner};
-use crate::core::config::ConfigFile;
+use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Text};
+use crate::core::formats::kubeconfig;
 use crate::core::instance::identity::{Identity, K3dParts, identity};
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::ports::Probe;
@@ -15,7 +16,10 @@ use crate::store::project::Project;
 use crate::store::registry;
 use crate::sys::dirs::Dirs;
 use crate::sys::listeners::{Holder, Kind};
-use crate::sys::{listeners, net, processes};
+use crate::sys::{files, listeners, net, processes};
+
+/// Largest kubeconfig that is read, in bytes.
+const KUBECONFIG: u64 = 1024 * 1024;
 
 /// Whose the sockets on a port are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,34 +122,60 @@ pub fn own_ports(
 ) -> Vec<u16> {
     let Some((lockfile, _)) = project.lockfile().ok().flatten().filter(|_| !ask.force) else { return Vec::new() };
     let state = lockfile.instance;
-    let mut busy: Vec<u16> = state.ports.values().copied().collect();
-    busy.retain(|port| net::probe(*port) == Probe::Busy);
+    let mut busy: Vec<(&String, u16)> = state.ports.iter().map(|(name, port)| (name, *port)).collect();
+    busy.retain(|(_, port)| net::probe(*port) == Probe::Busy);
     let leased = || registry::peek(dirs).is_ok_and(|leases| leases.at(project.root_text()).is_some());
     if busy.is_empty() || leased() {
         return Vec::new();
     }
     if state.process().and_then(|record| processes::recorded(&record, &project.root)).is_none() {
-        busy.retain(|port| is_own(outside, project, config, &state, (*port, ask.occasion != Occasion::Typed)));
+        let environment = (ask.occasion == Occasion::Typed).then(outside);
+        busy.retain(|(name, port)| match &environment {
+            Some(environment) => {
+                let parts = K3dParts { cluster: true, registry: true };
+                let own = identity(&config.prefix, &state.name, parts, "");
+                foreign(environment, &project.root, &own, *port).is_none()
+            }
+            None => is_own_on_cd(dirs, project, config, &state, (name, *port)),
+        });
     }
-    busy
+    busy.into_iter().map(|(_, port)| port).collect()
 }
 
-/// Docker is not asked on a `cd`. A port there that no program of this user's holds is believed to be the cluster's, where
-/// the lockfile tells of one; `silo up` asks, and moves what is not.
-fn is_own(
-    outside: &dyn Fn() -> Environment,
+/// Docker is not asked on a `cd`. A port there that no program of this user's holds is believed to be the cluster's, where it could
+/// be; `silo up` asks, and moves what is not.
+fn is_own_on_cd(
+    dirs: &Dirs,
     project: &Project,
     config: &ConfigFile,
     state: &InstanceState,
-    (port, on_cd): (u16, bool),
+    (name, port): (&str, u16),
 ) -> bool {
-    if on_cd {
-        let holders = listeners::holders(|one| one == port);
-        let seen: Vec<_> = holders.iter().filter_map(|holder| holder.process.as_ref()).collect();
-        let all_own = seen.iter().all(|process| processes::belongs_to(process, &project.root));
-        return if seen.is_empty() { state.k3d_cluster_created } else { all_own };
+    let holders = listeners::holders(|one| one == port);
+    let seen: Vec<_> = holders.iter().filter_map(|holder| holder.process.as_ref()).collect();
+    if !seen.is_empty() {
+        return seen.iter().all(|process| processes::belongs_to(process, &project.root));
     }
-    let parts = K3dParts { cluster: true, registry: true };
-    let own = identity(&config.prefix, &state.name, parts, "");
-    foreign(&outside(), &project.root, &own, port).is_none()
+    // What listens for a container is root's, or this user's own; never another user's.
+    let own = [0, rustix::process::geteuid().as_raw()];
+    holders.iter().all(|holder| holder.socket.user.is_none_or(|user| own.contains(&user)))
+        && could_be_clusters(dirs, config, state, (name, port))
+}
+
+/// Whether the lockfile says that a cluster was made, this user's own kubeconfig of it says so too, for a lockfile may be a
+/// stranger's (D5), and the cluster would publish the port of this variable.
+fn could_be_clusters(dirs: &Dirs, config: &ConfigFile, state: &InstanceState, (name, port): (&str, u16)) -> bool {
+    let settings = config.settings(state.profile.as_deref()).filter(|settings| settings.k3d.cluster);
+    let (true, Some(settings)) = (state.k3d_cluster_created, settings) else { return false };
+    let own =
+        identity(&config.prefix, &state.name, K3dParts { cluster: true, registry: true }, &dirs.home.to_string_lossy());
+    let (Some(cluster), Some(path)) = (own.k3d_cluster_name, own.kubeconfig_path) else { return false };
+    let there = files::read(Path::new(&path), KUBECONFIG).ok().flatten();
+    let Some(text) = there.map(|there| String::from_utf8_lossy(&there.bytes).into_owned()) else { return false };
+    let published = |text: &Text| text.value.contains(&format!("${{{name}}}"));
+    kubeconfig::is_only_of(&text, &cluster)
+        && match name {
+            API_PORT => kubeconfig::api_port(&text) == Some(port),
+            _ => name == REGISTRY_PORT.0 && settings.k3d.registry || settings.k3d_args.iter().any(published),
+        }
 }

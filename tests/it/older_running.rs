@@ -15,6 +15,7 @@ use crate::lifecycle_up::wait_until;
 use crate::machine::{assert_agreed, registry};
 use crate::sandbox::{Sandbox, free_ports};
 use crate::tools::{ALL, Tools};
+use crate::users::{STRANGER, is_root};
 
 /// What the older silo left in a project `app`: a lockfile, and no word in the registry.
 struct Older {
@@ -61,6 +62,18 @@ impl Older {
         running
     }
 
+    /// Writes the kubeconfig of a cluster, as k3d does, to where that of the instance lies.
+    fn kubeconfig(&self, cluster: &str, port: u16) {
+        let text = format!(
+            "apiVersion: v1\nclusters:\n- cluster:\n    server: https://127.0.0.1:{port}\n  name: k3d-{cluster}\n\
+             contexts:\n- context:\n    cluster: k3d-{cluster}\n    user: admin@k3d-{cluster}\n  name: k3d-{cluster}\n\
+             current-context: k3d-{cluster}\nkind: Config\nusers:\n- name: admin@k3d-{cluster}\n  user:\n    token: x\n"
+        );
+        let folder = self.sandbox.path("home/.kube");
+        fs::create_dir_all(&folder).expect("HOME is writable");
+        fs::write(folder.join("localnet-feature-x"), text).expect("HOME is writable");
+    }
+
     /// The ports as they are leased.
     fn ports(&self) -> (u16, u16) {
         let leases = registry(&self.sandbox);
@@ -93,6 +106,20 @@ impl Running {
     fn unseen_listener(sandbox: &Sandbox, port: u16) -> Self {
         let hide = "a, b = socket.socketpair(); socket.send_fds(a, [b'x'], [l.fileno()]); l.close(); time.sleep(600)";
         Self::python(sandbox, &sandbox.path("home"), port, hide)
+    }
+
+    /// The same, really another user's; only root can.
+    fn strangers_listener(sandbox: &Sandbox, port: u16) -> Self {
+        let mut python = sandbox.command("python3", "/");
+        let text = format!(
+            "import os, socket, time; os.setgroups([]); os.setgid({STRANGER}); os.setuid({STRANGER}); \
+             l = socket.create_server(('127.0.0.1', {port})); a, b = socket.socketpair(); \
+             socket.send_fds(a, [b'x'], [l.fileno()]); l.close(); time.sleep(600)"
+        );
+        python.args(["-c", &text]);
+        let running = Self::start(python);
+        wait_until("a listener", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        running
     }
 
     fn python(sandbox: &Sandbox, dir: &Path, port: u16, then: &str) -> Self {
@@ -212,13 +239,58 @@ fn its_own_containers_keep_theirs_and_others_do_not() {
 #[test]
 #[cfg(target_os = "linux")]
 fn on_a_cd_what_nobody_is_seen_to_hold_is_left_to_the_cluster_and_docker_is_not_asked() {
-    for cluster in [true, false] {
-        let older = Older::new("[k3d]\nenabled = true\n");
-        older.lock(&json!({ "k3dClusterCreated": cluster }));
+    // What the lockfile says is a stranger's word, unless this user's own kubeconfig of the cluster is there.
+    for (made, cluster, kept) in [
+        (true, Some("localnet-feature-x"), true),
+        (false, Some("localnet-feature-x"), false),
+        (true, None, false),
+        (true, Some("production"), false),
+    ] {
+        let older = Older::new("[k3d]\nenabled = true\nargs = [\"--port=${WEB_PORT}:80@loadbalancer\"]\n");
+        older.lock(&json!({ "k3dClusterCreated": made }));
+        if let Some(cluster) = cluster {
+            older.kubeconfig(cluster, older.web);
+        }
         let _proxy = Running::unseen_listener(&older.sandbox, older.web);
         older.enter();
-        assert_eq!(older.ports().0 == older.web, cluster);
+        assert_eq!(older.ports().0 == older.web, kept, "{made} {cluster:?}");
         assert_eq!(older.tools.calls(), Vec::<String>::new());
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_cd_another_users_port_is_never_the_clusters() {
+    let older = Older::new("[k3d]\nenabled = true\nargs = [\"--port=${WEB_PORT}:80@loadbalancer\"]\n");
+    older.lock(&json!({ "k3dClusterCreated": true }));
+    older.kubeconfig("localnet-feature-x", older.web);
+    let root = is_root();
+    let listener = if root { Running::strangers_listener } else { Running::unseen_listener };
+    let _server = listener(&older.sandbox, older.web);
+    older.enter();
+    assert_eq!(older.ports().0 != older.web, root);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_cd_only_what_the_cluster_publishes_is_left_to_it() {
+    // No argument of k3d's names the variable.
+    let older = Older::new("[k3d]\nenabled = true\n");
+    older.lock(&json!({ "k3dClusterCreated": true }));
+    older.kubeconfig("localnet-feature-x", older.web);
+    let proxy = Running::unseen_listener(&older.sandbox, older.web);
+    older.enter();
+    assert_ne!(older.ports().0, older.web);
+    drop(proxy);
+    // The kubeconfig names another API server.
+    for own in [true, false] {
+        let [api, other] = free_ports();
+        let older = Older::new(&format!("K3D_API_PORT = {api}\n[k3d]\nenabled = true\n"));
+        older.lock(&json!({ "k3dClusterCreated": true, "ports": { "WEB_PORT": older.web, "K3D_API_PORT": api } }));
+        older.kubeconfig("localnet-feature-x", if own { api } else { other });
+        let _proxy = Running::unseen_listener(&older.sandbox, api);
+        older.enter();
+        assert_eq!(registry(&older.sandbox).instances[0].ports["K3D_API_PORT"] == api, own);
     }
 }
 
