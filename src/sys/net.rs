@@ -2,18 +2,39 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
+#[cfg(target_os = "linux")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::net::SocketAddrUnix;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
 use crate::core::leases::ports::Probe;
+
+/// What is bound while a port is tried.
+#[cfg(target_os = "linux")]
+const TURN: &[u8] = b"silo tries a port";
+/// How long is waited for another one's try.
+#[cfg(target_os = "linux")]
+const LONGEST: Duration = Duration::from_secs(2);
+/// After how long it is looked again.
+#[cfg(target_os = "linux")]
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// Tries to bind a port on every address a local server might use; nothing is left open.
 ///
 /// Both TCP and UDP, for nothing says which of them a variable is for. `SO_REUSEADDR` keeps half-closed old connections from counting. The loopback addresses are tried too, because on
 /// macOS that option lets the wildcard be bound beside a server on loopback.
+///
+/// While it is tried, the port is taken: two that try at once would see each other, so that they take turns.
 pub fn probe(port: u16) -> Probe {
+    let _turn = turn();
     let addresses = [
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
         SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -32,6 +53,34 @@ pub fn probe(port: u16) -> Probe {
         }
     }
     Probe::Free
+}
+
+/// Waits until no other silo on this machine tries a port, of whichever user, and keeps others from it until it is dropped. A name
+/// without a file is what all of them can bind, and it goes with its process; one that was stopped meanwhile is waited for once.
+#[cfg(target_os = "linux")]
+fn turn() -> Option<OwnedFd> {
+    static IS_STUCK: AtomicBool = AtomicBool::new(false);
+    let name = SocketAddrUnix::new_abstract_name(TURN).ok()?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
+    let start = Instant::now();
+    loop {
+        match bind(&socket, &name) {
+            Ok(()) => return Some(socket),
+            Err(Errno::ADDRINUSE) if start.elapsed() < LONGEST && !IS_STUCK.load(Ordering::Relaxed) => {
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) => {
+                IS_STUCK.fetch_or(error == Errno::ADDRINUSE, Ordering::Relaxed);
+                return None;
+            }
+        }
+    }
+}
+
+/// Elsewhere there are no such names, and a try is over in no time.
+#[cfg(not(target_os = "linux"))]
+fn turn() -> Option<()> {
+    None
 }
 
 /// The ports the system gives to outgoing connections.
@@ -98,6 +147,22 @@ mod tests {
             let socket = std::net::UdpSocket::from(socket);
             assert_eq!(probe(socket.local_addr().expect("it is bound").port()), Probe::Busy, "{address}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn those_who_try_at_once_do_not_see_each_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let port = listener.local_addr().expect("it is bound").port();
+        drop(listener);
+        std::thread::scope(|scope| {
+            let all: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..100).map(|_| probe(port)).collect::<Vec<_>>())).collect();
+            for one in all {
+                let seen = one.join().expect("it does not panic");
+                assert!(seen.iter().all(|probe| *probe == Probe::Free), "{seen:?}");
+            }
+        });
     }
 
     #[test]

@@ -102,6 +102,7 @@ mod takeover;
 mod terminal;
 mod tidy;
 mod tools;
+mod tried_at_once;
 mod users;
 mod worktree_branch;
 mod worktree_names;
