@@ -23,6 +23,15 @@ var is-file~ = (try {
   put {|file| path:is-regular &follow-symlink=$true $file }
 })
 
+# What a file says. No more is read than silo itself would: a file may be as large as a disk. Elvish before 0.20 cannot tell.
+var text~ = (try {
+  eval 'use os; put {|file|
+    if (> (os:stat &follow-symlink=$true $file)[size] 1048576) { put "" } else { slurp < $file }
+  }'
+} catch _ {
+  put {|file| slurp < $file }
+})
+
 fn climb {|dir|
   put $dir
   if (not (has-value [/ .] $dir)) { climb (path:dir $dir) }
@@ -33,7 +42,7 @@ fn find { each {|dir| is-file $dir/silo.toml } $up }
 # The stamp's name holds the generation: with another one it is gone. Without one the hook waits for it.
 fn read {
   is-file $stamp
-  try { slurp < $root/silo.toml } catch _ { put '' }
+  try { text $root/silo.toml } catch _ { put '' }
 }
 
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
@@ -42,7 +51,7 @@ fn ask {|dir|
   set found = []
   if (not (is-file $silo)) { return }
   # Read before silo does, so that an edit in between shows at the next prompt.
-  var before = (if (eq $dir '') { put '' } else { try { slurp < $dir/silo.toml } catch _ { put '' } })
+  var before = (if (eq $dir '') { put '' } else { try { text $dir/silo.toml } catch _ { put '' } })
   var answer = (try { (external $silo) export elvish --seen $gen | slurp } catch _ { put $nil })
   if (eq $answer $nil) { return }
   set root = $dir

@@ -20,9 +20,9 @@ def __silo_is_file [file: string]: nothing -> bool {
     }
 }
 
-# What tells one text of a file from another, and nothing where it cannot be read.
+# What tells one text of a file from another, and nothing where it cannot be read. No more is read than silo itself would.
 def __silo_text [file: string]: nothing -> string {
-    try { open --raw $file | hash md5 } catch { '' }
+    try { open --raw $file | first 1048577 | hash md5 } catch { '' }
 }
 
 def --env __silo_hook [] {

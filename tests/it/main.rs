@@ -89,6 +89,7 @@ mod settings_schema;
 mod shell_cost;
 mod shell_deactivate;
 mod shell_hook;
+mod shell_large;
 mod shell_options;
 mod shell_prompt;
 mod shell_quoting;
