@@ -38,8 +38,11 @@ else
   # Off until the folder is left: without a stamp there is nothing to compare.
   if ( $?__SILO_UNDO && -e "$__silo_word:q" && -x "$__silo_bin:q" ) then
     set __silo_gen = off
-    set __silo_text = "`__silo_ask`"
-    if ( $status < 126 ) eval $__silo_text:q
+    set __silo_text = ( "`__silo_ask`" )
+    # Of what arrived only silo's line: a program around silo may have added to it.
+    foreach __silo_one ( $__silo_text:q )
+      if ( "$__silo_one:q" =~ 'set __silo_stamp = *' ) eval $__silo_one:q
+    end
     set __silo_left = ''
     set __silo_do = ''
   endif
@@ -81,10 +84,12 @@ else
     @ __silo_was[4] = -M "$__silo_file:q"
     @ __silo_was[5] = -Z "$__silo_file:q"
     set __silo_at = '0 0 0'
-    set __silo_text = "`__silo_ask`"
+    set __silo_text = ( "`__silo_ask`" )
     if ( $status < 126 ) then
       set __silo_root = "$__silo_dir:q"
-      eval $__silo_text:q
+      foreach __silo_one ( $__silo_text:q )
+        if ( "$__silo_one:q" =~ 'set __silo_stamp = *' ) eval $__silo_one:q
+      end
       set __silo_path = "$path:q"
       set __silo_at = ( $__silo_at )
       set __silo_was[1] = $__silo_at[1]

@@ -62,8 +62,16 @@ __silo_run() {
   \builtin local __silo_text=''
   __silo_text=$("$__silo_bin" export bash --seen "$__silo_gen") || [[ $? -lt 126 ]] || \builtin return 0
   __silo_root=$__silo_dir
+  __silo_marked || \builtin return 0
   if [[ $- == *e* ]]; then __silo_eval "$__silo_text"; else \builtin eval "$__silo_text"; fi
   __silo_path=${PATH-}
+}
+
+# Of what arrived only what silo marked: a DEBUG or ERR trap, a trace, or a program around silo may have added to it.
+__silo_marked() {
+  [[ $__silo_text == *__silo_text=\'begin\'*__silo_text=\'end\'* ]] || \builtin return
+  __silo_text=${__silo_text#*__silo_text=\'begin\'}
+  __silo_text=${__silo_text%__silo_text=\'end\'*}
 }
 
 # A failure in there, as of a readonly variable, is the end of nothing. Under `set -e` bash forgets behind `builtin eval`
@@ -85,6 +93,7 @@ function silo {
   fi
   \builtin local __silo_text=''
   __silo_text=$("$__silo_bin" export bash --seen off) || \builtin return
+  __silo_marked || \builtin return
   __silo_eval "__silo_off=\$__silo_root
 $__silo_text"
 }

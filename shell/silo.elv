@@ -45,6 +45,12 @@ fn read {
   try { text $root/silo.toml } catch _ { put '' }
 }
 
+# Of what arrived only what silo marked: a program around silo may have added to it.
+fn marked {|text|
+  var from to = (str:index $text '# "begin"') (str:last-index $text '# "end"')
+  if (<= 0 $from $to) { put $text[$from..$to] } else { put 'put "" ""' }
+}
+
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The root
 # is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
 fn ask {|dir|
@@ -55,7 +61,7 @@ fn ask {|dir|
   var answer = (try { (external $silo) export elvish --seen $gen | slurp } catch _ { put $nil })
   if (eq $answer $nil) { return }
   set root = $dir
-  set stamp gen = (eval $answer)
+  set stamp gen = (eval (marked $answer))
   set said = [(not-eq $gen '') $before]
   set found = [$pwd $E:PATH (find)]
 }
@@ -109,7 +115,7 @@ fn of-shell {|@args|
   }
   var answer = ((external $silo) export elvish --seen off | slurp)
   set stamp gen left = '' '' ''
-  nop (eval $answer)
+  nop (eval (marked $answer))
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. after-chdir makes `cd x; cmd` work.

@@ -106,10 +106,19 @@ end
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
 function __silo_run
     test -x "$__silo_bin"; or return 1
-    "$__silo_bin" export fish --seen "$__silo_gen" | source
-    # A readonly variable may have made `source` fail; silo has answered all the same, unless it could not be started or a signal ended it.
-    test $pipestatus[1] -lt 126; or return
+    set -l answer ("$__silo_bin" export fish --seen "$__silo_gen")
+    # Silo has answered, unless it could not be started or a signal ended it.
+    test $status -lt 126; or return
+    # A readonly variable may make it fail.
+    __silo_marked $answer
     set -g __silo_path "$PATH"
+end
+
+# Evaluates, of the lines that arrived, what silo marked: a program around silo may have added to it.
+function __silo_marked
+    set -l from (contains --index -- "set -l __silo_text 'begin'" $argv); or return
+    set -l to (contains --index -- "set -l __silo_text 'end'" $argv); or return
+    string join -- \n $argv[$from..$to] | source
 end
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.
@@ -118,6 +127,7 @@ function silo --description 'Isolated local development environments'
         command silo $argv
         return
     end
-    "$__silo_bin" export fish --seen off | source
-    test $pipestatus[1] -eq 0; and set -g __silo_off $__silo_root
+    set -l answer ("$__silo_bin" export fish --seen off); or return
+    __silo_marked $answer
+    set -g __silo_off $__silo_root
 end

@@ -78,11 +78,16 @@ def --env __silo_run [dir: string] {
     let code = $env.LAST_EXIT_CODE?
     # Read before silo does, so that an edit in between shows at the next prompt.
     let text = if $dir == '' { '' } else { __silo_text $'($dir)/silo.toml' }
-    let answer = try { ^$now.bin export nu --seen $now.gen | from json } catch { null }
+    let answer = try { ^$now.bin export nu --seen $now.gen | __silo_marked } catch { null }
     if $code != null { $env.LAST_EXIT_CODE = $code }
     if $answer == null { return }
     $env.__silo = ($now | merge {root: $dir, stamp: $answer.stamp, gen: $answer.gen, text: $text})
     __silo_take $answer
+}
+
+# Of what arrived only silo's line: a program around silo may have added to it.
+def __silo_marked []: any -> any {
+    lines | where {|line| $line starts-with '{"stamp":' } | last | from json
 }
 
 def --env __silo_take [answer: record] {
@@ -97,7 +102,7 @@ def --env __silo_take [answer: record] {
 def --env --wrapped "silo deactivate" [...rest: string] {
     let now = $env.__silo
     if '__SILO_UNDO' not-in $env or ($rest | is-not-empty) { return (^silo deactivate ...$rest) }
-    let answer = ^$now.bin export nu --seen off | from json
+    let answer = ^$now.bin export nu --seen off | __silo_marked
     $env.__silo = ($now | merge {stamp: '', gen: '', left: ''})
     __silo_take $answer
 }

@@ -69,8 +69,16 @@ __silo_ask() {
   local __silo_text=''
   __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 126 ]] || return 0
   __silo_root=$__silo_dir
+  __silo_marked || return 0
   eval "$__silo_text" || :
   __silo_path=${PATH-}
+}
+
+# Of what arrived only what silo marked: a trap, a trace, or a program around silo may have added to it.
+__silo_marked() {
+  [[ $__silo_text == *__silo_text=\'begin\'*__silo_text=\'end\'* ]] || return
+  __silo_text=${__silo_text#*__silo_text=\'begin\'}
+  __silo_text=${__silo_text%__silo_text=\'end\'*}
 }
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.
@@ -81,6 +89,7 @@ function silo {
   fi
   local __silo_text=''
   __silo_text=$("$__silo_bin" export zsh --seen off) || return
+  __silo_marked || return
   eval "__silo_off=\$__silo_root
 $__silo_text"
 }

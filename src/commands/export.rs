@@ -159,7 +159,7 @@ fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Watched>, chang
     let place = place.map(|place| place.map(|number| number.to_string()).join(" "));
     own.extend(place.iter().map(|place| ("__silo_at", place.as_bytes())));
     let own = if shell.shows_own && !at_prompt { &[][..] } else { &own };
-    ui.answer_bytes(&shell.commands(own, changes))
+    ui.answer_bytes(&if at_prompt { shell.answer(own, changes) } else { shell.commands(own, changes) })
 }
 
 /// One line on a change, for somebody at a prompt: a script that evaluates this has an output of its own. And a second

@@ -94,6 +94,7 @@ mod shell_options;
 mod shell_prompt;
 mod shell_quoting;
 mod shell_record;
+mod shell_traps;
 mod shell_trust;
 mod shells;
 mod slots;

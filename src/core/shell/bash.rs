@@ -15,6 +15,7 @@ pub(super) static BASH: Shell = Shell {
     quote: posix::quote,
     // It keeps a user's alias from being expanded.
     commands: |own, set, unset| posix::commands("\\builtin ", own, set, unset),
+    marks: posix::MARKS,
     shows_own: false,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.bash"), silo),
     scripts: &[],

@@ -26,6 +26,8 @@ pub struct Shell {
     pub(super) quote: fn(&[u8]) -> Vec<u8>,
     /// Commands that set the hook's own variables, set variables, and unset variables, in this order.
     pub(super) commands: fn(&Pairs<'_>, &Pairs<'_>, &[&str]) -> Vec<u8>,
+    /// What stands before and behind all that the hook evaluates; a bare quote in each, which no value can hold.
+    pub(super) marks: [&'static [u8]; 2],
     /// Whether commands that set the hook's own variables show them, where it is not the hook that evaluates them.
     pub shows_own: bool,
     /// The text that a start file evaluates, of two words of this shell: silo, and the last of the scripts.
@@ -80,6 +82,13 @@ impl Shell {
         let unset = changes.iter().filter(|change| change.value.is_none()).map(|change| change.name.as_str());
         let unset: Vec<_> = unset.collect();
         (self.commands)(own, &set, &unset)
+    }
+
+    /// The same for the hook, which evaluates nothing but this of what arrives: a trap, a trace, or a program around silo may
+    /// add to it.
+    pub fn answer(&self, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
+        let [before, behind] = self.marks;
+        [before, &self.commands(own, changes), behind].concat()
     }
 
     /// The shell hook, with `silo` as the program it runs; a shell without functions reads the file `script`.

@@ -14,6 +14,7 @@ pub(super) static ELVISH: Shell = Shell {
     exported: "Commands for Elvish",
     quote,
     commands,
+    marks: [b"# \"begin\"\n", b"# \"end\"\n"],
     // What is put for the hook would be shown to everybody else.
     shows_own: true,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.elv"), silo),

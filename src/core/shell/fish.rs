@@ -15,6 +15,8 @@ pub(super) static FISH: Shell = Shell {
     exported: "Commands for fish",
     quote,
     commands,
+    // The first is a line of its own, whatever is before it.
+    marks: [b"\nset -l __silo_text 'begin'\n", b"set -l __silo_text 'end'\n"],
     shows_own: false,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.fish"), silo),
     scripts: &[],

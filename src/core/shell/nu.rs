@@ -17,6 +17,8 @@ pub(super) static NU: Shell = Shell {
     exported: "An object for nushell's hook",
     quote,
     commands,
+    // The object is a line of its own, which begins as no other.
+    marks: [b"\n", b""],
     shows_own: false,
     hook,
     scripts: &[],

@@ -9,6 +9,9 @@ pub(super) fn quote(value: &[u8]) -> Vec<u8> {
     single(value, |byte| if byte == b'\'' { br"'\''" } else { b"" })
 }
 
+/// Assignments to a variable that is local to the hook.
+pub(super) const MARKS: [&[u8]; 2] = [b"__silo_text='begin'\n", b"__silo_text='end'\n"];
+
 /// Assignments, one `export` and one `unset`; `builtin` stands before what an alias could be in place of.
 pub(super) fn commands(builtin: &str, own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
     let builtin = builtin.as_bytes();

@@ -14,6 +14,8 @@ pub(super) static TCSH: Shell = Shell {
     exported: "Commands for tcsh",
     quote,
     commands,
+    // The answer is a line of its own, which begins as no other.
+    marks: [b"\n", b""],
     shows_own: false,
     hook,
     // The second is read at each prompt, and reads the first where something has changed.

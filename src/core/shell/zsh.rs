@@ -14,6 +14,7 @@ pub(super) static ZSH: Shell = Shell {
     quote: posix::quote,
     // Its hook evaluates without aliases.
     commands: |own, set, unset| posix::commands("", own, set, unset),
+    marks: posix::MARKS,
     shows_own: false,
     hook,
     scripts: &[],
