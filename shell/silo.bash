@@ -3,17 +3,30 @@
 # A prompt where nothing changed runs builtins only (docs/decisions.md, D7): it looks for the nearest silo.toml upward, and
 # compares it with the stamp silo keeps for that project. Only a difference runs `silo export bash`.
 
+# Nothing of this is exported, under `set -a` either.
+__silo_options=$-
+\builtin set +a
 # What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
 __silo_bin=@SILO@
 __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 # PATH as it was last seen, and the folder of the instance that was left last.
 __silo_path='' __silo_left=''
+# What PROMPT_COMMAND calls: a child that inherits that has no such function.
+__silo_hook=__silo_hook
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 \builtin export __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
 __silo_hook() {
-  # Quoted: behind `builtin` these are arguments, which split.
-  \builtin local __silo_status="$?" __silo_dir="${PWD-}"
+  # A trace, traps for every function and exports of everything are not meant for this: a trace shows this line alone.
+  case $- in
+    *[aETvx]*)
+      { \builtin local __silo_status="$?" __silo_options="$-"; \builtin set +aETvx; } 2>/dev/null
+      __silo_hook
+      { \builtin set "-${__silo_options//[!aETvx]/}"; \builtin return "$__silo_status"; } 2>/dev/null
+      ;;
+    # Quoted: behind `builtin` these are arguments, which split.
+    *) \builtin local __silo_status="$?" __silo_dir="${PWD-}" ;;
+  esac
   __silo_dir=${__silo_dir%/}
   # A shell that does not know its folder would look upward for ever.
   [[ $__silo_dir == /* ]] || __silo_dir=''
@@ -41,7 +54,7 @@ __silo_hook() {
   elif [[ ${PATH-} != "$__silo_path" ]] && __silo_strayed; then
     __silo_run
   fi
-  # Under `set -e` a status handed on would end the shell; bash itself restores $? after the prompt command.
+  # A status handed on ends the shell under `set -e`, where somebody calls this in another way than PROMPT_COMMAND does.
   [[ $- != *e* ]] || \builtin return 0
   \builtin return "$__silo_status"
 }
@@ -79,9 +92,9 @@ __silo_marked() {
 # made each page of the shell's own cost a copy.
 __silo_eval() {
   \builtin local __silo_options="$-"
-  \builtin set +e
+  \builtin set +ae
   \builtin eval "$1"
-  [[ $__silo_options != *e* ]] || \builtin set -e
+  [[ $__silo_options != *[ae]* ]] || \builtin set "-${__silo_options//[!ae]/}"
 }
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. With the word
@@ -99,14 +112,17 @@ $__silo_text"
 }
 
 # Once, and first: what comes behind may build the prompt from the variables. Since bash 5.1 PROMPT_COMMAND may be
-# an array; a string stays a string.
+# an array; a string stays a string. Before `&&` a status that is handed on sets off no ERR trap, and ends nothing under `set -e`.
 __silo_install() {
   if [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 51 && -n ${PROMPT_COMMAND[*]+set} && ${PROMPT_COMMAND@a} == *a* ]]; then
-    [[ " ${PROMPT_COMMAND[*]} " == *__silo_hook* ]] || PROMPT_COMMAND=(__silo_hook "${PROMPT_COMMAND[@]}")
+    [[ " ${PROMPT_COMMAND[*]} " == *__silo_hook* ]] || PROMPT_COMMAND=("$1" "${PROMPT_COMMAND[@]}")
   elif [[ ${PROMPT_COMMAND-} != *__silo_hook* ]]; then
     # shellcheck disable=SC2178,SC2128 # Here it is a string.
-    PROMPT_COMMAND="__silo_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
+    PROMPT_COMMAND="$1${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
   fi
 }
-__silo_install
+# shellcheck disable=SC2016 # It is expanded at the prompt.
+__silo_install '"${__silo_hook-:}" && :'
 unset -f __silo_install
+[[ $__silo_options != *a* ]] || \builtin set -a
+unset -v __silo_options

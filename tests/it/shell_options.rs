@@ -35,12 +35,26 @@ const STRICT: [&str; 4] = ["set -u", "set -e", "set -eu", "set -eu; set -o pipef
 #[test]
 fn strict_options_do_not_harm_in_bash() {
     options_do_not_harm(Shell::BASH, &STRICT);
-    options_do_not_harm(Shell::BASH, &["shopt -s nocasematch extglob failglob; IFS=/", "set -f", "set -o posix"]);
+    options_do_not_harm(
+        Shell::BASH,
+        &[
+            "shopt -s nocasematch extglob failglob; IFS=/",
+            "set -f",
+            "set -o posix",
+            "readonly IFS=/; set -o functrace -o errtrace -o allexport",
+            "shopt -s extdebug; set -eu",
+        ],
+    );
 }
 
 #[test]
 fn strict_options_do_not_harm_in_zsh() {
-    let own = ["setopt ksh_arrays sh_word_split; IFS=/", "setopt glob_subst err_return no_match", "setopt sh_nullcmd"];
+    let own = [
+        "setopt ksh_arrays sh_word_split; IFS=/",
+        "setopt glob_subst err_return no_match",
+        "setopt sh_nullcmd",
+        "setopt no_unset warn_create_global warn_nested_var all_export; typeset -r IFS=/",
+    ];
     options_do_not_harm(Shell::ZSH, &STRICT);
     options_do_not_harm(Shell::ZSH, &own);
 }

@@ -36,11 +36,11 @@ pub(super) static ZSH: Shell = Shell {
     }),
 };
 
-/// Functions defined so keep zsh's own options whenever they run, and no alias of the user's is expanded while they are
-/// read (zshbuiltins, `emulate -c`).
+/// Functions defined so keep zsh's own options whenever they run, and show no trace; no alias of the user's is expanded while
+/// they are read (zshbuiltins, `emulate -c`).
 fn hook(silo: &[u8], _: &[u8]) -> Vec<u8> {
     let text = template::hook(include_str!("../../../shell/silo.zsh"), silo);
-    [b"emulate zsh -o no_aliases -c ".as_slice(), &posix::quote(&text), b"\n"].concat()
+    [b"emulate zsh -o no_aliases -o no_xtrace -c ".as_slice(), &posix::quote(&text), b"\n"].concat()
 }
 
 /// zsh reads its start files from `ZDOTDIR`; these hand over to the user's own, then load the hook.
