@@ -6,8 +6,8 @@
 # What this shell last acted on; not exported, so that a shell inside a shell looks for itself.
 typeset -g __silo_bin=@SILO@
 typeset -g __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
-# PATH as it was last seen, and the folder of the instance that was left last.
-typeset -g __silo_path='' __silo_left=''
+# PATH as it was last seen, the folder of the instance that was left last, and the folder the hook last looked from.
+typeset -g __silo_path='' __silo_left='' __silo_pwd=''
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
@@ -15,8 +15,9 @@ typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 # `||` it masks signals several times.
 __silo_hook() {
   local __silo_dir=${PWD%/} __silo_do=
-  # Not in subshells, and not while a widget or a completion moves about: the next prompt sees to it.
+  # Not in subshells, and not while a widget or a completion moves about: the next command or prompt sees to it.
   if [[ $ZSH_SUBSHELL == 0 && -z ${WIDGET-} ]]; then
+    __silo_pwd=$PWD
     # A shell that does not know its folder would look upward for ever.
     if [[ $__silo_dir != /* ]]; then __silo_dir=; fi
     until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
@@ -38,6 +39,11 @@ __silo_hook() {
     fi
   fi
   if [[ -n $__silo_do ]]; then "__silo_$__silo_do"; fi
+}
+
+# Just before a command runs: a key may have moved the shell since the prompt.
+__silo_before() {
+  if [[ $PWD != "$__silo_pwd" ]]; then __silo_hook; fi
 }
 
 # Another folder has another root, or none.
@@ -95,6 +101,7 @@ $__silo_text"
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. chpwd makes `cd x && cmd` work.
-typeset -ga precmd_functions chpwd_functions
+typeset -ga precmd_functions chpwd_functions preexec_functions
 (( ${precmd_functions[(I)__silo_hook]} )) || precmd_functions=(__silo_hook $precmd_functions)
 (( ${chpwd_functions[(I)__silo_hook]} )) || chpwd_functions=(__silo_hook $chpwd_functions)
+(( ${preexec_functions[(I)__silo_before]} )) || preexec_functions=(__silo_before $preexec_functions)

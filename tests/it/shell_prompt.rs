@@ -273,3 +273,36 @@ fn a_zsh_subshell_is_left_alone() {
     let seen = fs::read_to_string(sandbox.dir("seen")).expect("the subshell wrote it");
     assert!(!seen.contains("WEB_PORT"), "{seen}");
 }
+
+/// A key that moves the shell while a line is edited: what is then run has the variables of where it runs.
+fn a_key_that_moves_the_shell_moves_the_variables(shell: Shell, bind: &str) {
+    let sandbox = Sandbox::new();
+    let app = app(&sandbox);
+    let other = sandbox.trusted("other", "version = 1\n[ports]\nWEB_PORT = \"random\"\n");
+    let after = [("a", "cd ../app"), ("b", "cd ../other"), ("g", "cd ..")]
+        .map(|(key, go)| bind.replace("KEY", key).replace("GO", go));
+    let setup = Setup { after: &after.join("\n"), editing: true, ..Setup::default() };
+    let mut session = Session::with(&sandbox, shell, &app, &setup);
+    session.run(":").assert_active(&sandbox, &app);
+    for (key, place) in [("\x02", Some(&other)), ("\x01", Some(&app)), ("\x07", None)] {
+        let seen = sandbox.path("seen");
+        session.run(&format!("{key}env >{}", seen.display()));
+        let seen = fs::read_to_string(&seen).expect("the line wrote it");
+        let root = seen.lines().find_map(|line| line.strip_prefix("SILO_ROOT="));
+        assert_eq!(root, place.map(|place| place.to_str().expect("it is text")), "{key:?}");
+        assert_eq!(seen.contains("WEB_PORT="), place.is_some(), "{key:?}");
+    }
+    session.run(":").assert_inactive();
+}
+
+#[test]
+fn a_key_that_moves_the_shell_moves_the_variables_in_zsh() {
+    let bind = "bindkey -e; go-KEY() { GO; zle reset-prompt }; zle -N go-KEY; bindkey '^KEY' go-KEY";
+    a_key_that_moves_the_shell_moves_the_variables(Shell::ZSH, bind);
+    a_key_that_moves_the_shell_moves_the_variables(Shell::ZSH, &bind.replace("GO", "cd() { builtin cd -q $1 }; GO"));
+}
+
+#[test]
+fn a_key_that_moves_the_shell_moves_the_variables_in_fish() {
+    a_key_that_moves_the_shell_moves_the_variables(Shell::FISH, "bind \\cKEY 'GO; commandline -f repaint'");
+}
