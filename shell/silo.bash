@@ -13,6 +13,9 @@ __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 __silo_path='' __silo_left=''
 # What PROMPT_COMMAND calls: a child that inherits that has no such function.
 __silo_hook=__silo_hook
+# By this a function that was exported, or copied into another shell, knows that it is not in this one.
+__silo_pid=$$
+\builtin export -n __silo_pid
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 \builtin export __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
@@ -34,24 +37,23 @@ __silo_hook() {
     __silo_dir=${__silo_dir%/*}
   done
   [[ -n $__silo_dir || -f /silo.toml ]] && __silo_dir=$__silo_dir/
-  if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
-    \builtin :
-  elif [[ $__silo_dir != "$__silo_root" ]]; then
+  if [[ $__silo_dir != "$__silo_root" ]]; then
     [[ -z $__silo_stamp ]] || __silo_left=${__silo_stamp%/*}
     __silo_stamp='' __silo_gen='' __silo_off=''
+    [[ -z ${__silo_moves-} || $# -gt 0 ]] || __silo_wrap
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
     else
       __silo_root=''
     fi
-  # The stamp's name holds the generation: with another one it is gone. Nothing is read, for a redirection costs more than
-  # all the rest.
-  elif [[ -n $__silo_gen && (! -f $__silo_stamp || ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp) ]]; then
+  # The stamp's name holds the generation: with another one it is gone, and all there is is newer. Nothing is read, for a
+  # redirection costs more than all the rest.
+  elif [[ -n $__silo_gen && (${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp) ]]; then
     __silo_run
   # Without a generation it waits for one.
   elif [[ -z $__silo_gen && -n $__silo_stamp && -f $__silo_stamp ]]; then
     __silo_run
-  elif [[ ${PATH-} != "$__silo_path" ]] && __silo_strayed; then
+  elif [[ ${PATH-} != "$__silo_path" && -z $__silo_off ]] && __silo_strayed; then
     __silo_run
   fi
   # A status handed on ends the shell under `set -e`, where somebody calls this in another way than PROMPT_COMMAND does.
@@ -73,7 +75,10 @@ __silo_strayed() {
 __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
   \builtin local __silo_text=''
-  __silo_text=$("$__silo_bin" export bash --seen "$__silo_gen") || [[ $? -lt 126 ]] || \builtin return 0
+  # A subshell ends with its line: nothing is said of entering and leaving.
+  \builtin set -- --seen "$__silo_gen"
+  [[ $BASH_SUBSHELL == 0 ]] || \builtin set --
+  __silo_text=$("$__silo_bin" export bash "$@") || [[ $? -lt 126 ]] || \builtin return 0
   __silo_root=$__silo_dir
   __silo_marked || \builtin return 0
   if [[ $- == *e* ]]; then __silo_eval "$__silo_text"; else \builtin eval "$__silo_text"; fi

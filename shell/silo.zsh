@@ -15,8 +15,8 @@ typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 # `||` it masks signals several times.
 __silo_hook() {
   local __silo_dir=${PWD%/} __silo_do=
-  # Not in subshells, and not while a widget or a completion moves about: the next command or prompt sees to it.
-  if [[ $ZSH_SUBSHELL == 0 && -z ${WIDGET-} ]]; then
+  # Not while a widget or a completion moves about: the next command or prompt sees to it.
+  if [[ -z ${WIDGET-} ]]; then
     __silo_pwd=$PWD
     # A shell that does not know its folder would look upward for ever.
     if [[ $__silo_dir != /* ]]; then __silo_dir=; fi
@@ -73,7 +73,10 @@ __silo_compare() {
 __silo_ask() {
   [[ -x $__silo_bin ]] || return 0
   local __silo_text=''
-  __silo_text=$("$__silo_bin" export zsh --seen "$__silo_gen") || [[ $? -lt 126 ]] || return 0
+  # A subshell ends with its line: nothing is said of entering and leaving.
+  set -- --seen "$__silo_gen"
+  if [[ $ZSH_SUBSHELL != 0 ]]; then set --; fi
+  __silo_text=$("$__silo_bin" export zsh "$@") || [[ $? -lt 126 ]] || return 0
   __silo_root=$__silo_dir
   __silo_marked || return 0
   eval "$__silo_text" || :

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::store::ask::Ask;
+use crate::store::settings;
 use crate::sys::files;
 use crate::sys::program;
 use crate::sys::writing::{self, Writing};
@@ -66,6 +67,7 @@ fn start(shell: &Shell, silo: &[u8], dirs: &Dirs, environment: &mut Environment)
         folder: folder.as_os_str().as_bytes(),
         home: dirs.home.as_os_str().as_bytes(),
         zdotdir: environment.get("ZDOTDIR").map(OsStr::as_bytes),
+        wraps_cd: settings::wraps_cd(dirs),
     });
     for Written { name, is_behind_own, text } in launch.files {
         let own = match is_behind_own {

@@ -28,3 +28,8 @@ pub fn load(dirs: &Dirs) -> Result<UserSettings, Failure> {
         Failure::located(&what, &shown(&path), text, &error.span).hint(error.problem.hint())
     })
 }
+
+/// Whether the shell hook may wrap `cd`. A shell that starts is not told of mistakes: the first answer of the hook tells of them.
+pub fn wraps_cd(dirs: &Dirs) -> bool {
+    load(dirs).unwrap_or_default().wrap_cd
+}

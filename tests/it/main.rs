@@ -90,6 +90,7 @@ mod shell_cost;
 mod shell_deactivate;
 mod shell_hook;
 mod shell_large;
+mod shell_moves;
 mod shell_options;
 mod shell_prompt;
 mod shell_quoting;

@@ -28,6 +28,9 @@ struct Settings {
     /// How the shell hook's lines look; `%s`, once, is what is said.
     #[schemars(default, regex(pattern = r"^([^%]|%[^s]|%$)*%s([^%]|%[^s]|%$)*$"))]
     log_format: Option<String>,
+    /// Whether `cd` acts at once also in bash and nushell, which do not tell of a move.
+    #[schemars(default)]
+    wrap_cd: Option<bool>,
 }
 
 fn schema() -> Value {
@@ -59,7 +62,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
     let schema = jsonschema::draft7::new(&schema()).expect("it is a schema");
     for good in [
         "",
-        "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\n",
+        "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\nwrap_cd = false\n",
         "trusted = []\nport_range = \"1024-65535\"\nlog_format = \"%s\"\n",
     ] {
         assert!(user::parse(good).is_ok() && schema.is_valid(&json_of(good)), "{good}");
@@ -67,6 +70,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
     for bad in [
         "quite = true",
         "quiet = 1",
+        "wrap_cd = \"bash\"",
         "trusted = \"~/work\"",
         "trusted = [\"work\"]",
         "trusted = [\"~\"]",

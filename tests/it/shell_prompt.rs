@@ -227,53 +227,6 @@ fn a_tcsh_whose_scripts_were_written_anew_by_a_later_silo_goes_on() {
     assert_eq!(inside.told.lines().count(), 1, "{inside:?}");
 }
 
-/// All but bash and nushell act at `cd` itself, not only at the prompt.
-fn the_rest_of_a_line_sees_the_variables(shell: Shell, and: &str) {
-    let sandbox = Sandbox::new();
-    let app = app(&sandbox);
-    let mut session = Session::start(&sandbox, shell, "");
-    let inside = session.run(&format!("cd app {and} printenv WEB_PORT >../seen"));
-    inside.assert_active(&sandbox, &app);
-    let seen = fs::read_to_string(sandbox.dir("seen")).expect("the line wrote it");
-    assert_eq!(Some(seen.trim_end()), inside.var("WEB_PORT"));
-    let left = session.run(&format!("cd .. {and} env >seen"));
-    left.assert_inactive();
-    let seen = fs::read_to_string(sandbox.dir("seen")).expect("the line wrote it");
-    assert!(!seen.contains("WEB_PORT"), "{seen}");
-}
-
-#[test]
-fn the_rest_of_a_line_sees_the_variables_in_zsh() {
-    the_rest_of_a_line_sees_the_variables(Shell::ZSH, "&&");
-}
-
-#[test]
-fn the_rest_of_a_line_sees_the_variables_in_fish() {
-    the_rest_of_a_line_sees_the_variables(Shell::FISH, "; and");
-}
-
-#[test]
-fn the_rest_of_a_line_sees_the_variables_in_elvish() {
-    the_rest_of_a_line_sees_the_variables(Shell::ELVISH, ";");
-}
-
-#[test]
-fn the_rest_of_a_line_sees_the_variables_in_tcsh() {
-    the_rest_of_a_line_sees_the_variables(Shell::TCSH, "&&");
-}
-
-#[test]
-fn a_zsh_subshell_is_left_alone() {
-    let sandbox = Sandbox::new();
-    app(&sandbox);
-    let mut session = Session::start(&sandbox, Shell::ZSH, "");
-    let outside = session.run(":");
-    let after = session.run("( cd app && env >../seen ); got=$(cd app && pwd)");
-    assert_eq!((after.told.as_str(), after.environment()), ("", outside.environment()));
-    let seen = fs::read_to_string(sandbox.dir("seen")).expect("the subshell wrote it");
-    assert!(!seen.contains("WEB_PORT"), "{seen}");
-}
-
 /// A key that moves the shell while a line is edited: what is then run has the variables of where it runs.
 fn a_key_that_moves_the_shell_moves_the_variables(shell: Shell, bind: &str) {
     let sandbox = Sandbox::new();

@@ -25,11 +25,14 @@ pub struct UserSettings {
     pub port_range: RangeInclusive<u16>,
     /// What stands before and after the shell hook's lines.
     pub log_format: (String, String),
+    /// `cd` acts at once also where the shell does not tell of a move.
+    pub wrap_cd: bool,
 }
 
 impl Default for UserSettings {
     fn default() -> Self {
-        Self { quiet: false, trusted: Vec::new(), port_range: RANGE, log_format: ("silo: ".to_owned(), String::new()) }
+        let log_format = ("silo: ".to_owned(), String::new());
+        Self { quiet: false, trusted: Vec::new(), port_range: RANGE, log_format, wrap_cd: true }
     }
 }
 
@@ -64,7 +67,7 @@ impl SettingsProblem {
     pub fn hint(&self) -> String {
         let fixed = match self {
             Self::Malformed(_) => {
-                "The keys are `quiet`, `trusted`, `port_range` and `log_format`; see `silo doc settings`"
+                "The keys are `quiet`, `trusted`, `port_range`, `log_format` and `wrap_cd`; see `silo doc settings`"
             }
             Self::Folder(_) => "Begin it with `/`, or with `~/` for the home folder",
             Self::Range(text) => match ends(text) {
@@ -87,6 +90,7 @@ struct File {
     trusted: Vec<toml::Spanned<String>>,
     port_range: Option<toml::Spanned<String>>,
     log_format: Option<toml::Spanned<String>>,
+    wrap_cd: Option<bool>,
 }
 
 /// Reads the settings.
@@ -119,6 +123,7 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         let (before, after) = halves.ok_or_else(|| fail(&text, SettingsProblem::Format))?;
         settings.log_format = (before.to_owned(), after.to_owned());
     }
+    settings.wrap_cd = file.wrap_cd.unwrap_or(settings.wrap_cd);
     Ok(settings)
 }
 
@@ -135,13 +140,13 @@ mod tests {
     #[test]
     fn every_key_is_read_and_an_empty_file_is_the_defaults() {
         assert_eq!(parse(""), Ok(UserSettings::default()));
-        let text =
-            "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\n";
+        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\n";
         let expected = UserSettings {
             quiet: true,
             trusted: vec!["~/work".into(), "/srv".into()],
             port_range: 20000..=20099,
             log_format: ("[".into(), "]".into()),
+            wrap_cd: false,
         };
         assert_eq!(parse(text), Ok(expected));
     }

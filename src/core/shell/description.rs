@@ -32,6 +32,8 @@ pub struct Shell {
     pub shows_own: bool,
     /// The text that a start file evaluates, of two words of this shell: silo, and the last of the scripts.
     pub(super) hook: fn(&[u8], &[u8]) -> Vec<u8>,
+    /// Commands in place of the shell's own that act at once on a move; nothing where the shell itself tells of each.
+    pub(super) moves: &'static str,
     /// What a shell without functions reads instead: files by their names, each after all it reads itself.
     pub(super) scripts: &'static [(&'static str, &'static str)],
     /// The line of a start file that evaluates that text, of silo as a word of this shell.
@@ -91,9 +93,11 @@ impl Shell {
         [before, &self.commands(own, changes), behind].concat()
     }
 
-    /// The shell hook, with `silo` as the program it runs; a shell without functions reads the file `script`.
-    pub fn hook(&self, silo: &[u8], script: &[u8]) -> Vec<u8> {
-        (self.hook)(&self.quote(silo), &self.quote(script))
+    /// The shell hook, with `silo` as the program it runs; a shell without functions reads the file `script`. Where it is to
+    /// wrap `cd`, commands of the shell's own that move are others, which act at once.
+    pub fn hook(&self, silo: &[u8], script: &[u8], wraps_cd: bool) -> Vec<u8> {
+        let moves = if wraps_cd { self.moves } else { "" };
+        [&(self.hook)(&self.quote(silo), &self.quote(script)), moves.as_bytes()].concat()
     }
 
     /// Whether the hook is functions of the shell; else it is files, which it reads at each prompt.

@@ -11,6 +11,8 @@ pub struct Inside<'a> {
     pub home: &'a [u8],
     /// `ZDOTDIR`, where it is set.
     pub zdotdir: Option<&'a [u8]>,
+    /// Whether the user wants `cd` wrapped.
+    pub wraps_cd: bool,
 }
 
 /// How it is started.

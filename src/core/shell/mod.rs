@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn each_hook_names_silo_and_the_version_it_is_of() {
         for shell in ALL {
-            let text = [shell.hook(b"/b/silo", b"/s/hook")].into_iter().chain(shell.scripts().map(|(_, text)| text));
+            let text =
+                [shell.hook(b"/b/silo", b"/s/hook", true)].into_iter().chain(shell.scripts().map(|(_, text)| text));
             let text = String::from_utf8(text.collect::<Vec<_>>().concat()).expect("it is text");
             assert!(text.contains("/b/silo") && text.contains(env!("CARGO_PKG_VERSION")), "{}", shell.name);
             assert!(!text.contains("@SILO@") && !text.contains("@VERSION@"), "{}", shell.name);

@@ -21,6 +21,7 @@ pub(super) static NU: Shell = Shell {
     marks: [b"\n", b""],
     shows_own: false,
     hook,
+    moves: include_str!("../../../shell/cd.nu"),
     scripts: &[],
     load: |silo| {
         let (before, after) = ("mkdir ($nu.data-dir | path join vendor/autoload); ", " hook nu | save -f ");
@@ -66,7 +67,7 @@ fn hook(silo: &[u8], _: &[u8]) -> Vec<u8> {
 fn launch(inside: &Inside<'_>) -> Launch {
     let source = [b"source ".as_slice(), &quote(&inside.path("hook.nu"))].concat();
     Launch {
-        files: vec![Written::new("hook.nu", hook(&quote(inside.silo), b""))],
+        files: vec![Written::new("hook.nu", NU.hook(inside.silo, b"", inside.wraps_cd))],
         arguments: vec![b"--execute".into(), source],
         ..Launch::default()
     }

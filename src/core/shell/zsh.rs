@@ -17,6 +17,7 @@ pub(super) static ZSH: Shell = Shell {
     marks: posix::MARKS,
     shows_own: false,
     hook,
+    moves: "",
     scripts: &[],
     load: |silo| [b"eval \"$(", silo, b" hook zsh)\""].concat(),
     start: Start {

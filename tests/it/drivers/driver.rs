@@ -82,6 +82,11 @@ pub(crate) trait Driver: Sync {
         format!("cd \"${name}\"")
     }
 
+    /// What stands between two commands of which the second follows the first.
+    fn and(&self) -> &'static str {
+        "&&"
+    }
+
     /// A program's call, where the shell has a command of that name too.
     fn call(&self, line: &str) -> String {
         line.to_owned()

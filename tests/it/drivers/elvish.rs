@@ -48,6 +48,10 @@ impl Driver for Elvish {
         format!("cd $E:{name}")
     }
 
+    fn and(&self) -> &'static str {
+        ";"
+    }
+
     fn look_for(&self, path: &str) -> String {
         format!("use path; nop (path:is-regular {path})")
     }

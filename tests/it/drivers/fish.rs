@@ -60,6 +60,10 @@ impl Driver for Fish {
         format!("set -e {name}")
     }
 
+    fn and(&self) -> &'static str {
+        "; and"
+    }
+
     fn tells_apart(&self) -> bool {
         true
     }

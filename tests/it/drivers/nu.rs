@@ -72,6 +72,10 @@ impl Driver for Nu {
         format!("cd $env.{name}")
     }
 
+    fn and(&self) -> &'static str {
+        ";"
+    }
+
     fn call(&self, line: &str) -> String {
         format!("^{line}")
     }
