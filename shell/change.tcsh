@@ -32,6 +32,12 @@ if ( $?__silo_load ) then
         alias $__silo_event "$__silo_new:q"'; set status = $__silo_status'"$__silo_old:q"
       endif
     end
+    # What is typed finds a silo that is in no folder of PATH, too.
+    set __silo_new = ''
+    foreach __silo_one ( $path:q )
+      if ( -f "$__silo_one:q/silo" && -x "$__silo_one:q/silo" ) set __silo_new = found
+    end
+    if ( "$__silo_new`alias silo`" == '' ) alias silo '"$__silo_bin:q"'
     unset __silo_event __silo_old __silo_new
   endif
 else

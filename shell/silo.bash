@@ -103,10 +103,17 @@ __silo_eval() {
 }
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. With the word
-# `function` an alias of the same name does no harm.
+# `function` an alias of the same name does no harm. Every other call is the program's: that of `PATH`, or else the hook's own.
+# The snapshot of a tool may have kept this function alone, and runs it in another shell.
 function silo {
-  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} ]]; then
-    \command silo "$@"
+  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} || ${__silo_pid-} != "$$" ]]; then
+    \builtin local __silo_own="${__SILO_HOOK-}"
+    __silo_own=${__silo_own#* * }
+    if [[ -f $__silo_own && -x $__silo_own ]] && ! \builtin type -P silo >/dev/null; then
+      "$__silo_own" "$@"
+    else
+      \command silo "$@"
+    fi
     \builtin return
   fi
   \builtin local __silo_text=''

@@ -107,10 +107,10 @@ var hook = {|@_| # __silo_hook
 }
 
 # `silo deactivate` changes this very shell, which no program can: without a stamp to compare, it is off until the folder is
-# left.
+# left. Every other call is the program's: that of PATH, or else the hook's own.
 fn of-shell {|@args|
   if (or (not-eq $args [deactivate]) (not (has-env __SILO_UNDO))) {
-    e:silo $@args
+    if (or (has-external silo) (not (is-file $silo))) { e:silo $@args } else { (external $silo) $@args }
     return
   }
   var answer = ((external $silo) export elvish --seen off | slurp)

@@ -121,10 +121,16 @@ function __silo_marked
     string join -- \n $argv[$from..$to] | source
 end
 
-# `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.
+# `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. Every other
+# call is the program's: that of PATH, or else the hook's own. A function that was copied into another shell knows that it is not in this one.
 function silo --description 'Isolated local development environments'
-    if test (count $argv) -ne 1 -o "$argv[1]" != deactivate; or not set -q __SILO_UNDO
-        command silo $argv
+    if test (count $argv) -ne 1 -o "$argv[1]" != deactivate; or not set -q __SILO_UNDO; or not set -q __silo_bin
+        set -l own (string replace --regex '^\S* \S* ' '' -- "$__SILO_HOOK" | string collect)
+        if test -f "$own" -a -x "$own"; and not command -sq silo
+            "$own" $argv
+        else
+            command silo $argv
+        end
         return
     end
     set -l answer ("$__silo_bin" export fish --seen off); or return

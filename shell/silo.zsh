@@ -8,6 +8,8 @@ typeset -g __silo_bin=@SILO@
 typeset -g __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 # PATH as it was last seen, the folder of the instance that was left last, and the folder the hook last looked from.
 typeset -g __silo_path='' __silo_left='' __silo_pwd=''
+# By this a function that was copied into another shell knows that it is not in this one.
+typeset -g +x __silo_pid=$$
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
@@ -90,10 +92,18 @@ __silo_marked() {
   __silo_text=${__silo_text%__silo_text=\'end\'*}
 }
 
-# `silo deactivate` changes this very shell, which no program can: it is off until the folder is left.
+# `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. Every other
+# call is the program's: that of PATH, or else the hook's own. The snapshot of a tool may have kept this function alone, and
+# runs it in another shell.
 function silo {
-  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} ]]; then
-    command silo "$@"
+  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} || ${__silo_pid-} != $$ ]]; then
+    local __silo_own="${__SILO_HOOK-}"
+    __silo_own=${__silo_own#* * }
+    if [[ -f $__silo_own && -x $__silo_own ]] && ! whence -p silo >/dev/null; then
+      "$__silo_own" "$@"
+    else
+      command silo "$@"
+    fi
     return
   fi
   local __silo_text=''

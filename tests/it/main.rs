@@ -88,6 +88,7 @@ mod settings_schema;
 #[cfg(target_os = "linux")]
 mod shell_cost;
 mod shell_deactivate;
+mod shell_function;
 mod shell_hook;
 mod shell_large;
 mod shell_moves;

@@ -19,6 +19,7 @@ pub(super) static BASH: Shell = Shell {
     shows_own: false,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.bash"), silo),
     moves: include_str!("../../../shell/cd.bash"),
+    named: |_| Vec::new(),
     scripts: &[],
     load: |silo| [b"eval \"$(", silo, b" hook bash)\""].concat(),
     start: Start {

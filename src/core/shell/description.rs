@@ -34,6 +34,8 @@ pub struct Shell {
     pub(super) hook: fn(&[u8], &[u8]) -> Vec<u8>,
     /// Commands in place of the shell's own that act at once on a move; nothing where the shell itself tells of each.
     pub(super) moves: &'static str,
+    /// What makes a typed `silo` this one, where no folder of `PATH` has it; nothing where the hook itself sees to that.
+    pub(super) named: fn(&[u8]) -> Vec<u8>,
     /// What a shell without functions reads instead: files by their names, each after all it reads itself.
     pub(super) scripts: &'static [(&'static str, &'static str)],
     /// The line of a start file that evaluates that text, of silo as a word of this shell.
@@ -50,6 +52,19 @@ pub struct Shell {
     pub piped: &'static [&'static str],
     /// Its completions, where silo has some.
     pub completions: Option<Completions>,
+}
+
+/// What a hook is to be, every path byte for byte.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The program it runs.
+    pub silo: &'a [u8],
+    /// What a shell without functions reads.
+    pub script: &'a [u8],
+    /// Whether the user wants `cd` wrapped.
+    pub wraps_cd: bool,
+    /// Whether `PATH` has a `silo`.
+    pub is_on_path: bool,
 }
 
 /// What TAB asks in a shell.
@@ -93,11 +108,11 @@ impl Shell {
         [before, &self.commands(own, changes), behind].concat()
     }
 
-    /// The shell hook, with `silo` as the program it runs; a shell without functions reads the file `script`. Where it is to
-    /// wrap `cd`, commands of the shell's own that move are others, which act at once.
-    pub fn hook(&self, silo: &[u8], script: &[u8], wraps_cd: bool) -> Vec<u8> {
-        let moves = if wraps_cd { self.moves } else { "" };
-        [&(self.hook)(&self.quote(silo), &self.quote(script)), moves.as_bytes()].concat()
+    /// The shell hook. Where it is to wrap `cd`, commands of the shell's own that move are others, which act at once.
+    pub fn hook(&self, wanted: &Wanted<'_>) -> Vec<u8> {
+        let moves = if wanted.wraps_cd { self.moves } else { "" };
+        let named = if wanted.is_on_path { Vec::new() } else { (self.named)(wanted.silo) };
+        [(self.hook)(&self.quote(wanted.silo), &self.quote(wanted.script)), moves.into(), named].concat()
     }
 
     /// Whether the hook is functions of the shell; else it is files, which it reads at each prompt.

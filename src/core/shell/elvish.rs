@@ -19,6 +19,7 @@ pub(super) static ELVISH: Shell = Shell {
     shows_own: true,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.elv"), silo),
     moves: "",
+    named: |_| Vec::new(),
     scripts: &[],
     load: |silo| [b"eval (", silo, b" hook elvish | slurp)"].concat(),
     start: Start {

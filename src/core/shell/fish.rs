@@ -20,6 +20,7 @@ pub(super) static FISH: Shell = Shell {
     shows_own: false,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.fish"), silo),
     moves: "",
+    named: |_| Vec::new(),
     scripts: &[],
     load: |silo| [silo, b" hook fish | source"].concat(),
     start: Start {

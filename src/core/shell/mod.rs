@@ -19,7 +19,7 @@ mod template;
 pub mod varname;
 mod zsh;
 
-pub use description::{Completions, Shell};
+pub use description::{Completions, Shell, Wanted};
 pub use launch::{Inside, Launch, Written};
 pub use mark::{MARK, Mark};
 pub use start::{ByHand, Folder, Place, Start};
@@ -66,7 +66,9 @@ mod tests {
     fn each_hook_names_silo_and_the_version_it_is_of() {
         for shell in ALL {
             let text =
-                [shell.hook(b"/b/silo", b"/s/hook", true)].into_iter().chain(shell.scripts().map(|(_, text)| text));
+                [shell.hook(&Wanted { silo: b"/b/silo", script: b"/s/hook", wraps_cd: true, is_on_path: false })]
+                    .into_iter()
+                    .chain(shell.scripts().map(|(_, text)| text));
             let text = String::from_utf8(text.collect::<Vec<_>>().concat()).expect("it is text");
             assert!(text.contains("/b/silo") && text.contains(env!("CARGO_PKG_VERSION")), "{}", shell.name);
             assert!(!text.contains("@SILO@") && !text.contains("@VERSION@"), "{}", shell.name);

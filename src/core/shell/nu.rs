@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::description::{Pairs, Shell};
+use super::description::{Pairs, Shell, Wanted};
 use super::launch::{Inside, Launch, Written};
 use super::quote::double;
 use super::start::{ByHand, Folder, Start};
@@ -22,6 +22,7 @@ pub(super) static NU: Shell = Shell {
     shows_own: false,
     hook,
     moves: include_str!("../../../shell/cd.nu"),
+    named,
     scripts: &[],
     load: |silo| {
         let (before, after) = ("mkdir ($nu.data-dir | path join vendor/autoload); ", " hook nu | save -f ");
@@ -64,10 +65,18 @@ fn hook(silo: &[u8], _: &[u8]) -> Vec<u8> {
     template::hook(include_str!("../../../shell/silo.nu"), silo)
 }
 
+/// A command of the hook's could not hand every word on as it was typed.
+fn named(silo: &[u8]) -> Vec<u8> {
+    [b"\n# It is in no folder of PATH.\nalias silo = ^".as_slice(), &quote(silo), b"\n"].concat()
+}
+
 fn launch(inside: &Inside<'_>) -> Launch {
     let source = [b"source ".as_slice(), &quote(&inside.path("hook.nu"))].concat();
     Launch {
-        files: vec![Written::new("hook.nu", NU.hook(inside.silo, b"", inside.wraps_cd))],
+        files: vec![Written::new(
+            "hook.nu",
+            NU.hook(&Wanted { silo: inside.silo, script: b"", wraps_cd: inside.wraps_cd, is_on_path: true }),
+        )],
         arguments: vec![b"--execute".into(), source],
         ..Launch::default()
     }

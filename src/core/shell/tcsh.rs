@@ -19,6 +19,7 @@ pub(super) static TCSH: Shell = Shell {
     shows_own: false,
     hook,
     moves: "",
+    named: |_| Vec::new(),
     // The second is read at each prompt, and reads the first where something has changed.
     scripts: &[
         ("change.tcsh", include_str!("../../../shell/change.tcsh")),
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn the_hook_is_one_line_that_names_silo_and_its_script() {
         assert_eq!(
-            String::from_utf8(TCSH.hook(b"/b/silo", b"/s/it's", true)).expect("it is text"),
+            String::from_utf8((TCSH.hook)(&quote(b"/b/silo"), &quote(b"/s/it's"))).expect("it is text"),
             "set __silo_bin = /b/silo; set __silo_hook = /s/it\\'s; set __silo_load; source \"$__silo_hook:h:q/change.tcsh\"\n"
         );
     }

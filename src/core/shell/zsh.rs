@@ -18,6 +18,7 @@ pub(super) static ZSH: Shell = Shell {
     shows_own: false,
     hook,
     moves: "",
+    named: |_| Vec::new(),
     scripts: &[],
     load: |silo| [b"eval \"$(", silo, b" hook zsh)\""].concat(),
     start: Start {

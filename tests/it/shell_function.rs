@@ -1,0 +1,90 @@
+//! What is typed as `silo` in a shell that has the hook, or nothing but a copy of its function.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::pty::{Session, Setup, Shell, each_shell};
+use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
+
+each_shell!(a_silo_that_is_not_on_the_path_is_called_all_the_same);
+
+fn app(sandbox: &Sandbox) -> (std::path::PathBuf, String) {
+    let [web] = free_ports();
+    (sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)])), web.to_string())
+}
+
+fn seen(sandbox: &Sandbox) -> String {
+    fs::read_to_string(sandbox.dir("seen")).expect("the line wrote it").trim_end().to_owned()
+}
+
+fn a_silo_that_is_not_on_the_path_is_called_all_the_same(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let (app, web) = app(&sandbox);
+    let tools = sandbox.path("tools");
+    fs::create_dir(&tools).expect("the sandbox is writable");
+    fs::remove_file(sandbox.path("bin/silo")).expect("it is there");
+    symlink(SILO, tools.join("silo")).expect("the sandbox is writable");
+    let before = shell.load().replacen("silo", &tools.join("silo").display().to_string(), 1);
+    let mut session =
+        Session::with(&sandbox, shell, "app", &Setup { before: &before, unhooked: true, ..Setup::default() });
+    session.run(":").assert_active(&sandbox, &app);
+    let into = shell.redirect();
+    let got = session.run(&format!("silo get WEB_PORT {into} ../seen"));
+    assert_eq!((got.told.as_str(), got.status.as_str(), seen(&sandbox)), ("", "0", web));
+    let failed = session.run("silo exec -- sh -c 'exit 7'");
+    assert!(failed.status == "7" || failed.told.contains("exited with 7"), "{failed:?}");
+    session.run(&format!("silo exec -- printf '<%s>' 'a  \"b\"' '--help' '' {into} ../seen"));
+    assert_eq!(seen(&sandbox), "<a  \"b\"><--help><>");
+    let off = session.run("silo deactivate");
+    off.assert_inactive();
+    assert!(off.told.contains("is off in this shell"), "{off:?}");
+
+    // One that comes to PATH is what is typed, where the shell can tell.
+    if !matches!(shell.name(), "nu" | "tcsh") {
+        crate::sandbox::program(&sandbox.path("bin/silo"), "#!/bin/sh\necho other\n");
+        session.run(&format!("silo get WEB_PORT {into} ../seen"));
+        assert_eq!(seen(&sandbox), "other");
+    }
+}
+
+/// Claude Code gives its shells the user's functions, but none whose name begins with `_`, nor variables that are not exported.
+fn a_copy_in_another_shell_is_the_program(shell: Shell, copy: &str, read: &str) {
+    let sandbox = Sandbox::new();
+    let (app, web) = app(&sandbox);
+    let mut session = Session::start(&sandbox, shell, "app");
+    session.run(":").assert_active(&sandbox, &app);
+    session.run(copy);
+    let script = |script: &str| {
+        let mut session = Session::start(&sandbox, shell, "app");
+        session.run(":").assert_active(&sandbox, &app);
+        let quoted = format!("{} {read} '. ../copy; {script}'", shell.program().display());
+        (session.run(&format!("{quoted} >../seen")).told, seen(&sandbox))
+    };
+    assert_eq!(script("silo get WEB_PORT; cd ..; cd app; silo get WEB_PORT"), (String::new(), format!("{web}\n{web}")));
+    let (told, _) = script("silo deactivate");
+    assert!(told.starts_with("Error: A program cannot switch the instance off"), "{told}");
+    fs::rename(sandbox.path("bin/silo"), sandbox.path("bin/elsewhere")).expect("it is there");
+    symlink(SILO, sandbox.path("state/silo-program")).expect("the sandbox is writable");
+    let mark = format!("1 0 {}", sandbox.path("state/silo-program").display());
+    let quoted = format!("{} {read} '. ../copy; silo get WEB_PORT'", shell.program().display());
+    let env = [(silo::core::shell::MARK, OsStr::new(&mark))];
+    let mut other = Session::with(&sandbox, shell, "app", &Setup { unhooked: true, env: &env, ..Setup::default() });
+    assert_eq!((other.run(&format!("{quoted} >../seen")).told.as_str(), seen(&sandbox)), ("", web));
+}
+
+#[test]
+fn a_copy_in_another_bash_is_the_program() {
+    let copy = "for f in $(compgen -A function | grep -v ^_); do declare -f $f; done >../copy";
+    a_copy_in_another_shell_is_the_program(Shell::BASH, copy, "--norc -c");
+}
+
+#[test]
+fn a_copy_in_another_zsh_is_the_program() {
+    a_copy_in_another_shell_is_the_program(Shell::ZSH, "typeset -f ${(k)functions:#_*} >../copy", "-f -c");
+}
+
+#[test]
+fn a_copy_in_another_fish_is_the_program() {
+    a_copy_in_another_shell_is_the_program(Shell::FISH, "functions silo >../copy", "--no-config -c");
+}
