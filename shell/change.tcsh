@@ -22,8 +22,8 @@ if ( $?__silo_load ) then
   alias __silo_ask '"$__silo_bin:q" export tcsh --seen "$__silo_gen:q"'
   # Once, and first: what comes behind may build the prompt from the variables. Scripts read .tcshrc too: not in them.
   if ( $?prompt ) then
-    # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
-    setenv __SILO_HOOK "$$ @VERSION@ $__silo_bin:q"
+    # Tells `silo doctor`, a child, that this very shell has the hook, and whose. Until something calls it, with a mark.
+    setenv __SILO_HOOK "~$$ @VERSION@ $__silo_bin:q"
     foreach __silo_event ( precmd cwdcmd )
       set __silo_old = "`alias $__silo_event`"
       if ( "$__silo_old:q" !~ *__silo_hook* ) then
@@ -41,6 +41,7 @@ if ( $?__silo_load ) then
     unset __silo_event __silo_old __silo_new
   endif
 else
+  if ( "$__silo_root:q" == none && $?__SILO_HOOK ) setenv __SILO_HOOK "$$ @VERSION@ $__silo_bin:q"
   # Off until the folder is left: without a stamp there is nothing to compare.
   if ( $?__SILO_UNDO && -e "$__silo_word:q" && -x "$__silo_bin:q" ) then
     set __silo_gen = off

@@ -107,8 +107,10 @@ __silo_eval() {
 # The snapshot of a tool may have kept this function alone, and runs it in another shell.
 function silo {
   if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} || ${__silo_pid-} != "$$" ]]; then
-    \builtin local __silo_own="${__SILO_HOOK-}"
+    \builtin local __silo_own="${__SILO_HOOK-}" __silo_lost=''
     __silo_own=${__silo_own#* * }
+    if [[ ${__silo_pid-} == "$$" && $- == *i* ]]; then __silo_uncalled; fi
+    [[ -z ${__silo_lost-} ]] || \builtin local -x __SILO_UNCALLED="$__silo_lost"
     if [[ -f $__silo_own && -x $__silo_own ]] && ! \builtin type -P silo >/dev/null; then
       "$__silo_own" "$@"
     else
@@ -121,6 +123,19 @@ function silo {
   __silo_marked || \builtin return
   __silo_eval "__silo_off=\$__silo_root
 $__silo_text"
+}
+
+# Whether somebody has taken the hook's place since, which only the shell knows, and silo tells. Who keeps what was there before,
+# as starship does, calls it still.
+__silo_uncalled() {
+  [[ ${PROMPT_COMMAND[*]-} != *__silo_hook* ]] || \builtin return 0
+  \builtin local IFS=$' \t\n;' __silo_text=''
+  # shellcheck disable=SC2086,SC2048 # Its words.
+  __silo_text=$(\builtin declare -p; \builtin declare -f -- silo- ${PROMPT_COMMAND[*]-}) || \builtin :
+  [[ $__silo_text != *__silo_hook* ]] || \builtin return 0
+  IFS=' '
+  __silo_lost="PROMPT_COMMAND=${PROMPT_COMMAND[*]-}"
+  [[ ! $__silo_text =~ declare\ -[a-zA-Z]*r[a-zA-Z]*\ PROMPT_COMMAND= ]] || __silo_lost="readonly $__silo_lost"
 }
 
 # Once, and first: what comes behind may build the prompt from the variables. Since bash 5.1 PROMPT_COMMAND may be

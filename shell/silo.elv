@@ -106,11 +106,23 @@ var hook = {|@_| # __silo_hook
   }
 }
 
+# Whether the hook is among these.
+fn called {|hooks|
+  has-value [(each {|one| try { str:contains $one[def] __silo_hook } catch _ { put $false } } $hooks)] $true
+}
+
 # `silo deactivate` changes this very shell, which no program can: without a stamp to compare, it is off until the folder is
 # left. Every other call is the program's: that of PATH, or else the hook's own.
-fn of-shell {|@args|
+fn of-shell {|&lost='' @args|
   if (or (not-eq $args [deactivate]) (not (has-env __SILO_UNDO))) {
-    if (or (has-external silo) (not (is-file $silo))) { e:silo $@args } else { (external $silo) $@args }
+    # Only the shell knows who has taken the hook's place since, and silo tells.
+    if (not (called $after-chdir)) { set lost = after-chdir }
+    if (not-eq $lost '') { set-env __SILO_UNCALLED $lost }
+    try {
+      if (or (has-external silo) (not (is-file $silo))) { e:silo $@args } else { (external $silo) $@args }
+    } finally {
+      unset-env __SILO_UNCALLED
+    }
     return
   }
   var answer = ((external $silo) export elvish --seen off | slurp)
@@ -126,8 +138,10 @@ fn with-hook {|others|
 }
 # Without its line editor, as in a script, Elvish has no `edit:`.
 try {
-  eval &ns=(ns [&with-hook~=$with-hook~ &of-shell~=$of-shell~]) '
+  eval &ns=(ns [&with-hook~=$with-hook~ &of-shell~=$of-shell~ &called~=$called~]) '
     set edit:before-readline = (with-hook $edit:before-readline)
-    edit:add-var silo~ $of-shell~'
+    edit:add-var silo~ {|@args|
+      of-shell &lost=(if (called $edit:before-readline) { put "" } else { put edit:before-readline }) $@args
+    }'
 } catch _ { }
 set after-chdir = (with-hook [(each {|other| put $other } $after-chdir)])

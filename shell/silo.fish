@@ -126,6 +126,8 @@ end
 function silo --description 'Isolated local development environments'
     if test (count $argv) -ne 1 -o "$argv[1]" != deactivate; or not set -q __SILO_UNDO; or not set -q __silo_bin
         set -l own (string replace --regex '^\S* \S* ' '' -- "$__SILO_HOOK" | string collect)
+        # Only the shell knows of it, and silo tells.
+        set -q __silo_bin; and not functions -q __silo_hook; and set -lx __SILO_UNCALLED 'functions --erase __silo_hook'
         if test -f "$own" -a -x "$own"; and not command -sq silo
             "$own" $argv
         else

@@ -9,7 +9,8 @@
 # Of PATH what was last seen is kept, and the folder of the instance that was left last.
 $env.__silo = {bin: @SILO@, root: '?', stamp: '', gen: '', text: '', path: [], left: ''}
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
-$env.__SILO_HOOK = $'($nu.pid) @VERSION@ ($env.__silo.bin)'
+# Until something calls it, with a mark.
+$env.__SILO_HOOK = $'~($nu.pid) @VERSION@ ($env.__silo.bin)'
 
 # A plain file, links followed: a pipe would hold the prompt.
 def __silo_is_file [file: string]: nothing -> bool {
@@ -36,6 +37,7 @@ def --env __silo_hook [] {
         $dir = ($dir | path dirname)
     }
     if $dir != $now.root {
+        if $now.root == '?' { $env.__SILO_HOOK = ($env.__SILO_HOOK | str trim --left --char '~') }
         let left = if $now.stamp == '' { $now.left } else { $now.stamp | path dirname }
         $env.__silo = ($now | merge {stamp: '', gen: '', left: $left})
         if $dir != '' or '__SILO_UNDO' in $env {

@@ -96,9 +96,11 @@ __silo_marked() {
 # call is the program's: that of PATH, or else the hook's own. The snapshot of a tool may have kept this function alone, and
 # runs it in another shell.
 function silo {
-  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} || ${__silo_pid-} != $$ ]]; then
-    local __silo_own="${__SILO_HOOK-}"
+  if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} || ${__silo_pid-} != "$$" ]]; then
+    local __silo_own="${__SILO_HOOK-}" __silo_lost=''
     __silo_own=${__silo_own#* * }
+    if [[ ${__silo_pid-} == "$$" && -o interactive ]]; then __silo_uncalled; fi
+    [[ -z $__silo_lost ]] || local -x __SILO_UNCALLED=$__silo_lost
     if [[ -f $__silo_own && -x $__silo_own ]] && ! whence -p silo >/dev/null; then
       "$__silo_own" "$@"
     else
@@ -111,6 +113,16 @@ function silo {
   __silo_marked || return
   eval "__silo_off=\$__silo_root
 $__silo_text"
+}
+
+# Whether somebody has taken the hook's place since, which only the shell knows, and silo tells. A function that calls the hook
+# does too.
+__silo_uncalled() {
+  if (( ! ${precmd_functions[(I)__silo_hook]} )) && [[ "$(typeset -f precmd $precmd_functions)" != *__silo_hook* ]]; then
+    __silo_lost="precmd_functions=($precmd_functions)"
+  elif (( ! ${chpwd_functions[(I)__silo_hook]} )) && [[ "$(typeset -f chpwd $chpwd_functions)" != *__silo_hook* ]]; then
+    __silo_lost="chpwd_functions=($chpwd_functions)"
+  fi
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. chpwd makes `cd x && cmd` work.

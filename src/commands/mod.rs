@@ -30,6 +30,7 @@ mod recorded;
 mod require;
 mod shell;
 mod status;
+mod uncalled;
 mod up;
 mod usage;
 mod values;
@@ -131,6 +132,9 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
     if !only_looks(&command) {
         context.dirs.require_own(&context.environment)?;
     }
+    if counts_on_the_hook(&command) {
+        uncalled::tell(context);
+    }
     match command {
         Command::Init { extension } => init::run(context, extension),
         Command::Env(arguments) => env::run(context, &arguments),
@@ -160,6 +164,12 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
             unreachable!("`run` answers these")
         }
     }
+}
+
+/// Whether what a command says or does is to show at the next prompt.
+fn counts_on_the_hook(command: &Command) -> bool {
+    use Command as C;
+    matches!(command, C::Init { .. } | C::Env(_) | C::Status { .. } | C::Diff { .. } | C::Allow { .. } | C::Deny)
 }
 
 /// Whether a command writes nothing of silo's, or sees to it itself; `export` has to answer whatever happens.

@@ -13,6 +13,7 @@ use crate::core::config::ConfigFile;
 use crate::core::config::user::UserSettings;
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::ports::Reason;
+use crate::core::shell::UNCALLED;
 use crate::core::shell::activation::{self, Undo};
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted, shown};
@@ -47,6 +48,8 @@ pub struct Context {
     pub settings: UserSettings,
     /// The path silo was called by.
     pub program: OsString,
+    /// What the shell says has taken the place of its hook; nobody further in is told.
+    pub uncalled: Option<String>,
 }
 
 /// What becomes of settings that cannot be read.
@@ -72,12 +75,16 @@ impl Context {
     /// A [`Failure`] without a folder or a home, or for settings that cannot be read.
     pub fn of(
         global: Global,
-        environment: Environment,
+        mut environment: Environment,
         program: OsString,
         ui: Ui,
         mistakes: Mistakes,
     ) -> Result<Self, Failure> {
         signals::outlive_file_limit();
+        let uncalled = environment.get(UNCALLED).map(|what| what.to_string_lossy().into_owned());
+        if uncalled.is_some() {
+            environment.remove(UNCALLED);
+        }
         let mut folder = dirs::working_folder(&environment)?;
         if let Some(directory) = &global.directory {
             folder = files::canonical(&folder.join(directory))?;
@@ -92,7 +99,7 @@ impl Context {
             loaded => loaded?,
         };
         let ui = ui.set(&settings);
-        Ok(Self { dirs, environment, folder, config: global.config, ui, settings, program })
+        Ok(Self { dirs, environment, folder, config: global.config, ui, settings, program, uncalled })
     }
 
     /// The project of the folder, or of `-c`.

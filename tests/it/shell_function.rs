@@ -7,7 +7,11 @@ use std::os::unix::fs::symlink;
 use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
 
-each_shell!(a_silo_that_is_not_on_the_path_is_called_all_the_same);
+each_shell!(
+    a_silo_that_is_not_on_the_path_is_called_all_the_same,
+    a_hook_that_nothing_calls_is_told_with_what_took_its_place,
+    a_hook_that_is_called_is_not_told,
+);
 
 fn app(sandbox: &Sandbox) -> (std::path::PathBuf, String) {
     let [web] = free_ports();
@@ -87,4 +91,84 @@ fn a_copy_in_another_zsh_is_the_program() {
 #[test]
 fn a_copy_in_another_fish_is_the_program() {
     a_copy_in_another_shell_is_the_program(Shell::FISH, "functions silo >../copy", "--no-config -c");
+}
+
+fn a_hook_that_nothing_calls_is_told_with_what_took_its_place(shell: Shell) {
+    let (after, instead) = match shell.name() {
+        "bash" => ("other() { :; }; PROMPT_COMMAND=other", "PROMPT_COMMAND=other"),
+        "zsh" => ("other() { :; }; precmd_functions=(other)", "precmd_functions=(other)"),
+        "fish" => ("functions --erase __silo_hook", "functions --erase __silo_hook"),
+        "elvish" => ("set edit:before-readline = [{ nop }]", "edit:before-readline"),
+        "nu" => ("$env.config.hooks.pre_prompt = []; $env.config.hooks.env_change.PWD = []", "$env.config.hooks"),
+        _ => ("alias precmd true", "alias precmd"),
+    };
+    let sandbox = Sandbox::new();
+    let (app, _) = app(&sandbox);
+    let mut session = Session::with(&sandbox, shell, &app, &Setup { after, ..Setup::default() });
+    session.run(":").assert_inactive();
+    let what = format!("The shell hook is loaded, but nothing calls it: `{instead}` has taken its place");
+    for line in ["silo status", "silo diff", "silo allow"] {
+        let told = session.run(line).told;
+        assert!(told.contains(&format!("Warning: {what}; `")), "{line}: {told}");
+    }
+    let found = session.run(&shell.telling("silo doctor"));
+    assert!(found.told.contains(&format!("Problem [hook-not-called]: {what}")), "{found:?}");
+    // A program further in is not told.
+    assert!(!session.run("silo exec -- sh -c 'silo status; exit'").told.contains("nothing calls it"));
+}
+
+fn a_hook_that_is_called_is_not_told(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let (app, _) = app(&sandbox);
+    let mut session = Session::start(&sandbox, shell, &app);
+    session.run(":").assert_active(&sandbox, &app);
+    for line in ["silo status", "silo doctor"] {
+        let told = session.run(&shell.telling(line)).told;
+        assert!(!told.contains("nothing calls it"), "{line}: {told}");
+    }
+}
+
+/// What a command tells of the hook in a shell that is configured so.
+fn told_of(shell: Shell, setup: &Setup<'_>) -> String {
+    let sandbox = Sandbox::new();
+    let (app, _) = app(&sandbox);
+    let mut session = Session::with(&sandbox, shell, &app, setup);
+    session.run(":");
+    let told = session.run("silo diff").told;
+    told.lines().find(|line| line.contains("nothing calls it")).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn who_keeps_the_hook_calls_it_still() {
+    for (shell, after) in [
+        // starship, a function of the user's own, an array of bash-preexec's.
+        (Shell::BASH, "KEPT=$PROMPT_COMMAND; prompt() { eval \"$KEPT\"; }; PROMPT_COMMAND=prompt"),
+        (Shell::BASH, "prompt() { __silo_hook; }; PROMPT_COMMAND='history -a; prompt'"),
+        (Shell::BASH, "precmd_functions=(__silo_hook); invoke() { ${precmd_functions[0]}; }; PROMPT_COMMAND=(invoke)"),
+        (Shell::ZSH, "precmd() { __silo_hook; }; chpwd() { __silo_hook; }; precmd_functions=() chpwd_functions=()"),
+    ] {
+        assert_eq!(told_of(shell, &Setup { after, ..Setup::default() }), "", "{after}");
+    }
+}
+
+#[test]
+fn what_took_its_place_is_named_as_it_is() {
+    let of = |shell, before, after| told_of(shell, &Setup { before, after, ..Setup::default() });
+    let readonly = of(Shell::BASH, "readonly PROMPT_COMMAND='history -a'", "");
+    assert!(
+        readonly.contains("`readonly PROMPT_COMMAND=history -a` has taken")
+            && readonly.contains("; `silo exec -- COMMAND` goes"),
+        "{readonly}"
+    );
+    let array = of(Shell::BASH, "", "PROMPT_COMMAND=(': one  1' ': two'); IFS=/; set -eu");
+    assert!(
+        array.contains("`PROMPT_COMMAND=: one  1 : two`") && array.contains("; `eval \"$(silo hook bash)\"` goes"),
+        "{array}"
+    );
+    assert!(of(Shell::BASH, "", "unset PROMPT_COMMAND; set -u").contains("`PROMPT_COMMAND=`"));
+    assert!(of(Shell::ZSH, "", "precmd_functions=(); setopt ksh_arrays").contains("`precmd_functions=()`"));
+    assert!(of(Shell::ZSH, "", "chpwd_functions=(mine); mine() { }").contains("`chpwd_functions=(mine)`"));
+    assert!(of(Shell::ELVISH, "", "set after-chdir = []").contains("`after-chdir`"));
+    // In place again.
+    assert_eq!(of(Shell::BASH, "", "PROMPT_COMMAND=x; eval \"$(silo hook bash)\""), "");
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::uncalled;
 use crate::core::config::{API_PORT, ConfigFile, Settings};
 use crate::core::leases::Leases;
 use crate::core::shell::environment::Environment;
@@ -39,6 +40,8 @@ pub(super) struct Scene {
     pub(super) here: Option<Here>,
     /// silo's own path.
     pub(super) silo: Option<PathBuf>,
+    /// What has taken the place of the hook in this shell, and how to go on.
+    pub(super) uncalled: Option<(String, String)>,
 }
 
 impl Scene {
@@ -73,6 +76,7 @@ impl Scene {
                 let astray = context.worktree_without_config(&root);
                 Here { root, astray, project, config }
             }),
+            uncalled: uncalled::look(context).map(|uncalled| (uncalled.instead, uncalled.mend)),
             silo: crate::sys::program::own_path(&context.environment, &context.program).ok(),
         })
     }

@@ -19,7 +19,12 @@ const OTHER_SHELLS: [&str; 3] = ["sh", "dash", "ksh"];
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let above = processes::above();
     if let Some(mark) = scene.shell.text(MARK).and_then(Mark::parse).filter(|mark| is_of_this_shell(mark, &above)) {
-        return other_hook(scene, &mark, &above).into_iter().collect();
+        let uncalled = scene.uncalled.clone().map(|(instead, mend)| {
+            let what = format!("The shell hook is loaded, but nothing calls it: `{instead}` has taken its place");
+            let why = "It goes last in the start file; until then `cd`, edits of `silo.toml` and your word on it are not noticed";
+            Finding::problem("hook-not-called", what).why(why).mend(mend)
+        });
+        return uncalled.into_iter().chain(other_hook(scene, &mark, &above)).collect();
     }
     let program = typed_in(&above).or_else(|| scene.shell.text("SHELL")).or_else(|| nearest_shell(&above));
     let Some(program) = program.map(str::to_owned) else { return Vec::new() };

@@ -18,6 +18,7 @@ pub(super) static BASH: Shell = Shell {
     marks: posix::MARKS,
     shows_own: false,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.bash"), silo),
+    called_by: "PROMPT_COMMAND",
     moves: include_str!("../../../shell/cd.bash"),
     named: |_| Vec::new(),
     scripts: &[],

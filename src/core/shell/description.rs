@@ -32,6 +32,8 @@ pub struct Shell {
     pub shows_own: bool,
     /// The text that a start file evaluates, of two words of this shell: silo, and the last of the scripts.
     pub(super) hook: fn(&[u8], &[u8]) -> Vec<u8>,
+    /// What calls the hook at each prompt.
+    pub called_by: &'static str,
     /// Commands in place of the shell's own that act at once on a move; nothing where the shell itself tells of each.
     pub(super) moves: &'static str,
     /// What makes a typed `silo` this one, where no folder of `PATH` has it; nothing where the hook itself sees to that.

@@ -18,6 +18,7 @@ pub(super) static ELVISH: Shell = Shell {
     // What is put for the hook would be shown to everybody else.
     shows_own: true,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.elv"), silo),
+    called_by: "edit:before-readline",
     moves: "",
     named: |_| Vec::new(),
     scripts: &[],

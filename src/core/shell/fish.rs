@@ -19,6 +19,7 @@ pub(super) static FISH: Shell = Shell {
     marks: [b"\nset -l __silo_text 'begin'\n", b"set -l __silo_text 'end'\n"],
     shows_own: false,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.fish"), silo),
+    called_by: "fish_prompt",
     moves: "",
     named: |_| Vec::new(),
     scripts: &[],

@@ -21,7 +21,7 @@ mod zsh;
 
 pub use description::{Completions, Shell, Wanted};
 pub use launch::{Inside, Launch, Written};
-pub use mark::{MARK, Mark};
+pub use mark::{MARK, Mark, UNCALLED};
 pub use start::{ByHand, Folder, Place, Start};
 
 /// Every shell, in the order of the documentation.

@@ -21,6 +21,7 @@ pub(super) static NU: Shell = Shell {
     marks: [b"\n", b""],
     shows_own: false,
     hook,
+    called_by: "$env.config.hooks",
     moves: include_str!("../../../shell/cd.nu"),
     named,
     scripts: &[],

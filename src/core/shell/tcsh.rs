@@ -18,6 +18,7 @@ pub(super) static TCSH: Shell = Shell {
     marks: [b"\n", b""],
     shows_own: false,
     hook,
+    called_by: "alias precmd",
     moves: "",
     named: |_| Vec::new(),
     // The second is read at each prompt, and reads the first where something has changed.

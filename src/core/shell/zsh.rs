@@ -17,6 +17,7 @@ pub(super) static ZSH: Shell = Shell {
     marks: posix::MARKS,
     shows_own: false,
     hook,
+    called_by: "precmd_functions",
     moves: "",
     named: |_| Vec::new(),
     scripts: &[],
