@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::recorded;
+use super::{elsewhere, recorded};
 use crate::core::config::{ConfigFile, Settings, acts};
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::activation::{self, Given, UNDO};
@@ -24,7 +24,9 @@ struct Line {
 }
 
 pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = context.project();
+    elsewhere::tell(context, project.as_ref().ok().map(Project::root_text));
+    let project = project?;
     let config = project.config()?;
     if !as_json {
         for line in acts::lines(&config) {

@@ -13,6 +13,7 @@ mod diff;
 mod doc;
 mod doctor;
 mod down;
+mod elsewhere;
 mod env;
 mod exec;
 mod export;

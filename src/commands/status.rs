@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use super::elsewhere;
 use super::recorded::vars;
 use crate::core::instance::trust::Trust;
 use crate::core::shell::activation::Undo;
@@ -22,12 +23,19 @@ use crate::store::trust;
 use crate::sys::lock;
 
 pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = context.project();
+    elsewhere::tell(context, project.as_ref().ok().map(Project::root_text));
+    let project = project?;
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
     let Some(recorded) = snapshot::recorded(&context.dirs, &project, &config)? else {
         if json {
-            let answer = json!({ "instance": null, "root": project.root_text(), "trust": trust.word() });
+            let answer = json!({
+                "instance": null,
+                "root": project.root_text(),
+                "trust": trust.word(),
+                "activeRoot": elsewhere::active_root(context, None),
+            });
             return context.ui.answer_json(&answer).map(|()| 0);
         }
         // Why a shell has not entered it: nobody has allowed it, or nothing in the shell looks.
@@ -64,6 +72,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         state: State::of(runs, is_starting, &by_programs).word(),
         served,
         shell: Shell::of(context, &project),
+        active_root: elsewhere::active_root(context, None),
         urls: vars.urls().collect(),
         env_file: project.root.join(&config.output),
         root: project.root_text(),
@@ -92,6 +101,8 @@ struct Report<'a> {
     env_file: PathBuf,
     trust: Trust,
     shell: Shell,
+    /// The root of the instance whose variables are in this shell.
+    active_root: Option<String>,
 }
 
 /// This shell, as far as the instance goes.
@@ -134,6 +145,7 @@ impl Report<'_> {
             "root": self.root,
             "trust": self.trust.word(),
             "activeHere": matches!(self.shell, Shell::Inside(_)),
+            "activeRoot": self.active_root,
         });
         for (key, report) in self.parts {
             object[key] = report.as_ref().map_or(Value::Null, |report| report.value.clone());

@@ -16,7 +16,7 @@ fn status_without_an_instance_says_how_to_start_one_and_why_no_shell_is_in_it() 
         ran.stderr(&format!("`silo.toml` {why}\n"));
     };
     told("is not trusted yet: `silo allow`");
-    let expected = json!({ "instance": null, "root": "$SANDBOX/projects/app", "trust": "unknown" });
+    let expected = json!({ "instance": null, "root": "$SANDBOX/projects/app", "trust": "unknown", "activeRoot": null });
     sandbox.run(&app, ["status", "--json"]).success().stderr("").stdout(&format!("{expected:#}\n"));
     assert!(!app.join(".silo.lock").exists(), "asking writes nothing");
     assert_eq!(fs::read_dir(sandbox.path("state")).expect("it is there").count(), 0, "asking writes nothing");
@@ -79,6 +79,7 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
         "root": "$SANDBOX/projects/app",
         "trust": "allowed",
         "activeHere": false,
+        "activeRoot": null,
         "tilt": null,
         "k3d": null,
         "envFile": "$SANDBOX/projects/app/.localnet.env",

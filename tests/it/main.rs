@@ -75,6 +75,7 @@ mod newcomer;
 mod older_running;
 #[cfg(target_os = "linux")]
 mod one_folder;
+mod other_project;
 mod pictures;
 mod pty;
 mod recipes;

@@ -39,7 +39,8 @@ const PASSES: u32 = 4;
 pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Failure> {
     let before = Scene::of(context)?;
     let here = before.here.as_ref().and_then(|here| here.project.clone());
-    let mut found: Vec<Finding> = settings::examine(&before.dirs).into_iter().collect();
+    let mut found: Vec<Finding> = shell::of_another_project(context, before.here.as_ref()).into_iter().collect();
+    found.extend(settings::examine(&before.dirs));
     found.extend(passes(context, here.as_ref(), fix, || registry::examine(&before.dirs)));
     // The registry may just have been made again.
     let scene = Scene::of(context)?;

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use super::super::elsewhere;
 use super::super::hook::start_files;
-use super::scene::Scene;
+use super::scene::{Here, Scene};
 use crate::core::shell::startfile;
 use crate::core::shell::{self, MARK, Mark, Shell};
+use crate::parts::context::Context;
 use crate::parts::finding::Finding;
 use crate::sys::files;
 use crate::sys::processes::{self, Process};
@@ -50,6 +52,17 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         .why("Scripts and shells older than the line in the start file do not have it; `cd` changes nothing here")
         .mend(format!("exec {name}"));
     vec![finding]
+}
+
+/// Variables of another project's instance, which whatever is started here would use.
+pub(super) fn of_another_project(context: &Context, here: Option<&Here>) -> Option<Finding> {
+    let here = here.map(|here| here.root.as_path());
+    let root = elsewhere::active_root(context, here.and_then(Path::to_str))?;
+    elsewhere::is_asked_of_here(context, here).then(|| {
+        Finding::problem("shell-elsewhere", format!("The variables in this shell are those of `{root}`"))
+            .why("Programs started here have its ports, names and database; an editor or a terminal was started there")
+            .mend("silo exec -- COMMAND")
+    })
 }
 
 /// What loads the hook in new shells; a line that is added by hand by a command of the shell's.
