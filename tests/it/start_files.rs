@@ -222,3 +222,80 @@ fn a_line_in_a_file_that_the_start_file_reads_counts() {
         .success()
         .stdout("Line 1 of `~/.bash_aliases` loads the hook already\n");
 }
+
+/// A login shell of bash, as tmux and ssh start it.
+#[track_caller]
+fn web_port_at_login(sandbox: &Sandbox) -> Option<String> {
+    // In place of `--noprofile`.
+    let login = ["/bin/sh", "-c", "bash=$1; shift 2; exec \"$bash\" --login \"$@\"", "sh"].map(OsStr::new);
+    let setup = Setup { own_start_file: true, wrapper: &login, ..Setup::default() };
+    let mut session = Session::with(sandbox, Shell::BASH, "", &setup);
+    session.run(":");
+    session.run("cd app").var("WEB_PORT").map(ToOwned::to_owned)
+}
+
+#[test]
+fn login_shells_of_bash_load_the_hook_too() {
+    let reads = Shell::BASH.reads_session();
+    for (name, text, needs) in [
+        (".bash_profile", "PATH=$PATH:/mine\n", true),
+        (".bash_profile", "[ -r /etc/bashrc ] && . /etc/bashrc # not ~/.bash_aliases\n", true),
+        (".bash_login", "", true),
+        (".profile", "# . ~/.bashrc\n", true),
+        (".bash_profile", "[ -f ~/.profile ] && . ~/.profile\n", true),
+        (".bash_profile", "[[ -f ~/.bashrc ]] && . ~/.bashrc\n", false),
+        (".profile", "if [ -n \"$BASH_VERSION\" ]; then\n . \"$HOME/.bashrc\"\nfi\n", false),
+    ] {
+        let sandbox = Sandbox::new();
+        let port = project(&sandbox);
+        write_start_file(&sandbox, Shell::BASH, "");
+        let login = sandbox.path("home").join(name);
+        fs::write(&login, format!("{reads}\n{text}")).expect("HOME is writable");
+        let before = written(std::slice::from_ref(&login));
+        let ran = hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
+        assert_eq!(ran.stderr.contains(&format!("Changed `~/{name}`\n")), needs, "{name} {text}: {}", ran.stderr);
+        assert_eq!(web_port(&sandbox, Shell::BASH).as_ref(), Some(&port), "{name} {text}");
+        assert_eq!(web_port_at_login(&sandbox).as_ref(), Some(&port), "{name} {text}");
+        assert_eq!(written(std::slice::from_ref(&login)) == before, !needs);
+        hook(&sandbox, Shell::BASH, &["--install"]).success().stderr("");
+        hook(&sandbox, Shell::BASH, &["--uninstall", "--yes"]).success();
+        assert_eq!(fs::read_to_string(&login).expect("it is there"), format!("{reads}\n{text}"), "{name}");
+        assert_eq!(web_port_at_login(&sandbox), None);
+    }
+    // By way of another one.
+    let sandbox = Sandbox::new();
+    let port = project(&sandbox);
+    write_start_file(&sandbox, Shell::BASH, "");
+    for (name, text) in [(".bash_profile", ". ~/.profile\n"), (".profile", ". ~/.bashrc\n")] {
+        fs::write(sandbox.path("home").join(name), text).expect("HOME is writable");
+    }
+    hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
+    assert_eq!(web_port_at_login(&sandbox).as_ref(), Some(&port));
+    assert!(!fs::read_to_string(sandbox.path("home/.bash_profile")).expect("it is there").contains("silo"));
+}
+
+#[cfg(not(target_os = "macos"))]
+#[test]
+fn where_login_shells_read_nothing_it_is_said_what_to_type() {
+    let sandbox = Sandbox::new();
+    let port = project(&sandbox);
+    write_start_file(&sandbox, Shell::BASH, "");
+    let ran = hook(&sandbox, Shell::BASH, &["--install", "--yes"]).success();
+    let (_, line) = ran.stderr.split_once("do not load it: `").expect("it is said");
+    let line = line.strip_suffix("`\n").expect("it comes last");
+    assert!(!sandbox.path("home/.bash_profile").exists());
+    let silo = |told: &str| {
+        let text = format!("{told}; {} doctor; exit", sandbox.path("bin/silo").display());
+        let ran = sandbox.command("bash", "").env("SHELL", "/bin/bash").args(["-l", "-c", &text]).output();
+        String::from_utf8_lossy(&ran.expect("bash starts").stdout).into_owned()
+    };
+    let found = silo(":");
+    assert!(
+        found.contains("[hook-not-in-login-shells]: Login shells of bash do not load")
+            && found.contains("echo '. ~/.bashrc' >>"),
+        "{found}"
+    );
+    let found = silo(line);
+    assert!(!found.contains("hook-not-in-login-shells"), "{found}");
+    assert_eq!(web_port_at_login(&sandbox).as_ref(), Some(&port));
+}

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::super::elsewhere;
-use super::super::hook::start_files;
+use super::super::hook::start_files::{self, Unread};
 use super::scene::{Here, Scene};
 use crate::core::shell::startfile;
 use crate::core::shell::{self, MARK, Mark, Shell};
+use crate::failure::quoted;
 use crate::parts::context::Context;
 use crate::parts::finding::Finding;
 use crate::sys::files;
@@ -47,6 +48,16 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             .mend(loading(shell));
         return vec![finding];
     };
+    if above.first().is_some_and(is_login)
+        && let Some(Unread::By(read) | Unread::ByNone(read)) = start_files::unread(&scene.dirs, &shell.start)
+    {
+        let finding =
+            Finding::note("hook-not-in-login-shells", format!("Login shells of {name} do not load the shell hook"))
+                .at(file)
+                .why("tmux and ssh start them; what they read does not hand on to this file")
+                .mend(format!("echo '. ~/{}' >>{}", shell.start.file.path, quoted(&read)));
+        return vec![finding];
+    }
     let finding = Finding::note("hook-not-loaded", format!("The shell hook of {name} is not loaded in this shell"))
         .at(file)
         .why("Scripts and shells older than the line in the start file do not have it; `cd` changes nothing here")
@@ -90,6 +101,13 @@ fn typed_in(above: &[Process]) -> Option<&str> {
     let parent = above.first()?;
     let shell = shell::of_program(&parent.name)?;
     (!shell.has_job_groups || !processes::is_in_our_group(parent.pid)).then_some(shell.name)
+}
+
+/// Whether a shell was started as a login shell.
+fn is_login(shell: &Process) -> bool {
+    let words = processes::words(shell.pid).unwrap_or_default();
+    let is_asked = |word: &String| ["-l", "--login"].contains(&word.as_str());
+    words.first().is_some_and(|name| name.starts_with('-')) || words.iter().any(is_asked)
 }
 
 fn nearest_shell(above: &[Process]) -> Option<&str> {

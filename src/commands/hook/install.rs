@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 
 use super::login::Login;
-use super::start_files;
+use super::start_files::{self, Unread, text};
 use crate::cli::HookArgs;
 use crate::core::shell::activation::UNDO;
 use crate::core::shell::startfile::{self, Unmarked};
@@ -18,9 +18,6 @@ use crate::sys::dotfiles::Dotfile;
 use crate::sys::files;
 use crate::sys::program;
 
-/// Largest neighbour of a start file that is looked through, in bytes.
-const LIMIT: u64 = 1024 * 1024;
-
 /// A file that is to be changed, and what it will hold; none where it goes away.
 struct Change {
     file: Dotfile,
@@ -28,7 +25,6 @@ struct Change {
 }
 
 /// A start file that needs the line.
-#[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     path: PathBuf,
     /// Other shells than this one read it.
@@ -82,6 +78,13 @@ pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u
         false => format!("New shells load it, this one with `exec {name}`; undo: `silo hook {name} --uninstall`"),
         true => format!("Shells that run keep the hook until they end, or `exec {name}`{active}"),
     });
+    if let (false, Some(Unread::ByNone(path))) = (arguments.uninstall, start_files::unread(&context.dirs, &shell.start))
+    {
+        let (path, file) = (shown_from(&context.dirs.home, &path), shell.start.file.path);
+        context.ui.step(&format!(
+            "Login shells, as tmux and ssh start them, read no file of yours, and do not load it: `echo '. ~/{file}' >>{path}`"
+        ));
+    }
     Ok(0)
 }
 
@@ -192,18 +195,13 @@ fn wanted(context: &Context, shell: &Shell, login: &Login) -> Result<Vec<Wanted>
     let path = older.unwrap_or(usual);
     let reads = start.reads.iter().map(|name| home.join(name));
     let reads = reads.chain(start_files::snippets(&context.dirs, &context.environment, start)).collect();
-    let first = start.login.iter().find_map(|name| Some((*name, text(&home.join(name))?)));
-    let login = of_login_shells(start, home, cfg!(target_os = "macos"), first);
+    let login = start_files::unread(&context.dirs, start).and_then(|unread| match unread {
+        // A new one would hide what others write into `.profile` later; on macOS there is no terminal without.
+        Unread::ByNone(_) if !cfg!(target_os = "macos") => None,
+        Unread::By(path) | Unread::ByNone(path) => Some(path),
+    });
+    let login = login.map(|path| Wanted { shared: is_shared(start, &path), path, reads: Vec::new() });
     Ok([Wanted { shared: is_shared(start, &path), path, reads }].into_iter().chain(login).collect())
-}
-
-/// On macOS every terminal starts login shells, and bash's read the first of three other files: where that one does not
-/// hand on, it needs the line too.
-fn of_login_shells(start: &Start, home: &Path, macos: bool, first: Option<(&str, Vec<u8>)>) -> Option<Wanted> {
-    let (name, text) = first.or_else(|| Some((*start.login.first()?, Vec::new())))?;
-    let path = home.join(name);
-    let needs = macos && !startfile::reads(&text, start.file.path);
-    needs.then(|| Wanted { shared: is_shared(start, &path), path, reads: Vec::new() })
 }
 
 /// Whether other programs read a start file too.
@@ -237,34 +235,4 @@ fn told(shell: &Shell, by_hand: &ByHand) -> Failure {
 fn unchanged(file: &Dotfile, why: Unmarked) -> Failure {
     Failure::new(format!("Will not change `{}`: {why}", shown(&file.named)))
         .hint(format!("Look at it: `grep -n 'silo hook' {}`", quoted(&file.named)))
-}
-
-/// The text of a file that is only looked at.
-fn text(path: &Path) -> Option<Vec<u8>> {
-    files::read(path, LIMIT).ok().flatten().map(|content| content.bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The file of a home that gets the line on macOS beside `.bashrc`, given the login file there is.
-    fn on_macos(login: Option<(&str, &str)>) -> Option<(String, bool)> {
-        let bash = shell::named("bash").expect("it is there");
-        let login = login.map(|(name, text)| (name, text.as_bytes().to_vec()));
-        let wanted = of_login_shells(&bash.start, Path::new("/h"), true, login)?;
-        Some((wanted.path.display().to_string(), wanted.shared))
-    }
-
-    #[test]
-    fn on_macos_bash_needs_the_line_where_login_shells_read_it() {
-        assert_eq!(on_macos(None), Some(("/h/.bash_profile".to_owned(), false)));
-        assert_eq!(on_macos(Some((".bash_login", "A=1\n"))), Some(("/h/.bash_login".to_owned(), false)));
-        assert_eq!(on_macos(Some((".profile", ""))), Some(("/h/.profile".to_owned(), true)));
-        assert_eq!(on_macos(Some((".bash_profile", ". ~/.bashrc\n"))), None);
-        for shell in shell::ALL {
-            let elsewhere = of_login_shells(&shell.start, Path::new("/h"), false, None);
-            assert_eq!(elsewhere, None, "elsewhere terminals start no login shells");
-        }
-    }
 }

@@ -12,8 +12,7 @@ pub struct Start {
     pub reads: &'static [&'static str],
     /// The folder of more files that the shell reads, with the ending of their names.
     pub snippets: Option<(Place, &'static str)>,
-    /// Files below the home folder of which a login shell reads the first that is there, and none of the others: on macOS
-    /// every terminal starts login shells.
+    /// Files below the home folder of which a login shell reads the first that is there, and none of the others.
     pub login: &'static [&'static str],
     /// More files beside it that the shell reads, in which the user may have put the line.
     pub others: &'static [&'static str],

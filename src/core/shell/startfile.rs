@@ -82,11 +82,12 @@ pub fn loaded_at(text: &[u8], shell: &Shell) -> Option<usize> {
     text.lines().position(|line| loads(line, shell)).map(|at| at + 1)
 }
 
-/// Whether a start file reads another one of this name too.
+/// Whether a start file reads another one of this name too; those of the system do not count.
 pub fn reads(text: &[u8], name: &str) -> bool {
     let name = name.trim_start_matches('.');
     let text = String::from_utf8_lossy(text);
-    text.lines().any(|line| line.contains(name) && !line.trim_start().starts_with('#'))
+    let own = |line: &str| line.replace("/etc/bashrc", "").replace("/bash.bashrc", "").contains(name);
+    text.lines().any(|line| own(line) && !line.trim_start().starts_with('#'))
 }
 
 fn loads(line: &str, shell: &Shell) -> bool {
@@ -234,6 +235,7 @@ mod tests {
     #[test]
     fn a_login_file_that_hands_on_to_bashrc_is_known() {
         assert!(reads(b"if [ -f ~/.bashrc ]; then\n  . ~/.bashrc\nfi\n", ".bashrc"));
+        assert!(!reads(b"[ -r /etc/bashrc ] && . /etc/bashrc\n. /etc/bash.bashrc\n", ".bashrc"));
         assert!(!reads(b"# ~/.bashrc is not read\nexport A=1\n", ".bashrc"));
     }
 }
