@@ -2,6 +2,8 @@
 # bash tells nobody of a move. So that what stands behind it on its line, in a function or in a subshell is in the folder's
 # own instance, `cd`, `popd` and `pushd` are functions that look; a function of the user's goes on behind them under another
 # name. In a shell that has them without the hook (exported, or from the snapshot of a tool) they are what they stand for.
+__silo_options=$-
+\builtin set +a
 __silo_moves=${__silo_moves:-0}
 __silo_moved() {
   # A completion comes back to where it was.
@@ -39,3 +41,5 @@ __silo_wrap() {
   done
 }
 __silo_wrap load
+[[ $__silo_options != *a* ]] || \builtin set -a
+\builtin unset -v __silo_options

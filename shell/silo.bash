@@ -76,9 +76,9 @@ __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
   \builtin local __silo_text=''
   # A subshell ends with its line: nothing is said of entering and leaving.
-  \builtin set -- --seen "$__silo_gen"
-  [[ $BASH_SUBSHELL == 0 ]] || \builtin set --
-  __silo_text=$("$__silo_bin" export bash "$@") || [[ $? -lt 126 ]] || \builtin return 0
+  \builtin set -- "$__silo_gen"
+  [[ $BASH_SUBSHELL == 0 ]] || \builtin set -- subshell
+  __silo_text=$("$__silo_bin" export bash --seen "$1") || [[ $? -lt 126 ]] || \builtin return 0
   __silo_root=$__silo_dir
   __silo_marked || \builtin return 0
   if [[ $- == *e* ]]; then __silo_eval "$__silo_text"; else \builtin eval "$__silo_text"; fi
@@ -132,7 +132,7 @@ __silo_uncalled() {
   \builtin local IFS=$' \t\n;' __silo_text=''
   # shellcheck disable=SC2086,SC2048 # Its words.
   __silo_text=$(\builtin declare -p; \builtin declare -f -- silo- ${PROMPT_COMMAND[*]-}) || \builtin :
-  [[ $__silo_text != *__silo_hook* ]] || \builtin return 0
+  [[ ${__silo_text//declare -? __silo_hook=\"__silo_hook\"/} != *__silo_hook* ]] || \builtin return 0
   IFS=' '
   __silo_lost="PROMPT_COMMAND=${PROMPT_COMMAND[*]-}"
   [[ ! $__silo_text =~ declare\ -[a-zA-Z]*r[a-zA-Z]*\ PROMPT_COMMAND= ]] || __silo_lost="readonly $__silo_lost"

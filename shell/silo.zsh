@@ -76,9 +76,9 @@ __silo_ask() {
   [[ -x $__silo_bin ]] || return 0
   local __silo_text=''
   # A subshell ends with its line: nothing is said of entering and leaving.
-  set -- --seen "$__silo_gen"
-  if [[ $ZSH_SUBSHELL != 0 ]]; then set --; fi
-  __silo_text=$("$__silo_bin" export zsh "$@") || [[ $? -lt 126 ]] || return 0
+  set -- "$__silo_gen"
+  if [[ $ZSH_SUBSHELL != 0 ]]; then set -- subshell; fi
+  __silo_text=$("$__silo_bin" export zsh --seen "$1") || [[ $? -lt 126 ]] || return 0
   __silo_root=$__silo_dir
   __silo_marked || return 0
   eval "$__silo_text" || :

@@ -31,6 +31,8 @@ const AGAIN: &str = "again";
 
 /// What the shell hook asks with when the instance is to be off in its shell.
 const OFF: &str = "off";
+/// What a subshell says instead: it ends with its line, so nothing is said of entering and leaving.
+const SUBSHELL: &str = "subshell";
 
 /// What becomes of this shell.
 enum Fate {
@@ -112,7 +114,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         Fate::Leave | Fate::LetGo => activation::leave(environment, undo.as_ref()),
     };
     if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
-        announce(context, &visit, undo.as_ref(), seen.is_some());
+        announce(context, &visit, undo.as_ref(), seen.is_some_and(|seen| seen != SUBSHELL));
     }
     print(context.ui, &reader, seen.is_some(), visit.watched.as_ref(), &changes)?;
     Ok(if visit.untrusted && matches!(reader, Reader::Json) { code::NOT_TRUSTED } else { 0 })

@@ -105,6 +105,8 @@ impl Case {
 fn traced(sandbox: &Sandbox, dir: &Path, what: &str, args: &[&str]) -> (Ran, String) {
     let mut strace = sandbox.command("strace", dir);
     let log = sandbox.path("trace");
+    // A program that is there by chance, as Docker may be, has calls of its own.
+    strace.arg("-E").arg(format!("PATH={}", sandbox.path("bin").display()));
     strace.args(["-f", "-qq", "-y", "-e", "signal=none", "-e", what, "-o"]).arg(&log).arg(SILO).args(args);
     let ran = sandbox.finish(strace);
     (ran, fs::read_to_string(log).expect("strace writes it: tests/run installs it"))

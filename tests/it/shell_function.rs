@@ -96,7 +96,7 @@ fn a_copy_in_another_fish_is_the_program() {
 fn a_hook_that_nothing_calls_is_told_with_what_took_its_place(shell: Shell) {
     let (after, instead) = match shell.name() {
         "bash" => ("other() { :; }; PROMPT_COMMAND=other", "PROMPT_COMMAND=other"),
-        "zsh" => ("other() { :; }; precmd_functions=(other)", "precmd_functions=(other)"),
+        "zsh" => ("other() { :; }; precmd_functions=(other) preexec_functions=()", "precmd_functions=(other)"),
         "fish" => ("functions --erase __silo_hook", "functions --erase __silo_hook"),
         "elvish" => ("set edit:before-readline = [{ nop }]", "edit:before-readline"),
         "nu" => ("$env.config.hooks.pre_prompt = []; $env.config.hooks.env_change.PWD = []", "$env.config.hooks"),
