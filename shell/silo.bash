@@ -37,23 +37,25 @@ __silo_hook() {
     __silo_dir=${__silo_dir%/*}
   done
   [[ -n $__silo_dir || -f /silo.toml ]] && __silo_dir=$__silo_dir/
-  if [[ $__silo_dir != "$__silo_root" ]]; then
+  if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
+    \builtin :
+  elif [[ $__silo_dir != "$__silo_root" ]]; then
     [[ -z $__silo_stamp ]] || __silo_left=${__silo_stamp%/*}
     __silo_stamp='' __silo_gen='' __silo_off=''
-    [[ -z ${__silo_moves-} || $# -gt 0 ]] || __silo_wrap
+    [[ -z ${__silo_moves-} || -n ${__silo_at-} ]] || __silo_wrap
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
     else
       __silo_root=''
     fi
-  # The stamp's name holds the generation: with another one it is gone, and all there is is newer. Nothing is read, for a
-  # redirection costs more than all the rest.
-  elif [[ -n $__silo_gen && (${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp) ]]; then
+  # The stamp's name holds the generation: with another one it is gone. Nothing is read, for a redirection costs more than
+  # all the rest.
+  elif [[ -n $__silo_gen && (! -f $__silo_stamp || ${__silo_dir}silo.toml -nt $__silo_stamp || ${__silo_dir}silo.toml -ot $__silo_stamp) ]]; then
     __silo_run
   # Without a generation it waits for one.
   elif [[ -z $__silo_gen && -n $__silo_stamp && -f $__silo_stamp ]]; then
     __silo_run
-  elif [[ ${PATH-} != "$__silo_path" && -z $__silo_off ]] && __silo_strayed; then
+  elif [[ ${PATH-} != "$__silo_path" ]] && __silo_strayed; then
     __silo_run
   fi
   # A status handed on ends the shell under `set -e`, where somebody calls this in another way than PROMPT_COMMAND does.
@@ -132,7 +134,8 @@ __silo_uncalled() {
   \builtin local IFS=$' \t\n;' __silo_text=''
   # shellcheck disable=SC2086,SC2048 # Its words.
   __silo_text=$(\builtin declare -p; \builtin declare -f -- silo- ${PROMPT_COMMAND[*]-}) || \builtin :
-  [[ ${__silo_text//declare -? __silo_hook=\"__silo_hook\"/} != *__silo_hook* ]] || \builtin return 0
+  # A variable of the hook's own is nobody else's.
+  [[ ${__silo_text//\ __silo_hook=\"__silo_hook\"/} != *__silo_hook* ]] || \builtin return 0
   IFS=' '
   __silo_lost="PROMPT_COMMAND=${PROMPT_COMMAND[*]-}"
   [[ ! $__silo_text =~ declare\ -[a-zA-Z]*r[a-zA-Z]*\ PROMPT_COMMAND= ]] || __silo_lost="readonly $__silo_lost"
