@@ -11,6 +11,8 @@ __silo_bin=@SILO@
 __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 # PATH as it was last seen, and the folder of the instance that was left last.
 __silo_path='' __silo_left=''
+# How many variables were set aside, see __silo_keep.
+__silo_kept=${__silo_kept-0}
 # What PROMPT_COMMAND calls: a child that inherits that has no such function.
 __silo_hook=__silo_hook
 # By this a function that was exported, or copied into another shell, knows that it is not in this one.
@@ -22,22 +24,24 @@ __silo_pid=$$
 __silo_hook() {
   # A trace, traps for every function and exports of everything are not meant for this: a trace shows this line alone.
   case $- in
-    *[aETvx]*)
-      { \builtin local __silo_status="$?" __silo_options="$-"; \builtin set +aETvx; } 2>/dev/null
+    *[aeETvx]*)
+      { \builtin local __silo_status="$?" __silo_options="$-"; \builtin set +aeETvx; } 2>/dev/null
       __silo_hook
-      { \builtin set "-${__silo_options//[!aETvx]/}"; \builtin return "$__silo_status"; } 2>/dev/null
+      # Handed on under `set -e` it would end the shell, where somebody calls this in another way than PROMPT_COMMAND does.
+      { [[ $__silo_options != *e* ]] || __silo_status=0; \builtin set "-${__silo_options//[!aeETvx]/}"; \builtin return "$__silo_status"; } 2>/dev/null
       ;;
     # Quoted: behind `builtin` these are arguments, which split.
     *) \builtin local __silo_status="$?" __silo_dir="${PWD-}" ;;
   esac
-  __silo_dir=${__silo_dir%/}
   # A shell that does not know its folder would look upward for ever.
-  [[ $__silo_dir == /* ]] || __silo_dir=''
-  until [[ -f $__silo_dir/silo.toml || -z $__silo_dir ]]; do
+  until [[ $__silo_dir != /* || -f $__silo_dir/silo.toml ]]; do
     __silo_dir=${__silo_dir%/*}
   done
-  [[ -n $__silo_dir || -f /silo.toml ]] && __silo_dir=$__silo_dir/
-  if [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
+  [[ -n $__silo_dir || -f /silo.toml ]] && __silo_dir=${__silo_dir%/}/
+  # The usual prompt, with nothing changed, is one condition.
+  if [[ $__silo_dir == "$__silo_root" && ${PATH-} == "$__silo_path" && (-n $__silo_gen && -f $__silo_stamp && ! ${__silo_dir}silo.toml -nt $__silo_stamp && ! ${__silo_dir}silo.toml -ot $__silo_stamp || -z $__silo_gen && (-z $__silo_stamp || ! -f $__silo_stamp)) ]]; then
+    \builtin return "$__silo_status"
+  elif [[ -n $__silo_off && $__silo_dir == "$__silo_off" ]]; then
     \builtin :
   elif [[ $__silo_dir != "$__silo_root" ]]; then
     [[ -z $__silo_stamp ]] || __silo_left=${__silo_stamp%/*}
@@ -58,8 +62,6 @@ __silo_hook() {
   elif [[ ${PATH-} != "$__silo_path" ]] && __silo_strayed; then
     __silo_run
   fi
-  # A status handed on ends the shell under `set -e`, where somebody calls this in another way than PROMPT_COMMAND does.
-  [[ $- != *e* ]] || \builtin return 0
   \builtin return "$__silo_status"
 }
 
@@ -83,7 +85,7 @@ __silo_run() {
   __silo_text=$("$__silo_bin" export bash --seen "$1") || [[ $? -lt 126 ]] || \builtin return 0
   __silo_root=$__silo_dir
   __silo_marked || \builtin return 0
-  if [[ $- == *e* ]]; then __silo_eval "$__silo_text"; else \builtin eval "$__silo_text"; fi
+  \builtin eval "$__silo_text"
   __silo_path=${PATH-}
 }
 
@@ -94,9 +96,63 @@ __silo_marked() {
   __silo_text=${__silo_text%__silo_text=\'end\'*}
 }
 
-# A failure in there, as of a readonly variable, is the end of nothing. Under `set -e` bash forgets behind `builtin eval`
-# and `builtin command` that somebody looks at it. To go through here costs a twentieth of a `cd`: the fork before it has
-# made each page of the shell's own cost a copy.
+# Sets aside what the environment shows nothing of: that a variable silo is about to set is not exported, a number or a list.
+# $1 makes their attributes, with `=` behind what is set and not exported; behind `--` are the names of those that are. What
+# cannot be changed stays. Before bash 4.4 attributes cannot be asked for without a program.
+__silo_keep() {
+  \builtin local __silo_name __silo_flags='' __silo_was='' __silo_options="$-" __silo_asks=''
+  \builtin set +u
+  [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -lt 44 ]] || __silo_asks=yes
+  [[ -z $__silo_asks ]] || \builtin eval "__silo_flags=$1"
+  if [[ -z $__silo_asks || $__silo_kept != 0 || $__silo_flags == *[!x]* ]]; then
+    \builtin shift
+    for __silo_name; do
+      if [[ $__silo_name == -- ]]; then
+        [[ -n $__silo_asks ]] || \builtin break
+        \builtin continue
+      fi
+      __silo_drop
+      if [[ -n $__silo_asks ]]; then
+        \builtin eval "__silo_flags=\${$__silo_name@a} __silo_was=\${${__silo_name}[@]@A}"
+        [[ -n $__silo_was && $__silo_flags != *r* && $__silo_flags != x ]] || \builtin continue
+      else
+        [[ -n ${!__silo_name+x} ]] || \builtin continue
+        \builtin printf -v __silo_was '%s=%q' "$__silo_name" "${!__silo_name}"
+      fi
+      # In a function it would be local to that.
+      [[ $__silo_was != 'declare '* ]] || __silo_was="declare -g ${__silo_was#declare }"
+      \builtin printf -v "__silo_was_$__silo_name" %s "$__silo_was"
+      \builtin unset -v "$__silo_name"
+      __silo_kept=$((__silo_kept + 1))
+    done
+  fi
+  [[ $__silo_options != *u* ]] || \builtin set -u
+}
+
+# Brings it back.
+__silo_return() {
+  \builtin local __silo_name __silo_was
+  for __silo_name; do
+    __silo_was=__silo_was_$__silo_name
+    if [[ -n ${!__silo_was-} ]]; then
+      \builtin unset -v "$__silo_name"
+      \builtin eval "${!__silo_was}"
+      __silo_drop
+    fi
+  done
+}
+
+# Forgets one.
+__silo_drop() {
+  \builtin local __silo_was="__silo_was_$__silo_name"
+  if [[ -n ${!__silo_was-} ]]; then
+    \builtin unset -v "$__silo_was"
+    __silo_kept=$((__silo_kept - 1))
+  fi
+}
+
+# A failure in there, as of a readonly variable, is the end of nothing: under `set -e` bash forgets behind `builtin eval` and
+# `builtin command` that somebody looks at it. Nothing of the hook is exported under `set -a`.
 __silo_eval() {
   \builtin local __silo_options="$-"
   \builtin set +ae

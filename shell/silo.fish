@@ -12,6 +12,8 @@ set -g __silo_off ''
 # PATH as it was last seen, and the stamp of the instance that was left last.
 set -g __silo_path ''
 set -g __silo_left ''
+# How many variables were set aside, see __silo_keep.
+set -q __silo_kept; or set -g __silo_kept 0
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 set -gx __SILO_HOOK "$fish_pid @VERSION@ $__silo_bin"
 # The folder last looked from, and it and its parents, nearest first.
@@ -106,6 +108,9 @@ end
 # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
 function __silo_run
     test -x "$__silo_bin"; or return 1
+    # What a function exports for itself alone hides the shell's own; here is a copy of it.
+    set -l hidden (set --names --local --export)
+    test -z "$hidden"; or set --erase --local $hidden
     set -l answer ("$__silo_bin" export fish --seen "$__silo_gen")
     # Silo has answered, unless it could not be started or a signal ended it.
     test $status -lt 126; or return
@@ -119,6 +124,43 @@ function __silo_marked
     set -l from (contains --index -- "set -l __silo_text 'begin'" $argv); or return
     set -l to (contains --index -- "set -l __silo_text 'end'" $argv); or return
     string join -- \n $argv[$from..$to] | source
+end
+
+# Sets aside global variables that silo is about to set: whether one is exported, and a list, no environment shows.
+function __silo_keep
+    for name in $argv
+        set -l was __silo_was_$name
+        __silo_drop $was
+        set -qg $name; or continue
+        set -l how --unexport
+        set -qgx $name; and set how --export
+        set -g $was $how $$name
+        set -eg $name
+        set -g __silo_kept (math $__silo_kept + 1)
+    end
+end
+
+# Brings them back. What a universal variable said is its own again where no global one hides it.
+function __silo_return
+    for name in $argv
+        set -l was __silo_was_$name
+        if set -qg $was
+            set -l value $$was
+            set -eg $name
+            set -g $value[1] $name $value[2..-1]
+            __silo_drop $was
+        else if set -qU $name
+            set -eg $name
+        end
+    end
+end
+
+# Forgets one.
+function __silo_drop --argument-names was
+    if set -qg $was
+        set -eg $was
+        set -g __silo_kept (math $__silo_kept - 1)
+    end
 end
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. Every other

@@ -7,7 +7,7 @@
 
 # What this shell last acted on; a record is not exported, so that a shell inside a shell looks for itself.
 # Of PATH what was last seen is kept, and the folder of the instance that was left last.
-$env.__silo = {bin: @SILO@, root: '?', stamp: '', gen: '', text: '', path: [], left: ''}
+$env.__silo = {bin: @SILO@, root: '?', stamp: '', gen: '', text: '', path: [], left: '', kept: {}}
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 # Until something calls it, with a mark.
 $env.__SILO_HOOK = $'~($nu.pid) @VERSION@ ($env.__silo.bin)'
@@ -93,10 +93,25 @@ def __silo_marked []: any -> any {
 }
 
 def --env __silo_take [answer: record] {
+    let kept = $env.__silo.kept
+    let looks = $answer.look != '' and ($env | columns | str join ' ') =~ $answer.look
+    let now = if $looks { $env } else { {} }
     load-env $answer.set
     hide-env --ignore-errors ...$answer.unset
+    if $looks or $kept != {} { __silo_keep $answer $now }
     if 'PATH' in $answer.set { $env.PATH = ($answer.set.PATH | split row (char esep)) }
     $env.__silo.path = $env.PATH?
+}
+
+# Sets aside what variables were that silo has set and that are no text, which a program cannot see; and brings it back.
+def --env __silo_keep [answer: record, now: record] {
+    let kept = $env.__silo.kept
+    let back = $answer.back | where {|name| $name in $kept }
+    load-env ($back | reduce --fold {} {|name, some| $some | insert $name ($kept | get $name) })
+    let keep = $answer.keep | where {|name| $name in $now and ($now | get $name | describe) != string }
+    let stays = $kept | columns | where {|name| $name not-in $answer.keep and $name not-in $back }
+    let some = $stays | reduce --fold {} {|name, some| $some | insert $name ($kept | get $name) }
+    $env.__silo.kept = ($keep | reduce --fold $some {|name, some| $some | insert $name ($now | get $name) })
 }
 
 # `silo deactivate` changes this very shell, which no program can: without a stamp to compare, it is off until the folder is

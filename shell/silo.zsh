@@ -10,6 +10,8 @@ typeset -g __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 typeset -g __silo_path='' __silo_left='' __silo_pwd=''
 # By this a function that was copied into another shell knows that it is not in this one.
 typeset -g +x __silo_pid=$$
+# How many variables were set aside, see __silo_keep.
+typeset -g __silo_kept=${__silo_kept-0}
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
@@ -90,6 +92,64 @@ __silo_marked() {
   [[ $__silo_text == *__silo_text=\'begin\'*__silo_text=\'end\'* ]] || return
   __silo_text=${__silo_text#*__silo_text=\'begin\'}
   __silo_text=${__silo_text%__silo_text=\'end\'*}
+}
+
+# Sets aside what the environment shows nothing of: that a variable silo is about to set is not exported, a number or a list. $1
+# has the kinds of all. One that a function has for its own hides the shell's: the next prompt sees to it. What cannot be
+# changed stays.
+__silo_keep() {
+  if [[ $1 == *-local* ]]; then
+    __silo_root='?'
+    return 1
+  fi
+  if [[ $__silo_kept == 0 && -z ${1//scalar-export/} ]]; then return 0; fi
+  shift
+  local __silo_name __silo_kind __silo_how
+  local -a __silo_all
+  for __silo_name; do
+    __silo_drop
+    __silo_kind=${(Pt)__silo_name} __silo_how=-g
+    if [[ -z $__silo_kind || $__silo_kind == (scalar-export|*-(readonly|special|tied)*) ]]; then continue; fi
+    if [[ $__silo_kind == *-export* ]]; then __silo_how+=x; fi
+    if [[ $__silo_kind == *-upper* ]]; then __silo_how+=u; fi
+    if [[ $__silo_kind == *-lower* ]]; then __silo_how+=l; fi
+    if [[ $__silo_kind == *-unique* ]]; then __silo_how+=U; fi
+    case $__silo_kind in
+      array* | association*)
+        __silo_all=("${(@kvP)__silo_name}")
+        if [[ $__silo_kind == array* ]]; then __silo_how+=a; else __silo_how+=A; fi
+        __silo_how+=" $__silo_name; $__silo_name=(${(j: :)${(@qq)__silo_all}})"
+        ;;
+      integer*) __silo_how+="i $__silo_name=${(P)__silo_name}" ;;
+      float*) __silo_how+="F $__silo_name=${(P)__silo_name}" ;;
+      *) __silo_how+=" $__silo_name=${(qq)${(P)__silo_name}}" ;;
+    esac
+    typeset -g "__silo_was_$__silo_name=typeset $__silo_how"
+    unset $__silo_name
+    __silo_kept=$(( __silo_kept + 1 ))
+  done
+}
+
+# Brings it back.
+__silo_return() {
+  local __silo_name __silo_was
+  for __silo_name; do
+    __silo_was=__silo_was_$__silo_name
+    if [[ -n ${(P)__silo_was-} ]]; then
+      unset $__silo_name
+      eval "${(P)__silo_was}"
+      __silo_drop
+    fi
+  done
+}
+
+# Forgets one.
+__silo_drop() {
+  local __silo_was=__silo_was_$__silo_name
+  if [[ -n ${(P)__silo_was-} ]]; then
+    unset $__silo_was
+    __silo_kept=$(( __silo_kept - 1 ))
+  fi
 }
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. Every other

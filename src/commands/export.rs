@@ -11,7 +11,7 @@ use super::{consent, values};
 use crate::cli::ExportFormat;
 use crate::core::instance::trust::Trust;
 use crate::core::shell::Shell;
-use crate::core::shell::activation::{self, Change, UNDO, Undo};
+use crate::core::shell::activation::{self, Change, Turns, UNDO, Undo};
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
@@ -89,7 +89,8 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
             name_in(&context.environment, undo.as_ref())
         ));
         let changes = activation::leave(&context.environment, undo.as_ref());
-        print(context.ui, &reader, true, None, &changes)?;
+        let turns = Turns::of(&context.environment, undo.as_ref(), &changes, &[]);
+        print(context.ui, &reader, Some(&turns), None, &changes)?;
         if let Reader::Shell(shell) = reader {
             scripts::take_word(&context.dirs, &context.environment, shell)?;
         }
@@ -116,7 +117,9 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
         announce(context, &visit, undo.as_ref(), seen.is_some_and(|seen| seen != SUBSHELL));
     }
-    print(context.ui, &reader, seen.is_some(), visit.watched.as_ref(), &changes)?;
+    let vars = if let Fate::Enter(known) = &visit.fate { &known.vars[..] } else { &[] };
+    let turns = seen.map(|_| Turns::of(environment, undo.as_ref(), &changes, vars));
+    print(context.ui, &reader, turns.as_ref(), visit.watched.as_ref(), &changes)?;
     Ok(if visit.untrusted && matches!(reader, Reader::Json) { code::NOT_TRUSTED } else { 0 })
 }
 
@@ -129,7 +132,10 @@ pub(super) fn leave(
 ) -> Result<u8, Failure> {
     let Ok(reader) = reader(format) else { return Err(why) };
     ui.hook_failure(&why, "no instance is active here");
-    print(ui, &reader, at_prompt, None, &activation::leave(environment, Undo::of(environment).as_ref())).map(|()| 0)
+    let undo = Undo::of(environment);
+    let changes = activation::leave(environment, undo.as_ref());
+    let turns = at_prompt.then(|| Turns::of(environment, undo.as_ref(), &changes, &[]));
+    print(ui, &reader, turns.as_ref(), None, &changes).map(|()| 0)
 }
 
 /// Who evaluates a format, or the file that it stands for.
@@ -143,7 +149,14 @@ fn reader(format: ExportFormat) -> Result<Reader, values::File> {
     }
 }
 
-fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Watched>, changes: &[Change]) -> Result<(), Failure> {
+/// The hook gets the turns too.
+fn print(
+    ui: Ui,
+    reader: &Reader,
+    turns: Option<&Turns<'_>>,
+    seen: Option<&Watched>,
+    changes: &[Change],
+) -> Result<(), Failure> {
     let shell = match reader {
         Reader::Shell(shell) => shell,
         Reader::Json => {
@@ -160,8 +173,8 @@ fn print(ui: Ui, reader: &Reader, at_prompt: bool, seen: Option<&Watched>, chang
     let place = seen.filter(|_| !shell.has_functions()).and_then(|seen| stamp::place(&seen.stamp, &seen.generation));
     let place = place.map(|place| place.map(|number| number.to_string()).join(" "));
     own.extend(place.iter().map(|place| ("__silo_at", place.as_bytes())));
-    let own = if shell.shows_own && !at_prompt { &[][..] } else { &own };
-    ui.answer_bytes(&if at_prompt { shell.answer(own, changes) } else { shell.commands(own, changes) })
+    let own = if shell.shows_own && turns.is_none() { &[][..] } else { &own };
+    ui.answer_bytes(&turns.map_or_else(|| shell.commands(own, changes), |turns| shell.answer(turns, own, changes)))
 }
 
 /// One line on a change, for somebody at a prompt: a script that evaluates this has an output of its own. And a second

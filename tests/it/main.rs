@@ -97,6 +97,7 @@ mod shell_options;
 mod shell_prompt;
 mod shell_quoting;
 mod shell_record;
+mod shell_scopes;
 mod shell_traps;
 mod shell_trust;
 mod shells;

@@ -143,6 +143,43 @@ pub fn leave(environment: &Environment, undo: Option<&Undo>) -> Vec<Change> {
     between(environment, &undone(environment, undo), names.chain(["PATH"]))
 }
 
+/// What no environment shows of a shell's variables, so that the shell itself must look: whether one is set and not exported, a
+/// number or a list, or hidden behind a function's own.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Turns<'a> {
+    /// Those that are set and were not silo's, and that the environment lacks.
+    pub unseen: Vec<&'a str>,
+    /// Those that the environment has.
+    pub seen: Vec<&'a str>,
+    /// Those that were silo's, whether they are still.
+    pub old: Vec<&'a str>,
+    /// Those of them that become what they were before.
+    pub back: Vec<&'a str>,
+}
+
+impl<'a> Turns<'a> {
+    /// What these changes mean for variables of the shell, where an instance gives those of `vars`.
+    pub fn of(
+        environment: &Environment,
+        undo: Option<&'a Undo>,
+        changes: &'a [Change],
+        vars: &[(String, String)],
+    ) -> Self {
+        let old = undo.map_or(&[][..], |undo| &undo.entries);
+        let mut turns = Self { old: old.iter().map(|entry| entry.name.as_str()).collect(), ..Self::default() };
+        for Change { name, value } in changes.iter().filter(|change| change.name != UNDO && change.name != "PATH") {
+            let is_own = old.iter().any(|entry| entry.name == *name && entry.holds(environment));
+            if value.is_none() || !vars.iter().any(|(given, _)| given == name) {
+                turns.back.push(name);
+            } else if !is_own {
+                let seen = environment.get(name).is_some();
+                if seen { &mut turns.seen } else { &mut turns.unseen }.push(name);
+            }
+        }
+        turns
+    }
+}
+
 /// A list of folders without some of them.
 fn without(list: &[u8], unwanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     list.split(|byte| *byte == b':').filter(|folder| !unwanted(folder)).collect::<Vec<_>>().join(&b':')

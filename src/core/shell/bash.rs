@@ -1,5 +1,6 @@
 //! GNU bash.
 
+use super::activation::Turns;
 use super::description::{Completions, Shell};
 use super::launch::{Inside, Launch, Written};
 use super::start::{Folder, Start};
@@ -14,7 +15,7 @@ pub(super) static BASH: Shell = Shell {
     exported: "Commands for bash",
     quote: posix::quote,
     // It keeps a user's alias from being expanded.
-    commands: |own, set, unset| posix::commands("\\builtin ", own, set, unset),
+    commands: |answer| posix::commands("\\builtin ", looked_at, answer),
     marks: posix::MARKS,
     shows_own: false,
     hook: |silo, _| template::hook(include_str!("../../../shell/silo.bash"), silo),
@@ -43,6 +44,18 @@ pub(super) static BASH: Shell = Shell {
         help: |_| String::new(),
     }),
 };
+
+/// The attributes of each, with `=` behind those that are set though nothing sees it; then the names, behind `--` those that
+/// are exported.
+fn looked_at(turns: &Turns<'_>) -> String {
+    let Turns { unseen, seen, .. } = turns;
+    if unseen.is_empty() && seen.is_empty() {
+        return String::new();
+    }
+    let set = unseen.iter().map(|name| format!("${{{name}@a}}${{{name}+=}}"));
+    let flags: String = set.chain(seen.iter().map(|name| format!("${{{name}@a}}"))).collect();
+    format!("'{flags}' {} -- {}", unseen.join(" "), seen.join(" "))
+}
 
 const BASHRC: &str = r#"# Written by silo for `silo shell`.
 if [[ -f ~/.bashrc ]]; then . ~/.bashrc; fi

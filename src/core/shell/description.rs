@@ -2,13 +2,26 @@
 
 use std::fmt;
 
-use super::activation::Change;
+use super::activation::{Change, Turns};
 use super::launch::{Inside, Launch};
 use super::start::Start;
 use super::template;
 
 /// Names with their values.
 pub(super) type Pairs<'a> = [(&'a str, &'a [u8])];
+
+/// What a shell evaluates, in this order.
+#[derive(Clone, Copy)]
+pub(super) struct Answer<'a> {
+    /// What the hook has its own functions look at; only it evaluates that.
+    pub(super) turns: Option<&'a Turns<'a>>,
+    /// The hook's own variables.
+    pub(super) own: &'a Pairs<'a>,
+    /// Variables to set.
+    pub(super) set: &'a Pairs<'a>,
+    /// Variables to unset.
+    pub(super) unset: &'a [&'a str],
+}
 
 /// A shell silo has a hook for.
 pub struct Shell {
@@ -24,8 +37,8 @@ pub struct Shell {
     pub exported: &'static str,
     /// One word for this shell, whatever bytes it holds.
     pub(super) quote: fn(&[u8]) -> Vec<u8>,
-    /// Commands that set the hook's own variables, set variables, and unset variables, in this order.
-    pub(super) commands: fn(&Pairs<'_>, &Pairs<'_>, &[&str]) -> Vec<u8>,
+    /// Commands that do what an answer says.
+    pub(super) commands: fn(&Answer<'_>) -> Vec<u8>,
     /// What stands before and behind all that the hook evaluates; a bare quote in each, which no value can hold.
     pub(super) marks: [&'static [u8]; 2],
     /// Whether commands that set the hook's own variables show them, where it is not the hook that evaluates them.
@@ -96,18 +109,22 @@ impl Shell {
     /// Own variables come first: a readonly variable of the user's may end the evaluation, and the next prompt must not
     /// try again.
     pub fn commands(&self, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
+        self.text(None, own, changes)
+    }
+
+    fn text(&self, turns: Option<&Turns<'_>>, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
         let set = changes.iter().filter_map(|change| Some((change.name.as_str(), change.value.as_deref()?)));
         let set: Vec<_> = set.collect();
         let unset = changes.iter().filter(|change| change.value.is_none()).map(|change| change.name.as_str());
         let unset: Vec<_> = unset.collect();
-        (self.commands)(own, &set, &unset)
+        (self.commands)(&Answer { turns, own, set: &set, unset: &unset })
     }
 
     /// The same for the hook, which evaluates nothing but this of what arrives: a trap, a trace, or a program around silo may
     /// add to it.
-    pub fn answer(&self, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
+    pub fn answer(&self, turns: &Turns<'_>, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
         let [before, behind] = self.marks;
-        [before, &self.commands(own, changes), behind].concat()
+        [before, &self.text(Some(turns), own, changes), behind].concat()
     }
 
     /// The shell hook. Where it is to wrap `cd`, commands of the shell's own that move are others, which act at once.

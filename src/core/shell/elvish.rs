@@ -1,6 +1,6 @@
 //! Elvish.
 
-use super::description::{Pairs, Shell};
+use super::description::{Answer, Shell};
 use super::launch::{Inside, Launch, Written};
 use super::quote::double;
 use super::start::{Folder, Place, Start};
@@ -39,7 +39,8 @@ fn quote(value: &[u8]) -> Vec<u8> {
 }
 
 /// What is evaluated has variables of its own in Elvish: the values of the hook's are put, and the hook takes them.
-fn commands(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
+fn commands(answer: &Answer<'_>) -> Vec<u8> {
+    let Answer { own, set, unset, .. } = *answer;
     let own: Vec<_> = own.iter().map(|(_, value)| quote(value)).collect();
     let put = [b"put ".as_slice(), &own.join(&b' '), b"\n"].concat();
     let mut text = if own.is_empty() { Vec::new() } else { put };

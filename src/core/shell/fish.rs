@@ -1,6 +1,6 @@
 //! fish.
 
-use super::description::{Completions, Pairs, Shell};
+use super::description::{Answer, Completions, Shell};
 use super::launch::{Inside, Launch};
 use super::lines::{push, room_for};
 use super::quote::single;
@@ -50,16 +50,29 @@ fn quote(value: &[u8]) -> Vec<u8> {
     })
 }
 
-fn commands(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
+fn commands(answer: &Answer<'_>) -> Vec<u8> {
+    let Answer { turns, own, set, unset } = *answer;
     let mut text = room_for(own, set);
     for (name, value) in own {
         push(&mut text, &[b"set -g ", name.as_bytes(), b" ", &quote(value), b"\n"]);
+    }
+    // `set -q` counts those that are not set, up to 255.
+    let look = |scope: &str, names: &[&str], then: &str| {
+        let (count, names) = (names.len().min(255), names.join(" "));
+        format!("set -q __silo_kept; and begin; set -q{scope} {names}; test $status -eq {count}{then} {names}; end\n")
+    };
+    let new: Vec<_> = turns.iter().flat_map(|turns| turns.unseen.iter().chain(&turns.seen)).copied().collect();
+    if !new.is_empty() {
+        text.extend(look("g", &new, " -a $__silo_kept -eq 0; or __silo_keep").into_bytes());
     }
     for (name, value) in set {
         push(&mut text, &[b"set -gx ", name.as_bytes(), b" ", &quote(value), b"\n"]);
     }
     if !unset.is_empty() {
         push(&mut text, &[b"set -e ", unset.join(" ").as_bytes(), b"\n"]);
+    }
+    if let Some(back) = turns.map(|turns| &turns.back).filter(|back| !back.is_empty()) {
+        text.extend(look("U", back, " -a $__silo_kept -eq 0; or __silo_return").into_bytes());
     }
     text
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::description::{Pairs, Shell, Wanted};
+use super::activation::Turns;
+use super::description::{Answer, Shell, Wanted};
 use super::launch::{Inside, Launch, Written};
 use super::quote::double;
 use super::start::{ByHand, Folder, Start};
@@ -53,12 +54,21 @@ fn quote(value: &[u8]) -> Vec<u8> {
 }
 
 /// Nushell evaluates nothing at run time: its hook reads an object, where own variables have no `__silo_` before them.
-fn commands(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
+fn commands(answer: &Answer<'_>) -> Vec<u8> {
+    let Answer { turns, own, set, unset } = *answer;
     let text = |value: &[u8]| Value::from(String::from_utf8_lossy(value));
     let own = own.iter().map(|(name, value)| (name.trim_start_matches("__silo_").to_owned(), text(value)));
     let mut object: Map<_, _> = own.collect();
     object.insert("set".to_owned(), set.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect());
     object.insert("unset".to_owned(), json!(unset));
+    if let Some(Turns { unseen, seen, back, .. }) = turns {
+        let keep: Vec<_> = unseen.iter().chain(seen).copied().collect();
+        // One look for all: each takes longer than what it is for.
+        let look = if keep.is_empty() { String::new() } else { format!(r"\b({})\b", keep.join("|")) };
+        object.insert("keep".to_owned(), json!(keep));
+        object.insert("look".to_owned(), look.into());
+        object.insert("back".to_owned(), json!(back));
+    }
     format!("{}\n", Value::from(object)).into_bytes()
 }
 

@@ -1,6 +1,6 @@
 //! tcsh. It has no functions, and evaluates no more than one line at a time: its hook is files that it reads.
 
-use super::description::{Pairs, Shell};
+use super::description::{Answer, Shell};
 use super::launch::{Inside, Launch, Written};
 use super::start::{Folder, Place, Start};
 use super::template;
@@ -59,7 +59,8 @@ fn quote(value: &[u8]) -> Vec<u8> {
 }
 
 /// All on one line: tcsh takes the lines of what a program prints for words.
-fn commands(own: &Pairs<'_>, set: &Pairs<'_>, unset: &[&str]) -> Vec<u8> {
+fn commands(answer: &Answer<'_>) -> Vec<u8> {
+    let Answer { own, set, unset, .. } = *answer;
     let own = own.iter().map(|(name, value)| [b"set ", name.as_bytes(), b" = ", &quote(value)].concat());
     let set = set.iter().map(|(name, value)| [b"setenv ", name.as_bytes(), b" ", &quote(value)].concat());
     let unset = unset.iter().map(|name| [b"unsetenv ", name.as_bytes()].concat());

@@ -1,5 +1,6 @@
 //! zsh.
 
+use super::activation::Turns;
 use super::description::{Completions, Shell};
 use super::launch::{Inside, Launch, Written};
 use super::start::{Folder, Start};
@@ -13,7 +14,7 @@ pub(super) static ZSH: Shell = Shell {
     exported: "Commands for zsh",
     quote: posix::quote,
     // Its hook evaluates without aliases.
-    commands: |own, set, unset| posix::commands("", own, set, unset),
+    commands: |answer| posix::commands("", looked_at, answer),
     marks: posix::MARKS,
     shows_own: false,
     hook,
@@ -38,6 +39,13 @@ pub(super) static ZSH: Shell = Shell {
         help: |help| format!(":{}", help.replace('\\', "\\\\")),
     }),
 };
+
+/// The kind of each, then the names; where one is a function's own, nothing of the answer is done.
+fn looked_at(turns: &Turns<'_>) -> String {
+    let names: Vec<_> = turns.unseen.iter().chain(&turns.seen).copied().collect();
+    let kinds: Vec<_> = names.iter().chain(&turns.old).map(|name| format!("${{(t){name}}}")).collect();
+    if kinds.is_empty() { String::new() } else { format!("\"{}\" {} || return 0", kinds.concat(), names.join(" ")) }
+}
 
 /// Functions defined so keep zsh's own options whenever they run, and show no trace; no alias of the user's is expanded while
 /// they are read (zshbuiltins, `emulate -c`).

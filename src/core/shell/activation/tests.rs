@@ -196,3 +196,24 @@ proptest! {
         let _ = Undo::parse(&[b"2;".as_slice(), &noise].concat());
     }
 }
+
+#[test]
+fn the_shell_looks_at_what_was_not_silos_and_brings_back_what_is_left() {
+    let names = |turns: &Turns<'_>| [&turns.unseen, &turns.seen, &turns.old, &turns.back].map(|names| names.join(" "));
+    let outside = environment(&[("SEEN", "1"), ("SAME", "new"), ("PATH", "/bin")]);
+    let given = vars(&[("UNSEEN", "new"), ("SEEN", "new"), ("SAME", "new")]);
+    let changes = enter(&outside, None, &Given { root: b"/a", vars: &given, path: Some(b"/gates") });
+    assert_eq!(names(&Turns::of(&outside, None, &changes, &given)), ["UNSEEN", "SEEN", "", ""]);
+
+    let mut inside = applied(outside, &changes);
+    inside.set("SEEN", "mine");
+    let undo = Undo::of(&inside);
+    let changes = leave(&inside, undo.as_ref());
+    let turns = Turns::of(&inside, undo.as_ref(), &changes, &[]);
+    assert_eq!(names(&turns), ["", "", "UNSEEN SEEN SAME", "UNSEEN"]);
+
+    let other = vars(&[("UNSEEN", "other"), ("ELSE", "1")]);
+    let changes = enter(&inside, undo.as_ref(), &Given { root: b"/b", vars: &other, path: None });
+    let turns = Turns::of(&inside, undo.as_ref(), &changes, &other);
+    assert_eq!(names(&turns), ["ELSE", "", "UNSEEN SEEN SAME", ""]);
+}
