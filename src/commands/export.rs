@@ -96,7 +96,7 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         }
         return Ok(0);
     }
-    let visit = match project::find_upward(&context.folder) {
+    let mut visit = match project::find_upward(&context.folder) {
         None => Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false },
         Some(file) => match context.dirs.require_own(&context.environment) {
             Ok(()) => visit(context, &file, undo.as_ref(), seen.unwrap_or_default()),
@@ -107,10 +107,18 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         },
     };
     let environment = &context.environment;
-    let changes = match &visit.fate {
+    let entered = match &visit.fate {
         Fate::Enter(known) => {
             activation::enter(environment, undo.as_ref(), &known.given(known.get("SILO_ROOT").unwrap_or_default()))
         }
+        _ => Vec::new(),
+    };
+    if let Some(too_long) = activation::too_long(&entered) {
+        context.ui.hook_failure(&no_room(too_long), "no instance is active here");
+        visit.fate = Fate::Leave;
+    }
+    let changes = match &visit.fate {
+        Fate::Enter(_) => entered,
         Fate::Stay => Vec::new(),
         Fate::Leave | Fate::LetGo => activation::leave(environment, undo.as_ref()),
     };
@@ -136,6 +144,12 @@ pub(super) fn leave(
     let changes = activation::leave(environment, undo.as_ref());
     let turns = at_prompt.then(|| Turns::of(environment, undo.as_ref(), &changes, &[]));
     print(ui, &reader, turns.as_ref(), None, &changes).map(|()| 0)
+}
+
+/// With a record that fits no environment no program could be started.
+fn no_room((size, name): (usize, String)) -> Failure {
+    Failure::new(format!("What leaving takes back would be {size} bytes, too long for a variable; most of it is the value `{name}` has now"))
+        .hint(format!("Unset `{name}`, or give it another name, then enter the folder anew: `cd ..`, then `cd -`"))
 }
 
 /// Who evaluates a format, or the file that it stands for.

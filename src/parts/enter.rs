@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use super::context::Context;
-use crate::core::shell::activation::{self, BARRED, Given, Undo};
+use crate::core::shell::activation::{self, BARRED, Given, UNDO, Undo};
 use crate::core::shell::environment::Environment;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -24,7 +24,15 @@ pub fn behind_gates(context: &Context, project: &Project, settled: &Settled) -> 
 fn entered(context: &Context, folder: &Path, given: &Given<'_>) -> Environment {
     let mut environment = context.environment.clone();
     let undo = Undo::of(&environment);
-    for change in activation::enter(&environment, undo.as_ref(), given) {
+    let mut changes = activation::enter(&environment, undo.as_ref(), given);
+    // No program starts with it; a shell below cannot take back what it does not know.
+    if let Some((size, name)) = activation::too_long(&changes) {
+        context.ui.warn(&format!(
+            "A shell started here keeps this instance when it leaves the folder: the record of what was before is {size} bytes, most of it of `{name}`"
+        ));
+        changes.retain(|change| change.name != UNDO);
+    }
+    for change in changes {
         match change.value {
             Some(value) => environment.set(change.name, OsString::from_vec(value)),
             None => environment.remove(&change.name),

@@ -6,7 +6,11 @@ use std::ffi::OsStr;
 use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
-each_shell!(what_an_earlier_silo_gave_is_left, large_values_enter_and_leave);
+each_shell!(
+    what_an_earlier_silo_gave_is_left,
+    large_values_enter_and_leave,
+    a_record_too_long_for_a_program_is_not_made,
+);
 
 fn what_an_earlier_silo_gave_is_left(shell: Shell) {
     let sandbox = Sandbox::new();
@@ -45,6 +49,35 @@ fn large_values_enter_and_leave(shell: Shell) {
     assert!(values == (Some(large[0].as_bytes()), Some(large[1].as_bytes())), "they are there");
     let after = session.run("cd ..");
     assert!(after.environment() == before.environment(), "all is as before; told: {}", after.told);
+}
+
+/// Percent-encoded, it is longer than the values it holds.
+fn a_record_too_long_for_a_program_is_not_made(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let [web, plain] = free_ports();
+    let toml = format!("{}[env]\nLARGE = \"1\"\n", toml_with_ports(&[("WEB_PORT", web)]));
+    sandbox.trusted("app", &toml);
+    let other = sandbox.trusted("other", &toml_with_ports(&[("WEB_PORT", plain)]));
+    let large = "=".repeat(60_000);
+    let env = [("LARGE", OsStr::new(&large))];
+    let mut session = Session::with(&sandbox, shell, "other", &Setup { env: &env, ..Setup::default() });
+    session.run(":").assert_active(&sandbox, &other);
+    let inside = session.run("cd ../app");
+    inside.assert_inactive();
+    assert!(
+        inside.told.contains("too long for a variable; most of it is the value `LARGE` has now"),
+        "{}",
+        inside.told
+    );
+    assert!(inside.var("LARGE") == Some(large.as_str()), "it is as it was");
+    assert_eq!(session.run(":").told, "");
+    session.run("cd ../other").assert_active(&sandbox, &other);
+
+    let mut silo = sandbox.command("silo", "app");
+    silo.args(["exec", "--", "/bin/sh", "-c", "echo $LARGE ${__SILO_UNDO-none}"]);
+    let ran = silo.env("LARGE", &large).output().expect("silo starts");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "1 none\n");
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("most of it of `LARGE`"), "{ran:?}");
 }
 
 /// Between two variables that can be set: what comes behind may not be set, what came before is taken back.

@@ -15,6 +15,9 @@ use crate::core::text::digest::Short;
 /// The private variable that carries the undo record.
 pub const UNDO: &str = "__SILO_UNDO";
 
+/// The longest record: Linux starts no program with a variable of 128 KiB, name, `=` and end included.
+const RECORD_MAX: usize = 128 * 1024 - UNDO.len() - 2;
+
 /// In place of a folder for `PATH`: none, and as long as this instance holds none in the shells below either.
 pub const BARRED: &[u8] = b"";
 
@@ -238,6 +241,15 @@ pub fn enter(environment: &Environment, undo: Option<&Undo>, given: &Given<'_>) 
     let old = undo.into_iter().flat_map(|undo| undo.entries.iter().map(|entry| entry.name.as_str()));
     let new = vars.iter().map(|(name, _)| name.as_str());
     between(environment, &target, new.chain(old).chain(["PATH"]))
+}
+
+/// How long the record among these changes is, with the variable that takes up most of it, where it is too long for any program
+/// to start with.
+pub fn too_long(changes: &[Change]) -> Option<(usize, String)> {
+    let record = changes.iter().find(|change| change.name == UNDO)?.value.as_ref()?;
+    let largest = |undo: Undo| undo.entries.into_iter().max_by_key(|entry| entry.before.as_ref().map_or(0, Vec::len));
+    let name = Undo::parse(record).and_then(largest)?.name;
+    (record.len() > RECORD_MAX).then_some((record.len(), name))
 }
 
 /// Differences in the named variables and the record, each once, in the order given. A record comes before what it takes
