@@ -98,9 +98,14 @@ __silo_marked() {
 
 # Sets aside what the environment shows nothing of: that a variable silo is about to set is not exported, a number or a list.
 # $1 makes their attributes, with `=` behind what is set and not exported; behind `--` are the names of those that are. What
-# cannot be changed stays. Before bash 4.4 attributes cannot be asked for without a program.
+# cannot be changed stays. Before bash 4.4 attributes cannot be asked for without a program. Where a function that changes the
+# folder has one for its own, which hides the shell's, the next prompt sees to all of it.
 __silo_keep() {
-  \builtin local __silo_name __silo_flags='' __silo_was='' __silo_options="$-" __silo_asks=''
+  if [[ -n ${__silo_in-} ]] && __silo_hides "${@:2}"; then
+    __silo_root='?'
+    \builtin return 1
+  fi
+  \builtin local __silo_name __silo_flags='' __silo_was='' __silo_options="$-" __silo_asks='' __silo_lists=''
   \builtin set +u
   [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -lt 44 ]] || __silo_asks=yes
   [[ -z $__silo_asks ]] || \builtin eval "__silo_flags=$1"
@@ -108,7 +113,8 @@ __silo_keep() {
     \builtin shift
     for __silo_name; do
       if [[ $__silo_name == -- ]]; then
-        [[ -n $__silo_asks ]] || \builtin break
+        [[ -n $__silo_asks && -z $__silo_lists ]] || \builtin break
+        __silo_lists=two
         \builtin continue
       fi
       __silo_drop
@@ -127,6 +133,20 @@ __silo_keep() {
     done
   fi
   [[ $__silo_options != *u* ]] || \builtin set -u
+}
+
+# Whether one of these is a function's own: then what is set for the whole shell is not what is seen. Before bash 4.2 nothing
+# tells.
+__silo_hides() {
+  [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 42 ]] || \builtin return
+  (
+    for __silo_name; do
+      [[ $__silo_name != -- ]] || \builtin continue
+      \builtin declare -g "$__silo_name=silo"
+      [[ ${!__silo_name-} == silo ]] || \builtin exit 0
+    done
+    \builtin exit 1
+  ) 2>/dev/null
 }
 
 # Brings it back.

@@ -46,15 +46,16 @@ pub(super) static BASH: Shell = Shell {
 };
 
 /// The attributes of each, with `=` behind those that are set though nothing sees it; then the names, behind `--` those that
-/// are exported.
+/// are exported, behind a second one those that were silo's. Where one is a function's own, nothing of the answer is done.
 fn looked_at(turns: &Turns<'_>) -> String {
-    let Turns { unseen, seen, .. } = turns;
-    if unseen.is_empty() && seen.is_empty() {
+    let Turns { unseen, seen, old, .. } = turns;
+    if unseen.is_empty() && seen.is_empty() && old.is_empty() {
         return String::new();
     }
     let set = unseen.iter().map(|name| format!("${{{name}@a}}${{{name}+=}}"));
     let flags: String = set.chain(seen.iter().map(|name| format!("${{{name}@a}}"))).collect();
-    format!("'{flags}' {} -- {}", unseen.join(" "), seen.join(" "))
+    let lists = [unseen, seen, old].map(|names| names.join(" ")).join(" -- ");
+    format!("'{flags}' {lists} || \\builtin return 0")
 }
 
 const BASHRC: &str = r#"# Written by silo for `silo shell`.
