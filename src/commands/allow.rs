@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure>
         }
     }
     let others = trust::allow(&context.dirs, &project)?;
-    let also = match others {
+    let also = match others.allowed {
         0 => String::new(),
         many => format!(" (and the same content in {})", counted(many, "other worktree")),
     };
@@ -46,6 +46,11 @@ pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure>
         if known { "Allowed already:" } else { "Allowed" },
         shown(&project.file)
     ));
+    if others.denied > 0 {
+        let stays = if others.denied == 1 { "stays" } else { "stay" };
+        let them = counted(others.denied, "other worktree");
+        context.ui.step(&format!("{them} {stays} denied: `silo allow` there"));
+    }
     if let Some(last) = last {
         for (name, port) in kept(context, &project, &config, &last)? {
             context.ui.step(&format!("{name} keeps its lease {port}; `silo env --force` chooses all ports anew"));

@@ -7,11 +7,16 @@ use crate::store::trust;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
-    let others = trust::deny(&context.dirs, &project)?;
+    let (lost, others) = trust::deny(&context.dirs, &project)?;
     context.ui.step(&format!("Denied `{}`; its leases stay, `silo allow` takes it back", shown(&project.file)));
-    if others > 0 {
-        let them = counted(others, "other worktree");
+    if lost > 0 {
+        let them = counted(lost, "other worktree");
         context.ui.step(&format!("The same content in {them} is not trusted any more either"));
+    }
+    if others.allowed > 0 {
+        let (were, stay) = if others.allowed == 1 { ("was", "stays") } else { ("were", "stay") };
+        let them = counted(others.allowed, "other worktree");
+        context.ui.step(&format!("{them} {were} allowed separately and {stay} trusted: `silo deny` there"));
     }
     Ok(0)
 }

@@ -97,15 +97,15 @@ fn last(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Resu
     Ok(None)
 }
 
-/// Allows a project's config file as it is now, in every genuine worktree of its repository. Returns how many other
-/// worktrees that covers.
+/// Allows a project's config file as it is now, in every genuine worktree of its repository. Returns how it stands
+/// with the others.
 ///
 /// A denial goes last: when something fails on the way, the old word holds, and what was never allowed is not taken for
 /// what was allowed last.
 ///
 /// # Errors
 /// A [`Failure`] that names the path that could not be written.
-pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
+pub fn allow(dirs: &Dirs, project: &Project) -> Result<Others, Failure> {
     sweep(dirs);
     let path = trust::record_of_path(project.file_bytes());
     record(dirs, "allow", &own_record(project), &lined(project.file_bytes()))?;
@@ -120,22 +120,22 @@ pub fn allow(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
     }
     files::remove(&place(dirs, "deny", &path))?;
     let others = invalidate(dirs, project, membership.as_ref())?;
-    Ok(others.iter().filter(|other| judge(dirs, other).is_ok_and(|word| word == Trust::Allowed)).count())
+    Ok(Others::of(dirs, &others))
 }
 
 /// Takes the user's word back: this path is denied until allowed again, and worktrees that were covered by the same
-/// word lose it. Returns how many did.
+/// word lose it. Returns how many did, and how it stands with the others now.
 ///
 /// # Errors
 /// A [`Failure`] that names the path that could not be written.
-pub fn deny(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
+pub fn deny(dirs: &Dirs, project: &Project) -> Result<(usize, Others), Failure> {
     sweep(dirs);
     let path = trust::record_of_path(project.file_bytes());
     record(dirs, "deny", &path, &lined(project.file_bytes()))?;
     files::remove(&place(dirs, "allow", &own_record(project)))?;
     let Some(membership) = membership(project) else {
         stamp::invalidate(dirs, &project.root)?;
-        return Ok(0);
+        return Ok((0, Others::default()));
     };
     let common = place(dirs, "allow", &repository_record(project, &membership));
     let covered = files::exists(&common);
@@ -146,7 +146,24 @@ pub fn deny(dirs: &Dirs, project: &Project) -> Result<usize, Failure> {
     }
     let others = invalidate(dirs, project, Some(&membership))?;
     let loses = |other: &Project| judge(dirs, other).is_ok_and(|word| matches!(word, Trust::Unknown | Trust::Changed));
-    Ok(others.iter().filter(|other| covered && loses(other)).count())
+    Ok((others.iter().filter(|other| covered && loses(other)).count(), Others::of(dirs, &others)))
+}
+
+/// How it stands with the same content in the other worktrees of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Others {
+    /// Those in which it is trusted.
+    pub allowed: usize,
+    /// Those in which it was denied, which only `silo allow` there takes back.
+    pub denied: usize,
+}
+
+impl Others {
+    fn of(dirs: &Dirs, others: &[Project]) -> Self {
+        let words: Vec<Trust> = others.iter().filter_map(|other| judge(dirs, other).ok()).collect();
+        let count = |word: Trust| words.iter().filter(|one| **one == word).count();
+        Self { allowed: count(Trust::Allowed), denied: count(Trust::Denied) }
+    }
 }
 
 /// Lets the shells in this project and in every worktree of its repository ask anew. Returns the others of the same content.
