@@ -76,8 +76,13 @@ pub enum Command {
         json: bool,
     },
     /// Show this project's instance
-    #[command(after_help = "Examples:\n  silo status\n  silo status --json | jq -r .urls.WEB_URL")]
+    #[command(
+        after_help = "Examples:\n  silo status\n  silo status --json | jq -r .urls.WEB_URL\n  silo status --check >/dev/null && make   # Only where it is there and trusted"
+    )]
     Status {
+        /// Exit code 3 where the silo.toml is not trusted, 4 where there is no instance
+        #[arg(long)]
+        check: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -96,11 +101,13 @@ pub enum Command {
         watch: bool,
     },
     /// Say who holds a port: lease, process, container
-    #[command(after_help = "Examples:\n  silo who 3000\n  silo who 5432 --json | jq .process.pid")]
+    #[command(
+        after_help = "Examples:\n  silo who 3000\n  silo who localhost:3000    # Or a URL, or a variable: silo who WEB_PORT\n  silo who                   # Every leased port, and who listens there\n  silo who 5432 --json | jq .process.pid"
+    )]
     Who {
-        /// The port; exit code 1 when nobody holds it
-        #[arg(value_parser = clap::value_parser!(u16).range(1..), add = Completes::Port)]
-        port: u16,
+        /// A port, an address or URL with one, or a variable; without it, all leased ports
+        #[arg(add = Completes::Port)]
+        port: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -16,6 +16,7 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
 use crate::parts::context::{Context, HOOK_WAIT, copy_line};
+use crate::parts::moved;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::free;
 use crate::store::one_folder;
@@ -75,6 +76,8 @@ struct Visit {
     found: Option<PathBuf>,
     /// The user has not allowed what is there.
     untrusted: bool,
+    /// Which ports are not their defaults, and why: said where they are leased.
+    moved: Vec<(String, String)>,
 }
 
 pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> Result<u8, Failure> {
@@ -97,12 +100,12 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         return Ok(0);
     }
     let mut visit = match project::find_upward(&context.folder) {
-        None => Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false },
+        None => Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false, moved: Vec::new() },
         Some(file) => match context.dirs.require_own(&context.environment) {
             Ok(()) => visit(context, &file, undo.as_ref(), seen.unwrap_or_default()),
             Err(failure) => {
                 context.ui.hook_failure(&failure, "no instance is active here");
-                Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false }
+                Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false, moved: Vec::new() }
             }
         },
     };
@@ -198,6 +201,9 @@ fn announce(context: &Context, visit: &Visit, undo: Option<&Undo>, at_prompt: bo
         Fate::Enter(known) => {
             if at_prompt {
                 context.ui.hook(&activation_line(&known.name, &known.ports));
+                for (ports, why) in &visit.moved {
+                    context.ui.hook(&format!("not {ports}, which {why}"));
+                }
                 let root = Path::new(known.get("SILO_ROOT").unwrap_or_default());
                 if let Some(found) = &visit.found {
                     context.ui.hook(&format!(
@@ -272,7 +278,7 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
         Err(failure) => {
             fail(context, &failure, ours);
             let watched = root.map(|root| frozen(context, &root, file));
-            return Visit { fate: keep(), watched, found, untrusted: false };
+            return Visit { fate: keep(), watched, found, untrusted: false, moved: Vec::new() };
         }
     };
     match consent::refusal(context, &project, trust) {
@@ -288,7 +294,7 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
                 }
             }
             let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
-            Visit { fate, watched: Some(watched), found, untrusted: true }
+            Visit { fate, watched: Some(watched), found, untrusted: true, moved: Vec::new() }
         }
     }
 }
@@ -323,7 +329,8 @@ fn settled(
     known: Option<(Stamp, String)>,
     (ours, again): (bool, bool),
 ) -> Visit {
-    let visit = |fate, watched| Visit { fate, watched: Some(watched), found: None, untrusted: false };
+    let visit =
+        |fate, watched| Visit { fate, watched: Some(watched), found: None, untrusted: false, moved: Vec::new() };
     let of_generation = |generation| Watched::new(context, &project.root, generation);
     if let Some((known, generation)) = known.and_then(|stamp| self::known(context, project, trust, stamp)) {
         return visit(Fate::Enter(Box::new(known)), of_generation(generation));
@@ -336,7 +343,10 @@ fn settled(
         context.settle_with(project, &config, &ask, &wait)
     });
     match settled {
-        Ok(settled) => visit(Fate::Enter(Box::new(settled.known)), of_generation(settled.generation)),
+        Ok(settled) => {
+            let moved = moved::by_reason(&settled.moved, &project.root);
+            Visit { moved, ..visit(Fate::Enter(Box::new(settled.known)), of_generation(settled.generation)) }
+        }
         // Asked only now: it may have been let go of while its turn was waited for.
         Err(_) if ours && free::is_let_go(&context.dirs, project) => {
             visit(Fate::LetGo, watched(context, project, trust))

@@ -10,9 +10,9 @@ use crate::core::formats::{compose, dotenv};
 use crate::core::instance::lockfile;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
-use crate::parts::{self, extension};
+use crate::parts::{self, extension, moved};
 use crate::store::project::{CONFIG_NAME, Project};
-use crate::store::trust;
+use crate::store::{registry, trust};
 use crate::sys::files;
 use crate::sys::writing::{self, Writing};
 
@@ -63,6 +63,12 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     }
     if is_first && context.ui.width(&context.environment).is_some() {
         context.ui.answer(BANNER)?;
+    }
+    let settings = project.config()?.settings(None).expect("the base is always there");
+    // A registry that cannot be read is for the command that needs it to say.
+    let leases = registry::peek(&context.dirs).unwrap_or_default();
+    for line in moved::beforehand(&leases, &project.root, &settings.ports) {
+        context.ui.step(&line);
     }
     context.ui.answer(&next(&project, &starter)?)?;
     Ok(0)

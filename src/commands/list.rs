@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::core::text::columns::{Cell, Tone, shortened, table};
+use crate::core::text::columns::{self, Cell, shortened, table};
 use crate::core::text::source::span;
 use crate::failure::{Failure, shown_from};
 use crate::parts;
 use crate::parts::context::Context;
-use crate::parts::look::{Observed, State, observe_all};
+use crate::parts::look::{Observed, observe_all};
 use crate::sys::{clock, signals};
 
 /// How long between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(1);
 /// In how many steps that is waited, so that Ctrl-C acts at once.
 const STEPS: u32 = 20;
+/// How wide a table with the names of ports may get on a terminal.
+const READABLE: usize = 100;
 /// How many ports a row shows.
 const PORTS: usize = 4;
 /// The heads of the columns, around those of the parts.
@@ -117,21 +119,34 @@ fn lines(context: &Context, seen: &[Observed], width: Option<usize>) -> Vec<Vec<
     }
     // On a narrow terminal a long name would leave no room for anything else.
     let longest = width.map_or(usize::MAX, |width| (width / 3).max(16));
-    let rows: Vec<Vec<Cell>> = seen.iter().map(|seen| row(seen, &context.dirs.home, longest)).collect();
     let columns = parts::ALL.iter().filter_map(|part| Some(part.shown()?.column));
     let heads: Vec<&str> = HEADS.0.into_iter().chain(columns).chain([HEADS.1]).collect();
-    table(&heads, &rows, width)
+    let rows =
+        |ports| -> Vec<Vec<Cell>> { seen.iter().map(|seen| row(seen, &context.dirs.home, longest, ports)).collect() };
+    // With their names where there is room for all of them; a file has room.
+    let named = table(&heads, &rows(Ports::Named), None);
+    match width {
+        Some(width) if named.iter().any(|line| columns::width(line) > width.min(READABLE)) => {
+            table(&heads, &rows(Ports::Bare), Some(width))
+        }
+        _ => named,
+    }
 }
 
-fn row(seen: &Observed, home: &Path, longest: usize) -> Vec<Cell> {
+/// How ports are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    Named,
+    Bare,
+}
+
+fn row(seen: &Observed, home: &Path, longest: usize, how: Ports) -> Vec<Cell> {
     let instance = &seen.instance;
-    let tone = match seen.state {
-        State::Running | State::Listening => Tone::Good,
-        State::Starting => Tone::Busy,
-        State::Stopped => Tone::Faint,
-        State::Taken | State::Gone | State::Unmounted | State::Silent => Tone::Bad,
+    let shown = |(name, port): (&String, &u16)| match how {
+        Ports::Named => format!("{name}={port}"),
+        Ports::Bare => port.to_string(),
     };
-    let mut ports: Vec<String> = instance.ports.values().take(PORTS).map(u16::to_string).collect();
+    let mut ports: Vec<String> = instance.ports.iter().take(PORTS).map(shown).collect();
     if instance.ports.len() > PORTS {
         ports.push(format!("+{}", instance.ports.len() - PORTS));
     }
@@ -141,7 +156,7 @@ fn row(seen: &Observed, home: &Path, longest: usize) -> Vec<Cell> {
     let mut row = vec![
         Cell::plain(if seen.current { "*" } else { "" }),
         Cell::plain(&shortened(&instance.name, longest)),
-        Cell::new(seen.state.word(), tone),
+        Cell::new(seen.state.word(), seen.state.tone()),
         Cell::plain(instance.profile.as_deref().unwrap_or_default()),
         Cell::plain(&age),
         Cell::plain(&ports.join(" ")),
@@ -162,7 +177,7 @@ fn object(seen: &Observed) -> Value {
         "root": instance.root,
         "branch": seen.branch,
         "ports": instance.ports,
-        "listening": seen.served.own,
+        "listening": seen.served.own.keys().collect::<Vec<_>>(),
         "taken": seen.served.others,
         "created": instance.created,
         "changed": instance.changed,

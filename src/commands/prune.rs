@@ -147,7 +147,7 @@ fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> R
                     entry.name,
                     shown(&root),
                     shown(&mount),
-                    entry.qualified()
+                    if instance::find(leases, &entry.name).is_ok() { entry.name.clone() } else { entry.qualified() }
                 ));
             }
             Some(_) if asked.is_empty() || is_asked => gone_roots.push(GoneRoot::of(neighbours, root, Some(entry))),

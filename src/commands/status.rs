@@ -10,24 +10,32 @@ use super::elsewhere;
 use super::recorded::vars;
 use crate::core::instance::trust::Trust;
 use crate::core::shell::activation::Undo;
-use crate::core::text::source::one_line;
-use crate::failure::Failure;
+use crate::core::text::columns::{Cell, Tone};
+use crate::failure::{Failure, code};
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::look::State;
+use crate::parts::moved;
 use crate::parts::part::{self, Subject};
 use crate::parts::servers::{Served, Servers};
 use crate::store::project::Project;
 use crate::store::snapshot::{self, Recorded};
-use crate::store::trust;
+use crate::store::{history, registry, trust};
 use crate::sys::lock;
 
-pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
+pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Failure> {
     let project = context.project();
     elsewhere::tell(context, project.as_ref().ok().map(Project::root_text));
     let project = project?;
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
+    // Shown all the same: a script takes the code, and its user the answer.
+    let done = |is_there: bool| match (check, trust) {
+        (false, _) => 0,
+        (true, Trust::Allowed) if is_there => 0,
+        (true, Trust::Allowed) => code::NOT_ACTIVE,
+        (true, _) => code::NOT_TRUSTED,
+    };
     let Some(recorded) = snapshot::recorded(&context.dirs, &project, &config)? else {
         if json {
             let answer = json!({
@@ -36,7 +44,7 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
                 "trust": trust.word(),
                 "activeRoot": elsewhere::active_root(context, None),
             });
-            return context.ui.answer_json(&answer).map(|()| 0);
+            return context.ui.answer_json(&answer).map(|()| done(false));
         }
         // Why a shell has not entered it: nobody has allowed it, or nothing in the shell looks.
         if trust != Trust::Allowed {
@@ -49,10 +57,14 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
         };
         context.ui.answer(&format!("No active instance. {start}.\n"))?;
         if trust == Trust::Allowed {
-            let enters = "the next prompt enters it where the shell hook is loaded (`silo hook --help`)";
+            // Where one was let go of, no prompt makes another (D110).
+            let enters = match history::of(&context.dirs, &project.root) {
+                Some(_) => "the next `cd` into the folder, or `silo env`, makes an instance again",
+                None => "the next prompt enters it where the shell hook is loaded (`silo hook --help`)",
+            };
             context.ui.step(&format!("`{}` {}; {enters}", project.shown_name(), trust.said()));
         }
-        return Ok(0);
+        return Ok(done(false));
     };
     let vars = vars(context, &config, &recorded);
     let outside = context.outside();
@@ -68,8 +80,15 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     let kept: Vec<u16> =
         parts.iter().filter_map(|(_, one)| one.as_ref()).flat_map(|one| one.publishes.clone()).collect();
     let by_programs = served.without(&recorded.ports, &kept);
+    let reasons = settings.map(|settings| {
+        let mut settings = settings.clone();
+        settings.lease_own_ports(|_| true);
+        let leases = registry::peek(&context.dirs).unwrap_or_default();
+        moved::reasons(&leases, &project.root, &settings.ports, &recorded.ports)
+    });
     let told = Report {
-        state: State::of(runs, is_starting, &by_programs).word(),
+        state: State::of(runs, is_starting, &by_programs),
+        reasons: reasons.unwrap_or_default(),
         served,
         shell: Shell::of(context, &project),
         active_root: elsewhere::active_root(context, None),
@@ -83,9 +102,9 @@ pub(super) fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     if json {
         context.ui.answer_json(&told.object())?;
     } else {
-        context.ui.answer(&told.text())?;
+        context.ui.lines(&told.lines())?;
     }
-    Ok(0)
+    Ok(done(true))
 }
 
 /// All there is to tell of an instance.
@@ -93,7 +112,9 @@ struct Report<'a> {
     recorded: &'a Recorded,
     /// What each part says, by its key for programs.
     parts: &'a [(&'static str, Option<part::Report>)],
-    state: &'static str,
+    state: State,
+    /// Why ports are not their defaults.
+    reasons: IndexMap<String, String>,
     /// Who listens on its ports.
     served: Served,
     urls: IndexMap<&'a str, &'a str>,
@@ -141,7 +162,7 @@ impl Report<'_> {
         let mut object = json!({
             "instance": recorded.name,
             "profile": recorded.profile,
-            "state": self.state,
+            "state": self.state.word(),
             "root": self.root,
             "trust": self.trust.word(),
             "activeHere": matches!(self.shell, Shell::Inside(_)),
@@ -152,37 +173,61 @@ impl Report<'_> {
         }
         object["envFile"] = json!(self.env_file);
         object["ports"] = json!(recorded.ports);
-        object["listening"] = json!(self.served.own);
+        object["listening"] = json!(self.served.own.keys().collect::<Vec<_>>());
         object["taken"] = json!(self.served.others);
+        object["listeners"] = json!(self.served.own);
+        object["moved"] = json!(self.reasons);
         object["urls"] = json!(self.urls);
         object
     }
 
     /// For people.
-    fn text(&self) -> String {
+    fn lines(&self) -> Vec<Vec<Cell>> {
         let Self { recorded, .. } = self;
-        let mut lines = vec![format!("Instance: {}", recorded.name)];
-        lines.extend(recorded.profile.as_ref().map(|profile| format!("Profile: {profile}")));
-        lines.push(format!("State: {}", self.state));
-        lines.extend(
-            self.parts.iter().filter_map(|(_, report)| report.as_ref()).flat_map(|report| report.lines.clone()),
-        );
-        lines.push(format!("Root: {}", one_line(self.root)));
-        let mend = if self.trust == Trust::Allowed { "" } else { "; `silo allow` trusts it" };
-        lines.push(format!("Trust: {}{mend}", self.trust.word()));
-        lines.push(format!("This shell: {}", self.shell.text()));
-        lines.push("Ports:".to_owned());
-        let listens = |name: &String| match self.served.others.get(name) {
-            Some(who) => format!(" (taken by {who})"),
-            None if self.served.own.contains(name) => " (listening)".to_owned(),
-            None => String::new(),
+        let said =
+            |head: &str, text: &str, tone| vec![Cell::new(head, Tone::Head), Cell::plain(": "), Cell::new(text, tone)];
+        let mut lines = vec![said("Instance", &recorded.name, Tone::Plain)];
+        lines.extend(recorded.profile.as_ref().map(|profile| said("Profile", profile, Tone::Plain)));
+        lines.push(said("State", self.state.word(), self.state.tone()));
+        let parts = self.parts.iter().filter_map(|(_, report)| report.as_ref()).flat_map(|report| &report.lines);
+        lines.extend(parts.map(|line| match line.split_once(": ") {
+            Some((head, rest)) => said(head, rest, Tone::Plain),
+            None => vec![Cell::plain(line)],
+        }));
+        lines.push(said("Root", self.root, Tone::Plain));
+        let (mend, tone) = match self.trust {
+            Trust::Allowed => ("", Tone::Good),
+            _ => ("; `silo allow` trusts it", Tone::Bad),
         };
-        lines.extend(recorded.ports.iter().map(|(name, port)| format!("  {name}: {port}{}", listens(name))));
+        lines.push(said("Trust", &format!("{}{mend}", self.trust.word()), tone));
+        let tone =
+            if matches!(&self.shell, Shell::Inside(other) if other.is_empty()) { Tone::Good } else { Tone::Plain };
+        lines.push(said("This shell", &self.shell.text(), tone));
+        lines.push(vec![Cell::new("Ports", Tone::Head), Cell::plain(":")]);
+        lines.extend(recorded.ports.iter().map(|(name, port)| self.port(name, *port)));
         if !self.urls.is_empty() {
-            lines.push("URLs:".to_owned());
+            lines.push(vec![Cell::new("URLs", Tone::Head), Cell::plain(":")]);
         }
-        lines.extend(self.urls.iter().map(|(name, url)| format!("  {name}: {url}")));
-        lines.join("\n") + "\n"
+        lines.extend(self.urls.iter().map(|(name, url)| vec![Cell::plain(&format!("  {name}: {url}"))]));
+        lines
+    }
+
+    /// A port, who listens there, and why it is not its default.
+    fn port(&self, name: &str, port: u16) -> Vec<Cell> {
+        let listens = match (self.served.others.get(name), self.served.own.get(name)) {
+            (Some(who), _) => Some((format!("taken by {who}"), Tone::Bad)),
+            (None, Some(who)) => Some((format!("listening: {who}"), Tone::Good)),
+            (None, None) => None,
+        };
+        let reason = self.reasons.get(name).map(|reason| (reason.clone(), Tone::Faint));
+        let mut line = vec![Cell::plain(&format!("  {name}: {port}"))];
+        for (at, (text, tone)) in listens.into_iter().chain(reason).enumerate() {
+            line.extend([Cell::plain(if at == 0 { " (" } else { "; " }), Cell::new(&text, tone)]);
+        }
+        if line.len() > 1 {
+            line.push(Cell::plain(")"));
+        }
+        line
     }
 }
 

@@ -1,4 +1,7 @@
-//! `silo who PORT`: who holds a port, recorded and seen: a lease, processes with their addresses, containers.
+//! `silo who [PORT]`: who holds a port, recorded and seen: a lease, processes with their addresses, containers.
+
+mod all;
+mod asked;
 
 use std::path::Path;
 
@@ -26,8 +29,10 @@ struct Holders<'a> {
     taken: bool,
 }
 
-pub(super) fn run(context: &Context, port: u16, as_json: bool) -> Result<u8, Failure> {
+pub(super) fn run(context: &Context, word: Option<&str>, as_json: bool) -> Result<u8, Failure> {
     let leases = registry::peek(&context.dirs)?;
+    let Some(word) = word else { return all::run(context, &leases, as_json) };
+    let port = asked::port(context, &leases, word)?;
     let held = |instance: &'_ &Instance| instance.ports.values().any(|held| *held == port);
     let sockets = listeners::holders(|one| one == port);
     // Without gates: to look starts nothing.

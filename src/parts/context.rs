@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::geteuid;
 
-use super::holder;
+use super::{holder, moved};
 use crate::cli::Global;
 use crate::core::config::ConfigFile;
 use crate::core::config::user::UserSettings;
@@ -239,24 +239,14 @@ impl Context {
         for GaveWay { instance, variable, port, now } in &settled.gave_way {
             self.ui.step(&format!("Took port {port} from `{instance}`, whose {variable} is {now} now"));
         }
-        for (moved, holder) in &settled.moved {
-            if moved.reason == Reason::Left {
-                // As was asked for; whoever asked says it.
+        for (other, holder) in &settled.moved {
+            if other.reason != Reason::Left && lost.contains(&other.name) {
+                self.ui.step(&format!("{} is {}", other.name, other.got));
                 continue;
             }
-            if lost.contains(&moved.name) {
-                self.ui.step(&format!("{} is {}", moved.name, moved.got));
-                continue;
+            if let Some(line) = moved::line(other, holder.as_deref(), &project.root) {
+                self.ui.step(&line);
             }
-            let reason = match (moved.reason, holder) {
-                (Reason::Leased, Some(holder)) => format!("is leased to `{holder}`"),
-                (Reason::Leased, None) => "is leased to another instance".to_owned(),
-                (Reason::Taken, _) => "is taken by another variable here".to_owned(),
-                (Reason::Busy, _) => "is in use (perhaps by this instance itself)".to_owned(),
-                (Reason::Denied, _) => "needs more rights (below 1024)".to_owned(),
-                (Reason::Left, _) => continue,
-            };
-            self.ui.step(&format!("Port {} {reason}; {} is {}", moved.wanted, moved.name, moved.got));
         }
         for path in &settled.written {
             let shown = shown(path.strip_prefix(&project.root).unwrap_or(path));

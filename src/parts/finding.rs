@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::core::text::columns::{Cell, Tone};
+use crate::core::text::columns::{self, Cell, Tone, wrapped};
+use crate::core::text::source::one_line;
 use crate::failure::shown;
 
 /// How much it matters.
@@ -129,6 +130,13 @@ impl Finding {
         Self { fix: Some(fix), ..self }
     }
 
+    /// Whether it is about something in this folder.
+    pub fn is_in(&self, folder: &Path) -> bool {
+        let shown = shown(folder);
+        let rest = self.place.as_ref().and_then(|place| place.strip_prefix(&shown));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
+    }
+
     /// Whether both are the same matter, whatever became of it.
     pub fn is(&self, other: &Self) -> bool {
         (self.id, &self.what, &self.place) == (other.id, &other.what, &other.place)
@@ -161,18 +169,25 @@ impl Finding {
     }
 
     /// For people.
-    pub fn lines(&self) -> Vec<Vec<Cell>> {
+    pub fn lines(&self, width: Option<usize>) -> Vec<Vec<Cell>> {
         let (word, tone) = match (self.severity, self.is_fixed()) {
             (_, true) => ("Fixed", Tone::Good),
             (Severity::Problem, _) => ("Problem", Tone::Bad),
             (Severity::Note, _) => ("Note", Tone::Busy),
         };
-        let what = Cell::plain(&format!(": {}", self.what));
-        let mut lines = vec![vec![Cell::new(word, tone), Cell::new(&format!(" [{}]", self.id), Tone::Faint), what]];
-        let mut line = |text: String| lines.push(vec![Cell::plain(&format!("  {text}"))]);
-        if let Some(place) = &self.place {
-            line(format!("--> {place}"));
-        }
+        let head = vec![Cell::new(word, tone), Cell::new(&format!(" [{}]", self.id), Tone::Faint), Cell::plain(": ")];
+        let taken = columns::text(&head).chars().count() + 1;
+        let mut what = wrapped(&one_line(&self.what), taken, 2, width).into_iter();
+        let first = Cell::plain(&what.next().unwrap_or_default());
+        let mut lines = vec![head.into_iter().chain([first]).collect()];
+        lines.extend(what.map(|line| vec![Cell::plain(&line)]));
+        // A place and a command are copied, and stay whole.
+        lines.extend(self.place.as_ref().map(|place| vec![Cell::plain(&format!("  --> {place}"))]));
+        let mut line = |text: String| {
+            let wrapped = wrapped(&one_line(&text), 2, 4, width).into_iter().enumerate();
+            lines
+                .extend(wrapped.map(|(at, line)| vec![Cell::plain(&if at == 0 { format!("  {line}") } else { line })]));
+        };
         if let Outcome::Done(done) = &self.outcome {
             line(format!("Done: {done}"));
             return lines;
@@ -183,7 +198,10 @@ impl Finding {
         }
         let is_open = self.fix.is_some() && self.outcome == Outcome::Open && self.mend != "silo doctor --fix";
         let fix = if is_open { "   (or: silo doctor --fix)" } else { "" };
-        line(format!("Mend: {}{fix}", self.mend));
+        match self.mend.starts_with(char::is_lowercase) {
+            true => lines.push(vec![Cell::plain(&format!("  Mend: {}{fix}", self.mend))]),
+            false => line(format!("Mend: {}{fix}", self.mend)),
+        }
         lines
     }
 }

@@ -24,8 +24,8 @@ const KUBECONFIG: u64 = 1024 * 1024;
 /// Whose the sockets on a port are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
-    /// All are this instance's.
-    Own,
+    /// All are this instance's, named for people.
+    Own(String),
     /// These are somebody else's, for people.
     Others(String),
 }
@@ -43,24 +43,33 @@ pub fn whose(
         .iter()
         .filter(|one| !one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root)))
         .collect();
+    let of_processes = |holders: &[&Holder]| -> Vec<String> {
+        let told = by_process(holders.iter().copied());
+        told.iter().map(|(first, addresses)| format!("{}{}", said(first), on(addresses))).collect()
+    };
+    let own_processes = || {
+        let seen =
+            holders.iter().filter(|one| one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root)));
+        of_processes(&seen.collect::<Vec<_>>())
+    };
     if strangers.is_empty() && !holders.is_empty() {
-        return Whose::Own;
+        return Whose::Own(own_processes().join(" and "));
     }
     let owners = publishers();
     // A container's port is listened on by a process of Docker's.
     strangers.retain(|one| !owners.iter().any(|owner| owner.has(one.socket.address, port)));
     let is_own =
         |owner: &&Owner| owner.compose == own.compose_name || Some(&owner.cluster) == own.k3d_cluster_name.as_ref();
-    let mut named: Vec<String> = owners
-        .iter()
-        .filter(|owner| !is_own(owner))
-        .map(|owner| format!("the container `{}`", one_line(&owner.container)))
-        .collect();
-    named.extend(by_process(strangers).iter().map(|(first, addresses)| format!("{}{}", said(first), on(addresses))));
+    let container = |owner: &Owner| format!("the container `{}`", one_line(&owner.container));
+    let mut named: Vec<String> = owners.iter().filter(|owner| !is_own(owner)).map(container).collect();
+    named.extend(of_processes(&strangers));
     if named.is_empty() && owners.is_empty() {
         named.push(listeners::UNSEEN.to_owned());
     }
-    if named.is_empty() { Whose::Own } else { Whose::Others(named.join(" and ")) }
+    if named.is_empty() {
+        return Whose::Own(owners.iter().map(container).chain(own_processes()).collect::<Vec<_>>().join(" and "));
+    }
+    Whose::Others(named.join(" and "))
 }
 
 /// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
@@ -68,7 +77,7 @@ pub fn whose(
 pub fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
     let docker = Docker { environment, folder: root };
     match whose(port, &listeners::holders(|one| one == port), root, own, || docker.publishers(port)) {
-        Whose::Own => None,
+        Whose::Own(_) => None,
         Whose::Others(who) => Some(who),
     }
 }

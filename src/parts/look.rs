@@ -10,6 +10,7 @@ use super::servers::{Served, Servers};
 use crate::core::config::OWN_PORTS;
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::Instance;
+use crate::core::text::columns::Tone;
 use crate::failure::Failure;
 use crate::store::{history, project, registry, worktree};
 use crate::sys::dirs::Dirs;
@@ -47,9 +48,19 @@ impl State {
         match (runs, is_starting) {
             (true, _) => Self::Running,
             (false, true) => Self::Starting,
-            _ if served.own.iter().any(projects) => Self::Listening,
+            _ if served.own.keys().any(projects) => Self::Listening,
             _ if served.others.keys().any(projects) => Self::Taken,
             _ => Self::Stopped,
+        }
+    }
+
+    /// What a colour says of it.
+    pub fn tone(self) -> Tone {
+        match self {
+            Self::Running | Self::Listening => Tone::Good,
+            Self::Starting => Tone::Busy,
+            Self::Stopped => Tone::Faint,
+            Self::Taken | Self::Gone | Self::Unmounted | Self::Silent => Tone::Bad,
         }
     }
 

@@ -13,6 +13,7 @@ pub mod holder;
 pub mod kept;
 pub mod leftovers;
 pub mod look;
+pub mod moved;
 pub mod nearby;
 pub mod neighbours;
 pub mod part;

@@ -29,8 +29,8 @@ pub struct Servers {
 /// Who listens on the ports of one instance, by variable.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Served {
-    /// The instance itself.
-    pub own: Vec<String>,
+    /// The instance itself, by what of it, named for people.
+    pub own: IndexMap<String, String>,
     /// Somebody else, who is named for people.
     pub others: IndexMap<String, String>,
 }
@@ -40,7 +40,8 @@ impl Served {
     #[must_use]
     pub fn without(&self, ports: &IndexMap<String, u16>, kept: &[u16]) -> Self {
         let is_kept = |name: &String| ports.get(name).is_some_and(|port| kept.contains(port));
-        let own = self.own.iter().filter(|name| !is_kept(name)).cloned().collect();
+        let own =
+            self.own.iter().filter(|(name, _)| !is_kept(name)).map(|(name, by)| (name.clone(), by.clone())).collect();
         Self { own, others: self.others.clone() }
     }
 
@@ -52,7 +53,7 @@ impl Served {
         let older =
             record.and_then(|record| processes::recorded(&record, root)).filter(|one| !processes::is_inside_any(one));
         if older.is_some() {
-            self.own.extend(std::mem::take(&mut self.others).into_keys());
+            self.own.extend(std::mem::take(&mut self.others));
         }
         self
     }
@@ -107,7 +108,9 @@ impl Servers {
             let publishes = |owner: &&Owner| owner.published.iter().any(|(_, ports)| ports.contains(port));
             let containers = || self.containers.iter().filter(publishes).cloned().collect();
             match whose(*port, &holders, root, &own, containers) {
-                Whose::Own => served.own.push(variable.clone()),
+                Whose::Own(who) => {
+                    served.own.insert(variable.clone(), who);
+                }
                 Whose::Others(who) => {
                     served.others.insert(variable.clone(), who);
                 }

@@ -45,7 +45,7 @@ pub struct Settled {
     pub vars: Vars,
     /// The stamp's generation.
     pub generation: String,
-    /// Ports that are not their declared default, and the holder of the default where silo knows it.
+    /// Ports that are not their declared default, and the instance or the variable here that has the default.
     pub moved: Vec<(Moved, Option<String>)>,
     /// Leases of other instances that gave way to this one's.
     pub gave_way: Vec<GaveWay>,
@@ -85,7 +85,7 @@ pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
         }
         let gave_way = give_way(case, locked)?;
         let InstancePlan { snapshot, settings, mut target, env_file, moved } = decide(case, &locked.leases)?;
-        let moved = with_holders(moved, &locked.leases);
+        let moved = with_holders(moved, &locked.leases, &target.ports);
         unfinished::sweep(&env_file.path);
         unfinished::sweep(&project.lockfile_path());
         unfinished::sweep_folder(&dirs.instance(&project.root));
@@ -124,9 +124,10 @@ pub(super) fn decide(case: &Case<'_>, leases: &Leases) -> Result<InstancePlan, F
     Ok(InstancePlan { snapshot, settings, target, env_file, moved: plan.moved })
 }
 
-fn with_holders(moved: Vec<Moved>, leases: &Leases) -> Vec<(Moved, Option<String>)> {
+fn with_holders(moved: Vec<Moved>, leases: &Leases, own: &IndexMap<String, u16>) -> Vec<(Moved, Option<String>)> {
     let holder = |moved: &Moved| match moved.reason {
-        ports::Reason::Leased => leases.holder(moved.wanted).map(Instance::qualified),
+        ports::Reason::Leased => leases.holder(moved.wanted).map(|holder| holder.name.clone()),
+        ports::Reason::Taken => own.iter().find(|(_, port)| **port == moved.wanted).map(|(name, _)| name.clone()),
         _ => None,
     };
     moved.into_iter().map(|moved| (holder(&moved), moved)).map(|(holder, moved)| (moved, holder)).collect()

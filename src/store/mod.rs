@@ -11,6 +11,7 @@ pub mod instances;
 pub mod one_folder;
 pub mod project;
 pub mod registry;
+pub mod said;
 pub mod settings;
 pub mod snapshot;
 pub mod stamp;

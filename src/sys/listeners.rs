@@ -59,6 +59,9 @@ pub fn ports() -> Option<HashSet<u16>> {
     imp::HAS_TABLE.then(|| served(imp::sockets()).map(|socket| socket.port).collect())
 }
 
+/// Whether the holders of a port are read from the system's own tables: elsewhere a program is asked for them.
+pub const IS_READ: bool = imp::HAS_TABLE;
+
 /// What holds a port that cannot be bound and on which no socket is seen.
 pub const UNSEEN: &str = imp::UNSEEN;
 

@@ -10,6 +10,12 @@ use silo::core::leases::source::RANGE;
 use crate::machine::{assert_agreed, assert_sound, env_file, registry, registry_path, run_with, value_in, written};
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
+/// This test as silo names who holds a port.
+fn this_test() -> String {
+    let name = fs::read_to_string("/proc/self/comm").unwrap_or_default();
+    format!("`{}` (pid {}) on 127.0.0.1", name.trim_end(), std::process::id())
+}
+
 /// Holds a port as a foreign program would.
 fn occupied(port: u16) -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free")
@@ -182,7 +188,8 @@ fn a_default_in_use_goes_to_the_ephemeral_range_and_comes_back_with_force() {
     assert!(got >= 49152, "{got}");
     assert_eq!(ports["API_PORT"], api);
     ran.stderr(&format!(
-        "Port {web} is in use (perhaps by this instance itself); WEB_PORT is {got}\nWriting `.localnet.env`\nWriting `.silo.lock`\n"
+        "Port {web} is held by {}; WEB_PORT is {got}\nWriting `.localnet.env`\nWriting `.silo.lock`\n",
+        this_test(),
     ));
     drop(foreign);
     sandbox.run(&app, ["env"]).success().stderr("");
@@ -214,7 +221,7 @@ fn a_default_leased_elsewhere_is_not_given_again_though_nobody_listens() {
     let got = sandbox.lockfile_ports(&two)["WEB_PORT"];
     assert!(got >= 49152, "{got}");
     ran.stderr(&format!(
-        "Port {web} is leased to `localnet-first`; WEB_PORT is {got}\nWriting `.localnet.env`\nWriting `.silo.lock`\n"
+        "Port {web} is leased to `first`; WEB_PORT is {got}\nWriting `.localnet.env`\nWriting `.silo.lock`\n"
     ));
     sandbox.run(&two, ["env", "--force"]).success();
     assert_ne!(sandbox.lockfile_ports(&two)["WEB_PORT"], web);
@@ -233,7 +240,7 @@ fn the_second_of_two_equal_defaults_and_random_get_ephemeral_ports() {
     assert_eq!(values[0], web);
     let distinct: HashSet<u16> = values.iter().copied().collect();
     assert!(distinct.len() == 4 && values[1..].iter().all(|port| *port >= 49152), "{values:?}");
-    assert!(ran.stderr.starts_with(&format!("Port {web} is taken by another variable here; B is {}\n", values[1])));
+    assert!(ran.stderr.starts_with(&format!("Port {web} is that of A; B is {}\n", values[1])));
 }
 
 #[test]

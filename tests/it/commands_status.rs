@@ -86,6 +86,8 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
         "ports": { "WEB_PORT": web },
         "listening": [],
         "taken": {},
+        "listeners": {},
+        "moved": {},
         "urls": { "WEB_URL": format!("http://dev.localhost:{web}") }
     });
     sandbox.run(&app, ["status", "--json"]).success().stderr("").stdout(&format!("{answer:#}\n"));

@@ -143,7 +143,7 @@ fn entries_are_checked_one_against_the_other() {
     leases.instances[1].ports.insert("WEB_PORT".to_owned(), port);
     write(&leases);
     let found = clinic.found("", &["--fix"]).into_iter().find(|one| one.id() == "port-twice").expect("it is told");
-    let what = format!("Port {port} is leased to `localnet-one` (WEB_PORT) and to `localnet-two` (WEB_PORT)");
+    let what = format!("Port {port} is leased to `one` (WEB_PORT) and to `two` (WEB_PORT)");
     let mend = format!("silo env -C {} --force", projects[1].display());
     found.cannot_be_fixed().tells(&what, Some(&path), &mend).mend(&clinic);
     assert_eq!(clinic.ids("", &[]), [""; 0]);

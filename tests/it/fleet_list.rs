@@ -36,9 +36,9 @@ fn every_instance_is_listed_by_name_and_the_current_one_marked() {
     sandbox.run(&two, ["env", "ape", "-p", "p"]).success();
     fs::create_dir(two.join("sub")).expect("the sandbox is writable");
     let table = format!(
-        "   NAME   STATE    PROFILE  AGE  PORTS  ROOT\n\
-         *  ape    stopped  p        0s   {api}  $SANDBOX/projects/two\n\
-         \x20  zebra  stopped           0s   {web}  $SANDBOX/projects/one\n"
+        "   NAME   STATE    PROFILE  AGE  PORTS           ROOT\n\
+         *  ape    stopped  p        0s   API_PORT={api}  $SANDBOX/projects/two\n\
+         \x20  zebra  stopped           0s   WEB_PORT={web}  $SANDBOX/projects/one\n"
     );
     let same_age = |text: &str| {
         let mut text = text.to_owned();
@@ -102,7 +102,10 @@ fn what_runs_without_tilt_is_seen_by_its_ports() {
     let server = Server::start(&sandbox, &app, web);
     let text = tells("listening", &["WEB_PORT", "TILT_PORT"], &[]);
     assert!(
-        text.contains("State: listening\n") && text.contains(&format!("  WEB_PORT: {web} (listening)\n")),
+        text.contains("State: listening\n")
+            && text
+                .contains(&format!("  WEB_PORT: {web} (listening: `python3` (pid {}) on 127.0.0.1)\n", server.0.id()))
+            && text.contains(&format!("  TILT_PORT: {tilt} (listening: `")),
         "{text}"
     );
     drop(server);

@@ -124,7 +124,7 @@ fn a_root_on_an_unmounted_disk_is_said_and_kept_until_it_is_named() {
     remove(&away);
     sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n").stderr(
         "Kept: `away` in `$SANDBOX/projects/away`, for its disk is not mounted at `$SANDBOX/disk`. \
-         When that disk is gone for good: `silo prune localnet-away`\n",
+         When that disk is gone for good: `silo prune away`\n",
     );
     assert_eq!(names(&sandbox), ["away", "stays"]);
     let refused = sandbox.run("", ["prune", "--yes", "away", "stays"]).exit(1);

@@ -50,6 +50,76 @@ fn a_port_has_a_lease_a_process_a_container_or_nobody() {
 }
 
 #[test]
+fn a_port_is_asked_for_by_whatever_shows_it() {
+    let sandbox = Sandbox::new();
+    let [web, api] = free_ports();
+    let urls = "[urls]\nWEB_URL = \"http://${APP_HOST}:${WEB_PORT}/a\"\n[env]\nLEVEL = \"debug\"\n";
+    let app = sandbox.project("app", &(toml_with_ports(&[("WEB_PORT", web)]) + urls));
+    sandbox.run(&app, ["env", "x"]).success();
+    let lease = "Leased to x as WEB_PORT ($SANDBOX/projects/app)\nNobody listens on it now\n";
+    let forms = ["{}", ":{}", "localhost:{}", "127.0.0.1:{}", "[::1]:{}", "http://x.localhost:{}/a?b#c", "{}/tcp"];
+    for word in forms.iter().map(|form| form.replace("{}", &web.to_string())) {
+        sandbox.run("", ["who", &word]).success().stdout(lease).stderr("");
+    }
+    for word in ["WEB_PORT", "WEB_URL"] {
+        sandbox.run(&app, ["who", word]).success().stdout(lease);
+    }
+    sandbox.run("", ["who", "WEB_PORT"]).success().stdout(lease);
+    let wrong = |dir: &std::path::Path, word: &str, told: &str| {
+        sandbox.run(dir, ["who", word]).exit(2).stdout("").stderr(told);
+    };
+    let way = "Hint: A port is a number from 1 to 65535, alone or behind an address: `silo who localhost:3000`\n";
+    for word in ["0", "70000", "localhost:", "::1"] {
+        wrong(&app, word, &format!("Error: `{word}` names no port\n{way}"));
+    }
+    let all = "Hint: Every leased port: `silo who`\n";
+    let unknown = "is no port, and no variable of an instance\n";
+    wrong(&app, "WEB_PROT", &format!("Error: `WEB_PROT` {unknown}Hint: The nearest is `WEB_PORT`\n{all}"));
+    wrong(&app, "localhost", &format!("Error: `localhost` {unknown}{all}"));
+    let level =
+        "Error: The value of `LEVEL` names no port: `debug`\nHint: `silo status` shows which port each variable has\n";
+    wrong(&app, "LEVEL", level);
+    let other = sandbox.project("other", &toml_with_ports(&[("WEB_PORT", api)]));
+    sandbox.run(&other, ["env", "y"]).success();
+    sandbox.run(&app, ["who", "WEB_PORT"]).success().stdout(lease);
+    let both = format!(
+        "Error: 2 instances have a variable `WEB_PORT`\nHint: {web} is that of `x` ($SANDBOX/projects/app)\n\
+         Hint: {api} is that of `y` ($SANDBOX/projects/other)\n"
+    );
+    wrong(&sandbox.dir(""), "WEB_PORT", &both);
+}
+
+#[test]
+fn without_a_port_every_lease_is_listed_with_who_listens_there() {
+    let sandbox = Sandbox::new();
+    sandbox.run("", ["who"]).success().stdout("No port is leased. Run `silo env` in a project to lease some.\n");
+    let [web, api] = free_ports();
+    let [app, other] = [("app", "WEB_PORT", web), ("other", "API_PORT", api)]
+        .map(|(name, variable, port)| sandbox.project(name, &toml_with_ports(&[(variable, port)])));
+    sandbox.run(&app, ["env", "x"]).success();
+    sandbox.run(&other, ["env", "y"]).success();
+    let _listener = TcpListener::bind(("127.0.0.1", api)).expect("it is free");
+    let told = sandbox.run("", ["who"]).success().stderr("").stdout;
+    let mut lines = told.lines();
+    let mut next = || lines.next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(next(), "PORT VARIABLE INSTANCE STATE BY ROOT", "{told}");
+    let (mut first, mut second) = (next(), next());
+    if web > api {
+        std::mem::swap(&mut first, &mut second);
+    }
+    assert_eq!(first, format!("{web} WEB_PORT x $SANDBOX/projects/app"));
+    let end = format!("(pid {}) on 127.0.0.1 $SANDBOX/projects/other", std::process::id());
+    assert!(second.starts_with(&format!("{api} API_PORT y taken `")) && second.ends_with(&end), "{second}");
+    let all = object(sandbox.run("", ["who", "--json"]));
+    let of = |port: u16| {
+        all.as_array().expect("a list").iter().find(|one| one["port"] == json!(port)).expect("it is leased")
+    };
+    assert_eq!(of(web)["lease"], json!({ "instance": "x", "variable": "WEB_PORT", "root": app }));
+    assert_eq!((&of(web)["listening"], &of(web)["taken"]), (&Value::Null, &Value::Null));
+    assert!(of(api)["taken"].as_str().is_some_and(|who| who.contains("127.0.0.1")), "{all}");
+}
+
+#[test]
 fn every_socket_of_a_port_is_told_with_its_address_and_what_it_does() {
     let sandbox = Sandbox::new();
     let [port] = free_ports();
@@ -84,7 +154,7 @@ fn every_socket_of_a_port_is_told_with_its_address_and_what_it_does() {
     let told = who(port);
     assert!(told.starts_with("Held by ") && told.ends_with(", on 127.0.0.1 (UDP)\n"), "{told}");
     let app = sandbox.project("app", &toml_with_ports(&[("RTC_PORT", port)]));
-    sandbox.run(&app, ["env", "app"]).success().stderr_has(&format!("Port {port} is in use"));
+    sandbox.run(&app, ["env", "app"]).success().stderr_has(&format!("Port {port} is held by `"));
     drop(datagrams);
 }
 

@@ -143,7 +143,7 @@ fn a_word_of_other_tools_and_a_pages_name_lead_to_what_is_meant() {
     led(&["run", "npm", "start"], "What does that here: `silo exec -- CMD`");
     led(&["help", "stop"], "What does that here: `silo down`");
     led(&["help", "worktrees"], "There is a page about it: `silo doc worktrees`");
-    led(&["ports"], "There is a page about it: `silo doc ports`");
+    led(&["ports"], "What does that here: `silo who`");
     led(&["restart"], "What does that here: `silo down`, then `silo up`");
     led(&["edit"], "What does that here: `$EDITOR silo.toml`, then `silo allow`");
     led(&["clean"], "What does that here: `silo down --clean`");

@@ -25,6 +25,7 @@ mod docs_errors;
 mod docs_examples;
 mod drivers;
 mod example;
+mod explained;
 mod fleet_doctor;
 mod fleet_doctor_compose;
 mod fleet_doctor_dotenv;

@@ -186,14 +186,15 @@ fn a_cd_keeps_them_too() {
 #[test]
 fn a_tilt_that_is_not_proved_to_be_the_lockfiles_keeps_no_port_of_strangers() {
     let older = Older::new("");
-    let _elsewhere = Running::listener(&older.sandbox, &older.sandbox.path("home"), older.web);
+    let elsewhere = Running::listener(&older.sandbox, &older.sandbox.path("home"), older.web);
     // Its id was used again: the start time does not fit. It works in the project all the same.
     let _tilt = older.with_tilt("2024-01-15T10:30:00.000Z");
     let told = older.sandbox.run(&older.app, ["env"]).success().stderr;
     let (web, tilt) = older.ports();
     assert_eq!(tilt, older.tilt);
     assert_ne!(web, older.web);
-    let moved = format!("Port {} is in use (perhaps by this instance itself); WEB_PORT is {web}\n", older.web);
+    let moved =
+        format!("Port {} is held by `python3` (pid {}) on 127.0.0.1; WEB_PORT is {web}\n", older.web, elsewhere.0.id());
     assert_eq!(told, format!("{TOOK}{moved}Writing `.localnet.env`\nWriting `.silo.lock`\n"));
     assert_eq!(told.matches(&older.web.to_string()).count(), 1, "it is told once: {told}");
 }

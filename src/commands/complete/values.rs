@@ -57,7 +57,11 @@ impl Place {
             Completes::OwnPort => self.project().zip(self.leases()).and_then(|(project, leases)| {
                 leases.at(project.root_text()).map(|own| named(own.ports.keys().cloned()))
             }),
-            Completes::Port => self.leases().map(|leases| ports(&leases)),
+            Completes::Port => self.leases().map(|leases| {
+                let own = self.project().and_then(|project| leases.at(project.root_text()).cloned());
+                let own = named(own.iter().flat_map(|own| own.ports.keys()));
+                own.into_iter().chain(ports(&leases)).collect()
+            }),
             Completes::Topic => {
                 Some(named(PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0))))
             }

@@ -22,17 +22,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::core::text::columns::{Cell, Tone};
+use crate::core::text::columns::{Cell, Tone, wrapped};
 use crate::core::text::source::counted;
 use crate::failure::{Failure, code};
 use crate::parts::context::Context;
 use crate::parts::finding::{Finding, Fix, Outcome, Severity};
 use crate::store::project::Project;
+use crate::store::said;
 use crate::sys::together;
 use scene::Scene;
 
 /// How long everything outside silo's own files may take.
 const AROUND: Duration = Duration::from_millis(4200);
+/// Notes on the machine, which stay until somebody changes it.
+const STANDING: [&str; 3] = ["inotify-low", "localhost-names", "tools-missing"];
 /// How often is looked again after something was mended: a lockfile that was put aside is then missing.
 const PASSES: u32 = 4;
 
@@ -46,13 +49,20 @@ pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Fai
     let scene = Scene::of(context)?;
     let around = scene.clone();
     let around = std::thread::spawn(move || look_around(&around));
+    // Behind what ails silo itself, and may be the cause of the rest, this project comes first.
+    let own = found.len();
     found.extend(passes(context, here.as_ref(), fix, || instances::examine(&scene)));
     found.extend(around.join().unwrap_or_default());
+    let root = scene.here.as_ref().map(|here| here.root.as_path());
+    found[own..].sort_by_key(|finding| !root.is_some_and(|root| finding.is_in(root)));
     if as_json {
         let objects = found.iter().map(Finding::object).collect();
         context.ui.answer_json(&Value::Array(objects))?;
     } else {
-        context.ui.lines(&report(&scene, &found))?;
+        let width = context.ui.width(&context.environment);
+        // Somebody at a terminal reads every line; a file or a program gets all of them.
+        let old = if width.is_some() { said_before(&scene, &found) } else { Vec::new() };
+        context.ui.lines(&report(&scene, &found, &old, width))?;
     }
     let is_left = found.iter().any(|finding| finding.severity == Severity::Problem && !finding.is_fixed());
     Ok(if is_left { code::FAILURE } else { 0 })
@@ -121,15 +131,30 @@ fn mend(context: &Context, here: Option<&Project>, found: &[Finding], tried: &mu
     acts.iter().any(|(_, outcome)| matches!(outcome, Outcome::Done(_)))
 }
 
-fn report(scene: &Scene, found: &[Finding]) -> Vec<Vec<Cell>> {
+/// The notes on this machine that were shown before and are still the same.
+fn said_before(scene: &Scene, found: &[Finding]) -> Vec<&'static str> {
+    let notes: Vec<&Finding> = found
+        .iter()
+        .filter(|one| one.severity == Severity::Note && one.outcome == Outcome::Open && STANDING.contains(&one.id))
+        .collect();
+    let texts: Vec<String> = notes.iter().map(|note| format!("{} {}", note.id, note.what)).collect();
+    let before = said::before(&scene.dirs, &texts);
+    notes.iter().zip(before).filter(|(_, before)| *before).map(|(note, _)| note.id).collect()
+}
+
+fn report(scene: &Scene, found: &[Finding], old: &[&str], width: Option<usize>) -> Vec<Vec<Cell>> {
     let count =
         |severity: Severity| found.iter().filter(|finding| finding.severity == severity && !finding.is_fixed()).count();
     let (problems, notes) = (count(Severity::Problem), count(Severity::Note));
     let fixed = found.len() - problems - notes;
     let mut lines: Vec<Vec<Cell>> = Vec::new();
-    for finding in found {
-        lines.extend(finding.lines());
+    for finding in found.iter().filter(|finding| finding.severity == Severity::Problem || !old.contains(&finding.id)) {
+        lines.extend(finding.lines(width));
         lines.push(Vec::new());
+    }
+    if !old.is_empty() {
+        let text = format!("Said before, and the same: {} (all of it: `silo doctor | cat`)", old.join(", "));
+        lines.extend(wrapped(&text, 0, 2, width).iter().map(|line| vec![Cell::new(line, Tone::Faint)]));
     }
     let mut parts = Vec::new();
     parts.extend((fixed > 0).then(|| format!("{fixed} fixed")));

@@ -144,7 +144,7 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
     }));
     let mut names: HashMap<String, &str> = HashMap::new();
     let mut roots: HashMap<&str, usize> = HashMap::new();
-    let mut ports: HashMap<u16, (String, &str)> = HashMap::new();
+    let mut ports: HashMap<u16, (&str, &str)> = HashMap::new();
     for one in &leases.instances {
         let (root, label) = (Path::new(&one.root), one.qualified());
         *roots.entry(&one.root).or_default() += 1;
@@ -157,8 +157,8 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
             );
         }
         for (variable, port) in &one.ports {
-            let Some((holder, held)) = ports.insert(*port, (label.clone(), variable)) else { continue };
-            let what = format!("Port {port} is leased to `{holder}` ({held}) and to `{label}` ({variable})");
+            let Some((holder, held)) = ports.insert(*port, (&one.name, variable)) else { continue };
+            let what = format!("Port {port} is leased to `{holder}` ({held}) and to `{}` ({variable})", one.name);
             found.push(
                 Finding::problem("port-twice", what)
                     .at(path)

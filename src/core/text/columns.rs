@@ -124,6 +124,11 @@ fn tail(text: &str, width: usize) -> String {
     std::iter::once('…').chain(kept.into_iter().rev()).collect()
 }
 
+/// The columns a line takes on a terminal, without spaces at its end.
+pub fn width(line: &[Cell]) -> usize {
+    text(line).width()
+}
+
 /// A text cut in its middle to a width in columns, so that its end, which often tells most, stays.
 pub fn shortened(text: &str, width: usize) -> String {
     let length = text.chars().count();
@@ -153,6 +158,31 @@ pub fn hanging(head: &str, text: &str, width: Option<usize>) -> String {
         at += word.width() + 1;
     }
     lines.iter().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// A text in lines of a width, broken at spaces: `first` columns of the first line are taken already, and the others are set
+/// in by `indent`. A word that is longer than a line stays whole.
+pub fn wrapped(text: &str, first: usize, indent: usize, width: Option<usize>) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let (mut at, mut is_empty) = (first, true);
+    for word in text.split(' ') {
+        let gap = usize::from(!is_empty);
+        if width.is_some_and(|width| at + gap + word.width() > width)
+            && (!is_empty || lines.len() == 1 && first > indent)
+        {
+            lines.push(" ".repeat(indent));
+            (at, is_empty) = (indent, true);
+        }
+        let line = lines.last_mut().expect("there is a first one");
+        if !is_empty {
+            line.push(' ');
+            at += 1;
+        }
+        line.push_str(word);
+        at += word.width();
+        is_empty = false;
+    }
+    lines
 }
 
 /// A line's text without its tones, and without spaces at its end.
@@ -192,6 +222,15 @@ mod tests {
         assert_eq!(hanging("one  ", "a few words", Some(16)), "one  a few words\n");
         assert_eq!(hanging("one  ", "a few words", Some(15)), "one  a few\n     words\n");
         assert_eq!(hanging("one  ", "extraordinary words", Some(9)), "one  extraordinary\n     words\n");
+    }
+
+    #[test]
+    fn a_text_is_wrapped_at_spaces_alone() {
+        assert_eq!(wrapped("a few words", 5, 2, None), ["a few words"]);
+        assert_eq!(wrapped("a few words", 5, 2, Some(16)), ["a few words"]);
+        assert_eq!(wrapped("a few words", 5, 2, Some(10)), ["a few", "  words"]);
+        assert_eq!(wrapped("extraordinary words", 5, 2, Some(9)), ["", "  extraordinary", "  words"]);
+        assert_eq!(wrapped("日本語 日本", 0, 0, Some(7)), ["日本語", "日本"]);
     }
 
     #[test]

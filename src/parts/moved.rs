@@ -1,0 +1,121 @@
+//! Why a port is not its default, in words: at the moment it is leased, and later as things are then.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use super::holder::{by_process, on, said};
+use crate::core::leases::Leases;
+use crate::core::leases::ports::{Moved, PortSpec, Probe, Reason};
+use crate::sys::listeners::{self, Kind};
+use crate::sys::{net, processes};
+
+/// How many ports a line at a prompt names.
+const MOST: usize = 3;
+
+/// A line on a default that could not be had; none where whoever asked for that says it.
+pub fn line(moved: &Moved, holder: Option<&str>, root: &Path) -> Option<String> {
+    let why = of_moved(moved, holder, root)?;
+    Some(format!("Port {} {why}; {} is {}", moved.wanted, moved.name, moved.got))
+}
+
+/// The same for few lines, below one that tells the ports: the defaults that could not be had for each reason.
+pub fn by_reason(all: &[(Moved, Option<String>)], root: &Path) -> Vec<(String, String)> {
+    let mut groups: IndexMap<String, Vec<&Moved>> = IndexMap::new();
+    for (moved, holder) in all {
+        if let Some(why) = of_moved(moved, holder.as_deref(), root) {
+            groups.entry(why).or_default().push(moved);
+        }
+    }
+    let line = |(why, moved): (String, Vec<&Moved>)| {
+        let named = moved.iter().take(MOST).map(|one| format!("{} ({})", one.wanted, one.name));
+        let named = named.collect::<Vec<_>>().join(", ");
+        match moved.len().saturating_sub(MOST) {
+            0 => (named, why),
+            more => (format!("{named} and {more} more"), why),
+        }
+    };
+    groups.into_iter().map(line).collect()
+}
+
+fn of_moved(moved: &Moved, holder: Option<&str>, root: &Path) -> Option<String> {
+    match moved.reason {
+        Reason::Leased | Reason::Taken | Reason::Denied => Some(why(moved.reason, holder)),
+        Reason::Busy => Some(busy(moved.wanted, root)),
+        Reason::Left => None,
+    }
+}
+
+/// Why each port that is not its default is another, as things are now: by variable, to stand behind its port.
+pub fn reasons(
+    leases: &Leases,
+    root: &Path,
+    wanted: &IndexMap<String, PortSpec>,
+    ports: &IndexMap<String, u16>,
+) -> IndexMap<String, String> {
+    let another = |(name, port): (&String, &u16)| {
+        let Some(PortSpec::Default(default)) = wanted.get(name) else { return None };
+        (default != port).then(|| (name.clone(), *default))
+    };
+    let told = ports.iter().filter_map(another).map(|(name, default)| {
+        let why =
+            reason(leases, root, ports, default).unwrap_or_else(|| format!("is free now: `silo env --move {name}`"));
+        (name, format!("not {default}, which {why}"))
+    });
+    told.collect()
+}
+
+/// Why a port cannot be an instance's; none when it can.
+pub fn reason(leases: &Leases, root: &Path, ports: &IndexMap<String, u16>, port: u16) -> Option<String> {
+    if let Some((name, _)) = ports.iter().find(|(_, held)| **held == port) {
+        return Some(why(Reason::Taken, Some(name)));
+    }
+    let holder = leases.holder(port).filter(|holder| Path::new(&holder.root) != root);
+    if let Some(holder) = holder {
+        return Some(why(Reason::Leased, Some(&holder.name)));
+    }
+    match net::probe(port) {
+        Probe::Free => None,
+        Probe::Busy => Some(busy(port, root)),
+        Probe::Denied => Some(why(Reason::Denied, None)),
+    }
+}
+
+fn why(reason: Reason, holder: Option<&str>) -> String {
+    match (reason, holder) {
+        (Reason::Leased, Some(holder)) => format!("is leased to `{holder}`"),
+        (Reason::Leased, None) => "is leased to another instance".to_owned(),
+        (Reason::Taken, Some(variable)) => format!("is that of {variable}"),
+        (Reason::Taken, None) => "is taken by another variable here".to_owned(),
+        (Reason::Denied, _) => "needs more rights (below 1024)".to_owned(),
+        (Reason::Busy | Reason::Left, _) => "is in use".to_owned(),
+    }
+}
+
+/// Who holds a port that cannot be bound. No program is asked: that may take seconds, and this is said on a `cd` too.
+fn busy(port: u16, root: &Path) -> String {
+    if !listeners::IS_READ {
+        return format!("is in use (by whom: `silo who {port}`)");
+    }
+    let mut holders = listeners::holders(|one| one == port);
+    if holders.iter().any(|one| one.socket.kind != Kind::Connection) {
+        holders.retain(|one| one.socket.kind != Kind::Connection);
+    }
+    let told = by_process(&holders).into_iter().map(|(first, addresses)| {
+        let own = first.process.as_ref().is_some_and(|process| processes::belongs_to(process, root));
+        let here = if own { ", which was started in this folder" } else { "" };
+        format!("{}{}{here}", said(first), on(&addresses))
+    });
+    let told: Vec<String> = told.collect();
+    format!("is held by {}", if told.is_empty() { listeners::UNSEEN.to_owned() } else { told.join(" and ") })
+}
+
+/// A folder's defaults that are not to be had, before any is leased: a line each.
+pub fn beforehand(leases: &Leases, root: &Path, wanted: &IndexMap<String, PortSpec>) -> Vec<String> {
+    let line = |(name, spec): (&String, &PortSpec)| {
+        let PortSpec::Default(port) = spec else { return None };
+        let why = reason(leases, root, &IndexMap::new(), *port)?;
+        Some(format!("Port {port} {why}; {name} will be another"))
+    };
+    wanted.iter().filter_map(line).collect()
+}
