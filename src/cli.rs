@@ -308,9 +308,20 @@ pub struct EnvArgs {
     /// Give this port its default, moving another instance that holds it and does not use it
     #[arg(long, value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
     pub take: Vec<String>,
+    /// Take another name though containers, volumes or a cluster bear the old one
+    #[arg(long, requires = "name")]
+    pub rename: bool,
     /// Profile to use (also: `SILO_PROFILE`)
     #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
     pub profile: Option<String>,
+    /// What is told of it, and to whom.
+    #[command(flatten)]
+    pub told: EnvTold,
+}
+
+/// To whom `silo env` tells the instance.
+#[derive(Debug, Args)]
+pub struct EnvTold {
     /// Print JSON
     #[arg(long)]
     pub json: bool,

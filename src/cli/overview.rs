@@ -81,6 +81,12 @@ const LEADS: &[(&str, &str)] = &[
     ("upgrade", "silo doc install"),
 ];
 
+/// Whether a word is a command, by one of its names.
+pub fn is_command(word: &str) -> bool {
+    let command = Cli::command();
+    word == "help" || command.get_subcommands().any(|one| one.get_name_and_visible_aliases().contains(&word))
+}
+
 /// What is meant by a word that is no command: another tool's name for one, a page, or a slip of the fingers.
 pub fn meant_by(word: &str) -> Option<String> {
     if let Some((_, line)) = LEADS.iter().find(|(name, _)| *name == word) {

@@ -11,7 +11,7 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
-use crate::parts::{kept, strangers, told};
+use crate::parts::{kept, renaming, strangers, told};
 use crate::store::ask::Ask;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -25,6 +25,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
         force: arguments.force,
         ..Ask::default()
     };
+    renaming::check(context, &project, &config, ask.name, arguments.rename)?;
     let moving = moving::of(context, (&project, &config), arguments, &ask)?;
     let ask = Ask { lost: &moving.lost, take: &moving.take, ..ask };
     let before = project.lockfile().ok().flatten().map(|(lockfile, _)| lockfile.instance);
@@ -38,8 +39,8 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     warn_of_running(context, &project, before, &settled);
     kept::tell_of_earlier(context, &project, &settled);
     strangers::warn(context, &project, &settled, strangers::Asked::Docker);
-    ci::export(context, arguments.export_ci, &settled)?;
-    if arguments.json {
+    ci::export(context, arguments.told.export_ci, &settled)?;
+    if arguments.told.json {
         let vars: serde_json::Map<_, _> =
             settled.vars.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
         let answer = json!({

@@ -18,6 +18,7 @@ use crate::parts::enter;
 use crate::parts::holder::foreign;
 use crate::parts::part::{Declared, Part, Run, Stage};
 use crate::parts::ready;
+use crate::parts::renaming;
 use crate::parts::scope::{Scope, Site};
 use crate::parts::{kept, strays, told};
 use crate::store::ask::{Ask, Occasion};
@@ -76,6 +77,7 @@ pub(super) fn in_background(context: &Context, project: &Project, config: &Confi
 fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;
+    renaming::check(context, &project, &config, ask.name, false)?;
     let scope = Scope::of(context, &project, &config, &ask)?;
     let parts = to_run(&scope, call)?;
     parts::require(&parts, &context.environment)?;

@@ -18,6 +18,7 @@ pub mod nearby;
 pub mod neighbours;
 pub mod part;
 pub mod ready;
+pub mod renaming;
 pub mod scope;
 pub mod servers;
 pub mod starter;

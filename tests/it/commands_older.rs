@@ -76,7 +76,7 @@ fn keys_this_silo_does_not_know_survive_a_rewrite_in_their_place() {
     let sandbox = Sandbox::new();
     let app = older(&sandbox, free_ports());
     let before = sandbox.lockfile(&app);
-    let told = sandbox.run(&app, ["env", "other"]).success().stderr;
+    let told = sandbox.run(&app, ["env", "other", "--rename"]).success().stderr;
     assert!(told.ends_with("Writing `.localnet.env`\nWriting `.silo.lock`\n"), "{told}");
     let after = sandbox.lockfile(&app);
     for pointer in ["/tool", "/instance/note", "/instance/tiltPid", "/instance/createdAt"] {

@@ -117,7 +117,7 @@ fn the_things_of_a_name_that_a_living_root_once_had_are_left_alone() {
     sandbox.run(&lives, ["env", "main"]).success();
     tools.thing("volume", "localnet-main_data", &[("com.docker.compose.project", "localnet-main")]);
     tools.thing("volume", "localnet-old_data", &[("com.docker.compose.project", "localnet-old")]);
-    sandbox.run(&lives, ["env", "other"]).success();
+    sandbox.run(&lives, ["env", "other", "--rename"]).success();
     remove(&gone);
     let ran = sandbox.run("", ["prune", "--yes", "--clusters"]).success();
     assert!(ran.stdout.ends_with("  removes volume localnet-old_data\n"), "{ran:#?}");

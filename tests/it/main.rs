@@ -82,6 +82,7 @@ mod pty;
 mod recipes;
 mod recipes_editors;
 mod registry;
+mod renaming;
 mod sandbox;
 mod schema;
 mod schema_types;
