@@ -84,7 +84,8 @@ fn things(context: &Context, project: &Project, before: &str) -> Result<Vec<Stri
     inventory.living.retain(|_, folder| !Path::new(folder).starts_with(&project.root));
     let names = vec![before.to_owned()];
     let ids = history::ids(&context.dirs, &project.root);
-    let found = left(&inventory, &Claim { ids, had: names.clone(), names, sole: true });
+    let noted = history::of(&context.dirs, &project.root).map_or_else(Vec::new, |history| history.clusters);
+    let found = left(&inventory, &Claim { ids, had: names.clone(), names, noted, sole: true });
     let counts = COUNTS.iter().any(|kind| !found.named(*kind).is_empty());
     Ok(if counts { found.lines() } else { Vec::new() })
 }

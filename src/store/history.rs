@@ -19,7 +19,7 @@ const OLDER: &str = "memo";
 const LIMIT: u64 = 1024 * 1024;
 
 /// What is remembered of one root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct History {
     /// The canonical root.
     pub root: String,
@@ -38,6 +38,9 @@ pub struct History {
     /// so it is only ever a reason to look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<u64>,
+    /// When the folder was made, where its disk keeps that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth: Option<u64>,
     /// The ids of roots that are gone and whose places this one took: what bears them in Docker is its own now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heir_of: Vec<String>,
@@ -81,11 +84,7 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String], cluster: 
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| name != qualified && seen.insert(name.clone()));
     names.push(qualified.to_owned());
-    let mount = mounts::of(Path::new(root));
-    let disk = mount.as_deref().and_then(mounts::disk);
-    let mount = mount.and_then(|mount| mount.to_str().map(str::to_owned));
-    let folder = files::number(Path::new(root));
-    let history = History { root: root.to_owned(), names, clusters, mount, disk, folder, heir_of };
+    let history = History { names, clusters, heir_of, ..as_it_is(root) };
     if old.as_ref() == Some(&history) { Ok(()) } else { save(&path, &history) }
 }
 
@@ -109,6 +108,27 @@ fn save(path: &Path, history: &History) -> Result<(), Failure> {
     let text = serde_json::to_string(history).expect("strings always serialise") + "\n";
     files::make_folder(path.parent().expect("a history lies in a folder"))?;
     writing::replace(path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
+}
+
+/// What is seen of a root's folder now.
+fn as_it_is(root: &str) -> History {
+    let folder = Path::new(root);
+    let mount = mounts::of(folder);
+    let disk = mount.as_deref().and_then(mounts::disk);
+    let mount = mount.and_then(|mount| mount.to_str().map(str::to_owned));
+    let (folder, birth) = (files::number(folder), files::birth(folder));
+    History { root: root.to_owned(), mount, disk, folder, birth, ..History::default() }
+}
+
+/// The names that the instances of this very folder have had, the latest last: not those of another folder that was at the same
+/// path before. None where the disk does not tell when a folder was made.
+pub fn names_of_folder(dirs: &Dirs, root: &Path) -> Vec<String> {
+    let Some((history, text)) = of(dirs, root).zip(root.to_str()) else { return Vec::new() };
+    let now = as_it_is(text);
+    let is_same = history.birth.is_some()
+        && (history.birth, history.folder) == (now.birth, now.folder)
+        && (&history.mount, &history.disk) == (&now.mount, &now.disk);
+    if is_same { history.names } else { Vec::new() }
 }
 
 /// The history of a root, when there is a whole one.

@@ -199,6 +199,14 @@ pub(super) fn choose_name(
         Some(WorktreeName::Folder(base)) => base,
         None => project.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     };
+    // The four characters that an instance of this very folder had: its address may be a bookmark.
+    let before = history::names_of_folder(dirs, &project.root).into_iter().rev().find_map(|before| {
+        let before = before.strip_prefix(&format!("{}-", config.prefix))?;
+        name::is_generated(before, &base).then(|| before.to_owned())
+    });
+    if let Some(found) = before.filter(|name| other(name).is_none()) {
+        return Ok((found, None));
+    }
     let mut candidates = (0..1000).map(|_| name::generated(&base, &(world.suffix)()));
     let free = candidates.find(|name| leases.named(&name::qualified(&config.prefix, name)).is_none());
     free.map(|name| (name, None))

@@ -191,6 +191,13 @@ pub fn number(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|metadata| metadata.ino())
 }
 
+/// When a folder was made, in nanoseconds since 1970, where its disk keeps that: with its number it is this very folder, for
+/// disks give numbers out again.
+pub fn birth(path: &Path) -> Option<u64> {
+    let made = fs::metadata(path).ok()?.created().ok()?;
+    made.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos().try_into().ok()
+}
+
 /// Whether two paths are one folder, by device and inode.
 pub fn same(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;

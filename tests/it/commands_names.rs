@@ -21,6 +21,47 @@ fn a_name_is_made_of_the_folder_and_four_characters_and_kept() {
 }
 
 #[test]
+fn the_four_characters_are_those_of_the_very_folder_not_of_its_path() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.project("app", RANDOM);
+    sandbox.run(&app, ["env"]).success();
+    let name = sandbox.instance(&app);
+    let again = |how: &str| {
+        sandbox.run(&app, ["down", "--clean"]).success();
+        sandbox.run(&app, ["env"]).success();
+        assert_eq!(sandbox.instance(&app), name, "{how}");
+        assert_agreed(&sandbox, &app);
+    };
+    again("its URL may be a bookmark");
+    // A name that was chosen is let go of.
+    sandbox.run(&app, ["env", "chosen"]).success();
+    again("the characters are remembered past it");
+    // Another folder at the same path, as of another user of it later, is another instance.
+    sandbox.run(&app, ["down", "--clean"]).success();
+    let moved = sandbox.dir("moved");
+    fs::rename(&app, &moved).expect("the sandbox is writable");
+    sandbox.project("app", RANDOM);
+    sandbox.run(&app, ["env"]).success();
+    assert_ne!(sandbox.instance(&app), name);
+    let second = sandbox.instance(&app);
+    // Its number on the disk may be given out again.
+    for _ in 0..3 {
+        sandbox.run(&app, ["down", "--clean"]).success();
+        fs::remove_dir_all(&app).expect("it is there");
+        sandbox.project("app", RANDOM);
+        sandbox.run(&app, ["env"]).success();
+        let now = sandbox.instance(&app);
+        assert!(now != name && now != second, "{now}");
+    }
+    // Characters that somebody else took meanwhile are theirs.
+    let taken = sandbox.instance(&app);
+    sandbox.run(&app, ["down", "--clean"]).success();
+    sandbox.run(&moved, ["env", &taken]).success();
+    sandbox.run(&app, ["env"]).success();
+    assert_ne!(sandbox.instance(&app), taken);
+}
+
+#[test]
 fn a_typed_name_is_sanitised_and_cut() {
     let sandbox = Sandbox::new();
     let app = sandbox.project("app", RANDOM);

@@ -40,6 +40,14 @@ pub fn generated(directory: &str, suffix: &str) -> String {
     }
 }
 
+/// Whether a name was made of a directory's and four characters.
+pub fn is_generated(name: &str, directory: &str) -> bool {
+    let Some(start) = name.len().checked_sub(SUFFIX_LEN).filter(|start| name.is_char_boundary(*start)) else {
+        return false;
+    };
+    generated(directory, &name[start..]) == name
+}
+
 /// Whether a text can begin every resource name: 1-32 lower-case letters, digits and dashes, no dash at the ends.
 pub fn is_prefix(text: &str) -> bool {
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -83,6 +91,16 @@ mod tests {
         assert_eq!(generated("My Project", "a3f7"), "my-project-a3f7");
         assert_eq!(generated(&"x".repeat(90), "a3f7"), format!("{}-a3f7", "x".repeat(58)));
         assert_eq!(generated("日本", "a3f7"), "a3f7");
+    }
+
+    #[test]
+    fn a_generated_name_is_told_from_a_chosen_one() {
+        assert!(is_generated("my-project-a3f7", "My Project") && is_generated("a3f7", "日本"));
+        for (name, directory) in
+            [("app-a3f7", "other"), ("app", "app"), ("feature-x", "app"), ("日本", "日本"), ("", "")]
+        {
+            assert!(!is_generated(name, directory), "{name}");
+        }
     }
 
     #[test]
