@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{elsewhere, recorded};
 use crate::core::config::{ConfigFile, Settings, acts};
+use crate::core::leases::block;
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::activation::{self, Given, UNDO};
 use crate::core::text::columns::{Cell, Tone};
@@ -73,6 +74,10 @@ fn planned(context: &Context, config: &ConfigFile, as_json: bool) -> Result<u8, 
     let port = |spec: &PortSpec| match spec {
         PortSpec::Default(port) => format!("{port}, or the next free port"),
         PortSpec::Random => "a free port".to_owned(),
+        PortSpec::Block { default: Some(first), count } => {
+            format!("{first}-{}, or the next {count} free ports side by side", block::last(*first, *count))
+        }
+        PortSpec::Block { default: None, count } => format!("{count} free ports side by side"),
     };
     let ports = settings.ports.iter().map(|(name, spec)| (name, port(spec)));
     let texts =

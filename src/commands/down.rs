@@ -74,7 +74,7 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
             context.ui.step(line);
         }
     }
-    for line in strays::lines(context, known, &site.settled.identity, &project.root) {
+    for line in strays::lines(context, &site.settled, &site.settled.identity, &project.root) {
         context.ui.step(&line);
     }
     if stopped.iter().any(|(_, stopped)| *stopped == Stopped::Done) {

@@ -8,6 +8,7 @@ use super::ci;
 use crate::cli::EnvArgs;
 use crate::core::config::ConfigFile;
 use crate::core::instance::lockfile::InstanceState;
+use crate::core::leases::block;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
@@ -43,7 +44,7 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     if arguments.told.json {
         let vars: serde_json::Map<_, _> =
             settled.vars.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-        let answer = json!({
+        let mut answer = json!({
             "instance": known.name,
             "profile": known.profile,
             "root": project.root_text(),
@@ -51,6 +52,9 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
             "ports": known.ports,
             "vars": vars,
         });
+        if !settled.blocks.is_empty() {
+            answer["blocks"] = json!(settled.blocks);
+        }
         context.ui.answer_json(&answer)?;
         return Ok(0);
     }
@@ -59,7 +63,9 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
         text.push_str(&format!("Profile: {profile}\n"));
     }
     text.push_str("Ports:\n");
-    known.ports.iter().for_each(|(name, port)| text.push_str(&format!("  {name}: {port}\n")));
+    for (name, port) in &known.ports {
+        text.push_str(&format!("  {name}: {}\n", block::shown(name, *port, &settled.blocks)));
+    }
     let mut urls = settled.vars.urls().peekable();
     if urls.peek().is_some() {
         text.push_str("URLs:\n");

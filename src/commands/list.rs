@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::core::leases::block;
 use crate::core::text::columns::{self, Cell, shortened, table};
 use crate::core::text::source::span;
 use crate::failure::{Failure, shown_from};
@@ -143,8 +144,8 @@ enum Ports {
 fn row(seen: &Observed, home: &Path, longest: usize, how: Ports) -> Vec<Cell> {
     let instance = &seen.instance;
     let shown = |(name, port): (&String, &u16)| match how {
-        Ports::Named => format!("{name}={port}"),
-        Ports::Bare => port.to_string(),
+        Ports::Named => format!("{name}={}", block::shown(name, *port, &instance.blocks)),
+        Ports::Bare => block::shown(name, *port, &instance.blocks),
     };
     let mut ports: Vec<String> = instance.ports.iter().take(PORTS).map(shown).collect();
     if instance.ports.len() > PORTS {
@@ -182,6 +183,9 @@ fn object(seen: &Observed) -> Value {
         "created": instance.created,
         "changed": instance.changed,
     });
+    if !instance.blocks.is_empty() {
+        object["blocks"] = json!(instance.blocks);
+    }
     for (column, part) in &seen.parts {
         object[column] = part.as_ref().map_or(Value::Null, |part| part.value.clone());
     }

@@ -12,6 +12,7 @@ use gone_root::GoneRoot;
 
 use super::instance;
 use crate::cli::PruneArgs;
+use crate::core::leases::block;
 use crate::core::text::source::counted;
 use crate::failure::{Failure, code, quoted, shown};
 use crate::parts;
@@ -118,9 +119,10 @@ fn tell_of_kept(context: &Context, inventory: &Inventory, neighbours: &Neighbour
 /// Says what still listens on ports that are about to be freed.
 fn tell_of_servers(context: &Context, gone_roots: &[GoneRoot]) {
     let entries: Vec<_> = gone_roots.iter().filter_map(|one| Some((one, one.entry.as_ref()?))).collect();
-    let servers = Servers::of_processes(entries.iter().flat_map(|(_, entry)| entry.ports.values()));
+    let held: Vec<u16> = entries.iter().flat_map(|(_, entry)| entry.held()).collect();
+    let servers = Servers::of_processes(&held);
     for (one, entry) in entries {
-        for line in servers.left_running(&entry.name, &entry.ports, &one.root) {
+        for line in servers.left_running(&entry.name, &entry.spread(), &one.root) {
             context.ui.step(&line);
         }
     }
@@ -189,7 +191,8 @@ fn plan(job: Job<'_>, gone_roots: &[GoneRoot]) -> String {
     for one in gone_roots {
         let root = shown(&one.root);
         if let Some(entry) = &one.entry {
-            let ports: Vec<String> = entry.ports.values().map(u16::to_string).collect();
+            let ports: Vec<String> =
+                entry.ports.iter().map(|(name, port)| block::shown(name, *port, &entry.blocks)).collect();
             let ports = if ports.is_empty() { "no port".to_owned() } else { ports.join(" ") };
             text.push_str(&format!("{}: {root} is gone; frees {ports}\n", entry.name));
         } else {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::elsewhere;
 use super::recorded::vars;
 use crate::core::instance::trust::Trust;
+use crate::core::leases::block;
 use crate::core::shell::activation::Undo;
 use crate::core::text::columns::{Cell, Tone};
 use crate::failure::{Failure, code};
@@ -74,8 +75,9 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
     let parts = ask(&subject);
     let runs = parts.iter().any(|(_, report)| report.as_ref().is_some_and(|report| report.runs));
     let is_starting = lock::holder(&context.dirs.up_lock(&project.root)).is_some();
-    let servers = Servers::look(&outside, &[(&project.root, &recorded.ports)]);
-    let served = servers.served((&config.prefix, &recorded.name), &recorded.ports, &project.root);
+    let all = block::spread(&recorded.ports, &recorded.blocks);
+    let servers = Servers::look(&outside, &[(&project.root, &all)]);
+    let served = servers.served((&config.prefix, &recorded.name), &all, &project.root);
     let served = served.believing(Some(&recorded.state), &project.root);
     let kept: Vec<u16> =
         parts.iter().filter_map(|(_, one)| one.as_ref()).flat_map(|one| one.publishes.clone()).collect();
@@ -173,6 +175,9 @@ impl Report<'_> {
         }
         object["envFile"] = json!(self.env_file);
         object["ports"] = json!(recorded.ports);
+        if !recorded.blocks.is_empty() {
+            object["blocks"] = json!(recorded.blocks);
+        }
         object["listening"] = json!(self.served.own.keys().collect::<Vec<_>>());
         object["taken"] = json!(self.served.others);
         object["listeners"] = json!(self.served.own);
@@ -214,13 +219,13 @@ impl Report<'_> {
 
     /// A port, who listens there, and why it is not its default.
     fn port(&self, name: &str, port: u16) -> Vec<Cell> {
-        let listens = match (self.served.others.get(name), self.served.own.get(name)) {
+        let listens = match self.served.of(name) {
             (Some(who), _) => Some((format!("taken by {who}"), Tone::Bad)),
             (None, Some(who)) => Some((format!("listening: {who}"), Tone::Good)),
             (None, None) => None,
         };
         let reason = self.reasons.get(name).map(|reason| (reason.clone(), Tone::Faint));
-        let mut line = vec![Cell::plain(&format!("  {name}: {port}"))];
+        let mut line = vec![Cell::plain(&format!("  {name}: {}", block::shown(name, port, &self.recorded.blocks)))];
         for (at, (text, tone)) in listens.into_iter().chain(reason).enumerate() {
             line.extend([Cell::plain(if at == 0 { " (" } else { "; " }), Cell::new(&text, tone)]);
         }

@@ -8,6 +8,7 @@ use crate::backend::hooks::{self, Point};
 use crate::cli::{CiArgs, UpArgs};
 use crate::core::config::ConfigFile;
 use crate::core::formats::compose;
+use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
@@ -180,11 +181,16 @@ fn with_own_ports(scope: &Scope<'_>, ask: Ask<'_>, kill: bool) -> Result<Settled
     }
     kept::tell_of_earlier(context, project, &settled);
     if kill {
-        strays::end(context, &settled.known.ports, &project.root)?;
+        strays::end(context, &block::spread(&settled.known.ports, &settled.blocks), &project.root)?;
     }
-    let busy = settled.known.ports.iter().filter(|(_, port)| net::probe(**port) == Probe::Busy);
-    let mut lost = Vec::new();
+    let ports = block::spread(&settled.known.ports, &settled.blocks);
+    let busy = ports.iter().filter(|(_, port)| net::probe(**port) == Probe::Busy);
+    let mut lost: Vec<String> = Vec::new();
     for (name, port) in busy {
+        let name = block::variable(name);
+        if lost.iter().any(|lost| lost == name) {
+            continue;
+        }
         let Some(who) = foreign(&context.outside(), &project.root, &settled.identity, *port) else {
             match strays::on(*port, &project.root) {
                 Some(own) => context.ui.step(&format!(
@@ -198,7 +204,7 @@ fn with_own_ports(scope: &Scope<'_>, ask: Ask<'_>, kill: bool) -> Result<Settled
             continue;
         };
         context.ui.warn(&format!("Port {port} ({name}) is held by {who}; {name} gets another one"));
-        lost.push(name.clone());
+        lost.push(name.to_owned());
     }
     if lost.is_empty() {
         return Ok(settled);

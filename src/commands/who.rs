@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::backend::docker::{Docker, Owner};
 use crate::core::leases::Instance;
+use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
@@ -33,16 +34,12 @@ pub(super) fn run(context: &Context, word: Option<&str>, as_json: bool) -> Resul
     let leases = registry::peek(&context.dirs)?;
     let Some(word) = word else { return all::run(context, &leases, as_json) };
     let port = asked::port(context, &leases, word)?;
-    let held = |instance: &'_ &Instance| instance.ports.values().any(|held| *held == port);
     let sockets = listeners::holders(|one| one == port);
     // Without gates: to look starts nothing.
     let outside = context.outside();
     let docker = Docker { environment: &outside, folder: Path::new("/") };
     let holders = Holders {
-        lease: leases.instances.iter().find(held).and_then(|instance| {
-            let (variable, _) = instance.ports.iter().find(|(_, held)| **held == port)?;
-            Some((instance, variable.as_str()))
-        }),
+        lease: leases.holder(port).and_then(|instance| Some((instance, instance.variable_of(port)?.0))),
         containers: docker.publishers(port),
         taken: !sockets.is_empty() || net::probe(port) == Probe::Busy,
         instances: &leases.instances,
@@ -59,7 +56,12 @@ pub(super) fn run(context: &Context, word: Option<&str>, as_json: bool) -> Resul
 fn text(port: u16, holders: &Holders<'_>) -> String {
     let mut lines = Vec::new();
     if let Some((instance, variable)) = holders.lease {
-        lines.push(format!("Leased to {} as {variable} ({})", instance.name, shown(Path::new(&instance.root))));
+        let first = instance.ports.get(variable).copied().unwrap_or(port);
+        let among = match instance.blocks.contains_key(variable) {
+            true => format!(" {}", block::shown(variable, first, &instance.blocks)),
+            false => String::new(),
+        };
+        lines.push(format!("Leased to {} as {variable}{among} ({})", instance.name, shown(Path::new(&instance.root))));
     }
     for container in &holders.containers {
         let of = match (container.compose.as_str(), container.cluster.as_str()) {

@@ -8,6 +8,7 @@ use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Text};
 use crate::core::formats::kubeconfig;
 use crate::core::instance::identity::{Identity, K3dParts, identity};
 use crate::core::instance::lockfile::InstanceState;
+use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
@@ -131,7 +132,7 @@ pub fn own_ports(
 ) -> Vec<u16> {
     let Some((lockfile, _)) = project.lockfile().ok().flatten().filter(|_| !ask.force) else { return Vec::new() };
     let state = lockfile.instance;
-    let mut busy: Vec<(&String, u16)> = state.ports.iter().map(|(name, port)| (name, *port)).collect();
+    let mut busy: Vec<(String, u16)> = block::spread(&state.ports, &state.blocks).into_iter().collect();
     busy.retain(|(_, port)| net::probe(*port) == Probe::Busy);
     let leased = || registry::peek(dirs).is_ok_and(|leases| leases.at(project.root_text()).is_some());
     if busy.is_empty() || leased() {

@@ -125,7 +125,8 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
     let surveys: Vec<_> = surveys.collect();
     let (outside, all) = (environment, instances.clone());
     let servers = std::thread::spawn(move || {
-        let ports: Vec<_> = all.iter().map(|one| (Path::new(&one.root), &one.ports)).collect();
+        let spread: Vec<_> = all.iter().map(Instance::spread).collect();
+        let ports: Vec<_> = all.iter().zip(&spread).map(|(one, ports)| (Path::new(&one.root), ports)).collect();
         Servers::look(&outside, &ports)
     });
     let dirs = context.dirs.clone();
@@ -139,7 +140,7 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
         let tell = |survey: &part::Survey| survey(&instance, looked.state.as_ref());
         let parts: Vec<_> = surveys.iter().map(|(column, survey)| (*column, survey.as_ref().and_then(tell))).collect();
         let runs = parts.iter().any(|(_, observed)| observed.as_ref().is_some_and(|observed| observed.runs));
-        let served = servers.served((&instance.prefix, &instance.name), &instance.ports, Path::new(&instance.root));
+        let served = servers.served((&instance.prefix, &instance.name), &instance.spread(), Path::new(&instance.root));
         let served = served.believing(looked.state.as_ref(), Path::new(&instance.root));
         let kept: Vec<u16> =
             parts.iter().filter_map(|(_, one)| one.as_ref()).flat_map(|one| one.publishes.clone()).collect();

@@ -5,8 +5,8 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::holder::{by_process, on, said};
-use crate::core::leases::Leases;
-use crate::core::leases::ports::{Moved, PortSpec, Probe, Reason};
+use crate::core::leases::ports::{Moved, PortSpec, Probe, Reason, blocks};
+use crate::core::leases::{Leases, block};
 use crate::sys::listeners::{self, Kind};
 use crate::sys::{net, processes};
 
@@ -54,20 +54,29 @@ pub fn reasons(
     ports: &IndexMap<String, u16>,
 ) -> IndexMap<String, String> {
     let another = |(name, port): (&String, &u16)| {
-        let Some(PortSpec::Default(default)) = wanted.get(name) else { return None };
-        (default != port).then(|| (name.clone(), *default))
+        let spec = wanted.get(name)?;
+        let default = spec.default().filter(|default| default != port)?;
+        Some((name.clone(), default, spec.count()))
     };
-    let told = ports.iter().filter_map(another).map(|(name, default)| {
-        let why =
-            reason(leases, root, ports, default).unwrap_or_else(|| format!("is free now: `silo env --move {name}`"));
-        (name, format!("not {default}, which {why}"))
+    let all = block::spread(ports, &blocks(wanted));
+    let told = ports.iter().filter_map(another).map(|(name, default, count)| {
+        // A block of its own is in nobody's way but its own.
+        let others = all.iter().filter(|(one, _)| block::variable(one) != name.as_str());
+        let others = others.map(|(name, port)| (block::variable(name).to_owned(), *port)).collect::<Vec<_>>();
+        let run = default..=block::last(default, count);
+        let found = run.into_iter().find_map(|port| Some((port, reason(leases, root, &others, port)?)));
+        let told = match found {
+            Some((port, why)) => format!("not {port}, which {why}"),
+            None => format!("not {default}, which is free now: `silo env --move {name}`"),
+        };
+        (name, told)
     });
     told.collect()
 }
 
 /// Why a port cannot be an instance's; none when it can.
-pub fn reason(leases: &Leases, root: &Path, ports: &IndexMap<String, u16>, port: u16) -> Option<String> {
-    if let Some((name, _)) = ports.iter().find(|(_, held)| **held == port) {
+fn reason(leases: &Leases, root: &Path, own: &[(String, u16)], port: u16) -> Option<String> {
+    if let Some((name, _)) = own.iter().find(|(_, held)| *held == port) {
         return Some(why(Reason::Taken, Some(name)));
     }
     let holder = leases.holder(port).filter(|holder| Path::new(&holder.root) != root);
@@ -113,8 +122,9 @@ fn busy(port: u16, root: &Path) -> String {
 /// A folder's defaults that are not to be had, before any is leased: a line each.
 pub fn beforehand(leases: &Leases, root: &Path, wanted: &IndexMap<String, PortSpec>) -> Vec<String> {
     let line = |(name, spec): (&String, &PortSpec)| {
-        let PortSpec::Default(port) = spec else { return None };
-        let why = reason(leases, root, &IndexMap::new(), *port)?;
+        let first = spec.default()?;
+        let run = first..=block::last(first, spec.count());
+        let (port, why) = run.into_iter().find_map(|port| Some((port, reason(leases, root, &[], port)?)))?;
         Some(format!("Port {port} {why}; {name} will be another"))
     };
     wanted.iter().filter_map(line).collect()

@@ -9,6 +9,7 @@ use super::holder::{Whose, whose};
 use crate::backend::docker::{Docker, Owner};
 use crate::core::instance::identity::{K3dParts, identity};
 use crate::core::instance::lockfile::InstanceState;
+use crate::core::leases::block;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::sys::listeners::{Holder, Kind};
@@ -43,6 +44,20 @@ impl Served {
         let own =
             self.own.iter().filter(|(name, _)| !is_kept(name)).map(|(name, by)| (name.clone(), by.clone())).collect();
         Self { own, others: self.others.clone() }
+    }
+
+    /// Who has the port or a port of the block of a variable: somebody else, and the instance itself.
+    pub fn of(&self, variable: &str) -> (Option<String>, Option<String>) {
+        let all = |part: &IndexMap<String, String>| {
+            let mut told: Vec<&str> = Vec::new();
+            for (_, who) in part.iter().filter(|(name, _)| block::variable(name) == variable) {
+                if !told.contains(&who.as_str()) {
+                    told.push(who);
+                }
+            }
+            (!told.is_empty()).then(|| told.join(" and "))
+        };
+        (all(&self.others), all(&self.own))
     }
 
     /// What a program of an older silo has started bears no sign of the instance and may be anywhere: while that program runs,

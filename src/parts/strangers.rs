@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::servers::Servers;
+use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -18,7 +19,7 @@ pub enum Asked {
 
 /// Warns of strangers on the ports of a settled instance.
 pub fn warn(context: &Context, project: &Project, settled: &Settled, asked: Asked) {
-    let (ports, identity) = (&settled.known.ports, &settled.identity);
+    let (ports, identity) = (&block::spread(&settled.known.ports, &settled.blocks), &settled.identity);
     // A try to bind costs a hundredth of the kernel's tables, and whoever listens or takes datagrams is in its way.
     if ports.values().all(|port| net::probe(*port) == Probe::Free) {
         return;
@@ -35,6 +36,7 @@ pub fn warn(context: &Context, project: &Project, settled: &Settled, asked: Aske
     let served = served.believing(state.as_ref(), &project.root);
     for (name, who) in &served.others {
         let port = ports.get(name).copied().unwrap_or_default();
+        let name = block::variable(name);
         context.ui.warn(&format!("Port {port} ({name}) is held by {who}; `silo env --move {name}` moves it"));
     }
 }

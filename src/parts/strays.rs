@@ -10,9 +10,10 @@ use nix::libc::{SIGKILL, SIGTERM};
 use super::context::Context;
 use super::servers::Servers;
 use crate::core::instance::identity::Identity;
+use crate::core::leases::block;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
-use crate::store::stamp::Known;
+use crate::store::instances::Settled;
 use crate::sys::cmd;
 use crate::sys::listeners::{self, Kind};
 use crate::sys::processes::{self, Process};
@@ -39,13 +40,14 @@ fn proved(port: u16, root: &Path) -> Option<Process> {
 
 /// A line for each port of an instance that somebody holds after the instance was stopped, own servers first; what its own
 /// kept cluster publishes is as it should be.
-pub fn lines(context: &Context, known: &Known, own: &Identity, root: &Path) -> Vec<String> {
-    let servers = Servers::look(&context.outside(), &[(root, &known.ports)]);
-    let mut lines = servers.left_running(&known.name, &known.ports, root);
-    let served = servers.served((&own.prefix, &known.name), &known.ports, root);
+pub fn lines(context: &Context, settled: &Settled, own: &Identity, root: &Path) -> Vec<String> {
+    let (known, ports) = (&settled.known, &block::spread(&settled.known.ports, &settled.blocks));
+    let servers = Servers::look(&context.outside(), &[(root, ports)]);
+    let mut lines = servers.left_running(&known.name, ports, root);
+    let served = servers.served((&own.prefix, &known.name), ports, root);
     lines.extend(served.others.iter().map(|(variable, who)| {
-        let port = known.ports.get(variable).copied().unwrap_or_default();
-        format!("Port {port} ({variable}) is held by {who}")
+        let port = ports.get(variable).copied().unwrap_or_default();
+        format!("Port {port} ({}) is held by {who}", block::variable(variable))
     }));
     lines
 }
@@ -56,7 +58,8 @@ pub fn lines(context: &Context, known: &Known, own: &Identity, root: &Path) -> V
 /// # Errors
 /// A [`Failure`] when one is still there after both, or something starts it again and again.
 pub fn end(context: &Context, ports: &IndexMap<String, u16>, root: &Path) -> Result<(), Failure> {
-    for (variable, port) in ports {
+    for (name, port) in ports {
+        let variable = block::variable(name);
         // A socket may be several processes' own.
         for _ in 0..MOST {
             let Some(process) = proved(*port, root) else { break };

@@ -35,9 +35,11 @@ pub fn sources(before: Option<&InstanceState>, ask: &Ask<'_>, settings: &Setting
             _ if before.is_some_and(|before| before.ports.get(name) == Some(port)) => "from the lockfile",
             _ if registered.is_some_and(|entry| entry.ports.get(name) == Some(port)) => "from the registry",
             _ if ask.take.iter().any(|(taken, _)| taken == name) => "as asked for",
-            Some(PortSpec::Default(default)) if default == port => "its default",
-            Some(PortSpec::Default(_)) => "from the range, for its default was not to be had",
-            Some(PortSpec::Random) | None => "from the range",
+            spec => match spec.copied().and_then(PortSpec::default) {
+                Some(default) if default == *port => "its default",
+                Some(_) => "from the range, for its default was not to be had",
+                None => "from the range",
+            },
         };
         format!("Port: {name} {port} ({from})")
     }));

@@ -54,7 +54,7 @@ pub fn gone(dirs: &Dirs, roots: &[(&Path, bool)], wait: &Wait<'_>) -> Result<Vec
         let (mut fates, mut changed) = (Vec::new(), false);
         for (root, _) in roots {
             let text = root.to_string_lossy();
-            let held = locked.leases.at(&text).map(|entry| entry.ports.len());
+            let held = locked.leases.at(&text).map(|entry| entry.held().count());
             fates.push(match held {
                 _ if files::exists(root) => Fate::Back,
                 None => Fate::Freed(0),

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::ask::Case;
 use super::registry::Locked;
 use super::stamp;
+use crate::core::leases::block;
 use crate::core::leases::ports::{self, Given, PortSpec};
 use crate::failure::Failure;
 
@@ -31,23 +32,42 @@ pub struct GaveWay {
 /// # Errors
 /// A [`Failure`] when the range is full or a stamp cannot be removed.
 pub(super) fn give_way(case: &Case<'_>, locked: &mut Locked) -> Result<Vec<GaveWay>, Failure> {
-    let Case { dirs, project, ask, world, .. } = *case;
+    let Case { dirs, project, config, ask, world } = *case;
     let mut gave = Vec::new();
-    for (_, port) in ask.take {
+    let specs = config.base.ports.iter().chain(config.profiles.values().flat_map(|profile| &profile.layer.ports));
+    let counts: Vec<(&String, u16)> = specs.map(|(name, spec)| (name, spec.count())).collect();
+    let count =
+        |name: &String| counts.iter().filter(|(one, _)| *one == name).map(|(_, count)| *count).max().unwrap_or(1);
+    let asked = ask.take.iter().flat_map(|(name, port)| *port..=block::last(*port, count(name)));
+    // A port that is asked for is given to nobody else meanwhile.
+    let asked: Vec<u16> = asked.collect();
+    for port in &asked {
         let holder = locked.leases.holder(*port).filter(|holder| holder.root != project.root_text()).cloned();
-        let held = holder.as_ref().and_then(|holder| holder.ports.iter().find(|(_, held)| *held == port));
-        let (Some(holder), Some((variable, _))) = (&holder, held) else { continue };
-        let leased: HashSet<u16> = locked.leases.leased_to_others("");
-        let (none, wanted) = (IndexMap::new(), IndexMap::from([(variable.clone(), PortSpec::Random)]));
+        let held = holder.as_ref().and_then(|holder| holder.variable_of(*port));
+        let (Some(holder), Some((variable, first))) = (&holder, held) else { continue };
+        let leased: HashSet<u16> =
+            locked.leases.leased_to_others("").into_iter().chain(asked.iter().copied()).collect();
+        let spec = match holder.blocks.get(variable) {
+            Some(count) => PortSpec::Block { default: None, count: *count },
+            None => PortSpec::Random,
+        };
+        let (none, wanted) = (IndexMap::new(), IndexMap::from([(variable.to_owned(), spec)]));
         let (left, source) = (HashSet::new(), world.source(&holder.root));
-        let given =
-            Given { wanted: &wanted, held: &none, remembered: &none, leased: &leased, left: &left, source: &source };
+        let given = Given {
+            wanted: &wanted,
+            held: &none,
+            held_blocks: &none,
+            remembered: &none,
+            leased: &leased,
+            left: &left,
+            source: &source,
+        };
         let now = ports::plan(&given, &mut |port| (world.probe)(port))
             .map_err(|full| Failure::range_full(&full))?
             .ports[variable];
         stamp::invalidate(dirs, Path::new(&holder.root))?;
         locked.leases.move_port(&holder.root, variable, now, &world.now);
-        gave.push(GaveWay { instance: holder.name.clone(), variable: variable.clone(), port: *port, now });
+        gave.push(GaveWay { instance: holder.name.clone(), variable: variable.to_owned(), port: first, now });
     }
     Ok(gave)
 }

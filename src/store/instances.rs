@@ -26,6 +26,7 @@ use crate::core::instance::identity::Identity;
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
 use crate::core::instance::name;
 use crate::core::instance::vars::{self, Vars};
+use crate::core::leases::block::{self, Blocks};
 use crate::core::leases::ports::{self, Given, Moved, Plan};
 use crate::core::leases::{Instance, Leases};
 use crate::core::text::digest;
@@ -43,6 +44,8 @@ pub struct Settled {
     pub identity: Identity,
     /// All vars, in the sections of the env file.
     pub vars: Vars,
+    /// How many ports the blocks among the ports have.
+    pub blocks: Blocks,
     /// The stamp's generation.
     pub generation: String,
     /// Ports that are not their declared default, and the instance or the variable here that has the default.
@@ -85,7 +88,7 @@ pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
         }
         let gave_way = give_way(case, locked)?;
         let InstancePlan { snapshot, settings, mut target, env_file, moved } = decide(case, &locked.leases)?;
-        let moved = with_holders(moved, &locked.leases, &target.ports);
+        let moved = with_holders(moved, &locked.leases, &block::spread(&target.ports, &target.blocks));
         unfinished::sweep(&env_file.path);
         unfinished::sweep(&project.lockfile_path());
         unfinished::sweep_folder(&dirs.instance(&project.root));
@@ -120,14 +123,17 @@ pub(super) fn decide(case: &Case<'_>, leases: &Leases) -> Result<InstancePlan, F
     let (identity, vars) = vars::of_instance(&settings, &name, profile.as_deref(), &plan.ports, slot, &home)
         .expect("`config::parse` has checked every template");
     let env_file = project.env_file(&config.output)?;
-    let target = Target { name, profile, identity, ports: plan.ports, slot, vars, gone, gates: None };
+    let blocks = ports::blocks(&settings.ports);
+    let target = Target { name, profile, identity, ports: plan.ports, blocks, slot, vars, gone, gates: None };
     Ok(InstancePlan { snapshot, settings, target, env_file, moved: plan.moved })
 }
 
 fn with_holders(moved: Vec<Moved>, leases: &Leases, own: &IndexMap<String, u16>) -> Vec<(Moved, Option<String>)> {
     let holder = |moved: &Moved| match moved.reason {
         ports::Reason::Leased => leases.holder(moved.wanted).map(|holder| holder.name.clone()),
-        ports::Reason::Taken => own.iter().find(|(_, port)| **port == moved.wanted).map(|(name, _)| name.clone()),
+        ports::Reason::Taken => {
+            own.iter().find(|(_, port)| **port == moved.wanted).map(|(name, _)| block::variable(name).to_owned())
+        }
         _ => None,
     };
     moved.into_iter().map(|moved| (holder(&moved), moved)).map(|(holder, moved)| (moved, holder)).collect()
@@ -165,13 +171,16 @@ fn plan_ports(
     let Case { project, ask, world, .. } = *case;
     let none = IndexMap::new();
     let mut others = leases.leased_to_others(project.root_text());
-    let freed = gone.iter().filter_map(|root| leases.at(root)).flat_map(|gone| gone.ports.values());
+    let freed = gone.iter().filter_map(|root| leases.at(root)).flat_map(Instance::held);
     freed.for_each(|port| {
-        others.remove(port);
+        others.remove(&port);
     });
     let mut held =
         snapshot.entry.as_ref().filter(|_| !ask.force).map_or_else(IndexMap::new, |entry| entry.ports.clone());
-    let left = held.iter().filter(|(name, _)| ask.lost.contains(name)).map(|(_, port)| *port).collect();
+    let mut held_blocks = snapshot.entry.as_ref().map_or_else(Blocks::new, |entry| entry.blocks.clone());
+    let left = block::spread(&held, &held_blocks).into_iter();
+    let is_left = |name: &str| ask.lost.iter().any(|lost| lost == block::variable(name));
+    let left = left.filter(|(name, _)| is_left(name)).map(|(_, port)| port).collect();
     held.retain(|name, _| !ask.lost.contains(name));
     let remembered = snapshot.lockfile.as_ref().filter(|_| !ask.force && snapshot.copied_from.is_none());
     let remembered = remembered.map_or(&none, |lockfile| &lockfile.instance.ports);
@@ -180,9 +189,19 @@ fn plan_ports(
         held.extend(own.map(|(name, port)| (name.clone(), *port)));
     }
     held.extend(ask.found.iter().chain(ask.take).cloned());
+    // What gave way is free as a whole.
+    let taken = ask.take.iter().filter_map(|(name, _)| Some((name.clone(), settings.ports.get(name)?.count())));
+    held_blocks.extend(taken);
     let source = world.source(project.root_text());
-    let given =
-        Given { wanted: &settings.ports, held: &held, remembered, leased: &others, left: &left, source: &source };
+    let given = Given {
+        wanted: &settings.ports,
+        held: &held,
+        held_blocks: &held_blocks,
+        remembered,
+        leased: &others,
+        left: &left,
+        source: &source,
+    };
     ports::plan(&given, &mut |port| (world.probe)(port)).map_err(|full| Failure::range_full(&full))
 }
 
@@ -203,6 +222,7 @@ pub(super) struct Target {
     pub(super) profile: Option<String>,
     pub(super) identity: Identity,
     pub(super) ports: IndexMap<String, u16>,
+    pub(super) blocks: Blocks,
     pub(super) slot: Option<u16>,
     pub(super) vars: Vars,
     /// Roots that are gone and whose places this instance takes.
@@ -272,6 +292,7 @@ fn write(
         registered: snapshot.entry.clone(),
         adopted: adopted.map(|lockfile| lockfile.instance.ports.clone()),
         identity: target.identity,
+        blocks: target.blocks,
         renamed_from: before.filter(|before| *before != known.name),
         copied_from: snapshot.copied_from.clone(),
         moved_from: target.gone.into_iter().next(),
@@ -297,6 +318,7 @@ pub(super) fn registry_entry(root: &str, snapshot: &Snapshot, target: &Target, n
         created: created.unwrap_or_else(|| now.to_owned()),
         changed: now.to_owned(),
         ports: target.ports.clone(),
+        blocks: target.blocks.clone(),
     }
 }
 
@@ -316,6 +338,7 @@ pub(super) fn new_lockfile(snapshot: &Snapshot, target: &Target, now: &str) -> L
     lockfile.instance.name.clone_from(&target.name);
     lockfile.instance.profile.clone_from(&target.profile);
     lockfile.instance.ports.clone_from(&target.ports);
+    lockfile.instance.blocks.clone_from(&target.blocks);
     lockfile.instance.slot = target.slot;
     lockfile.instance.identity = target.identity.clone();
     lockfile

@@ -14,6 +14,7 @@ use crate::core::config::profile;
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
 use crate::core::instance::name;
+use crate::core::leases::block::Blocks;
 use crate::core::leases::{Instance, Leases};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
@@ -127,6 +128,8 @@ pub struct Recorded {
     pub profile: Option<String>,
     /// Its ports in declared order: the registry's, for its leases are what others avoid; else the lockfile's.
     pub ports: IndexMap<String, u16>,
+    /// How many ports the blocks among them have.
+    pub blocks: Blocks,
     /// Its number, where it has one.
     pub slot: Option<u16>,
     /// What the lockfile says; empty without one that is this instance's.
@@ -141,12 +144,16 @@ pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<O
     let Snapshot { lockfile, entry, copied_from, .. } = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
     // In a copy the lockfile tells of the origin, and its ports are the origin's.
     let state = lockfile.filter(|_| copied_from.is_none()).map(|lockfile| lockfile.instance);
+    let blocks = match (&entry, &state) {
+        (Some(entry), _) => entry.blocks.clone(),
+        (None, state) => state.as_ref().map(|state| state.blocks.clone()).unwrap_or_default(),
+    };
     let (name, profile, ports, slot) = match (entry, &state) {
         (Some(entry), _) => (entry.name, entry.profile, entry.ports, entry.slot),
         (None, Some(state)) => (state.name.clone(), state.profile.clone(), state.ports.clone(), state.slot),
         (None, None) => return Ok(None),
     };
-    Ok(Some(Recorded { name, profile, ports, slot, state: state.unwrap_or_default() }))
+    Ok(Some(Recorded { name, profile, ports, blocks, slot, state: state.unwrap_or_default() }))
 }
 
 /// The instance's name, and the other root, now gone, that bore it. Whether a root is gone is asked once: it may come

@@ -1,6 +1,7 @@
 //! silo as its users meet it: the program itself, and the shell hooks in real shells.
 
 mod action;
+mod blocks;
 mod commands_diff;
 mod commands_doc;
 mod commands_env;

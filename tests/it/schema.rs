@@ -35,6 +35,8 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::Version(_)
         | Problem::NoVersion
         | Problem::Port { .. }
+        | Problem::NoCount(_)
+        | Problem::Count { .. }
         | Problem::Name { .. }
         | Problem::Prefix(_)
         | Problem::Output { .. }
@@ -49,6 +51,9 @@ fn structural(problem: &Problem) -> Option<bool> {
         Problem::InProfile { problem, .. } => structural(problem),
         Problem::Syntax(_)
         | Problem::TooLong { .. }
+        | Problem::BlockEnd { .. }
+        | Problem::OwnBlock(_)
+        | Problem::BlockName { .. }
         | Problem::UnknownVariable { .. }
         | Problem::PortInHost { .. }
         | Problem::Later { .. }

@@ -71,10 +71,21 @@ described! {
             ] },
         })
     };
-    Port: |_| json_schema!({
-        "description": "The default port; \"random\" or 0 is always one from 49152-65535.",
-        "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 65535 }, { "const": "random" }],
-    });
+    Port: |_| {
+        let one = json!([{ "type": "integer", "minimum": 0, "maximum": 65535 }, { "const": "random" }]);
+        json_schema!({
+            "description": "The default port; \"random\" or 0 is always one from 49152-65535. Or a block of neighbouring ports.",
+            "oneOf": [one[0], one[1], {
+                "type": "object",
+                "properties": {
+                    "default": { "description": "The first port.", "oneOf": one },
+                    "count": { "description": "How many ports.", "type": "integer", "minimum": 1, "maximum": 1024 },
+                },
+                "required": ["count"],
+                "additionalProperties": false,
+            }],
+        })
+    };
     Ports: |generator| variables::<Port>(generator, &["TILT_HOST"]);
     Hosts: |generator| variables::<Template>(generator, &[]);
     Urls: |generator| variables::<Template>(generator, &["TILT_HOST"]);

@@ -73,3 +73,12 @@ fn id_and_database_name_follow_from_the_name() {
     sandbox.run(&other, ["env", "feature-y"]).success();
     assert_ne!(value_in(&env_file(&other), "BUCKET"), Some(format!("b-{id}").as_str()));
 }
+
+#[test]
+fn a_number_that_only_env_uses_is_given_too() {
+    let sandbox = Sandbox::new();
+    let toml = "version = 1\n[ports]\nA = 0\n[env]\nREDIS_DB = \"${slot}\"\n";
+    let [one, two] = ["one", "two"].map(|name| sandbox.project(name, toml));
+    sandbox.run(&one, ["get", "REDIS_DB"]).success().stdout("0\n");
+    sandbox.run(&two, ["get", "REDIS_DB"]).success().stdout("1\n");
+}

@@ -8,6 +8,8 @@ use clap_complete::engine::CompletionCandidate;
 use super::super::doc::SCHEMAS;
 use crate::cli::Completes;
 use crate::core::instance::vars::{TEMPLATE_NAMES, built_in_names};
+use crate::core::leases::block::END;
+use crate::core::leases::ports::blocks;
 use crate::core::leases::{Instance, Leases};
 use crate::core::shell::environment::Environment;
 use crate::core::text::pages::PAGES;
@@ -100,6 +102,8 @@ impl Place {
         let own = built_in_names(&settings).into_iter().filter(|name| !TEMPLATE_NAMES.contains(name));
         let own = own.map(|name| (name.to_owned(), String::new()));
         let ports = settings.ports.keys().map(|name| (name.clone(), String::new()));
+        let ends = blocks(&settings.ports).into_keys().map(|name| (format!("{name}{END}"), String::new()));
+        let ports = ports.chain(ends);
         let texts = settings.hosts.iter().chain(&settings.urls).chain(&settings.env);
         let texts = texts.map(|(name, text)| (name.clone(), text.value.clone()));
         Some(own.chain(ports).chain(texts).collect())

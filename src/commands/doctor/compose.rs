@@ -10,7 +10,6 @@ use crate::core::config::OWN_PORTS;
 use crate::core::formats::compose::{self, Address, Fixed, Key, Kind, NAMES, OVERRIDES, Scan, Setting, Used};
 use crate::core::formats::dotenv;
 use crate::core::instance::vars;
-use crate::core::leases::ports::PortSpec;
 use crate::failure::quoted;
 use crate::parts;
 use crate::parts::finding::Finding;
@@ -198,10 +197,7 @@ pub(super) fn names(scene: &Scene) -> BTreeMap<String, Option<u16>> {
     let derived = settings.hosts.into_keys().chain(settings.urls.into_keys()).chain(settings.env.into_keys());
     names.extend(derived.map(|name| (name, None)));
     for (name, spec) in settings.ports {
-        let default = match spec {
-            PortSpec::Default(port) => Some(port).filter(|_| !OWN_PORTS.contains(&name.as_str())),
-            PortSpec::Random => None,
-        };
+        let default = spec.default().filter(|_| !OWN_PORTS.contains(&name.as_str()));
         names.insert(name, default);
     }
     names

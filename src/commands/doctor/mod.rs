@@ -159,7 +159,7 @@ fn report(scene: &Scene, found: &[Finding], old: &[&str], width: Option<usize>) 
     let mut parts = Vec::new();
     parts.extend((fixed > 0).then(|| format!("{fixed} fixed")));
     parts.extend((notes > 0).then(|| counted(notes, "note")));
-    let leases = scene.leases.instances.iter().map(|instance| instance.ports.len()).sum();
+    let leases = scene.leases.instances.iter().map(|instance| instance.held().count()).sum();
     parts.push(counted(scene.leases.instances.len(), "instance"));
     parts.push(counted(leases, "lease"));
     let (word, tone) = match problems {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::scene::Scene;
 use crate::core::instance::identity::{K3dParts, identity};
+use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
 use crate::core::text::source::one_line;
 use crate::failure::quoted;
@@ -51,9 +52,10 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     };
     let mut busy = Vec::new();
     for instance in &scene.leases.instances {
-        for (variable, port) in instance.ports.iter().filter(|(_, port)| is_busy(**port)) {
+        for (variable, port) in instance.spread().into_iter().filter(|(_, port)| is_busy(*port)) {
             let (root, prefix, name) = (instance.root.clone(), instance.prefix.clone(), instance.name.clone());
-            busy.push(Busy { root, prefix, instance: name, variable: variable.clone(), port: *port });
+            let variable = block::variable(&variable).to_owned();
+            busy.push(Busy { root, prefix, instance: name, variable, port });
         }
     }
     let environment = scene.outside.clone();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::core::leases::Leases;
+use crate::core::leases::{Leases, block};
 use crate::core::text::digest;
 use crate::failure::{quoted, shown};
 use crate::parts::finding::{Finding, Fix};
@@ -144,7 +144,7 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
     }));
     let mut names: HashMap<String, &str> = HashMap::new();
     let mut roots: HashMap<&str, usize> = HashMap::new();
-    let mut ports: HashMap<u16, (&str, &str)> = HashMap::new();
+    let mut ports: HashMap<u16, (&str, String)> = HashMap::new();
     for one in &leases.instances {
         let (root, label) = (Path::new(&one.root), one.qualified());
         *roots.entry(&one.root).or_default() += 1;
@@ -156,8 +156,9 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
                     .mend(format!("silo env -C {} NEW-NAME", quoted(root))),
             );
         }
-        for (variable, port) in &one.ports {
-            let Some((holder, held)) = ports.insert(*port, (&one.name, variable)) else { continue };
+        for (variable, port) in one.spread() {
+            let variable = block::variable(&variable).to_owned();
+            let Some((holder, held)) = ports.insert(port, (&one.name, variable.clone())) else { continue };
             let what = format!("Port {port} is leased to `{holder}` ({held}) and to `{}` ({variable})", one.name);
             found.push(
                 Finding::problem("port-twice", what)

@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::cli::EnvArgs;
 use crate::core::config::ConfigFile;
 use crate::core::instance::identity::{K3dParts, identity};
-use crate::core::leases::ports::{PortSpec, Probe};
+use crate::core::leases::block;
+use crate::core::leases::ports::Probe;
 use crate::core::text::suggest::nearest;
 use crate::failure::{Failure, quoted};
 use crate::parts::context::Context;
@@ -46,11 +47,14 @@ pub(super) fn of(
     let recorded = snapshot::recorded(&context.dirs, project, config)?;
     let mut take = Vec::new();
     for name in &arguments.take {
-        let PortSpec::Default(port) = spec(name)? else {
+        let spec = spec(name)?;
+        let Some(port) = spec.default() else {
             return Err(Failure::new(format!("`{name}` has no default port to take"))
                 .hint(format!("Give it one in `silo.toml`: `{name} = 3000` below `[ports]`")));
         };
-        may_take(context, (project, config), recorded.as_ref().map_or("", |one| &one.name), (name, port))?;
+        for port in port..=block::last(port, spec.count()) {
+            may_take(context, (project, config), recorded.as_ref().map_or("", |one| &one.name), (name, port))?;
+        }
         take.push((name.clone(), port));
     }
     Ok(Moving { lost: arguments.moves.clone(), take })

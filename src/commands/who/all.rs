@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::core::leases::{Instance, Leases};
+use crate::core::leases::{Instance, Leases, block};
 use crate::core::text::columns::{Cell, Tone, table};
 use crate::failure::{Failure, shown_from};
 use crate::parts::context::Context;
@@ -12,12 +12,15 @@ use crate::parts::servers::{Served, Servers};
 
 pub(super) fn run(context: &Context, leases: &Leases, as_json: bool) -> Result<u8, Failure> {
     let outside = context.outside();
-    let asked: Vec<_> = leases.instances.iter().map(|one| (Path::new(&one.root), &one.ports)).collect();
+    let spread: Vec<_> = leases.instances.iter().map(Instance::spread).collect();
+    let asked: Vec<_> =
+        leases.instances.iter().zip(&spread).map(|(one, ports)| (Path::new(&one.root), ports)).collect();
     let servers = Servers::look(&outside, &asked);
     let served: Vec<Served> = leases
         .instances
         .iter()
-        .map(|one| servers.served((&one.prefix, &one.name), &one.ports, Path::new(&one.root)))
+        .zip(&spread)
+        .map(|(one, ports)| servers.served((&one.prefix, &one.name), ports, Path::new(&one.root)))
         .collect();
     let mut rows: Vec<(u16, &str, &Instance, &Served)> = leases
         .instances
@@ -38,18 +41,18 @@ pub(super) fn run(context: &Context, leases: &Leases, as_json: bool) -> Result<u
 }
 
 fn cells(context: &Context, (port, name, one, served): &(u16, &str, &Instance, &Served)) -> Vec<Cell> {
-    let (state, by) = match (served.others.get(*name), served.own.get(*name)) {
-        (Some(who), _) => (Cell::new("taken", Tone::Bad), who.as_str()),
-        (None, Some(who)) => (Cell::new("listening", Tone::Good), who.as_str()),
-        (None, None) => (Cell::plain(""), ""),
+    let (state, by) = match served.of(name) {
+        (Some(who), _) => (Cell::new("taken", Tone::Bad), who),
+        (None, Some(who)) => (Cell::new("listening", Tone::Good), who),
+        (None, None) => (Cell::plain(""), String::new()),
     };
     let root = shown_from(&context.dirs.home, Path::new(&one.root));
     vec![
-        Cell::plain(&port.to_string()),
+        Cell::plain(&block::shown(name, *port, &one.blocks)),
         Cell::plain(name),
         Cell::plain(&one.name),
         state,
-        Cell::plain(by),
+        Cell::plain(&by),
         Cell::tail(&root),
     ]
 }
@@ -58,7 +61,8 @@ fn object((port, name, one, served): &(u16, &str, &Instance, &Served)) -> Value 
     json!({
         "port": port,
         "lease": { "instance": one.name, "variable": name, "root": one.root },
-        "listening": served.own.get(*name),
-        "taken": served.others.get(*name),
+        "last": block::last(*port, one.blocks.get(*name).copied().unwrap_or(1)),
+        "listening": served.of(name).1,
+        "taken": served.of(name).0,
     })
 }

@@ -11,6 +11,9 @@ use crate::core::instance::identity::K3dParts;
 use crate::core::instance::name::NAME_MAX;
 use crate::core::instance::template::{self, Piece};
 use crate::core::instance::vars::{HOST_VARIABLES, built_in_names};
+use crate::core::leases::block::END;
+use crate::core::leases::ports::blocks;
+use crate::core::shell::varname;
 
 /// Longest value and longest sum of all values, in bytes: Linux starts no program with a variable of 128 KiB, name and all,
 /// and macOS none with an environment of 1 MiB.
@@ -46,7 +49,7 @@ fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
         let span = places.into_iter().find(|span| !span.is_empty()).unwrap_or_default();
         return Err(ConfigError { problem: Problem::NoHost, span });
     }
-    distinct(settings)?;
+    distinct(text, settings)?;
     templates(text, settings)?;
     lengths(settings)
 }
@@ -60,7 +63,20 @@ fn says(profile: &Profile, span: &Range<usize>) -> bool {
     tables.chain(arguments).chain(announced).any(|text| text.span.start <= span.start && span.end <= text.span.end)
 }
 
-fn distinct(settings: &Settings) -> Result<(), ConfigError> {
+fn distinct(source: &str, settings: &Settings) -> Result<(), ConfigError> {
+    for block in blocks(&settings.ports).into_keys() {
+        let name = format!("{block}{END}");
+        let texts = settings.hosts.get(&name).or_else(|| settings.urls.get(&name)).or_else(|| settings.env.get(&name));
+        let span = match texts {
+            Some(text) => text.span.clone(),
+            None if settings.ports.contains_key(&name) || varname::check(&name).is_err() => {
+                let at = source.find(&block);
+                at.map_or(0..0, |at| at..at + block.len())
+            }
+            None => continue,
+        };
+        return Err(ConfigError { problem: Problem::BlockName { name, block }, span });
+    }
     let twice = |name: &String, text: &Text, first, second| ConfigError {
         problem: Problem::TwiceNamed { name: name.clone(), first, second },
         span: text.span.clone(),
@@ -174,6 +190,7 @@ fn known(settings: &Settings) -> Vec<String> {
     let mut known: Vec<String> = built_in_names(settings).iter().map(ToString::to_string).collect();
     known.extend(settings.hosts.keys().cloned());
     known.extend(settings.ports.keys().cloned());
+    known.extend(blocks(&settings.ports).into_keys().map(|block| format!("{block}{END}")));
     known
 }
 

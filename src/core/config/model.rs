@@ -208,8 +208,9 @@ pub struct Settings {
 impl Settings {
     /// Whether any template refers to a name.
     pub fn uses(&self, name: &str) -> bool {
-        let texts = self.hosts.values().chain(self.urls.values()).chain(&self.k3d_args);
-        texts.into_iter().any(|text| template::uses(&text.value, name))
+        let texts = self.hosts.values().chain(self.urls.values()).chain(self.env.values()).chain(&self.k3d_args);
+        let announced = self.registry.texts().chain(self.k3d_registry.texts()).map(|(_, text)| text);
+        texts.chain(announced).any(|text| template::uses(&text.value, name))
     }
 
     /// Leases the ports of what silo starts itself: Tilt's, and the API server's where there is a cluster. `wanted` tells for

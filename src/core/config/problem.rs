@@ -45,6 +45,16 @@ pub enum Problem {
     NoVersion,
     /// A port outside 1-65535.
     Port { name: String, value: String },
+    /// A block without its number of ports.
+    NoCount(String),
+    /// A block of no ports, or of too many.
+    Count { name: String, value: String },
+    /// A block that would end above the last port.
+    BlockEnd { name: String, last: u32 },
+    /// A block for what has one port.
+    OwnBlock(String),
+    /// A name that is that of a block's last port.
+    BlockName { name: String, block: String },
     /// `[ports]` is absent or empty.
     NoPorts,
     /// A name that cannot be a variable's.
@@ -95,6 +105,11 @@ impl std::fmt::Display for Problem {
             Self::Version(value) => write!(f, "Unknown `version`: {value}"),
             Self::NoVersion => write!(f, "`version` is missing"),
             Self::Port { name, value } => write!(f, "Port `{name}` has an invalid value: {value}"),
+            Self::NoCount(name) => write!(f, "Block `{name}` has no `count`"),
+            Self::Count { name, value } => write!(f, "Block `{name}` has an invalid `count`: {value}"),
+            Self::BlockEnd { name, last } => write!(f, "Block `{name}` would end at {last}, above the last port"),
+            Self::OwnBlock(name) => write!(f, "`{name}` is one port, and no block"),
+            Self::BlockName { name, block } => write!(f, "`{name}` is the variable with the last port of `{block}`"),
             Self::NoPorts => write!(f, "`[ports]` declares no port"),
             Self::Name { name, refusal: Refusal::Malformed } => write!(f, "`{name}` cannot name a variable"),
             Self::Name { name, refusal: Refusal::Dangerous } => {
@@ -158,6 +173,10 @@ impl Problem {
             }
             Self::Version(_) | Self::NoVersion => one("Write `version = 1`"),
             Self::Port { .. } => one("Use a number from 1 to 65535, or \"random\""),
+            Self::NoCount(name) => vec![format!("Say how many, as in `{name} = {{ default = 50000, count = 61 }}`")],
+            Self::Count { .. } => one("Use a number from 1 to 1024"),
+            Self::BlockEnd { .. } => one("Choose a lower `default`, or a smaller `count`"),
+            Self::OwnBlock(name) => vec![format!("Write the port alone: `{name} = 10350`")],
             Self::NoPorts => one("Declare at least one, for example `WEB_PORT = 3000` below `[ports]`"),
             Self::Name { refusal: Refusal::Malformed, .. } => one("Use letters, digits and `_`, and no digit first"),
             Self::Name { refusal: Refusal::Dangerous, .. } => {
@@ -166,7 +185,7 @@ impl Problem {
             Self::Name { refusal: Refusal::Reserved, .. } => {
                 one("Choose another name; `silo env` shows what silo sets")
             }
-            Self::TwiceNamed { .. } => one("Rename one of them"),
+            Self::TwiceNamed { .. } | Self::BlockName { .. } => one("Rename one of them"),
             Self::Prefix(_) => {
                 one("Use 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends")
             }

@@ -4,12 +4,13 @@ use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
 use super::model::{
-    Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Profile, Text,
-    is_profile_name,
+    Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, OWN_PORTS, Profile,
+    REGISTRY_PORT, Text, is_profile_name,
 };
 use super::problem::{ConfigError, Problem};
 use super::table::{Entry, Table, Value};
 use crate::core::instance::name;
+use crate::core::leases::block;
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::varname;
 
@@ -137,7 +138,40 @@ fn port(entry: &Entry<'_>) -> Result<PortSpec, ConfigError> {
         }
         DeValue::String(word) if word == "random" => Ok(PortSpec::Random),
         DeValue::String(word) => Err(invalid(format!("\"{word}\""))),
+        DeValue::Table(_) => block_of(entry),
         _ => Err(entry.value.wrong("a port number or \"random\"")),
+    }
+}
+
+/// Neighbouring ports: `{ default = 50000, count = 61 }`.
+fn block_of(entry: &Entry<'_>) -> Result<PortSpec, ConfigError> {
+    let table = entry.value.table()?;
+    table.only(&["default", "count"])?;
+    let name = || entry.key.to_owned();
+    if OWN_PORTS.contains(&entry.key) || entry.key == REGISTRY_PORT.0 {
+        return Err(entry.value.fail(Problem::OwnBlock(name())));
+    }
+    let Some(count) = table.find("count") else { return Err(entry.value.fail(Problem::NoCount(name()))) };
+    let DeValue::Integer(number) = count.get() else { return Err(count.wrong("a number")) };
+    let read = i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| u16::try_from(n).ok());
+    let Some(read) = read.filter(|read| (1..=block::MOST).contains(read)) else {
+        return Err(count.fail(Problem::Count { name: name(), value: number.as_str().to_owned() }));
+    };
+    let first = table.entries().find(|entry| entry.key == "default");
+    let default = match first.as_ref().map(|first| (first, first.value.get())) {
+        Some((first, DeValue::Table(_))) => return Err(first.value.wrong("a port number or \"random\"")),
+        Some((first, _)) => {
+            port(&Entry { key: entry.key, key_span: entry.key_span.clone(), value: first.value.clone() })?.default()
+        }
+        None => None,
+    };
+    match default {
+        Some(default) if default.checked_add(read - 1).is_none() => {
+            let last = u32::from(default) + u32::from(read) - 1;
+            Err(entry.value.fail(Problem::BlockEnd { name: name(), last }))
+        }
+        _ if read == 1 => Ok(default.map_or(PortSpec::Random, PortSpec::Default)),
+        _ => Ok(PortSpec::Block { default, count: read }),
     }
 }
 

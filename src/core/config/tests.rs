@@ -26,6 +26,62 @@ fn the_smallest_file_gets_every_default() {
 }
 
 #[test]
+fn a_block_says_how_many_ports_and_where_they_begin() {
+    let port = |value: &str| {
+        parse(&format!("version = 1\n[ports]\nRTC_PORT = {value}\n")).map(|file| file.base.ports["RTC_PORT"])
+    };
+    let block = |default| Ok(PortSpec::Block { default, count: 61 });
+    assert_eq!(port("{ default = 50000, count = 61 }"), block(Some(50000)));
+    for random in ["{ count = 61 }", "{ default = \"random\", count = 61 }", "{ default = 0, count = 61 }"] {
+        assert_eq!(port(random), block(None), "{random}");
+    }
+    assert_eq!(port("{ default = 65475, count = 61 }"), block(Some(65475)));
+    assert_eq!(port("{ default = 50000, count = 1 }"), Ok(PortSpec::Default(50000)));
+    let mistake = |value: &str, said: &str| {
+        assert_eq!(wrong(&format!("version = 1\n[ports]\nRTC_PORT = {value}\n")), said, "{value}");
+    };
+    mistake(
+        "{ default = 50000 }",
+        "3:12 Block `RTC_PORT` has no `count`\nSay how many, as in `RTC_PORT = { default = 50000, count = 61 }`",
+    );
+    for count in ["0", "1025", "-1", "99999999999"] {
+        let said = format!("3:22 Block `RTC_PORT` has an invalid `count`: {count}\nUse a number from 1 to 1024");
+        mistake(&format!("{{ count = {count} }}"), &said);
+    }
+    mistake(
+        "{ count = \"61\" }",
+        "3:22 `ports.RTC_PORT.count` must be a number, not a text\nWrite a number behind `ports.RTC_PORT.count =`",
+    );
+    mistake(
+        "{ default = 65476, count = 61 }",
+        "3:12 Block `RTC_PORT` would end at 65536, above the last port\nChoose a lower `default`, or a smaller `count`",
+    );
+    mistake(
+        "{ default = 70000, count = 2 }",
+        "3:24 Port `RTC_PORT` has an invalid value: 70000\nUse a number from 1 to 65535, or \"random\"",
+    );
+    mistake(
+        "{ defualt = 1, count = 2 }",
+        "3:14 Unknown key `defualt` in `ports.RTC_PORT`\nThe nearest known name is `default`\nAllowed here: `default`, `count`",
+    );
+    let end = "`RTC_PORT_END` is the variable with the last port of `RTC_PORT`\nRename one of them";
+    for (tables, place) in [("[ports]\nRTC_PORT_END = 1\n", "2:1"), ("[ports]\n[env]\nRTC_PORT_END = \"1\"\n", "4:16")]
+    {
+        let text = format!("version = 1\n{}", tables.replacen("[ports]\n", "[ports]\nRTC_PORT = { count = 2 }\n", 1));
+        let said = wrong(&text);
+        assert!(said.ends_with(end), "{place}: {said}");
+    }
+    let own = "version = 1\n[ports]\nTILT_PORT = { count = 2 }\n";
+    assert_eq!(wrong(own), "3:13 `TILT_PORT` is one port, and no block\nWrite the port alone: `TILT_PORT = 10350`");
+    // Its end is a name that URLs can use, and a profile may make a single port of it.
+    let file = parse(
+        "version = 1\n[ports]\nRTC_PORT = { count = 2 }\n[urls]\nU = \"${RTC_PORT_END}\"\n[profiles.p]\nurls.U = \"x\"\nports.RTC_PORT = 5\n",
+    );
+    let settings = file.expect("it is valid").settings(Some("p")).expect("it has it");
+    assert_eq!(settings.ports["RTC_PORT"], PortSpec::Default(5));
+}
+
+#[test]
 fn ports_keep_their_declared_order() {
     let file = parse("version = 1\n[ports]\nZ = 1\nA = 2\nM = 3\n").expect("it is valid");
     assert_eq!(file.base.ports.keys().collect::<Vec<_>>(), ["Z", "A", "M"]);

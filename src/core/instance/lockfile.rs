@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::core::config::model::is_profile_name;
 use crate::core::instance::identity::Identity;
 use crate::core::instance::name;
+use crate::core::leases::block::Blocks;
 use crate::core::shell::varname;
 
 /// The file's name, in the project's root.
@@ -43,6 +44,9 @@ pub struct InstanceState {
     /// Ports in declared order; unusable ones are left out.
     #[serde(default, deserialize_with = "usable_ports")]
     pub ports: IndexMap<String, u16>,
+    /// How many ports the blocks among them have.
+    #[serde(default, skip_serializing_if = "Blocks::is_empty", deserialize_with = "usable_ports")]
+    pub blocks: Blocks,
     /// The number that no other instance of the prefix has, where templates use one; what is no such number is none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "usable_slot")]
     pub slot: Option<u16>,

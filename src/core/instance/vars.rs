@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use crate::core::config::model::{REGISTRY_PORT, Settings, Text};
 use crate::core::instance::identity::{Identity, identity};
 use crate::core::instance::template::{self, Unresolved};
+use crate::core::leases::block;
 use crate::core::text::digest;
 
 /// What host templates may use (docs/interpolation.md).
@@ -105,7 +106,15 @@ fn vars(
     profile: Option<&str>,
     ports: &IndexMap<String, u16>,
 ) -> Result<Vars, Unresolved> {
-    let ports: IndexMap<String, String> = ports.iter().map(|(name, port)| (name.clone(), port.to_string())).collect();
+    let mut told: IndexMap<String, String> = IndexMap::new();
+    for (name, port) in ports {
+        told.insert(name.clone(), port.to_string());
+        // What reads the range of a media server wants both ends.
+        if let Some(count) = settings.ports.get(name).map(|spec| spec.count()).filter(|count| *count > 1) {
+            told.insert(format!("{name}{}", block::END), block::last(*port, count).to_string());
+        }
+    }
+    let ports = told;
     let k3d = k3d_variables(identity, ports.get(REGISTRY_PORT.0));
     let mut known = names.clone();
     known.extend(identity_variables(identity));

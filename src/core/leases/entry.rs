@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::block::{self, Blocks};
 use crate::core::instance::name;
 
 /// One instance and its leases.
@@ -31,8 +32,11 @@ pub struct Instance {
     pub created: String,
     /// When it was last changed, RFC 3339.
     pub changed: String,
-    /// Leases in declared order.
+    /// Leases in declared order; of a block the first port.
     pub ports: IndexMap<String, u16>,
+    /// How many ports the blocks among them have.
+    #[serde(default, skip_serializing_if = "Blocks::is_empty")]
+    pub blocks: Blocks,
 }
 
 impl Instance {
@@ -40,15 +44,36 @@ impl Instance {
     pub fn qualified(&self) -> String {
         name::qualified(&self.prefix, &self.name)
     }
+
+    /// Every port it holds, those of blocks too.
+    pub fn held(&self) -> impl Iterator<Item = u16> + use<> {
+        self.spread().into_values()
+    }
+
+    /// The same under a name each, as [`block::spread`] gives them.
+    pub fn spread(&self) -> IndexMap<String, u16> {
+        block::spread(&self.ports, &self.blocks)
+    }
+
+    /// The variable whose port or block a port is.
+    pub fn variable_of(&self, port: u16) -> Option<(&str, u16)> {
+        let has = |(name, first): &(&String, &u16)| {
+            let count = self.blocks.get(*name).copied().unwrap_or(1);
+            (**first..=block::last(**first, count)).contains(&port)
+        };
+        self.ports.iter().find(has).map(|(name, first)| (name.as_str(), *first))
+    }
 }
 
 /// One instance without its head; its own tables are headed by the list's name.
 pub(super) fn read(piece: &str) -> Option<Instance> {
-    plain(piece).or_else(|| toml::from_str(&piece.replacen(PORTS, "[ports]", 1)).ok())
+    plain(piece).or_else(|| toml::from_str(&piece.replacen(PORTS, "[ports]", 1).replacen(BLOCKS, "[blocks]", 1)).ok())
 }
 
 /// What heads the ports of each instance.
 const PORTS: &str = "[instance.ports]";
+/// What heads the blocks of an instance that has some.
+const BLOCKS: &str = "[instance.blocks]";
 
 /// An instance as silo writes nearly all of them: a line for each key, strings without escapes. None for anything else,
 /// which is TOML's to read: that takes five times as long, and with the whole port range leased most of an activation.
@@ -86,10 +111,16 @@ fn plain(piece: &str) -> Option<Instance> {
         value.clone_into(place);
         missing -= usize::from(key != "profile");
     }
+    let mut in_blocks = false;
     for line in lines {
+        if line == BLOCKS && !in_blocks {
+            in_blocks = true;
+            continue;
+        }
         let (variable, port) = line.split_once(" = ")?;
         let bare = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let before = instance.ports.insert(variable.to_owned(), port.parse().ok()?);
+        let table = if in_blocks { &mut instance.blocks } else { &mut instance.ports };
+        let before = table.insert(variable.to_owned(), port.parse().ok()?);
         if !variable.chars().all(bare) || variable.is_empty() || before.is_some() {
             return None;
         }
@@ -117,13 +148,14 @@ mod tests {
             name: "app-1a2b".into(),
             prefix: "localnet".into(),
             ports: [("P0".to_owned(), 3000), ("P1".to_owned(), 49152)].into_iter().collect(),
+            blocks: [("P1".to_owned(), 61)].into_iter().collect(),
         };
         let leases = Leases { version: 1, instances: vec![usual.clone()] };
         let text = leases.render();
         let piece = text.split(ENTRY).nth(1).expect("it has one entry");
         assert_eq!(plain(piece), Some(usual));
         let broken =
-            ["id = \"0123\"\n", "root = \"/\"\n", "P0 = 1\n", "new = \"x\"\n", "P2 = 70000\n", "\u{7}", "P2\n"];
+            ["id = \"0123\"\n", "root = \"/\"\n", "P1 = 1\n", "new = \"x\"\n", "P2 = 70000\n", "\u{7}", "P2\n"];
         for more in broken {
             assert_eq!(read(&format!("{piece}{more}")), None, "{more}");
             assert_eq!(read(&format!("{more}{piece}")), None, "{more}");
@@ -144,11 +176,13 @@ mod tests {
             slot in proptest::option::of(any::<u16>()),
             folder in proptest::option::of(0..i64::MAX.cast_unsigned()),
             ports in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..4),
+            blocks in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..3),
         ) {
             let [id, root, name, prefix, created, changed] = texts.try_into().expect("there are six");
-            let ports = ports.into_iter().collect();
-            let entry = Instance { id, root, name, prefix, profile, slot, folder, created, changed, ports };
+            let (ports, blocks) = (ports.into_iter().collect(), blocks.into_iter().collect());
+            let entry = Instance { id, root, name, prefix, profile, slot, folder, created, changed, ports, blocks };
             let text = toml::to_string(&entry).expect("it always serialises").replacen("[ports]", PORTS, 1);
+            let text = text.replacen("\n[blocks]\n", &format!("\n{BLOCKS}\n"), 1);
             prop_assert_eq!(read(&text), Some(entry.clone()));
             prop_assert!(plain(&text).is_none_or(|read| read == entry));
         }

@@ -4,6 +4,7 @@
 //! The text carries a digest of itself, because TOML that was cut between two instances, or in which one bit of a port
 //! has turned, is still TOML: it would be believed, and a lease forgotten.
 
+pub mod block;
 mod entry;
 pub mod ports;
 pub mod rebuild;
@@ -114,12 +115,12 @@ impl Leases {
     /// Ports leased to instances of other roots.
     pub fn leased_to_others(&self, root: &str) -> HashSet<u16> {
         let others = self.instances.iter().filter(|instance| instance.root != root);
-        others.flat_map(|instance| instance.ports.values().copied()).collect()
+        others.flat_map(Instance::held).collect()
     }
 
     /// The instance that holds a port.
     pub fn holder(&self, port: u16) -> Option<&Instance> {
-        self.instances.iter().find(|instance| instance.ports.values().any(|held| *held == port))
+        self.instances.iter().find(|instance| instance.variable_of(port).is_some())
     }
 
     /// Puts an instance in place of the one at its root and of those at the roots that are `gone`.

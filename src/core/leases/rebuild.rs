@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use crate::core::config::model::DEFAULT_PREFIX;
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::instance::name;
-use crate::core::leases::entry;
 use crate::core::leases::{self, Instance, Leases};
+use crate::core::leases::{block, entry};
 use crate::core::text::digest;
 
 /// What is known of one root.
@@ -58,7 +58,9 @@ pub fn rebuild(records: Vec<RootRecord>) -> Rebuilt {
         instance.slot = instance.slot.filter(|slot| !rebuilt.leases.has_slot(&instance.prefix, *slot, &[]));
         let ports = std::mem::take(&mut instance.ports);
         for (variable, port) in ports {
-            if taken.insert(port) {
+            let last = block::last(port, instance.blocks.get(&variable).copied().unwrap_or(1));
+            if (port..=last).all(|port| !taken.contains(&port)) {
+                taken.extend(port..=last);
                 instance.ports.insert(variable, port);
             } else {
                 rebuilt.disputed.push(format!("port {port} ({variable} of `{}`) has another holder", instance.root));
@@ -91,6 +93,7 @@ fn instance(record: RootRecord) -> Option<Instance> {
         created: first_said(salvaged.created, state.created_at.clone()),
         changed: first_said(salvaged.changed, state.created_at),
         ports,
+        blocks: if state.blocks.is_empty() { salvaged.blocks } else { state.blocks },
     })
 }
 
