@@ -156,9 +156,12 @@ pub enum Command {
     Prune(PruneArgs),
     /// Show what activation changes in this shell
     #[command(
-        after_help = "Examples:\n  silo diff\n  silo diff -C ~/downloads/project   # Before `silo allow`\n  silo diff --json"
+        after_help = "Examples:\n  silo diff\n  silo diff -C ~/downloads/project   # Before `silo allow`\n  silo diff --json\n  silo diff --show                   # Passwords and tokens too"
     )]
     Diff {
+        /// Show what looks like a secret, too: by its name, or a password in an address
+        #[arg(long)]
+        show: bool,
         /// Print JSON: an object of names, each with the value before and after
         #[arg(long)]
         json: bool,

@@ -11,6 +11,7 @@ use crate::core::leases::block;
 use crate::core::leases::ports::PortSpec;
 use crate::core::shell::activation::{self, Given, UNDO};
 use crate::core::text::columns::{Cell, Tone};
+use crate::core::text::secret;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts::context::Context;
@@ -24,7 +25,7 @@ struct Line {
     after: Option<String>,
 }
 
-pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
+pub(super) fn run(context: &Context, as_json: bool, show: bool) -> Result<u8, Failure> {
     let project = context.project();
     elsewhere::tell(context, project.as_ref().ok().map(Project::root_text));
     let project = project?;
@@ -37,7 +38,7 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
     let known = stamp::load(&context.dirs, &project.root).and_then(|(stamp, _)| stamp.instance);
     let gates = known.and_then(|known| known.gates);
     let Some(vars) = vars(context, &project, &config)? else {
-        return planned(context, &config, as_json);
+        return planned(context, &config, (as_json, show));
     };
     let given = Given { root: project.root_text().as_bytes(), vars: &vars, path: gates.as_deref().map(str::as_bytes) };
     let outside = context.outside();
@@ -52,7 +53,7 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<u8, Failure> {
             name: change.name.clone(),
         })
         .collect();
-    answer(context, &lines, as_json)?;
+    answer(context, lines, (as_json, show))?;
     let active = context.environment.text("SILO_ROOT") == Some(project.root_text());
     let trust = trust::judge(&context.dirs, &project)?.said();
     let state = if active { "active in this shell" } else { "not active in this shell" };
@@ -69,7 +70,7 @@ fn vars(context: &Context, project: &Project, config: &ConfigFile) -> Result<Opt
 }
 
 /// Without an instance there are no values yet, for ports and name are chosen at the first activation: names alone.
-fn planned(context: &Context, config: &ConfigFile, as_json: bool) -> Result<u8, Failure> {
+fn planned(context: &Context, config: &ConfigFile, how: (bool, bool)) -> Result<u8, Failure> {
     let settings: Settings = config.settings(None).expect("the base is always there");
     let port = |spec: &PortSpec| match spec {
         PortSpec::Default(port) => format!("{port}, or the next free port"),
@@ -84,12 +85,24 @@ fn planned(context: &Context, config: &ConfigFile, as_json: bool) -> Result<u8, 
         settings.hosts.iter().chain(&settings.urls).chain(&settings.env).map(|(name, text)| (name, text.value.clone()));
     let lines: Vec<Line> =
         ports.chain(texts).map(|(name, after)| Line { name: name.clone(), before: None, after: Some(after) }).collect();
-    answer(context, &lines, as_json)?;
+    answer(context, lines, how)?;
     context.ui.step("No instance here yet: name and ports are chosen at the first activation, or by `silo env`");
     Ok(0)
 }
 
-fn answer(context: &Context, lines: &[Line], as_json: bool) -> Result<(), Failure> {
+/// Shows the lines; without `show`, what looks like a secret is not among them.
+fn answer(context: &Context, mut lines: Vec<Line>, (as_json, show): (bool, bool)) -> Result<(), Failure> {
+    let mut hidden: Vec<&str> = Vec::new();
+    for Line { name, before, after } in lines.iter_mut().filter(|_| !show) {
+        let before_and_after = [before, after].into_iter().flatten();
+        let masks = before_and_after.filter_map(|value| secret::masked(name, value).map(|mask| *value = mask));
+        if masks.count() > 0 {
+            hidden.push(name);
+        }
+    }
+    if !hidden.is_empty() {
+        context.ui.step(&format!("Not shown of {}: what looks like a secret (`silo diff --show`)", hidden.join(", ")));
+    }
     if as_json {
         let pair = |line: &Line| (line.name.clone(), json!({ "before": line.before, "after": line.after }));
         let object: serde_json::Map<_, _> = lines.iter().map(pair).collect();

@@ -141,7 +141,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Env(arguments) => env::run(context, &arguments),
         Command::Profiles { json } => profiles::run(context, json),
         Command::Status { json, check } => status::run(context, json, check),
-        Command::Diff { json } => diff::run(context, json),
+        Command::Diff { json, show } => diff::run(context, json, show),
         Command::Allow { path } => allow::run(context, path.as_deref()),
         Command::Deactivate => deactivate::run(context),
         Command::Deny => deny::run(context),

@@ -1,7 +1,7 @@
 //! `silo export dotenv`, `gha` and `systemd`: every var of the instance, as a file that another program reads. Unlike the
 //! commands for shells it does not depend on what is in the environment already.
 
-use super::consent;
+use super::{ci, consent};
 use crate::core::formats::github;
 use crate::core::instance::envfile;
 use crate::failure::{Failure, code, shown};
@@ -32,7 +32,10 @@ pub(super) fn run(context: &Context, file: File) -> Result<u8, Failure> {
     let vars = &settled.known.vars;
     let pairs = || vars.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let text = match file {
-        File::Gha => github::render(vars, &random::suffix),
+        File::Gha => {
+            ci::hide_secrets(context, vars);
+            github::render(vars, &random::suffix)
+        }
         File::Dotenv => envfile::lines(pairs()),
         // It reads single and double quotes as `sh` does, and expands nothing (systemd.exec, EnvironmentFile).
         File::Systemd => match pairs().find(|(_, value)| value.contains(refused_by_systemd)) {

@@ -12,12 +12,22 @@ pub fn render(vars: &[(String, String)], chance: &dyn Fn() -> String) -> String 
     }
 }
 
+/// The line, in a job's output, after which its logs show `***` for a value.
+pub fn mask(value: &str) -> String {
+    format!("::add-mask::{}", value.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn pairs(value: &str) -> [(String, String); 1] {
         [("A".to_owned(), value.to_owned())]
+    }
+
+    #[test]
+    fn a_mask_is_one_line() {
+        assert_eq!(mask("a%b\nc"), "::add-mask::a%25b%0Ac");
     }
 
     #[test]
