@@ -40,15 +40,10 @@ pub fn check(
         return Err(Failure::new(format!("`{asked}` is a command of silo, and no name for an instance"))
             .hint(format!("Run `silo {now}`, or choose another name")));
     }
-    let Some(recorded) = recorded else { return Ok(()) };
+    // Whoever says `--rename` knows, and does not wait for Docker.
+    let Some(recorded) = recorded.filter(|_| !anyway) else { return Ok(()) };
     let before = name::qualified(&config.prefix, &recorded.name);
     let found = things(context, project, &before);
-    if anyway {
-        for line in found.unwrap_or_default() {
-            context.ui.step(&format!("Left under the old name: {line}"));
-        }
-        return Ok(());
-    }
     let rename = format!("To leave them: `silo env {now} --rename`");
     match found {
         Ok(found) if found.is_empty() => Ok(()),

@@ -31,7 +31,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         trust            silo acts on cd only where the user has allowed it
         worktrees        Every git worktree of a project is an instance of its own
         editors          Recipes for prompts, terminals, editors and runners that shall know the instance
-        recipes          What other tools need, or quietly take away, so that ports and addresses reach the programs
+        recipes          What other tools need, so that ports and addresses reach their programs
         fleet            All instances of a user are listed, asked and cleared up together
         doctor           silo doctor compares what should be with what is, and says what mends it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook

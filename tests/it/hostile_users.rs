@@ -264,7 +264,9 @@ mod listener {
         let leased = || anna.sandbox.lockfile_ports(&app)["WEB_PORT"];
 
         let listener = listen(&anna, web);
-        anna.run(&app, ["env", "x"]).success().stderr_has(&format!("Port {web} is in use"));
+        anna.run(&app, ["env", "x"])
+            .success()
+            .stderr_has(&format!("Port {web} is held by a program of another user on 127.0.0.1; "));
         assert_ne!(leased(), web);
         end(listener);
         anna.run(&app, ["env", "--force"]).success();

@@ -45,7 +45,7 @@ fn composed(stage: &Stage, project: &str) {
 fn every_cluster_an_instance_ever_made_is_known_until_it_is_gone() {
     let stage = made("[profiles.remote]\nk3d.enabled = false\n");
     by_hand(&stage, "k3d cluster stop localnet-dev");
-    stage.run("env other").success();
+    stage.run("env other --rename").success();
     assert_eq!(listed(&stage)["others"], json!(["localnet-dev"]));
     stage.run("list").success().tells("missing, and localnet-dev");
     stage
@@ -76,7 +76,7 @@ fn every_cluster_an_instance_ever_made_is_known_until_it_is_gone() {
 #[test]
 fn a_cluster_is_known_by_its_label_where_the_state_folder_forgot_that_it_was_made() {
     let stage = made("");
-    stage.run("env other").success();
+    stage.run("env other --rename").success();
     let histories = stage.sandbox.path("state/silo/instances");
     let history = fs::read_dir(histories).expect("it is there").next().expect("one").expect("it is read").path();
     let history = history.join("history");
@@ -92,7 +92,7 @@ fn a_cluster_is_known_by_its_label_where_the_state_folder_forgot_that_it_was_mad
 #[test]
 fn a_cluster_that_somebody_else_made_since_under_an_earlier_name_stays() {
     let stage = made("");
-    stage.run("env other").success();
+    stage.run("env other --rename").success();
     by_hand(&stage, "k3d cluster delete localnet-dev");
     by_hand(&stage, "k3d cluster create localnet-dev --runtime-label silo.instance=theirs@server:0");
     assert_eq!(listed(&stage)["others"], json!([]));
@@ -107,7 +107,7 @@ fn a_cluster_that_somebody_else_made_since_under_an_earlier_name_stays() {
 fn a_renamed_instance_takes_no_cluster_of_the_new_name_for_its_own() {
     let stage = made("");
     by_hand(&stage, "k3d cluster create localnet-other");
-    stage.run("env other").success();
+    stage.run("env other --rename").success();
     assert_eq!(stage.instance()["k3dClusterCreated"], false);
     let told = "Error: There is a k3d cluster `localnet-other` that this instance did not make\n";
     stage.run("up").exit(1).stderr_has(told);
@@ -158,7 +158,7 @@ fn what_down_clean_leaves_in_docker_is_named_and_the_next_env_does_not_forget_it
     let ran = stage.run("down --clean").success().stderr_has(left);
     assert!(!ran.stderr.contains("theirs"), "{ran:#?}");
     stage.run("prune").success().stdout("Nothing to prune\n").stderr_has(&format!("`$SANDBOX/projects/app`: {left}"));
-    let ran = stage.run("env other").success().stderr_has(left);
+    let ran = stage.run("env other --rename").success().stderr_has(left);
     assert!(!ran.stderr.contains("theirs"), "{ran:#?}");
     assert!(!stage.run("env").success().stderr.contains("Left in Docker"), "it is said once");
     stage.run("prune").success().stderr_has(left);

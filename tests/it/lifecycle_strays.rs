@@ -1,7 +1,6 @@
 //! Servers of an instance that outlive the Tilt they were started by: `down`, `up` and `doctor` name them, `up --kill` ends them.
 
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
@@ -26,8 +25,10 @@ impl Orphan {
         silo.stdout(Stdio::null()).stderr(Stdio::null());
         assert!(silo.status().expect("silo starts").success());
         let file = stage.app.join("orphan");
-        wait_until("server", || Path::new(&file).exists() && TcpStream::connect(("127.0.0.1", stage.web)).is_ok());
-        let pid = std::fs::read_to_string(&file).expect("it wrote it").parse().expect("it is a number");
+        // The file is there a moment before the number is in it.
+        let pid = || std::fs::read_to_string(&file).ok()?.parse().ok();
+        wait_until("server", || pid().is_some() && TcpStream::connect(("127.0.0.1", stage.web)).is_ok());
+        let pid = pid().expect("it was just there");
         std::fs::remove_file(&file).expect("it is there");
         Self(Pid::from_raw(pid))
     }

@@ -65,9 +65,7 @@ fn a_name_under_which_things_lie_in_docker_is_given_up_only_when_that_is_said() 
     assert_eq!(stage.sandbox.instance(&stage.app), "dev");
     stage.run("env dev").success();
     let ran = stage.run("env new --rename").success();
-    for line in left {
-        assert!(ran.stderr.contains(&format!("Left under the old name: {line}\n")), "{}", ran.stderr);
-    }
+    assert!(ran.stderr.contains("localnet-dev"), "what stays is named: {ran:#?}");
     assert_eq!(stage.sandbox.instance(&stage.app), "new");
     assert_eq!(stage.tools.names_of("volume"), ["localnet-dev_data", "localnet-other_data"], "nothing is removed");
     stage.run("env --rename").exit(2);
