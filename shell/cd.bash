@@ -6,7 +6,7 @@ __silo_options=$-
 \builtin set +a
 __silo_moves=${__silo_moves:-0}
 __silo_moved() {
-  \builtin local __silo_at="$1" __silo_in="${FUNCNAME[2]-}"
+  \builtin local __silo_at="$1" __silo_in="${FUNCNAME[*]:2}"
   # A completion comes back to where it was.
   [[ -n ${COMP_LINE+x} ]] || __silo_hook || \builtin :
   \builtin return "${2-0}"

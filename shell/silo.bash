@@ -101,7 +101,10 @@ __silo_marked() {
 # cannot be changed stays. Before bash 4.4 attributes cannot be asked for without a program. Where a function that changes the
 # folder has one for its own, which hides the shell's, the next prompt sees to all of it.
 __silo_keep() {
-  if [[ -n ${__silo_in-} ]] && __silo_hides "${@:2}"; then
+  # A file that is read, and a script, are no functions.
+  \builtin local __silo_around="${__silo_in-}"
+  __silo_around=${__silo_around//source/} __silo_around=${__silo_around//main/}
+  if [[ $__silo_around == *[[:alnum:]_]* ]] && __silo_hides "${@:2}"; then
     __silo_root='?'
     \builtin return 1
   fi
