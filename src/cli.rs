@@ -231,15 +231,27 @@ pub enum Command {
     },
     /// Stop the environment: Tilt and what it started
     #[command(
-        after_help = "Examples:\n  silo down\n  silo down --delete-cluster\n  silo down --clean   # Also remove env file and lockfile, and free the leases"
+        after_help = "Examples:\n  silo down\n  silo down --volumes         # The next start has empty databases\n  silo down --delete-cluster\n  silo down --clean   # Also remove env file and lockfile, and free the leases"
     )]
     Down {
         /// Delete the k3d cluster too (it is kept otherwise, for a faster next start)
         #[arg(long)]
         delete_cluster: bool,
+        /// Remove the volumes of the services too: their data is gone
+        #[arg(long)]
+        volumes: bool,
         /// Remove env file and lockfile, and free the leases
         #[arg(long)]
         clean: bool,
+    },
+    /// Print the override that isolates this instance's services
+    #[command(
+        after_help = "Examples:\n  silo compose                             # For the project's compose files\n  silo compose compose.yaml deploy/dev.yaml   # For a list of files, in this order\n  silo compose | docker compose -p \"$COMPOSE_PROJECT_NAME\" -f compose.yaml -f - config"
+    )]
+    Compose {
+        /// Compose files in the order in which they are merged; default: those of the project
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]

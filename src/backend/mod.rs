@@ -1,6 +1,8 @@
 //! Other programs: what silo asks of them, and what they really answer.
 
+pub mod compose;
 pub mod docker;
+pub mod engine;
 pub mod hooks;
 pub mod k3d;
 pub mod kubectl;

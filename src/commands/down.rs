@@ -18,12 +18,12 @@ use crate::store::{free, registry};
 use crate::sys::lock::Wait;
 use crate::sys::{files, signals};
 
-pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Result<u8, Failure> {
+pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Failure> {
     let project = context.project().map_err(|failure| with_running(failure, nearest_record(context)))?;
     let state = project.lockfile()?.map(|(lockfile, _)| lockfile.instance);
     let starter = Starter::of(&context.dirs, &project);
     // A lockfile that was removed takes nothing along that runs.
-    if state.is_none() && starter.is_none() && !is_left(context, &project, delete_cluster)? {
+    if state.is_none() && starter.is_none() && !is_left(context, &project, stop.delete_cluster)? {
         return Err(Failure::new("No lockfile found. Nothing to stop."));
     }
     signals::watch();
@@ -38,7 +38,6 @@ pub(super) fn run(context: &Context, delete_cluster: bool, clean: bool) -> Resul
     let scope = Scope::of(context, &project, &config, &ask)?;
     let site = Site::new(&scope, context.settle(&project, &config, &ask)?);
     let (known, hooks) = (&site.settled.known, &scope.settings.hooks);
-    let stop = Stop { delete_cluster };
     // Before anything is stopped: what is somebody else's is not this instance's to take away.
     let leaves = parts::ALL.iter().map(|part| part.may_stop(&site, stop)).collect::<Result<Vec<_>, _>>()?;
     hooks::run(Point::PreDown, Point::PreDown.of(hooks), &site.environment, &project.root, context.ui)?;

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::{consent, up};
 use crate::core::config::gate::needs_nothing;
+use crate::core::config::profile::COMPOSE_TOOLS;
 use crate::core::config::{ConfigFile, Gate};
+use crate::core::services::Call;
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
 use crate::parts;
@@ -16,6 +18,7 @@ use crate::parts::enter;
 use crate::parts::part::{Part, Run, Stage};
 use crate::parts::ready;
 use crate::parts::scope::{Scope, Site};
+use crate::parts::services::{self, Plain};
 use crate::parts::starter::Starter;
 use crate::parts::turn;
 use crate::store::ask::{Ask, Occasion};
@@ -38,7 +41,28 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
     {
         environment = changed;
     }
+    if let Some(root) = context.environment.get("SILO_ROOT").map(PathBuf::from)
+        && let Some(call) =
+            tool.to_str().filter(|tool| COMPOSE_TOOLS.contains(tool)).and_then(|tool| Call::of(tool, arguments))
+    {
+        match of_compose(context, &root, &call)? {
+            Some(Plain::Own(words)) => return Err(cmd::exec(real.as_os_str(), &words, &environment, None)),
+            Some(Plain::Others) => environment.remove("COMPOSE_PROJECT_NAME"),
+            Some(Plain::Named) | None => {}
+        }
+    }
     Err(cmd::exec(real.as_os_str(), arguments, &environment, None))
+}
+
+/// What a call of compose becomes; none where the project has no services, or may not act.
+fn of_compose(context: &Context, root: &Path, call: &Call) -> Result<Option<Plain>, Failure> {
+    let project = Project::read(&root.join(CONFIG_NAME))?;
+    if !consent::may_act(context, &project)? || context.dirs.require_own(&context.environment).is_err() {
+        return Ok(None);
+    }
+    let config = project.config()?;
+    let scope = Scope::of(context, &project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
+    scope.settings.compose.is_some().then(|| services::plain(&scope, call)).transpose()
 }
 
 /// Becomes the tool at once, when silo was called through a gate of an instance that was left: a program that puts back a

@@ -6,6 +6,7 @@ mod allow;
 mod ci;
 mod complete;
 mod completions;
+mod compose;
 mod consent;
 mod deactivate;
 mod deny;
@@ -49,6 +50,7 @@ use crate::core::shell::environment::Environment;
 use crate::core::shell::named;
 use crate::failure::Failure;
 use crate::parts::context::{Context, Mistakes};
+use crate::parts::part::Stop;
 use crate::store::gates;
 use crate::sys::dirs::Dirs;
 use crate::ui::Ui;
@@ -149,7 +151,8 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Ci(arguments) => up::ci(context, &arguments),
         Command::Logs { follow, resource } => logs::run(context, follow, resource.as_deref()),
         Command::Wait { timeout } => wait::run(context, timeout),
-        Command::Down { delete_cluster, clean } => down::run(context, delete_cluster, clean),
+        Command::Down { delete_cluster, volumes, clean } => down::run(context, Stop { delete_cluster, volumes }, clean),
+        Command::Compose { files } => compose::run(context, &files),
         Command::List { json, watch } => list::run(context, json, watch),
         Command::Who { port, json } => who::run(context, port.as_deref(), json),
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),

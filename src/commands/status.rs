@@ -84,7 +84,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
     let by_programs = served.without(&recorded.ports, &kept);
     let reasons = settings.map(|settings| {
         let mut settings = settings.clone();
-        settings.lease_own_ports(|_| true);
+        settings.lease_own_ports(|_| true, |_| true);
         let leases = registry::peek(&context.dirs).unwrap_or_default();
         moved::reasons(&leases, &project.root, &settings.ports, &recorded.ports)
     });

@@ -95,13 +95,20 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
         signals::check()?;
         run_hooks(&site, Point::PreUp)?;
         signals::check()?;
+        let started: Vec<&dyn Part> = parts.iter().copied().filter(|part| !part.is_up(&scope)).collect();
         bring_up(&mut site, Stage::Foundation, &parts, call.run)?;
         run_hooks(&site, Point::PostUp)?;
         signals::check()?;
         if let Some(asked) = call.export {
             ci::export(context, asked, &site.settled)?;
         }
-        bring_up(&mut site, Stage::Program, &parts, call.run)
+        let code = bring_up(&mut site, Stage::Program, &parts, call.run)?;
+        let Run::Foreground(_) = call.run else { return Ok(code) };
+        // The last that can has the terminal; what is brought up earlier than it takes it only now.
+        match parts.iter().rfind(|part| part.keeps_terminal()) {
+            Some(part) if part.stage() == Stage::Foundation => part.attach(&site),
+            _ => started.iter().rev().try_for_each(|part| part.end(&site)).map(|()| code),
+        }
     })
 }
 
@@ -134,7 +141,7 @@ fn to_run(scope: &Scope<'_>, call: &Call<'_>) -> Result<Vec<&'static dyn Part>, 
             failure.hint("Its ports and variables need no `silo up`: `silo exec -- CMD`, or `cd` with the shell hook");
         return Err(parts::ALL.iter().filter_map(|part| part.how_to_declare()).fold(failure, Failure::hint));
     }
-    if matches!(call.run, Run::Once { .. }) && !parts.iter().any(|part| part.keeps_terminal()) {
+    if matches!(call.run, Run::Once { .. }) && !parts.iter().any(|part| part.runs_once()) {
         return Err(Failure::new("No part of this project can be run once")
             .hint("Bring it up and run the tests in it: `silo up -d && silo exec -- CMD`"));
     }
@@ -146,7 +153,12 @@ fn bring_up(site: &mut Site<'_>, stage: Stage, parts: &[&dyn Part], run: Run<'_>
     let at_terminal = parts.iter().rposition(|part| part.keeps_terminal());
     let mut code = 0;
     for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.stage() == stage) {
-        let run = if Some(at) == at_terminal { run } else { Run::Background(&[]) };
+        let run = match run {
+            _ if Some(at) != at_terminal => Run::Background(&[]),
+            // Its words count when it is brought up; the terminal it gets at the end.
+            Run::Foreground(words) if stage == Stage::Foundation => Run::Background(words),
+            run => run,
+        };
         signals::check()?;
         code = part.up(site, run)?;
     }

@@ -4,5 +4,6 @@ pub mod config;
 pub mod formats;
 pub mod instance;
 pub mod leases;
+pub mod services;
 pub mod shell;
 pub mod text;

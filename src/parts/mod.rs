@@ -21,6 +21,7 @@ pub mod ready;
 pub mod renaming;
 pub mod scope;
 pub mod servers;
+pub mod services;
 pub mod starter;
 pub mod strangers;
 pub mod strays;
@@ -41,12 +42,16 @@ use part::{Declared, Part};
 pub use tilt::extension;
 
 /// Every part, in the order in which they are brought up; they are taken down the other way round.
-pub const ALL: [&dyn Part; 3] = [&cluster::Cluster, &announcement::Announcement, &tilt::Tilt];
+pub const ALL: [&dyn Part; 4] = [&services::Services, &cluster::Cluster, &announcement::Announcement, &tilt::Tilt];
 
 /// The parts that a project has.
 pub fn declared(settings: &Settings, root: &Path) -> Vec<&'static dyn Part> {
     let with = |wanted| ALL.into_iter().filter(move |part| part.declared(settings, root) == wanted);
-    let parts: Vec<_> = with(Declared::Yes).collect();
+    let mut parts: Vec<_> = with(Declared::Yes).collect();
+    if parts.iter().any(|part| part.is_left_to_others(settings)) {
+        let others_start = parts.iter().any(|part| !part.scan(root).compose_files.is_empty());
+        parts.retain(|part| !(others_start && part.is_left_to_others(settings)));
+    }
     if parts.is_empty() { with(Declared::Alone).collect() } else { parts }
 }
 

@@ -88,7 +88,37 @@ pub trait Part: Sync {
     /// A [`Failure`] with the last lines of the program that failed.
     fn up(&self, site: &mut Site<'_>, run: Run<'_>) -> Result<u8, Failure>;
 
-    /// Whether it keeps the terminal in a foreground `up`, and can be run once for `ci`.
+    /// Takes the terminal once all is up, where it is brought up before it: until it ends, or is stopped with Ctrl-C. Returns the
+    /// exit code.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the program cannot be started.
+    fn attach(&self, site: &Site<'_>) -> Result<u8, Failure> {
+        let _ = site;
+        Ok(0)
+    }
+
+    /// Stops what a foreground `up` has started, as it ends; what stays then does nothing.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it could not be stopped.
+    fn end(&self, site: &Site<'_>) -> Result<(), Failure> {
+        let _ = site;
+        Ok(())
+    }
+
+    /// Whether another part whose own files name compose files starts it, because nothing says who does.
+    fn is_left_to_others(&self, settings: &Settings) -> bool {
+        let _ = settings;
+        false
+    }
+
+    /// Whether it can be run once, for `ci`.
+    fn runs_once(&self) -> bool {
+        false
+    }
+
+    /// Whether it keeps the terminal in a foreground `up`.
     fn keeps_terminal(&self) -> bool {
         false
     }
@@ -239,6 +269,8 @@ pub enum Run<'a> {
 pub struct Stop {
     /// Whether a cluster, which a stop leaves, goes too.
     pub delete_cluster: bool,
+    /// Whether the data of services goes too.
+    pub volumes: bool,
 }
 
 /// Whether a part may be taken down.

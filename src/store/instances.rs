@@ -114,7 +114,7 @@ pub(super) fn decide(case: &Case<'_>, leases: &Leases) -> Result<InstancePlan, F
     let Case { dirs, project, config, ask, .. } = *case;
     let snapshot = snapshot(dirs, project, config, leases)?;
     let profile = choose_profile(project, config, ask, &snapshot)?.map(str::to_owned);
-    let settings = settings(config, profile.as_deref(), ask.up, &snapshot);
+    let settings = settings(project, config, profile.as_deref(), ask.up, &snapshot);
     let (name, taken_from) = choose_name(case, &snapshot, leases)?;
     let gone: Vec<String> = taken_from.into_iter().chain(snapshot.moved_from.clone()).collect();
     let plan = plan_ports(case, &settings, &snapshot, &gone, leases)?;

@@ -1,5 +1,6 @@
 //! A project: its root, its `silo.toml`, and the lockfile and env file silo keeps in it.
 
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -141,6 +142,11 @@ impl Project {
     /// A mistake in the config file, with its line.
     pub fn config_failure(&self, error: &ConfigError) -> Failure {
         Failure::config(error, &self.shown_name(), std::str::from_utf8(&self.content).unwrap_or_default())
+    }
+
+    /// What is wrong at a place of the config file only where the rest of the project is known, with its line.
+    pub fn misfit(&self, what: &str, span: &Range<usize>) -> Failure {
+        Failure::located(what, &self.shown_name(), std::str::from_utf8(&self.content).unwrap_or_default(), span)
     }
 
     /// Path of the lockfile.

@@ -18,6 +18,7 @@ use crate::core::leases::block::Blocks;
 use crate::core::leases::{Instance, Leases};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
+use crate::sys::files;
 
 /// What the project and the registry know of this instance before anything is decided.
 pub(super) struct Snapshot {
@@ -98,10 +99,16 @@ pub(super) fn choose_profile<'a>(
 }
 
 /// The settings of a profile, with ports for the parts where they are about to start or ever had one.
-pub(super) fn settings(config: &ConfigFile, profile: Option<&str>, up: bool, snapshot: &Snapshot) -> Settings {
+pub(super) fn settings(
+    project: &Project,
+    config: &ConfigFile,
+    profile: Option<&str>,
+    up: bool,
+    snapshot: &Snapshot,
+) -> Settings {
     let mut settings = config.settings(profile).expect("`choose` only names profiles of the file");
     let had = |name: &str| snapshot.entry.as_ref().is_some_and(|entry| entry.ports.contains_key(name));
-    settings.lease_own_ports(|name| up || had(name));
+    settings.lease_own_ports(|name| up || had(name), |file| files::is_file(&project.root.join(file)));
     settings
 }
 
@@ -117,7 +124,7 @@ pub fn preview(
 ) -> Result<(Settings, Option<Lockfile>), Failure> {
     let snapshot = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
     let profile = choose_profile(project, config, ask, &snapshot)?;
-    Ok((settings(config, profile, ask.up, &snapshot), snapshot.lockfile))
+    Ok((settings(project, config, profile, ask.up, &snapshot), snapshot.lockfile))
 }
 
 /// What is recorded of an instance; nothing is settled or written.

@@ -124,6 +124,11 @@ impl Dirs {
         self.instance(root).join("up.lock")
     }
 
+    /// The override of an instance's services, for the list of files with this digest.
+    pub fn services(&self, root: &Path, list: &str) -> PathBuf {
+        self.instance(root).join(format!("services-{list}.yaml"))
+    }
+
     /// Names the cluster that is being made, or whose making was cut off.
     pub fn making(&self, root: &Path) -> PathBuf {
         self.instance(root).join("making")

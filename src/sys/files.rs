@@ -185,6 +185,14 @@ pub fn owner(path: &Path) -> Option<u32> {
     fs::symlink_metadata(path).ok().map(|metadata| metadata.uid())
 }
 
+/// How a file stands: its time of change in ns, its size in bytes and its number; none where there is none.
+pub fn look(path: &Path) -> Option<(i128, u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = fs::metadata(path).ok()?;
+    let time = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+    Some((time, metadata.len(), metadata.ino()))
+}
+
 /// The number of a file or folder on its disk.
 pub fn number(path: &Path) -> Option<u64> {
     use std::os::unix::fs::MetadataExt as _;

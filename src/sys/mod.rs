@@ -14,6 +14,7 @@ pub mod processes;
 pub mod program;
 pub mod random;
 pub mod signals;
+pub mod socket;
 pub mod start;
 pub mod together;
 pub mod unfinished;

@@ -25,6 +25,8 @@ mod docs_commands;
 mod docs_errors;
 mod docs_examples;
 mod drivers;
+mod engine;
+mod engine_services;
 mod example;
 mod explained;
 mod fleet_doctor;

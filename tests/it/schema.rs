@@ -44,12 +44,17 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::Empty { .. }
         | Problem::ProfileName(_)
         | Problem::Template { .. }
+        | Problem::Published { .. }
+        | Problem::NoTarget { .. }
+        | Problem::ComposeFile(_)
         | Problem::GateLevel { .. }
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
         Problem::NoPorts | Problem::TwiceNamed { .. } | Problem::NoHost => None,
         Problem::InProfile { problem, .. } => structural(problem),
-        Problem::Syntax(_)
+        // Every form of an IP address is more than a pattern says.
+        Problem::Bind(_)
+        | Problem::Syntax(_)
         | Problem::TooLong { .. }
         | Problem::BlockEnd { .. }
         | Problem::OwnBlock(_)

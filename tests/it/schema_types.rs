@@ -16,6 +16,9 @@ const TEMPLATE: &str = r"^([^$\n\r\x00]|\$+[^${\n\r\x00]|\$\$+\{|\$\{[A-Za-z0-9_
 /// Something but blanks.
 const FILLED: &str = r"\S";
 
+/// A number from 1 to 65535, zeros before it or not.
+const PORT: &str = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+
 /// Names a type for the schema, and says what it is.
 macro_rules! described {
     ($($name:ident: $make:expr;)+) => { $(
@@ -87,6 +90,30 @@ described! {
         })
     };
     Ports: |generator| variables::<Port>(generator, &["TILT_HOST"]);
+    ComposeFiles: |_| list(&json!({
+        "type": "string",
+        "allOf": [{ "pattern": FILLED }, { "pattern": LINE }],
+        "not": { "anyOf": [{ "pattern": "^[/~]" }, { "pattern": r"(^|/)\.\.(/|$)" }] },
+    }));
+    Words: |_| list(&json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] }));
+    Place: |_| json_schema!({
+        "description": "SERVICE:PORT, or DEFAULT:SERVICE:PORT, with /udp behind it or not.",
+        "type": "string",
+        "pattern": format!("^({PORT}:)?[A-Za-z0-9._-]+:{PORT}(/(tcp|udp))?$"),
+    });
+    Publish: |generator| {
+        let place = generator.subschema_for::<Place>();
+        json_schema!({ "oneOf": [place, {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["to"],
+            "properties": {
+                "to": place,
+                "bind": { "description": "The address it is published on; 127.0.0.1 by default.", "type": "string", "pattern": LINE },
+            },
+        }] })
+    };
+    Published: |generator| variables::<Publish>(generator, &["TILT_HOST"]);
     Hosts: |generator| variables::<Template>(generator, &[]);
     Urls: |generator| variables::<Template>(generator, &["TILT_HOST"]);
     Env: |generator| variables::<Template>(generator, &["TILT_HOST"]);
@@ -101,7 +128,7 @@ described! {
     Gates: |_| json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[A-Za-z0-9_+][A-Za-z0-9_.+-]*$", "not": { "const": "silo" } },
-        "additionalProperties": { "enum": ["env", "cluster", "tilt"] },
+        "additionalProperties": { "enum": ["env", "services", "cluster", "tilt"] },
     });
     Profiles: |generator| json_schema!({
         "type": "object",
@@ -152,6 +179,8 @@ struct Config {
     env: Option<Env>,
     /// The instance's own k3d cluster.
     k3d: Option<K3d>,
+    /// The services of the project's compose files.
+    compose: Option<Compose>,
     /// Whether Tilt runs the project.
     tilt: Option<Tilt>,
     /// Commands around start and stop.
@@ -179,6 +208,8 @@ struct Profile {
     env: Option<Env>,
     /// What differs about the cluster.
     k3d: Option<K3d>,
+    /// What differs about the services.
+    compose: Option<Compose>,
     /// What differs about Tilt.
     tilt: Option<Tilt>,
     /// Lists of lifecycle hooks in place of the base's.
@@ -221,6 +252,21 @@ struct K3d {
     args: Option<Arguments>,
     /// The image registry beside the cluster.
     registry: Option<K3dRegistry>,
+}
+
+/// The services of the project's compose files.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+struct Compose {
+    /// The compose files, in the order in which they are merged; without it those that compose finds.
+    files: Option<ComposeFiles>,
+    /// Whether `silo up` starts the services; without it, unless a Tiltfile does.
+    start: Option<bool>,
+    /// Volumes that no command of silo's removes.
+    keep: Option<Words>,
+    /// A variable for each published port of a service.
+    ports: Option<Published>,
 }
 
 /// Whether Tilt runs the project.

@@ -17,6 +17,7 @@ pub fn lines(file: &ConfigFile) -> Vec<String> {
         let what = match gate {
             Gate::Env => "only gets the variables",
             Gate::Cluster => "brings up the cluster first",
+            Gate::Services => "brings up the services first",
             Gate::Tilt => "brings up everything first, hooks included",
         };
         format!("A gate stands before `{tool}`: it {what}")
@@ -26,6 +27,8 @@ pub fn lines(file: &ConfigFile) -> Vec<String> {
 
 fn of_layer(layer: &Layer, within: &str) -> Vec<String> {
     let mut lines = of_hooks(&layer.hooks, within);
+    let services = layer.compose.as_ref().filter(|compose| compose.start != Some(false));
+    lines.extend(services.map(|_| format!("`silo up` starts the services of the compose files{within}")));
     let cluster = (layer.k3d.enabled == Some(true)).then(|| {
         format!("A k3d cluster is made by `silo up`, and by the gates of kubectl, helm, k9s and tilt{within}")
     });

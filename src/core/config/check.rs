@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::model::{ConfigFile, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use super::problem::{ConfigError, Problem, TemplateSpot};
+use super::profile::merge;
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::name::NAME_MAX;
 use crate::core::instance::template::{self, Piece};
@@ -23,9 +24,11 @@ const VALUES_MAX: usize = 256 * 1024;
 /// Checks the base and each profile merged with it. A value of the base that only a profile cannot fill, having no cluster say,
 /// is that profile's matter: those are returned.
 pub(super) fn all(text: &str, file: &ConfigFile) -> Result<IndexMap<String, ConfigError>, ConfigError> {
+    published_once(&file.base)?;
     one(text, &file.settings(None).expect("the base is always there"))?;
     let mut broken = IndexMap::new();
     for (name, profile) in &file.profiles {
+        published_once(&merge(&file.base, profile))?;
         let settings = file.settings(Some(name)).expect("the name comes from the file");
         let Err(ConfigError { problem, span }) = one(text, &settings) else { continue };
         let is_of_base = matches!(problem, Problem::UnknownVariable { .. }) && !says(profile, &span);
@@ -39,9 +42,21 @@ pub(super) fn all(text: &str, file: &ConfigFile) -> Result<IndexMap<String, Conf
     Ok(broken)
 }
 
+/// A variable is a port of the project's own or one of a service.
+fn published_once(layer: &Layer) -> Result<(), ConfigError> {
+    let mut published = layer.compose.iter().flat_map(|compose| &compose.ports);
+    match published.find(|(name, _)| layer.ports.contains_key(*name)) {
+        None => Ok(()),
+        Some((name, port)) => Err(ConfigError {
+            problem: Problem::TwiceNamed { name: name.clone(), first: "ports", second: "compose.ports" },
+            span: port.span.clone(),
+        }),
+    }
+}
+
 fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
     let place = |words: &str| text.find(words).map_or(0..0, |at| at..at + words.len());
-    if settings.ports.is_empty() {
+    if settings.ports.is_empty() && settings.compose.is_none() {
         return Err(ConfigError { problem: Problem::NoPorts, span: place("[ports]") });
     }
     if settings.registry.advertise == Some(true) && settings.registry.host.is_none() {

@@ -4,6 +4,7 @@
 
 pub mod acts;
 mod check;
+pub mod compose;
 pub mod gate;
 pub(in crate::core) mod model;
 mod problem;
@@ -13,6 +14,7 @@ pub mod starter;
 mod table;
 pub mod user;
 
+pub use compose::{ComposeLayer, Published};
 pub use model::{
     API_PORT, Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, OWN_PORTS,
     Profile, REGISTRY_PORT, Settings, TILT_PORT, Text, is_profile_name,

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
+use super::compose::ComposeLayer;
 use super::problem::ConfigError;
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::template;
@@ -128,6 +129,8 @@ pub struct Layer {
     pub env: IndexMap<String, Text>,
     /// `[k3d]`.
     pub k3d: K3dLayer,
+    /// `[compose]`; `None` when the table is absent.
+    pub compose: Option<ComposeLayer>,
     /// `[tilt] enabled`.
     pub tilt: Option<bool>,
     /// `[hooks]`.
@@ -156,6 +159,8 @@ pub enum Gate {
     Cluster,
     /// A running Tilt.
     Tilt,
+    /// The services.
+    Services,
 }
 
 /// A whole `silo.toml`.
@@ -191,6 +196,8 @@ pub struct Settings {
     pub env: IndexMap<String, Text>,
     /// Whether the instance has a cluster, and an image registry.
     pub k3d: K3dParts,
+    /// The project's services; their ports stand in `ports`, too.
+    pub compose: Option<ComposeLayer>,
     /// Whether `[tilt]` declares Tilt; `None` leaves it to the Tiltfile (D21).
     pub tilt: Option<bool>,
     /// Arguments for `k3d cluster create`, templates.
@@ -214,9 +221,11 @@ impl Settings {
     }
 
     /// Leases the ports of what silo starts itself: Tilt's, and the API server's where there is a cluster. `wanted` tells for
-    /// which of them that is asked (D107).
-    pub fn lease_own_ports(&mut self, wanted: impl Fn(&str) -> bool) {
-        let tilt = (self.tilt != Some(false)).then_some((TILT_PORT.0, PortSpec::Default(TILT_PORT.1)));
+    /// which of them that is asked (D107), `has` whether the root has a file of a name.
+    pub fn lease_own_ports(&mut self, wanted: impl Fn(&str) -> bool, has: impl Fn(&str) -> bool) {
+        // A project with services alone starts no Tilt (D21).
+        let starts_tilt = self.tilt.unwrap_or_else(|| self.compose.is_none() || has("Tiltfile"));
+        let tilt = starts_tilt.then_some((TILT_PORT.0, PortSpec::Default(TILT_PORT.1)));
         let cluster = self.k3d.cluster.then_some((API_PORT, PortSpec::Random));
         for (name, spec) in tilt.into_iter().chain(cluster) {
             if wanted(name) && !self.ports.contains_key(name) {

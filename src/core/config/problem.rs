@@ -55,6 +55,14 @@ pub enum Problem {
     OwnBlock(String),
     /// A name that is that of a block's last port.
     BlockName { name: String, block: String },
+    /// A place of `[compose.ports]` that is none.
+    Published { name: String, value: String },
+    /// A table of `[compose.ports]` without `to`.
+    NoTarget { name: String },
+    /// An address that is none.
+    Bind(String),
+    /// A compose file outside the project.
+    ComposeFile(String),
     /// `[ports]` is absent or empty.
     NoPorts,
     /// A name that cannot be a variable's.
@@ -110,6 +118,10 @@ impl std::fmt::Display for Problem {
             Self::BlockEnd { name, last } => write!(f, "Block `{name}` would end at {last}, above the last port"),
             Self::OwnBlock(name) => write!(f, "`{name}` is one port, and no block"),
             Self::BlockName { name, block } => write!(f, "`{name}` is the variable with the last port of `{block}`"),
+            Self::Published { name, value } => write!(f, "`compose.ports.{name}` has an invalid value: \"{value}\""),
+            Self::NoTarget { name } => write!(f, "`compose.ports.{name}` has no `to`"),
+            Self::Bind(value) => write!(f, "`bind` has an invalid value: \"{value}\""),
+            Self::ComposeFile(file) => write!(f, "`compose.files` names `{file}`, which is outside the project"),
             Self::NoPorts => write!(f, "`[ports]` declares no port"),
             Self::Name { name, refusal: Refusal::Malformed } => write!(f, "`{name}` cannot name a variable"),
             Self::Name { name, refusal: Refusal::Dangerous } => {
@@ -177,6 +189,12 @@ impl Problem {
             Self::Count { .. } => one("Use a number from 1 to 1024"),
             Self::BlockEnd { .. } => one("Choose a lower `default`, or a smaller `count`"),
             Self::OwnBlock(name) => vec![format!("Write the port alone: `{name} = 10350`")],
+            Self::Published { .. } => {
+                one("Write \"SERVICE:PORT\" or \"DEFAULT:SERVICE:PORT\", as in \"5433:db:5432\"; `/udp` may follow")
+            }
+            Self::NoTarget { .. } => one("Write `{ to = \"SERVICE:PORT\", bind = \"0.0.0.0\" }`"),
+            Self::Bind(_) => one("Use an IP address of this machine, such as \"0.0.0.0\" or \"192.168.1.5\""),
+            Self::ComposeFile(_) => one("Name a file in the project, relative to it: every worktree has its own"),
             Self::NoPorts => one("Declare at least one, for example `WEB_PORT = 3000` below `[ports]`"),
             Self::Name { refusal: Refusal::Malformed, .. } => one("Use letters, digits and `_`, and no digit first"),
             Self::Name { refusal: Refusal::Dangerous, .. } => {
@@ -216,7 +234,7 @@ impl Problem {
                 }
                 hints
             }
-            Self::GateLevel { .. } => one("Use \"env\", \"cluster\" or \"tilt\""),
+            Self::GateLevel { .. } => one("Use \"env\", \"services\", \"cluster\" or \"tilt\""),
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
         }
     }

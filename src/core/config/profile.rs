@@ -79,9 +79,12 @@ impl ConfigFile {
             registry: merged.k3d.enabled.unwrap_or(false) && merged.k3d.registry_enabled.unwrap_or(false),
         };
         let mut ports = merged.ports;
+        let published = merged.compose.iter().flat_map(|compose| &compose.ports);
+        ports.extend(published.map(|(name, port)| (name.clone(), PortSpec::Default(port.default))));
         if k3d.registry && !ports.contains_key(REGISTRY_PORT.0) {
             ports.insert(REGISTRY_PORT.0.to_owned(), PortSpec::Default(REGISTRY_PORT.1));
         }
+        let has_services = merged.compose.is_some();
         Some(Settings {
             prefix: self.prefix.clone(),
             ports,
@@ -89,23 +92,30 @@ impl ConfigFile {
             urls: merged.urls,
             env: merged.env,
             k3d,
+            compose: merged.compose,
             tilt: merged.tilt,
             k3d_args: merged.k3d.args.unwrap_or_default(),
             k3d_registry: merged.k3d.registry,
             hooks: merged.hooks,
             registry: merged.registry,
-            gates: gates(k3d.cluster, &self.gates),
+            gates: gates(k3d.cluster, has_services, &self.gates),
         })
     }
 }
 
-/// Tilt needs the vars; with a cluster, it and what talks to the cluster need that.
-fn gates(cluster: bool, own: &IndexMap<String, Gate>) -> IndexMap<String, Gate> {
+/// The programs whose calls of compose get the override (D24).
+pub const COMPOSE_TOOLS: [&str; 2] = ["docker", "docker-compose"];
+
+/// Tilt needs the vars; with a cluster, it and what talks to the cluster need that. With services docker gets the override.
+fn gates(cluster: bool, services: bool, own: &IndexMap<String, Gate>) -> IndexMap<String, Gate> {
     let defaults: &[(&str, Gate)] = match cluster {
         true => &[("tilt", Gate::Cluster), ("kubectl", Gate::Cluster), ("helm", Gate::Cluster), ("k9s", Gate::Cluster)],
         false => &[("tilt", Gate::Env)],
     };
     let mut gates: IndexMap<String, Gate> = defaults.iter().map(|(tool, gate)| ((*tool).to_owned(), *gate)).collect();
+    if services {
+        gates.extend(COMPOSE_TOOLS.map(|tool| (tool.to_owned(), Gate::Env)));
+    }
     gates.extend(own.clone());
     gates
 }
@@ -123,6 +133,9 @@ pub fn merge(base: &Layer, profile: &Profile) -> Layer {
     merged.env.extend(over.env.clone());
     if let Some(hosts) = &over.hosts {
         merged.hosts.get_or_insert_with(default_hosts).extend(hosts.clone());
+    }
+    if let Some(compose) = &over.compose {
+        merged.compose.get_or_insert_default().put_over(compose);
     }
     replace(&mut merged.tilt, over.tilt.as_ref());
     replace(&mut merged.k3d.enabled, over.k3d.enabled.as_ref());

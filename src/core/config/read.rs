@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
+use super::compose;
 use super::model::{
     Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, OWN_PORTS, Profile,
     REGISTRY_PORT, Text, is_profile_name,
@@ -15,10 +16,10 @@ use crate::core::leases::ports::PortSpec;
 use crate::core::shell::varname;
 
 const TOP: &[&str] = &[
-    "version", "prefix", "output", "ports", "hosts", "urls", "env", "k3d", "tilt", "hooks", "profiles", "registry",
-    "gates",
+    "version", "prefix", "output", "ports", "compose", "hosts", "urls", "env", "k3d", "tilt", "hooks", "profiles",
+    "registry", "gates",
 ];
-const PROFILE: &[&str] = &["ports", "hosts", "urls", "env", "k3d", "tilt", "hooks", "append", "registry"];
+const PROFILE: &[&str] = &["ports", "compose", "hosts", "urls", "env", "k3d", "tilt", "hooks", "append", "registry"];
 const HOOKS: &[&str] = &["pre-up", "post-up", "pre-down", "post-down"];
 const REGISTRY: &[&str] = &["advertise", "host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"];
 const K3D_REGISTRY: &[&str] =
@@ -88,6 +89,7 @@ fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
         urls: templates(table, "urls")?,
         env: templates(table, "env")?,
         k3d: table.table("k3d")?.map_or_else(|| Ok(K3dLayer::default()), |k3d| self::k3d(&k3d))?,
+        compose: table.table("compose")?.map(|compose| compose::read(&compose)).transpose()?,
         tilt: match table.table("tilt")? {
             Some(tilt) => tilt.only(&["enabled"]).and_then(|()| tilt.boolean("enabled"))?,
             None => None,
@@ -106,7 +108,7 @@ fn templates(table: &Table<'_>, key: &str) -> Result<IndexMap<String, Text>, Con
 }
 
 /// A table of variables: each name checked, each value read by `read`.
-fn named<T>(
+pub(super) fn named<T>(
     table: &Table<'_>,
     read: impl Fn(&Entry<'_>) -> Result<T, ConfigError>,
 ) -> Result<IndexMap<String, T>, ConfigError> {
@@ -121,12 +123,17 @@ fn named<T>(
     Ok(values)
 }
 
-fn port(entry: &Entry<'_>) -> Result<PortSpec, ConfigError> {
-    // A host whether `[hosts]` declares it or not.
-    if entry.key == "TILT_HOST" {
-        let problem = Problem::TwiceNamed { name: entry.key.to_owned(), first: "ports", second: "hosts" };
-        return Err(ConfigError { problem, span: entry.key_span.clone() });
+/// A name that is a host's whether `[hosts]` declares it or not is no port's.
+pub(super) fn not_a_host(entry: &Entry<'_>, table: &'static str) -> Result<(), ConfigError> {
+    if entry.key != "TILT_HOST" {
+        return Ok(());
     }
+    let problem = Problem::TwiceNamed { name: entry.key.to_owned(), first: table, second: "hosts" };
+    Err(ConfigError { problem, span: entry.key_span.clone() })
+}
+
+fn port(entry: &Entry<'_>) -> Result<PortSpec, ConfigError> {
+    not_a_host(entry, "ports")?;
     let invalid = |value: String| entry.value.fail(Problem::Port { name: entry.key.to_owned(), value });
     match entry.value.get() {
         DeValue::Integer(number) => {
@@ -246,6 +253,7 @@ fn gates(top: &Table<'_>) -> Result<IndexMap<String, Gate>, ConfigError> {
             "env" => Gate::Env,
             "cluster" => Gate::Cluster,
             "tilt" => Gate::Tilt,
+            "services" => Gate::Services,
             other => {
                 let problem = Problem::GateLevel { tool: entry.key.to_owned(), value: format!("\"{other}\"") };
                 return Err(entry.value.fail(problem));

@@ -110,6 +110,10 @@ impl Part for Tilt {
         true
     }
 
+    fn runs_once(&self) -> bool {
+        true
+    }
+
     fn down(&self, site: &Site<'_>, _: Stop) -> Result<Stopped, Failure> {
         let Scope { context, project, settings, .. } = site.scope;
         let is_there = cmd::find("tilt", &context.environment).is_some() && has_tiltfile(&project.root);

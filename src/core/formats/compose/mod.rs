@@ -14,7 +14,7 @@ use crate::core::formats::yaml::{Id, Over, ROOT, Tree};
 
 pub use crate::core::formats::yaml::Unreadable;
 pub use fixed::{Fixed, Kind, Used};
-pub use interpolate::{Meant, Setting, whole};
+pub use interpolate::{Meant, Setting, filled, whole};
 pub use links::{Address, Key};
 pub use naming::name_all;
 pub use ports::HostPort;

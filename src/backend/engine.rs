@@ -1,0 +1,266 @@
+//! The containers of compose projects, as the engine sees them: by one request to its socket where it has one here (a
+//! millisecond), and else by `docker ps`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::docker::{self, Docker};
+use super::labels::LABEL;
+use crate::core::shell::environment::Environment;
+use crate::core::text::digest;
+use crate::failure::Failure;
+use crate::sys::{files, socket};
+
+/// How long the engine may take to answer.
+const ASK: Duration = Duration::from_secs(3);
+/// Largest answer, in bytes.
+const MAX: u64 = 16 * 1024 * 1024;
+/// Largest settings file of Docker's that is read, in bytes.
+const SETTINGS: u64 = 1024 * 1024;
+/// The label by which compose knows its own.
+pub const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+const ONE_OFF: &str = "com.docker.compose.oneoff";
+const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+
+/// A container of a compose project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The compose project.
+    pub project: String,
+    /// The service.
+    pub service: String,
+    /// The instance it was made for; empty where silo did not make it.
+    pub instance: String,
+    /// The folder of the compose files it was made from.
+    pub folder: String,
+    /// `running`, `exited`, `restarting`, `created`, `paused` or `dead`.
+    pub state: String,
+    /// The engine's words, such as `Up 3 minutes (healthy)`.
+    pub status: String,
+    /// What it publishes, such as `127.0.0.1:5432->5432/tcp`.
+    pub ports: Vec<String>,
+}
+
+/// How a service stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It runs, and its healthcheck says so where it has one.
+    Ready,
+    /// Its healthcheck has not said yes so far, or it is on the way.
+    Starting,
+    /// Its healthcheck says no.
+    Unhealthy,
+    /// It ended with success and will not be started again.
+    Done,
+    /// It does not run.
+    Down,
+}
+
+/// An engine to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct Engine<'a> {
+    /// The environment, which says which engine it is.
+    pub environment: &'a Environment,
+    /// A folder for `docker`.
+    pub folder: &'a Path,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: String,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    labels: std::collections::HashMap<String, String>,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    ports: Vec<Published>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Published {
+    #[serde(default, rename = "IP")]
+    ip: String,
+    private_port: u16,
+    public_port: Option<u16>,
+    #[serde(default, rename = "Type")]
+    kind: String,
+}
+
+impl Engine<'_> {
+    /// The containers of one compose project, or of all, running or not; those of `run` are left out.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the engine does not answer in time.
+    pub fn containers(&self, project: Option<&str>) -> Result<Vec<Container>, Failure> {
+        let label = project.map_or_else(|| PROJECT.to_owned(), |project| format!("{PROJECT}={project}"));
+        match self.socket() {
+            Some(socket) => {
+                let filter = serde_json::json!({ "label": [label] }).to_string();
+                let listed: Vec<Listed> =
+                    ask(&socket, &format!("/containers/json?all=1&filters={}", escaped(&filter)))?;
+                Ok(listed.into_iter().filter_map(Listed::container).collect())
+            }
+            None => self.by_docker(&label),
+        }
+    }
+
+    /// How a container stands; one that has ended with success is asked whether it will be started again.
+    pub fn health(&self, container: &Container) -> Health {
+        match container.state.as_str() {
+            "running" if container.status.contains("(unhealthy)") => Health::Unhealthy,
+            "running" if container.status.contains("(health: starting)") => Health::Starting,
+            "running" => Health::Ready,
+            "created" | "restarting" => Health::Starting,
+            "exited" if container.status.starts_with("Exited (0)") && !self.restarts(container) => Health::Done,
+            _ => Health::Down,
+        }
+    }
+
+    fn restarts(&self, container: &Container) -> bool {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Inspected {
+            host_config: HostConfig,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct HostConfig {
+            restart_policy: Policy,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Policy {
+            #[serde(default)]
+            name: String,
+        }
+        let policy = match self.socket() {
+            Some(socket) => ask::<Inspected>(&socket, &format!("/containers/{}/json", escaped(&container.id)))
+                .map(|inspected| inspected.host_config.restart_policy.name),
+            None => {
+                let docker = Docker { environment: self.environment, folder: self.folder };
+                docker
+                    .rows(&["inspect", &container.id], &[".HostConfig.RestartPolicy.Name".to_owned()])
+                    .map(|rows| rows.into_iter().next().map(|[name]| name).unwrap_or_default())
+            }
+        };
+        policy.is_ok_and(|name| name == "always" || name == "unless-stopped")
+    }
+
+    fn by_docker(&self, label: &str) -> Result<Vec<Container>, Failure> {
+        let docker = Docker { environment: self.environment, folder: self.folder };
+        let labels = [PROJECT, SERVICE, LABEL, WORKING_DIR, ONE_OFF].map(docker::label);
+        let [project, service, instance, folder, one_off] = labels;
+        let fields = [".ID", ".Names", ".State", ".Status", ".Ports"].map(str::to_owned);
+        let [id, name, state, status, ports] = fields;
+        let fields = [id, name, state, status, ports, project, service, instance, folder, one_off];
+        let rows = docker.rows(&["ps", "--all", "--no-trunc", "--filter", &format!("label={label}")], &fields)?;
+        let container = |[id, name, state, status, ports, project, service, instance, folder, one_off]: [String;
+                             10]| {
+            let published = ports.split(", ").filter(|port| port.contains("->")).map(str::to_owned).collect();
+            (one_off != "True").then_some(Container {
+                id,
+                name,
+                project,
+                service,
+                instance,
+                folder,
+                state,
+                status,
+                ports: published,
+            })
+        };
+        Ok(rows.into_iter().filter_map(container).collect())
+    }
+
+    /// Whether it is an engine of this machine.
+    pub fn is_local(&self) -> bool {
+        self.socket().is_some()
+    }
+
+    /// The socket of the engine that `docker` would talk to; none where that is no socket of this machine.
+    fn socket(&self) -> Option<PathBuf> {
+        let local = |host: &str| host.strip_prefix("unix://").map(PathBuf::from);
+        if let Some(host) = self.environment.text("DOCKER_HOST").filter(|host| !host.is_empty()) {
+            return local(host);
+        }
+        let settings = match self.environment.get("DOCKER_CONFIG") {
+            Some(folder) => PathBuf::from(folder),
+            None => PathBuf::from(self.environment.get("HOME")?).join(".docker"),
+        };
+        let named = self.environment.text("DOCKER_CONTEXT").filter(|name| !name.is_empty()).map(str::to_owned);
+        match named.or_else(|| current_context(&settings)).filter(|name| name != "default") {
+            None => Some(PathBuf::from("/var/run/docker.sock")),
+            Some(context) => {
+                let meta = settings.join("contexts/meta").join(digest::of(context.as_bytes())).join("meta.json");
+                let content = files::read(&meta, SETTINGS).ok()??;
+                let value: serde_json::Value = serde_json::from_slice(&content.bytes).ok()?;
+                local(value.pointer("/Endpoints/docker/Host")?.as_str()?)
+            }
+        }
+    }
+}
+
+fn current_context(settings: &Path) -> Option<String> {
+    let content = files::read(&settings.join("config.json"), SETTINGS).ok()??;
+    let value: serde_json::Value = serde_json::from_slice(&content.bytes).ok()?;
+    Some(value.get("currentContext")?.as_str()?.to_owned())
+}
+
+impl Listed {
+    fn container(self) -> Option<Container> {
+        let label = |name: &str| self.labels.get(name).cloned().unwrap_or_default();
+        let publish = |port: &Published| {
+            let host = port.public_port?;
+            let ip = if port.ip.contains(':') { format!("[{}]", port.ip) } else { port.ip.clone() };
+            Some(format!("{ip}:{host}->{}/{}", port.private_port, port.kind))
+        };
+        (label(ONE_OFF) != "True").then(|| Container {
+            name: self.names.first().map_or("", |name| name.trim_start_matches('/')).to_owned(),
+            project: label(PROJECT),
+            service: label(SERVICE),
+            instance: label(LABEL),
+            folder: label(WORKING_DIR),
+            ports: self.ports.iter().filter_map(publish).collect(),
+            state: self.state.clone(),
+            status: self.status.clone(),
+            id: self.id.clone(),
+        })
+    }
+}
+
+/// Asks in HTTP/1.0, whose answers come in one piece and end where the engine closes.
+fn ask<T: serde::de::DeserializeOwned>(socket: &Path, target: &str) -> Result<T, Failure> {
+    let failed = |why: String| {
+        let failure = Failure::new(format!("The container engine at `{}` does not answer: {why}", socket.display()));
+        failure.hint("Start Docker, then run it again; look at it with `docker version`")
+    };
+    let request = format!("GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n");
+    let answer = socket::exchange(socket, request.as_bytes(), ASK, MAX).map_err(|error| failed(error.to_string()))?;
+    let end =
+        answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(|| failed("it broke off".to_owned()))?;
+    let head = String::from_utf8_lossy(&answer[..end]);
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if status != "200" {
+        return Err(failed(format!("it said {}", head.lines().next().unwrap_or_default())));
+    }
+    serde_json::from_slice(&answer[end + 4..]).map_err(|error| failed(error.to_string()))
+}
+
+/// A text as part of a query.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

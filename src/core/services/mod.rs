@@ -1,0 +1,13 @@
+//! The services of a project (D22, D23): what its compose files say as a whole, and the override that isolates an instance's.
+//!
+//! Pure: compose itself reads the files (`backend::compose`), and says in JSON what they come to.
+
+mod call;
+mod isolate;
+mod model;
+mod port;
+
+pub use call::Call;
+pub use isolate::{Isolation, Override, Refused};
+pub use model::{Model, Mount, Network, Service, Unreadable, Volume};
+pub use port::Port;

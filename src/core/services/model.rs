@@ -1,0 +1,210 @@
+//! What `docker compose config --no-interpolate --format json` says of a project: its services, networks and volumes, every
+//! file merged. Texts stand as they were written: no variable is filled in but in ports, so no secret is read.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::port::Port;
+
+/// An answer of compose that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("compose described the project in a form that silo does not know: {0}")]
+pub struct Unreadable(pub String);
+
+/// A project's compose files as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Model {
+    /// The name it would have without silo.
+    pub name: String,
+    /// The services by name, those of every profile.
+    pub services: IndexMap<String, Service>,
+    /// The networks by key.
+    pub networks: IndexMap<String, Network>,
+    /// The volumes by key.
+    pub volumes: IndexMap<String, Volume>,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Service {
+    /// `image`.
+    pub image: Option<String>,
+    /// Whether it is built here.
+    pub is_built: bool,
+    /// `container_name`.
+    pub container_name: Option<String>,
+    /// Whether more than one container runs of it.
+    pub is_scaled: bool,
+    /// What it publishes.
+    pub ports: Vec<Port>,
+    /// Entries of `ports` that could not be read.
+    pub unread_ports: Vec<String>,
+    /// `expose`.
+    pub exposed: Vec<u16>,
+    /// `network_mode`.
+    pub network_mode: Option<String>,
+    /// The networks it is in, and the keys of each that fix an address there.
+    pub networks: IndexMap<String, Vec<String>>,
+    /// Whether it has a `mac_address`.
+    pub has_mac: bool,
+    /// What it mounts.
+    pub mounts: Vec<Mount>,
+    /// Whether it has a healthcheck, and a restart policy.
+    pub is_checked: bool,
+    /// Devices of this machine.
+    pub devices: Vec<String>,
+}
+
+/// What a service mounts from this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The path on this machine, or the volume's key.
+    pub source: String,
+    /// Whether it is a path.
+    pub is_bind: bool,
+    /// Whether the container can change it.
+    pub is_writable: bool,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Whether it is made by others.
+    pub is_external: bool,
+    /// A name that is written out and the same in every instance.
+    pub global_name: Option<String>,
+    /// Whether it has addresses of its own.
+    pub has_ipam: bool,
+    /// Options that name a bridge of this machine.
+    pub bridge_options: Vec<String>,
+}
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Volume {
+    /// Whether it is made by others.
+    pub is_external: bool,
+    /// A name that is written out and the same in every instance.
+    pub global_name: Option<String>,
+}
+
+impl Model {
+    /// Reads what compose said; `fill` is what it would make of a text with variables.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it is not of that shape.
+    pub fn parse(text: &str, fill: &dyn Fn(&str) -> String) -> Result<Self, Unreadable> {
+        let value: Value = serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
+        let top = value.as_object().ok_or_else(|| Unreadable("it is no table".to_owned()))?;
+        let name = string(top, "name").unwrap_or_default();
+        let global = |key: &str, body: &Map<String, Value>| {
+            string(body, "name").filter(|given| *given != format!("{name}_{key}"))
+        };
+        let mut networks = IndexMap::new();
+        for (key, body) in tables(top, "networks")? {
+            let options = body.get("driver_opts").and_then(Value::as_object);
+            let is_bridge = |option: &&String| option.as_str() == "com.docker.network.bridge.name";
+            networks.insert(
+                key.clone(),
+                Network {
+                    is_external: is_external(body),
+                    global_name: global(&key, body),
+                    has_ipam: body.get("ipam").and_then(Value::as_object).is_some_and(|ipam| !ipam.is_empty()),
+                    bridge_options: options.into_iter().flat_map(Map::keys).filter(is_bridge).cloned().collect(),
+                },
+            );
+        }
+        let volume = |key: &str, body: &Map<String, Value>| Volume {
+            is_external: is_external(body),
+            global_name: global(key, body),
+        };
+        Ok(Self {
+            services: tables(top, "services")?.map(|(key, body)| (key, service(body, fill))).collect(),
+            volumes: tables(top, "volumes")?
+                .map(|(key, body)| {
+                    let volume = volume(&key, body);
+                    (key, volume)
+                })
+                .collect(),
+            networks,
+            name,
+        })
+    }
+}
+
+fn is_external(body: &Map<String, Value>) -> bool {
+    body.get("external").is_some_and(|external| *external != Value::Bool(false) && !external.is_null())
+}
+
+fn string(body: &Map<String, Value>, key: &str) -> Option<String> {
+    body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// The entries of a table of tables; one without a body is an empty table.
+fn tables<'a>(
+    top: &'a Map<String, Value>,
+    key: &str,
+) -> Result<impl Iterator<Item = (String, &'a Map<String, Value>)> + use<'a>, Unreadable> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    let entries = match top.get(key) {
+        None | Some(Value::Null) => &*NONE,
+        Some(Value::Object(entries)) => entries,
+        Some(_) => return Err(Unreadable(format!("`{key}` is no table"))),
+    };
+    Ok(entries.iter().map(|(name, body)| (name.clone(), body.as_object().unwrap_or(&NONE))))
+}
+
+fn list<'a>(body: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a Value> {
+    body.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The keys by which a service has an address of its own in a network.
+const ADDRESSES: [&str; 4] = ["ipv4_address", "ipv6_address", "link_local_ips", "mac_address"];
+
+fn service(body: &Map<String, Value>, fill: &dyn Fn(&str) -> String) -> Service {
+    let (mut ports, mut unread_ports) = (Vec::new(), Vec::new());
+    for entry in list(body, "ports") {
+        match Port::of(entry, fill) {
+            Some(some) => ports.extend(some),
+            None => unread_ports.push(entry.as_str().map_or_else(|| entry.to_string(), str::to_owned)),
+        }
+    }
+    let networks = body.get("networks").and_then(Value::as_object).into_iter().flatten().map(|(name, body)| {
+        let fixed = ADDRESSES.into_iter().filter(|key| body.get(key).is_some_and(|value| !value.is_null()));
+        (name.clone(), fixed.map(str::to_owned).collect())
+    });
+    let replicas = [body.get("scale"), body.get("deploy").and_then(|deploy| deploy.get("replicas"))];
+    // One that is a variable may be any number.
+    let is_more = |value: &Value| !value.as_u64().is_some_and(|number| number <= 1) && !value.is_null();
+    let exposed = list(body, "expose").filter_map(|value| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.split('/').next()?.parse().ok()
+    });
+    let devices = list(body, "devices").filter_map(|device| match device {
+        Value::String(text) => text.split(':').next().map(str::to_owned),
+        other => other.get("source").and_then(Value::as_str).map(str::to_owned),
+    });
+    Service {
+        image: string(body, "image"),
+        is_built: body.get("build").is_some_and(|build| !build.is_null()),
+        container_name: string(body, "container_name"),
+        is_scaled: replicas.into_iter().flatten().any(is_more),
+        ports,
+        unread_ports,
+        exposed: exposed.collect(),
+        network_mode: string(body, "network_mode"),
+        networks: networks.collect(),
+        has_mac: body.get("mac_address").is_some_and(|mac| !mac.is_null()),
+        mounts: list(body, "volumes").filter_map(mount).collect(),
+        is_checked: body.get("healthcheck").is_some_and(|check| !check.is_null()),
+        devices: devices.collect(),
+    }
+}
+
+fn mount(entry: &Value) -> Option<Mount> {
+    let source = entry.get("source")?.as_str()?.to_owned();
+    // A path that begins with a variable is taken for a volume's name while that is not filled in.
+    let is_bind = entry.get("type")?.as_str()? == "bind" || source.contains(['/', '$']);
+    let is_writable = entry.get("read_only").and_then(Value::as_bool) != Some(true);
+    Some(Mount { source, is_bind, is_writable })
+}

@@ -1,0 +1,284 @@
+//! The services of a project's compose files (docs/compose.md), isolated by an override and never by an edit (D23).
+
+mod observe;
+mod plain;
+mod prepare;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::part::Leave;
+use super::part::{
+    Declared, Log, Part, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey,
+    Tool,
+};
+use super::ready;
+use super::scope::{Scope, Site};
+use crate::backend::compose::{self, Compose};
+use crate::backend::docker;
+use crate::backend::engine::{Container, Engine, Health};
+use crate::core::config::{Gate, Settings};
+use crate::core::leases::Instance;
+use crate::core::shell::environment::Environment;
+use crate::core::text::version::Version;
+use crate::failure::Failure;
+use crate::sys::cmd::{self, Cmd, Ended};
+use crate::sys::signals;
+use observe::Observed;
+use prepare::Prepared;
+
+pub use plain::{Plain, plain};
+
+/// How long services may take until they are ready: time for images and first starts.
+const READY: Duration = Duration::from_mins(5);
+
+/// How long a stop may take until silo goes on without it: compose gives each container ten seconds.
+const STOP: Duration = Duration::from_secs(30);
+
+/// The part.
+pub(super) struct Services;
+
+const TOOLS: [Tool; 1] = [Tool {
+    name: "docker",
+    install: docker::INSTALL,
+    version: &["--version"],
+    least: Some((Version(20, 10, 0), "`docker compose` needs it")),
+}];
+
+impl Part for Services {
+    fn shown(&self) -> Option<Shown> {
+        Some(Shown { column: "services", key: "services" })
+    }
+
+    fn title(&self) -> &'static str {
+        "services"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Foundation
+    }
+
+    fn declared(&self, settings: &Settings, _: &Path) -> Declared {
+        settings.compose.as_ref().is_some_and(|compose| compose.start != Some(false)).into()
+    }
+
+    fn is_left_to_others(&self, settings: &Settings) -> bool {
+        settings.compose.as_ref().is_some_and(|compose| compose.start.is_none())
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        &TOOLS
+    }
+
+    fn gate(&self) -> Option<Gate> {
+        Some(Gate::Services)
+    }
+
+    fn how_to_declare(&self) -> Option<&'static str> {
+        Some("For the services of compose files write `[compose]`")
+    }
+
+    fn up(&self, site: &mut Site<'_>, run: Run<'_>) -> Result<u8, Failure> {
+        let words = match run {
+            Run::Background(words) => words,
+            // The terminal comes later, by `attach`.
+            Run::Foreground(_) | Run::Once { .. } => &[],
+        };
+        let prepared = Prepared::of(site, files(site)?)?;
+        prepared.notices.iter().for_each(|notice| site.scope.context.ui.step(notice));
+        let project = &site.settled.identity.compose_name;
+        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
+        prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;
+        site.scope.context.ui.step("Starting the services");
+        let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
+        finish(&compose.with_files(&prepared.files, &all), "start")?;
+        let observed = Observed { engine: engine(&site.environment, &site.scope.project.root), project };
+        let mut check = waiting(&observed);
+        let _spinner = site.scope.context.ui.spin("Waiting until the services are ready");
+        ready::until_ready(&mut check, Instant::now(), READY).map(|()| 0)
+    }
+
+    fn keeps_terminal(&self) -> bool {
+        true
+    }
+
+    fn attach(&self, site: &Site<'_>) -> Result<u8, Failure> {
+        let prepared = Prepared::of(site, files(site)?)?;
+        let project = &site.settled.identity.compose_name;
+        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
+        // Only what runs: what has done its work would do it again.
+        let running = own(site)?.into_iter().filter(|container| container.state == "running");
+        let mut services: Vec<OsString> = running.map(|container| container.service.into()).collect();
+        services.dedup();
+        if services.is_empty() {
+            return Ok(0);
+        }
+        let words: Vec<OsString> =
+            ["up", "--no-recreate", "--no-deps"].map(Into::into).into_iter().chain(services).collect();
+        let ended = compose.with_files(&prepared.files, &words).run(|_| Ok(()))?;
+        Ok(match (ended, signals::asked()) {
+            // Stopping was asked for, and done.
+            (Ended::Code(0 | 130 | 143), Some(asked)) if !asked.sent => 0,
+            (ended, _) => ended.code(),
+        })
+    }
+
+    fn end(&self, site: &Site<'_>) -> Result<(), Failure> {
+        let project = &site.settled.identity.compose_name;
+        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
+        // In a group of its own: what stopped silo must not stop this.
+        compose.with_files(&[], &["stop".into()]).hand_over(STOP)
+    }
+
+    fn may_stop(&self, site: &Site<'_>, _: Stop) -> Result<Leave, Failure> {
+        if !is_asked(site.scope) {
+            return Ok(Leave::Given);
+        }
+        Ok(match own(site) {
+            Ok(_) => Leave::Given,
+            Err(failure) => Leave::Unknown(failure),
+        })
+    }
+
+    fn down(&self, site: &Site<'_>, stop: Stop) -> Result<Stopped, Failure> {
+        if !is_asked(site.scope) {
+            return Ok(Stopped::Kept);
+        }
+        let there = own(site)?;
+        if there.is_empty() && !stop.volumes {
+            return Ok(Stopped::Nothing);
+        }
+        let project = &site.settled.identity.compose_name;
+        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
+        // What is kept is known from the files alone, so without them no volume goes.
+        let files = match files(site).and_then(|files| Prepared::of(site, files)) {
+            Ok(prepared) => prepared.files,
+            Err(failure) if stop.volumes => return Err(failure),
+            Err(_) => Vec::new(),
+        };
+        site.scope.context.ui.step("Stopping the services");
+        let mut words: Vec<OsString> = Vec::new();
+        if !files.is_empty() {
+            words.extend(["--profile".into(), "*".into()]);
+        }
+        words.push("down".into());
+        words.extend(stop.volumes.then(|| "--volumes".into()));
+        finish(&compose.with_files(&files, &words), "stop")?;
+        Ok(Stopped::Done)
+    }
+
+    fn is_up(&self, scope: &Scope<'_>) -> bool {
+        let Some(state) = &scope.state else { return false };
+        let engine = engine(&scope.context.environment, &scope.project.root);
+        Observed { engine, project: &project_of(scope, &state.name) }.pending().is_ok_and(|pending| pending.is_none())
+    }
+
+    fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
+        let name = scope.state.as_ref().map(|state| state.name.clone()).unwrap_or_default();
+        let project = project_of(scope, &name);
+        let engine = engine(&scope.context.environment, &scope.project.root);
+        if (Observed { engine, project: &project }).containers()?.is_empty() {
+            return Err(Failure::new("No services run here").hint("Run `silo up -d` first"));
+        }
+        Ok(Some(Box::new(move || answer(&Observed { engine, project: &project }))))
+    }
+
+    fn logs(&self, scope: &Scope<'_>, log: Log<'_>) -> Result<Option<u8>, Failure> {
+        if !is_asked(scope) || scope.state.is_none() {
+            return Ok(None);
+        }
+        let site = scope.settle()?;
+        let there = own(&site)?;
+        let is_of = |container: &Container| log.resource.is_none_or(|name| container.service == name);
+        if !there.iter().any(is_of) {
+            return Ok(None);
+        }
+        let project = &site.settled.identity.compose_name;
+        let compose = Compose { environment: &site.environment, folder: &scope.project.root, project };
+        let mut words: Vec<OsString> = vec!["logs".into()];
+        words.extend(log.follow.then(|| "--follow".into()));
+        words.extend(log.resource.map(Into::into));
+        // The files would only be read to name what is there already.
+        let Cmd { arguments, .. } = compose.with_files(&[], &words);
+        Err(cmd::exec("docker".as_ref(), &arguments, &site.environment, Some(&scope.project.root)))
+    }
+
+    fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
+        observe::survey(outside, instances)
+    }
+
+    fn report(&self, subject: &Subject<'_>) -> Option<Report> {
+        observe::report(subject)
+    }
+}
+
+fn engine<'a>(environment: &'a Environment, folder: &'a Path) -> Engine<'a> {
+    Engine { environment, folder }
+}
+
+/// Whether services are this project's matter at all: those that somebody else starts are stopped by `down`, too.
+fn is_asked(scope: &Scope<'_>) -> bool {
+    scope.settings.compose.is_some()
+}
+
+fn project_of(scope: &Scope<'_>, name: &str) -> String {
+    crate::core::instance::name::qualified(&scope.settings.prefix, name)
+}
+
+/// The containers of an instance's services.
+fn own(site: &Site<'_>) -> Result<Vec<Container>, Failure> {
+    let engine = engine(&site.environment, &site.scope.project.root);
+    Observed { engine, project: &site.settled.identity.compose_name }.containers()
+}
+
+/// Runs compose in silo's terminal.
+fn finish(cmd: &Cmd<'_>, verb: &str) -> Result<(), Failure> {
+    match (cmd.run(|_| Ok(()))?, signals::asked()) {
+        (Ended::Code(0), _) => Ok(()),
+        (_, Some(asked)) => Err(Failure::new("Stopped by a signal").code(asked.code())),
+        (ended, None) => {
+            Err(Failure::new(format!("`docker compose` could not {verb} the services (exit code {})", ended.code()))
+                .hint("Its own words stand above; the override it was given: `silo compose`"))
+        }
+    }
+}
+
+fn answer(observed: &Observed<'_>) -> Result<Readiness, Failure> {
+    match observed.pending() {
+        Ok(None) => Ok(Readiness::Ready),
+        Ok(Some((service, Health::Down, status))) => Err(Failure::new(format!("`{service}` runs no more: {status}"))
+            .hint(format!("Look why: `{}`", ready::logs_line(Some(&service))))),
+        Ok(Some((service, _, status))) => {
+            Ok(Readiness::Waiting(Pending { what: format!("{service}: {status}"), log: Some(service) }))
+        }
+        Err(failure) => Ok(Readiness::Silent(failure)),
+    }
+}
+
+fn waiting<'a>(observed: &'a Observed<'a>) -> ReadyCheck<'a> {
+    Box::new(move || answer(observed))
+}
+
+/// The override for a list of files, as `silo compose` prints it.
+///
+/// # Errors
+/// A [`Failure`] when compose cannot read the files, or `[compose]` does not fit them.
+pub fn override_text(site: &Site<'_>, files: &[PathBuf]) -> Result<(String, Vec<String>), Failure> {
+    let made = prepare::made(site, files)?;
+    Ok((made.text, made.notices))
+}
+
+/// The compose files of a project.
+///
+/// # Errors
+/// As [`compose::files_of`].
+pub fn files(site: &Site<'_>) -> Result<Vec<PathBuf>, Failure> {
+    files_for(site.scope, &site.environment)
+}
+
+fn files_for(scope: &Scope<'_>, environment: &Environment) -> Result<Vec<PathBuf>, Failure> {
+    let named = scope.settings.compose.as_ref().and_then(|compose| compose.files.as_ref());
+    let named: Option<Vec<String>> = named.map(|files| files.iter().map(|text| text.value.clone()).collect());
+    compose::files_of(&scope.project.root, named.as_deref(), environment)
+}

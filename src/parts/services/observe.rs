@@ -1,0 +1,132 @@
+//! What runs of an instance's services, as the engine says.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::backend::engine::{Container, Engine, Health};
+use crate::core::leases::Instance;
+use crate::core::shell::environment::Environment;
+use crate::core::text::source::one_line;
+use crate::failure::Failure;
+use crate::parts::part::{PartState, Report, Subject, Survey};
+
+/// The services of one instance.
+#[derive(Clone, Copy)]
+pub(super) struct Observed<'a> {
+    pub(super) engine: Engine<'a>,
+    /// The compose project's name.
+    pub(super) project: &'a str,
+}
+
+impl Observed<'_> {
+    /// Its containers, by service.
+    pub(super) fn containers(&self) -> Result<Vec<Container>, Failure> {
+        let mut all = self.engine.containers(Some(self.project))?;
+        all.sort_by(|one, other| (&one.service, &one.name).cmp(&(&other.service, &other.name)));
+        Ok(all)
+    }
+
+    /// The first service that is not ready, with how it stands and the engine's words; none where all are. What is down comes
+    /// first: nothing else helps it.
+    pub(super) fn pending(&self) -> Result<Option<(String, Health, String)>, Failure> {
+        let containers = self.containers()?;
+        if containers.is_empty() {
+            return Ok(Some(("services".to_owned(), Health::Down, "there is none".to_owned())));
+        }
+        let mut pending: Vec<_> = containers
+            .iter()
+            .map(|container| (container.service.clone(), self.engine.health(container), container.status.clone()))
+            .filter(|(_, health, _)| !matches!(health, Health::Ready | Health::Done))
+            .collect();
+        pending.sort_by_key(|(_, health, _)| *health != Health::Down);
+        Ok(pending.into_iter().next())
+    }
+}
+
+fn word(health: Health) -> &'static str {
+    match health {
+        Health::Ready => "ready",
+        Health::Starting => "starting",
+        Health::Unhealthy => "unhealthy",
+        Health::Done => "done",
+        Health::Down => "down",
+    }
+}
+
+fn runs(container: &Container) -> bool {
+    matches!(container.state.as_str(), "running" | "restarting" | "paused")
+}
+
+/// One question about all instances.
+pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Survey> {
+    if instances.is_empty() {
+        return None;
+    }
+    let folder = Path::new("/");
+    let all = Engine { environment: outside, folder }.containers(None).unwrap_or_default();
+    let mut by_project: HashMap<String, Vec<Container>> = HashMap::new();
+    all.into_iter().for_each(|one| by_project.entry(one.project.clone()).or_default().push(one));
+    Some(Box::new(move |instance, _| {
+        // A project of that name that silo did not start is the instance's own, if it was made in its folder.
+        let is_own =
+            |one: &&Container| one.instance == instance.id || Path::new(&one.folder).starts_with(&instance.root);
+        let own: Vec<&Container> = by_project.get(&instance.qualified())?.iter().filter(is_own).collect();
+        let up = own.iter().filter(|one| runs(one)).count();
+        // What has ended with success is not missed.
+        let all = own.iter().filter(|one| !one.status.starts_with("Exited (0)")).count();
+        if own.is_empty() {
+            return None;
+        }
+        let value = own.iter().map(|one| json!({ "service": one.service, "state": one.state, "ports": one.ports }));
+        let cell = if up == all { format!("{up} up") } else { format!("{up} of {all} up") };
+        Some(PartState { runs: up > 0, publishes: Vec::new(), cell, value: Value::Array(value.collect()) })
+    }))
+}
+
+/// The services of one instance, each with how it stands.
+pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
+    subject.settings?.compose.as_ref()?;
+    let project = subject.vars.get("COMPOSE_PROJECT_NAME")?;
+    let observed = Observed { engine: Engine { environment: subject.outside, folder: subject.root }, project };
+    let containers = match observed.containers() {
+        Ok(containers) => containers,
+        Err(failure) => {
+            let value = json!({ "error": failure.what });
+            return Some(Report {
+                runs: false,
+                publishes: Vec::new(),
+                lines: vec![format!("Services: {}", one_line(&failure.what))],
+                value,
+            });
+        }
+    };
+    if containers.is_empty() {
+        return None;
+    }
+    let stands: Vec<(&Container, Health)> =
+        containers.iter().map(|container| (container, observed.engine.health(container))).collect();
+    let width = containers.iter().map(|container| container.service.chars().count()).max().unwrap_or(0);
+    let line = |(container, health): &(&Container, Health)| {
+        let ports = container.ports.join(", ");
+        let service = one_line(&container.service);
+        format!("  {service:width$}  {:9}  {ports}", word(*health)).trim_end().to_owned()
+    };
+    let lines = std::iter::once("Services:".to_owned()).chain(stands.iter().map(line)).collect();
+    let value = stands.iter().map(|(container, health)| {
+        json!({
+            "service": container.service,
+            "container": container.name,
+            "state": container.state,
+            "health": word(*health),
+            "ports": container.ports,
+        })
+    });
+    Some(Report {
+        runs: containers.iter().any(runs),
+        publishes: Vec::new(),
+        lines,
+        value: Value::Array(value.collect()),
+    })
+}

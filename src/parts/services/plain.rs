@@ -1,0 +1,104 @@
+//! A call of plain `docker compose` in an active shell: the project's own gets the override and the instance's name, any other
+//! loses that name (D24). No program is started where nothing changed.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::prepare::{Given, Prepared};
+use super::{engine, files_for, project_of};
+use crate::backend::compose::{self, Compose};
+use crate::core::formats::compose::NAMES;
+use crate::core::services::Call;
+use crate::failure::{Failure, shown};
+use crate::parts::scope::Scope;
+use crate::sys::files as disk;
+use crate::sys::writing::{self, Writing};
+
+/// What a call becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plain {
+    /// It is about this instance's services: these words instead.
+    Own(Vec<OsString>),
+    /// It names its project itself, and stays as it is.
+    Named,
+    /// It is about something else, and `COMPOSE_PROJECT_NAME` is not for it.
+    Others,
+}
+
+/// Says what a call becomes.
+///
+/// # Errors
+/// A [`Failure`] when it would make services and they cannot be isolated.
+pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
+    if call.is_elsewhere {
+        return Ok(Plain::Named);
+    }
+    let (context, root) = (scope.context, &scope.project.root);
+    if !engine(&context.environment, root).is_local() {
+        tell(scope, "the engine is not on this machine");
+        return Ok(Plain::Others);
+    }
+    let Some(files) = own_files(scope, call)? else {
+        tell(scope, &format!("its files are not those of `{}`", shown(root)));
+        return Ok(Plain::Others);
+    };
+    let project = scope.state.as_ref().map(|state| project_of(scope, &state.name));
+    let there = scope.state.as_ref().zip(project.as_deref()).and_then(|(state, project)| {
+        let said = scope.settings.compose.as_ref()?;
+        let given = Given { root, project, leases: &state.ports, said, environment: &context.environment };
+        Prepared::there(&context.dirs, &files, &given)
+    });
+    if let (Some(project), Some(over)) = (&project, there.filter(|_| !call.is_plain())) {
+        return Ok(Plain::Own(call.with(project, files.iter().chain([&over]).map(|file| file.as_os_str()))));
+    }
+    let site = scope.settle()?;
+    let project = &site.settled.identity.compose_name;
+    if call.is_plain() {
+        return Ok(Plain::Own(call.with(project, files.iter().map(|file| file.as_os_str()))));
+    }
+    let files = match Prepared::of(&site, files.clone()) {
+        Ok(prepared) => {
+            prepared.notices.iter().for_each(|notice| context.ui.step(notice));
+            let compose = Compose { environment: &site.environment, folder: root, project };
+            prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;
+            prepared.files
+        }
+        Err(failure) if call.makes() => return Err(failure),
+        Err(failure) => {
+            context.ui.warn(&failure.what);
+            files
+        }
+    };
+    Ok(Plain::Own(call.with(project, files.iter().map(|file| file.as_os_str()))))
+}
+
+/// The files a call is about, as compose would find them; none where they are not the project's.
+fn own_files(scope: &Scope<'_>, call: &Call) -> Result<Option<Vec<PathBuf>>, Failure> {
+    let (context, root) = (scope.context, &scope.project.root);
+    let is_own = |path: &Path| disk::canonical(path).is_ok_and(|path| path.starts_with(root));
+    if !call.files.is_empty() {
+        let files: Vec<PathBuf> = call.files.iter().map(|file| context.folder.join(file)).collect();
+        // One that is not there is compose's to refuse.
+        let all = call.files.iter().all(|file| file != "-") && files.iter().all(|file| is_own(file));
+        return Ok(all.then_some(files));
+    }
+    let start = call.directory.as_ref().map_or_else(|| context.folder.clone(), |folder| context.folder.join(folder));
+    if !is_own(&start) {
+        return Ok(None);
+    }
+    let start = disk::canonical(&start)?;
+    let has_files = |folder: &&Path| NAMES.iter().any(|name| disk::is_file(&folder.join(name)));
+    let nearest = start.ancestors().take_while(|folder| folder.starts_with(root)).find(has_files);
+    match nearest {
+        Some(folder) if folder != root => compose::files_of(folder, None, &context.environment).map(Some),
+        _ => files_for(scope, &context.environment).map(Some),
+    }
+}
+
+/// Says once for each instance that a call does not get its name.
+fn tell(scope: &Scope<'_>, why: &str) {
+    let mark = scope.context.dirs.instance(&scope.project.root).join("elsewhere");
+    if !disk::is_file(&mark) && writing::replace(&mark, b"", Writing { durable: false, ..Writing::PRIVATE }).is_ok() {
+        scope.context.ui.step(&format!("This call of compose goes without the instance's project name: {why}"));
+    }
+}

@@ -1,0 +1,222 @@
+//! The override of an instance's services, made from what compose says of the files, and written where compose finds it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::compose::{self, Compose};
+use crate::backend::labels::LABEL;
+use crate::core::config::ComposeLayer;
+use crate::core::formats::compose::{Setting, filled, scan};
+use crate::core::services::{Isolation, Model, Override, Refused};
+use crate::core::shell::environment::Environment;
+use crate::core::text::digest;
+use crate::failure::Failure;
+use crate::parts::scope::Site;
+use crate::sys::dirs::Dirs;
+use crate::sys::files as disk;
+use crate::sys::writing::{self, Writing};
+
+/// This silo: another one may make another override.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Largest override that is read, in bytes.
+const MAX: u64 = 16 * 1024 * 1024;
+
+/// Largest file that is followed, in bytes; compose reads larger ones, and their override is made at each call.
+const FOLLOWED: u64 = 4 * 1024 * 1024;
+/// Most files that are followed by way of `include` and `extends`.
+const MANY: usize = 200;
+
+/// What compose is called with.
+pub(super) struct Prepared {
+    /// The project's files, and the override behind them.
+    pub(super) files: Vec<PathBuf>,
+    /// What the user should know.
+    pub(super) notices: Vec<String>,
+    /// Volumes that must be there.
+    pub(super) kept: Vec<String>,
+}
+
+/// What an instance gives its override, besides the compose files.
+pub(super) struct Given<'a> {
+    pub(super) root: &'a Path,
+    pub(super) project: &'a str,
+    pub(super) leases: &'a IndexMap<String, u16>,
+    pub(super) said: &'a ComposeLayer,
+    pub(super) environment: &'a Environment,
+}
+
+/// What an override was made from, beside it: while all of it is the same, the override is.
+#[derive(Serialize, Deserialize)]
+struct Origin {
+    /// Every file that compose reads for it, those that are not there included.
+    files: Vec<PathBuf>,
+    /// The variables those name.
+    variables: Vec<String>,
+    /// A digest of how all that stood.
+    state: String,
+}
+
+impl Prepared {
+    /// Makes the override, and writes it where its text is another one.
+    ///
+    /// # Errors
+    /// A [`Failure`] when compose is missing or cannot read the files, `[compose]` does not fit them, or the override cannot be
+    /// written.
+    pub(super) fn of(site: &Site<'_>, mut files: Vec<PathBuf>) -> Result<Self, Failure> {
+        let scope = site.scope;
+        let (root, dirs) = (&scope.project.root, &scope.context.dirs);
+        let said = scope.settings.compose.clone().unwrap_or_default();
+        let given = Given {
+            root,
+            project: &site.settled.identity.compose_name,
+            leases: &site.settled.known.ports,
+            said: &said,
+            environment: &site.environment,
+        };
+        // Looked at before compose reads them: what changes meanwhile is another state.
+        let origin = Origin::of(&files, &given);
+        let Override { text, notices, kept } = made(site, &files)?;
+        let path = dirs.services(root, &list(&files));
+        let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == text.as_bytes());
+        if !is_there {
+            disk::make_folder(path.parent().expect("it lies in a folder"))?;
+            writing::replace(&path, text.as_bytes(), Writing::PRIVATE)?;
+        }
+        let record = serde_json::to_vec(&origin).expect("paths and strings serialise");
+        writing::replace(&path.with_extension("json"), &record, Writing { durable: false, ..Writing::PRIVATE })?;
+        files.push(path);
+        Ok(Self { files, notices, kept })
+    }
+
+    /// The override of a list of files that is there and still holds, found without a program; none where one must be made.
+    pub(super) fn there(dirs: &Dirs, files: &[PathBuf], given: &Given<'_>) -> Option<PathBuf> {
+        let path = dirs.services(given.root, &list(files));
+        let record = disk::read(&path.with_extension("json"), MAX).ok()??;
+        let Origin { files, variables, state } = serde_json::from_slice(&record.bytes).ok()?;
+        (disk::is_file(&path) && state_of(&files, &variables, given) == state).then_some(path)
+    }
+}
+
+/// The name of a list of files.
+fn list(files: &[PathBuf]) -> String {
+    let list: Vec<u8> = files.iter().flat_map(|file| [file.as_os_str().as_encoded_bytes(), b"\0"].concat()).collect();
+    digest::of(&list)[..16].to_owned()
+}
+
+impl Origin {
+    /// What a list of files leads to: what they include and extend, and the `.env` beside each.
+    fn of(list: &[PathBuf], given: &Given<'_>) -> Self {
+        let mut files: Vec<PathBuf> = vec![given.root.join(".env")];
+        let mut variables: Vec<String> = ["COMPOSE_FILE", "COMPOSE_PROFILES"].map(str::to_owned).to_vec();
+        let mut queue: Vec<PathBuf> = list.to_vec();
+        let value = |name: &str| match compose::variable(given.root, name, given.environment) {
+            Some(value) => Setting::Shared(value),
+            None => Setting::Unset,
+        };
+        while let Some(file) = queue.pop() {
+            if files.contains(&file) || files.len() > MANY {
+                continue;
+            }
+            let folder = file.parent().unwrap_or(given.root).to_path_buf();
+            files.push(file.clone());
+            let beside = folder.join(".env");
+            if !files.contains(&beside) {
+                files.push(beside);
+            }
+            let Some(text) =
+                disk::read(&file, FOLLOWED).ok().flatten().and_then(|there| String::from_utf8(there.bytes).ok())
+            else {
+                continue;
+            };
+            let named = names(&text).filter(|name| !variables.contains(name)).collect::<Vec<_>>();
+            variables.extend(named);
+            let scanned = scan(&text, &value).unwrap_or_default();
+            queue.extend(scanned.files.iter().map(|name| folder.join(name)));
+        }
+        variables.sort();
+        variables.dedup();
+        let state = state_of(&files, &variables, given);
+        Self { files, variables, state }
+    }
+}
+
+/// The variables a text names, after every dollar sign.
+fn names(text: &str) -> impl Iterator<Item = String> {
+    let name = |rest: &str| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        rest[..end].to_owned()
+    };
+    text.split('$').skip(1).map(name).filter(|name| !name.is_empty()).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// How everything stands that an override follows from: files by time, size and number; no value is kept, only their digest.
+fn state_of(files: &[PathBuf], variables: &[String], given: &Given<'_>) -> String {
+    let mut state = format!("{VERSION}\n{}\n{:?}\n{:?}\n", given.project, given.leases, given.said);
+    for file in files {
+        let _ = writeln!(state, "{} {:?}", file.display(), disk::look(file));
+    }
+    for name in variables {
+        let _ = writeln!(state, "{name}={:?}", given.environment.get(name));
+    }
+    // compose's own version counts, too: it is one file, the program's or its plugin's.
+    let settings = given.environment.get("DOCKER_CONFIG").map(PathBuf::from);
+    let settings = settings.or_else(|| Some(Path::new(given.environment.get("HOME")?).join(".docker")));
+    let plugin = settings.map(|settings| settings.join("cli-plugins/docker-compose"));
+    let programs = plugin.into_iter().chain(PLUGINS.map(PathBuf::from));
+    for program in programs {
+        let _ = writeln!(state, "{:?}", disk::look(&program));
+    }
+    digest::of(state.as_bytes())
+}
+
+/// Where packages put compose.
+const PLUGINS: [&str; 3] = [
+    "/usr/local/lib/docker/cli-plugins/docker-compose",
+    "/usr/lib/docker/cli-plugins/docker-compose",
+    "/usr/libexec/docker/cli-plugins/docker-compose",
+];
+
+/// The override for a list of files.
+pub(super) fn made(site: &Site<'_>, files: &[PathBuf]) -> Result<Override, Failure> {
+    let scope = site.scope;
+    let root = &scope.project.root;
+    let project = &site.settled.identity.compose_name;
+    let compose = Compose { environment: &site.environment, folder: root, project };
+    compose.check()?;
+    let value = |name: &str| compose::variable(root, name, &site.environment);
+    let model = Model::parse(&compose.model(files)?, &|text| filled(text, &value))
+        .map_err(|unreadable| Failure::new(unreadable.to_string()).hint("See what it says: `docker compose config`"))?;
+    let said = scope.settings.compose.clone().unwrap_or_default();
+    let keep: Vec<String> = said.keep.iter().flatten().map(|text| text.value.clone()).collect();
+    let isolation = Isolation {
+        project,
+        id: &digest::root_id(scope.project.root_text().as_bytes()),
+        label: LABEL,
+        root: scope.project.root_text(),
+        published: &said.ports,
+        leases: &site.settled.known.ports,
+        keep: &keep,
+    };
+    Override::of(&model, &isolation).map_err(|refused| refusal(site, &refused))
+}
+
+/// A refusal with its place in `silo.toml`.
+fn refusal(site: &Site<'_>, refused: &Refused) -> Failure {
+    let project = site.scope.project;
+    let said = site.scope.settings.compose.as_ref();
+    let span = refused.variable.as_ref().and_then(|variable| Some(said?.ports.get(variable)?.span.clone()));
+    let span = span.or_else(|| {
+        let keep = said?.keep.as_ref()?;
+        keep.iter().find(|text| refused.what.contains(&format!("`{}`", text.value))).map(|text| text.span.clone())
+    });
+    let failure = match span {
+        Some(span) => project.misfit(&refused.what, &span),
+        None => Failure::new(refused.what.clone()),
+    };
+    refused.hints.iter().fold(failure, Failure::hint)
+}

@@ -1,0 +1,64 @@
+//! A question to a program that listens on a Unix socket.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Sends a request and takes the answer until the other end closes, within `limit` and at most `max` bytes.
+///
+/// # Errors
+/// An [`io::Error`] when nobody listens, or the answer is late or too long.
+pub fn exchange(path: &Path, request: &[u8], limit: Duration, max: u64) -> io::Result<Vec<u8>> {
+    let start = Instant::now();
+    let mut stream = UnixStream::connect(path)?;
+    let left = || limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero());
+    let late = || io::Error::from(ErrorKind::TimedOut);
+    stream.set_write_timeout(Some(left().ok_or_else(late)?))?;
+    stream.write_all(request)?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 16 * 1024];
+    loop {
+        stream.set_read_timeout(Some(left().ok_or_else(late)?))?;
+        match stream.read(&mut piece) {
+            Ok(0) => return Ok(answer),
+            Ok(length) => answer.extend_from_slice(&piece[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(late()),
+            Err(error) => return Err(error),
+        }
+        if answer.len() as u64 > max {
+            return Err(io::Error::new(ErrorKind::FileTooLarge, "the answer is too long"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_whole_and_one_that_is_late_or_long_is_not() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("socket");
+        let ask = |limit, max| exchange(&path, b"?", limit, max);
+        assert_eq!(ask(Duration::from_secs(1), 1).expect_err("nobody listens").kind(), ErrorKind::NotFound);
+        let listener = UnixListener::bind(&path).expect("the folder is writable");
+        let server = std::thread::spawn(move || {
+            for answer in [&b"yes"[..], &b"far too long"[..]] {
+                let (mut stream, _) = listener.accept().expect("somebody asks");
+                let _ = stream.read(&mut [0; 1]);
+                let _ = stream.write_all(answer);
+            }
+            // The third one waits.
+            listener.accept().map(|(stream, _)| (stream, listener))
+        });
+        let long = Duration::from_secs(10);
+        assert_eq!(ask(long, 100).expect("it answers"), b"yes");
+        assert_eq!(ask(long, 3).expect_err("it is too long").kind(), ErrorKind::FileTooLarge);
+        assert_eq!(ask(Duration::from_millis(50), 100).expect_err("it is late").kind(), ErrorKind::TimedOut);
+        drop(server.join().expect("it ran"));
+    }
+}

@@ -1,0 +1,202 @@
+//! Services of a compose project, isolated without an edit, on a real engine (D22-D25): each worktree answers on its own ports
+//! and has its own data, whatever the compose file fixes.
+
+use std::fs;
+
+use crate::engine::{Engine, get, until};
+use crate::sandbox::free_ports;
+
+/// A compose file with everything that makes two worktrees collide.
+fn compose(web: u16) -> String {
+    format!(
+        r#"name: one-for-all
+x-box: &box
+  image: silo-test-box
+  stop_grace_period: 0s
+services:
+  db:
+    <<: *box
+    container_name: db
+    command: [httpd, -f, -p, "5432", -h, /data]
+    ports: ["{web}:5432"]
+    volumes: ["data:/data"]
+    healthcheck: {{ test: [CMD, "true"], interval: 1s }}
+    networks: {{ default: {{}}, back: {{ ipv4_address: 10.213.7.9 }} }}
+  init:
+    <<: *box
+    command: [sh, -c, "echo $$HOSTNAME | tee -a /data/index.html"]
+    volumes: ["data:/data"]
+  web:
+    <<: *box
+    command: [sh, -c, "echo web > /tmp/index.html; exec httpd -f -p 80 -h /tmp"]
+    ports: ["${{WEB_PORT:-{web}}}:80", "9000"]
+    depends_on: {{ db: {{ condition: service_healthy }}, init: {{ condition: service_completed_successfully }} }}
+volumes:
+  data: {{ name: silo-test-shared-data }}
+networks:
+  back: {{ name: silo-test-shared-net, ipam: {{ config: [ {{ subnet: 10.213.7.0/24 }} ] }} }}
+"#
+    )
+}
+
+fn toml(web: u16, db: u16) -> String {
+    format!("version = 1\n[ports]\nWEB_PORT = {web}\n[compose.ports]\nDB_PORT = \"{db}:db:5432\"\n")
+}
+
+/// Two worktrees of one project, trusted.
+fn two(engine: &Engine) {
+    let [web, db] = free_ports();
+    for dir in ["one", "two"] {
+        let root = engine.sandbox.trusted(dir, &toml(web, db));
+        fs::write(root.join("compose.yaml"), compose(web)).expect("the project is writable");
+    }
+}
+
+#[test]
+fn two_worktrees_run_side_by_side_with_ports_and_data_of_their_own() {
+    let engine = Engine::new();
+    two(&engine);
+    for dir in ["one", "two"] {
+        engine.silo(dir, "up -d").success().stderr_has("Starting the services");
+        let status = engine.silo(dir, "status").success();
+        for line in ["State: running", "  db    ready      127.0.0.1:", "  init  done", "  web   ready      127.0.0.1:"]
+        {
+            assert!(status.stdout.contains(line), "{line}: {}", status.stdout);
+        }
+    }
+    let said = ["one", "two"].map(|dir| get(engine.port(dir, "DB_PORT"), "/"));
+    assert!(said.iter().all(|host| host.len() == 12) && said[0] != said[1], "each has its own data: {said:?}");
+    let web = ["one", "two"].map(|dir| get(engine.port(dir, "WEB_PORT"), "/"));
+    assert_eq!(web, ["web", "web"]);
+
+    // The names that the file gives to all are nobody's.
+    let containers = engine.docker(&["ps", "--all", "--format", "{{.Names}}"]).success().stdout;
+    assert!(!containers.lines().any(|name| name == "db"), "{containers}");
+    let volumes = engine.docker(&["volume", "ls", "--quiet"]).success().stdout;
+    assert!(!volumes.contains("silo-test-shared-data"), "{volumes}");
+    // And the name that a container had still finds it from its siblings.
+    let project = engine.project("one");
+    let answer = engine.docker(&["exec", &format!("{project}-web-1"), "nc", "db", "5432", "-e", "true"]);
+    answer.success();
+
+    // Nothing is made anew where nothing changed.
+    let ids = |engine: &Engine| engine.docker(&["ps", "--quiet", "--no-trunc"]).success().stdout;
+    let before = ids(&engine);
+    engine.silo("one", "up -d").success();
+    assert_eq!(ids(&engine), before);
+
+    let list = engine.silo("one", "list").success().stdout;
+    assert_eq!(list.matches("2 up").count(), 2, "{list}");
+    engine.silo("one", "wait --timeout 20s").success();
+    assert!(engine.silo("one", "logs init").success().stdout.contains("init-1"));
+
+    // One goes with its data, and the other stays with its own.
+    engine.silo("one", "down --volumes").success();
+    assert_eq!(get(engine.port("two", "DB_PORT"), "/"), said[1]);
+    let left = engine.docker(&["volume", "ls", "--quiet"]).success().stdout;
+    assert!(!left.contains(&format!("{project}_data")) && left.contains(&engine.project("two")), "{left}");
+    engine.silo("two", "down").success();
+    let left = engine.docker(&["volume", "ls", "--quiet"]).success().stdout;
+    assert!(left.contains(&format!("{}_data", engine.project("two"))), "data stays: {left}");
+    let again = engine.silo("two", "down").success();
+    assert!(again.stderr.contains("No "), "{}", again.stderr);
+    engine.silo("two", "up -d").success();
+    assert!(get(engine.port("two", "DB_PORT"), "/").starts_with(&said[1]), "what was written is read back");
+}
+
+#[test]
+fn plain_compose_acts_on_the_instance_it_is_typed_in() {
+    let engine = Engine::new();
+    two(&engine);
+    for dir in ["one", "two"] {
+        engine.bash(dir, "docker compose up -d --wait db").success();
+    }
+    let ports = ["one", "two"].map(|dir| engine.port(dir, "DB_PORT"));
+    assert_ne!(ports[0], ports[1]);
+    let project = engine.project("one");
+    let ps = engine.bash("one", "docker compose ps --format '{{.Name}}'").success();
+    assert_eq!(ps.stdout, format!("{project}-db-1\n"));
+    let listed = engine.bash("one", "docker compose -f compose.yaml ps --format '{{.Name}}'").success();
+    assert_eq!(listed.stdout, ps.stdout, "a list of files is the project's, too");
+    engine.bash("one", "docker compose exec -T db sh -c 'echo mine > /data/mine'").success();
+    assert_eq!(get(ports[0], "/mine"), "mine");
+    assert_ne!(get(ports[1], "/mine"), "mine");
+    let run = engine.bash("one", "docker compose run --rm -T --no-deps db cat /data/mine").success();
+    assert_eq!(run.stdout.trim(), "mine");
+
+    // In a folder below, as compose climbs.
+    fs::create_dir(engine.sandbox.dir("one/below")).expect("the project is writable");
+    let below = engine.bash("one/below", "docker compose ps --format '{{.Name}}'").success();
+    assert_eq!(below.stdout, ps.stdout);
+
+    // What is another project's is not this one's, wherever it is typed.
+    let other = engine.sandbox.dir("other");
+    fs::create_dir_all(&other).expect("the sandbox is writable");
+    fs::write(
+        other.join("compose.yaml"),
+        "services: { x: { image: silo-test-box, command: [sleep, '60'], stop_grace_period: 0s } }\n",
+    )
+    .expect("the sandbox is writable");
+    let line = format!("docker compose --project-directory {0} -f {0}/compose.yaml up -d", other.display());
+    engine.bash("one", &line).success().stderr_has("without the instance's project name");
+    let line = format!("docker compose --project-directory {0} -f {0}/compose.yaml down -v", other.display());
+    engine.bash("one", &line).success();
+    assert_eq!(get(ports[0], "/mine"), "mine", "it lives, and its volume too");
+
+    engine.bash("one", "docker compose down -v").success();
+    assert!(get(ports[0], "/mine").is_empty());
+    assert_eq!(get(ports[1], "/mine").lines().count(), get(ports[1], "/mine").lines().count());
+    until("the other one still answers", || TcpAnswers(ports[1]).now());
+}
+
+/// Whether a web server answers at all.
+struct TcpAnswers(u16);
+
+impl TcpAnswers {
+    fn now(&self) -> bool {
+        std::net::TcpStream::connect(("127.0.0.1", self.0)).is_ok()
+    }
+}
+
+#[test]
+fn what_compose_says_that_does_not_fit_is_refused_with_its_place() {
+    let engine = Engine::new();
+    let [web, db] = free_ports();
+    let root = engine.sandbox.project("app", &toml(web, db).replace(":db:5432", ":dbb:5432"));
+    fs::write(root.join("compose.yaml"), compose(web)).expect("the project is writable");
+    engine
+        .silo("app", "up -d")
+        .exit(1)
+        .stderr_has("`DB_PORT` names the service `dbb`, which the compose files do not have")
+        .stderr_has("silo.toml:5:11")
+        .stderr_has("The nearest service is `db`");
+    engine.sandbox.project("app", &toml(web, db).replace(":db:5432", ":db:5433"));
+    engine.silo("app", "up -d").exit(1).stderr_has("The nearest port of `db` is 5432");
+    let keeps = toml(web, db).replace("[compose.ports]", "[compose]\nkeep = [\"dat\"]\n[compose.ports]");
+    engine.sandbox.project("app", &keeps);
+    engine.silo("app", "up -d").exit(1).stderr_has("The nearest volume is `data`").stderr_has("silo.toml:5:9");
+    fs::write(root.join("compose.yaml"), "services: { db: [").expect("the project is writable");
+    engine.silo("app", "up -d").exit(1);
+    fs::remove_file(root.join("compose.yaml")).expect("it is there");
+    engine.sandbox.project("app", &toml(web, db));
+    engine.silo("app", "up -d").exit(1).stderr_has("There is no compose file in");
+}
+
+#[test]
+fn a_kept_volume_outlives_down_with_volumes() {
+    let engine = Engine::new();
+    let [web, db] = free_ports();
+    let root = engine
+        .sandbox
+        .project("app", &toml(web, db).replace("[compose.ports]", "[compose]\nkeep = [\"data\"]\n[compose.ports]"));
+    let text = compose(web).replace("{ name: silo-test-shared-data }", "{}");
+    fs::write(root.join("compose.yaml"), text).expect("the project is writable");
+    engine.silo("app", "up -d").success();
+    let said = get(engine.port("app", "DB_PORT"), "/");
+    engine.silo("app", "down --volumes").success();
+    engine.silo("app", "up -d").success();
+    let again = get(engine.port("app", "DB_PORT"), "/");
+    assert!(!said.is_empty() && again.starts_with(&said), "{said:?} {again:?}");
+    engine.silo("app", "down --volumes").success();
+    engine.docker(&["volume", "rm", &format!("{}_data", engine.project("app"))]).success();
+}
