@@ -93,19 +93,15 @@ impl Compose<'_> {
         }
     }
 
-    /// What the files come to, in JSON, every profile included and no variable filled in, so that no secret is in it that
-    /// does not stand in the files.
+    /// What the files come to, in JSON, every profile included and every variable filled in, but for those of an `env_file`:
+    /// that is not read. `flags` are compose's own flags that change how the files are read.
     ///
     /// # Errors
     /// A [`Failure`] with compose's own last lines.
-    pub fn model(&self, files: &[PathBuf]) -> Result<String, Failure> {
-        let mut words: Vec<OsString> = vec!["compose".into()];
-        for file in files {
-            words.extend(["--file".into(), file.into()]);
-        }
-        let rest = ["--profile", "*", "config", "--no-interpolate", "--no-env-resolution", "--format", "json"];
-        words.extend(rest.map(OsString::from));
-        let cmd = Cmd { program: "docker", arguments: words, environment: self.environment, folder: self.folder };
+    pub fn model(&self, files: &[PathBuf], flags: &[OsString]) -> Result<String, Failure> {
+        let words = ["--profile", "*", "config", "--no-env-resolution", "--format", "json"].map(OsString::from);
+        let words: Vec<OsString> = flags.iter().cloned().chain(words).collect();
+        let cmd = self.with_files(files, &words);
         let answer = cmd.capture(ASK)?.success(&cmd).map_err(|failure| {
             let failure = where_it_is_down(failure);
             Failure { what: "compose cannot read the project's compose files".to_owned(), ..failure }

@@ -104,6 +104,13 @@ impl Call {
         MAKES.contains(&self.command())
     }
 
+    /// `--env-file`, each of them.
+    pub fn env_files(&self) -> impl Iterator<Item = &OsStr> {
+        let follows = self.flags.windows(2).filter(|pair| pair[0] == "--env-file").map(|pair| pair[1].as_os_str());
+        let joined = self.flags.iter().filter_map(|flag| Some(OsStr::new(flag.to_str()?.strip_prefix("--env-file=")?)));
+        follows.chain(joined)
+    }
+
     /// The call for a project by name, with a list of files in place of its own.
     pub fn with<'a>(&self, project: &str, files: impl Iterator<Item = &'a OsStr>) -> Vec<OsString> {
         let mut words = self.before.clone();

@@ -3,12 +3,13 @@
 //! Every change of its text recreates containers, so it says what isolates and no more, always in the same order. What it
 //! does not say is as the project's files have it. `!reset` and `!override` need compose 2.24.4.
 
-use std::collections::HashMap;
+use ::core::net::{IpAddr, Ipv4Addr};
+use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
 
 use indexmap::IndexMap;
 
+use super::image::Images;
 use super::model::{Model, Service};
 use super::port::Port;
 use crate::core::config::Published;
@@ -55,6 +56,31 @@ pub struct Refused {
     pub variable: Option<String>,
 }
 
+impl Isolation<'_> {
+    /// Whether a name is the same in every instance: one with the instance's own name in it is not.
+    fn is_for_all(&self, name: Option<&String>) -> bool {
+        name.is_some_and(|name| !name.contains(self.project))
+    }
+
+    /// The service whose container something of a `container:NAME` names, as long as that has the name; what else stands
+    /// behind it stays.
+    fn own(&self, model: &Model, mode: &str) -> Option<String> {
+        let of = mode.strip_prefix("container:")?;
+        let (of, rest) = of.split_at(of.find(':').unwrap_or(of.len()));
+        let is_it = |service: &Service| {
+            let name = service.container_name.as_ref().filter(|name| self.is_for_all(Some(name)));
+            name.is_some_and(|name| name == of)
+        };
+        let (name, _) = model.services.iter().find(|(_, service)| is_it(service))?;
+        Some(format!("{name}{rest}"))
+    }
+}
+
+/// Sockets by which a container has the engine.
+const SOCKETS: [&str; 3] = ["/docker.sock", "/podman.sock", "/containerd.sock"];
+/// Devices that any number of containers can use at once.
+const ANYBODYS: [&str; 8] =
+    ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/fuse", "/dev/kvm", "/dev/net/tun", "/dev/dri"];
 /// An IPv4 address of this machine alone.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -66,7 +92,7 @@ impl Override {
     pub fn of(model: &Model, isolation: &Isolation<'_>) -> Result<Self, Refused> {
         check(model, isolation)?;
         let mut made = Self { text: HEAD.to_owned(), notices: Vec::new(), kept: Vec::new() };
-        let images = images(model, isolation.project);
+        let images = Images::of(model, isolation.project);
         let mut services = String::new();
         for (name, service) in &model.services {
             let lines = made.service(model, name, service, isolation, &images);
@@ -75,7 +101,7 @@ impl Override {
         if !services.is_empty() {
             let _ = write!(made.text, "services:\n{services}");
         }
-        let (networks, volumes) = (networks(model), made.volumes(model, isolation));
+        let (networks, volumes) = (made.networks(model, isolation), made.volumes(model, isolation));
         for (key, lines) in [("networks", networks), ("volumes", volumes)] {
             if !lines.is_empty() {
                 let _ = write!(made.text, "{key}:\n{lines}");
@@ -90,23 +116,39 @@ impl Override {
         name: &str,
         service: &Service,
         isolation: &Isolation<'_>,
-        images: &HashMap<&str, String>,
+        images: &Images<'_>,
     ) -> String {
         let mut lines = String::new();
         let mut line = |text: std::fmt::Arguments<'_>| {
             let _ = writeln!(lines, "    {text}");
         };
-        if let Some(image) = service.image.as_deref().and_then(|image| images.get(image)) {
+        if let Some(image) = images.get(service) {
             line(format_args!("image: {}", quoted(image)));
         }
-        if service.container_name.is_some() {
+        if images.has_tags(service) {
+            line(format_args!("build: {{tags: !reset null}}"));
+        }
+        if isolation.is_for_all(service.container_name.as_ref()) {
             line(format_args!("container_name: !reset null"));
+        }
+        let network = service.network_mode.iter().map(|mode| ("network_mode", mode));
+        for (key, mode) in network.chain(service.spaces.iter().map(|(key, mode)| (*key, mode))) {
+            if let Some(of) = isolation.own(model, mode) {
+                line(format_args!("{key}: {}", quoted(&format!("service:{of}"))));
+            }
+        }
+        if service.volumes_from.iter().any(|from| isolation.own(model, from).is_some()) {
+            let from = service.volumes_from.iter().map(|from| match isolation.own(model, from) {
+                Some(of) => quoted(&of),
+                None => quoted(from),
+            });
+            line(format_args!("volumes_from: !override [{}]", from.collect::<Vec<_>>().join(", ")));
         }
         if service.has_mac {
             line(format_args!("mac_address: !reset null"));
         }
         line(format_args!("labels: {{{}: {}}}", quoted(isolation.label), quoted(isolation.id)));
-        let networks = attachments(model, name, service);
+        let networks = attachments(model, name, service, isolation);
         if !networks.is_empty() {
             line(format_args!("networks: {{{}}}", networks.join(", ")));
         }
@@ -120,7 +162,7 @@ impl Override {
 
     /// What a service publishes now: its variables' leases, a lease that the files name themselves, and else any free port.
     fn ports(&mut self, name: &str, service: &Service, isolation: &Isolation<'_>) -> Vec<String> {
-        if service.network_mode.as_deref() == Some("host") {
+        if service.is_elsewhere() {
             return Vec::new();
         }
         let own = |port: &Published| port.service == name;
@@ -156,38 +198,75 @@ impl Override {
         for text in &service.unread_ports {
             self.notices.push(format!("The port `{text}` of `{name}` cannot be isolated and is left out"));
         }
-        written.dedup();
+        let mut seen = HashSet::new();
+        written.retain(|entry| seen.insert(entry.clone()));
         written
     }
 
     /// What of a service no override can isolate.
     fn look_at(&mut self, name: &str, service: &Service, root: &str) {
-        if service.network_mode.as_deref() == Some("host") {
+        if service.mode() == Some("host") {
             self.notices.push(format!(
                 "`{name}` uses the host's own network (`network_mode: host`): its ports are the same in every instance"
             ));
         }
-        for mount in service.mounts.iter().filter(|mount| mount.is_bind && mount.is_writable) {
-            if mount.source.ends_with("/docker.sock") {
-                self.notices
-                    .push(format!("`{name}` has the engine's socket `{}`, and so all of this machine", mount.source));
-            } else if mount.source.starts_with('/') && !std::path::Path::new(&mount.source).starts_with(root) {
+        for mount in service.mounts.iter().filter(|mount| mount.is_bind) {
+            let source = &mount.source;
+            if SOCKETS.iter().any(|socket| source.ends_with(socket)) {
+                self.notices.push(format!("`{name}` has the engine's socket `{source}`, and so all of this machine"));
+            } else if mount.is_writable && source.starts_with('/') && !std::path::Path::new(source).starts_with(root) {
                 self.notices.push(format!(
-                    "`{name}` can write to `{}`, outside the project: it is the same in every instance",
-                    mount.source
+                    "`{name}` can write to `{source}`, outside the project: it is the same in every instance"
                 ));
             }
         }
+        for device in service.devices.iter().filter(|device| !ANYBODYS.contains(&device.as_str())) {
+            self.notices.push(format!("`{name}` has the device `{device}`: it is the same in every instance"));
+        }
+    }
+
+    fn networks(&mut self, model: &Model, isolation: &Isolation<'_>) -> String {
+        let mut lines = String::new();
+        for (key, network) in &model.networks {
+            if network.is_external {
+                let name = network.global_name.as_ref().unwrap_or(key);
+                self.notices.push(format!(
+                    "The network `{name}` is external: the services of every instance meet there under the same names"
+                ));
+                continue;
+            }
+            let mut said = Vec::new();
+            said.extend(isolation.is_for_all(network.global_name.as_ref()).then(|| "name: !reset null".to_owned()));
+            said.extend(network.has_ipam.then(|| "ipam: !reset null".to_owned()));
+            if !network.bridge_options.is_empty() {
+                let options: Vec<String> =
+                    network.bridge_options.iter().map(|option| format!("{}: !reset null", quoted(option))).collect();
+                said.push(format!("driver_opts: {{{}}}", options.join(", ")));
+            }
+            if !said.is_empty() {
+                let _ = writeln!(lines, "  {}: {{{}}}", quoted(key), said.join(", "));
+            }
+        }
+        lines
     }
 
     fn volumes(&mut self, model: &Model, isolation: &Isolation<'_>) -> String {
         let mut lines = String::new();
-        for (key, volume) in model.volumes.iter().filter(|(_, volume)| !volume.is_external) {
+        for (key, volume) in &model.volumes {
+            if volume.is_external {
+                let name = volume.global_name.as_ref().unwrap_or(key);
+                self.notices.push(format!("The volume `{name}` is external: it is the same in every instance"));
+                continue;
+            }
+            let outside = |device: &&String| !std::path::Path::new(device).starts_with(isolation.root);
+            if let Some(device) = volume.device.as_ref().filter(outside) {
+                self.notices.push(format!("The volume `{key}` is `{device}`: it is the same in every instance"));
+            }
             if isolation.keep.contains(key) {
                 let name = volume.global_name.clone().unwrap_or_else(|| format!("{}_{key}", isolation.project));
                 let _ = writeln!(lines, "  {}: !override {{external: true, name: {}}}", quoted(key), quoted(&name));
                 self.kept.push(name);
-            } else if volume.global_name.is_some() {
+            } else if isolation.is_for_all(volume.global_name.as_ref()) {
                 let _ = writeln!(lines, "  {}: {{name: !reset null}}", quoted(key));
             }
         }
@@ -197,9 +276,19 @@ impl Override {
 
 const HEAD: &str = "# Written by silo for one instance of the project, and written anew when the project's files change; see `silo doc compose`.\n";
 
-/// A text as YAML and compose read it: a dollar sign is doubled, so that nothing is filled in.
+/// A string as YAML and compose read it: a dollar sign is doubled, so that nothing is filled in, and of what is not plain
+/// stands the number, for YAML has not every character.
 fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a text always serialises").replace('$', "$$")
+    let json = serde_json::to_string(text).expect("a string always serialises");
+    let mut written = String::new();
+    for c in json.chars() {
+        match c {
+            '$' => written.push_str("$$"),
+            ' '..='~' => written.push(c),
+            _ => _ = write!(written, "\\U{:08x}", u32::from(c)),
+        }
+    }
+    written
 }
 
 fn entry(bind: IpAddr, host: Option<u16>, target: u16, udp: bool) -> String {
@@ -211,25 +300,14 @@ fn entry(bind: IpAddr, host: Option<u16>, target: u16, udp: bool) -> String {
     quoted(&format!("{bind}:{host}:{target}{}", if udp { "/udp" } else { "" }))
 }
 
-/// The names that images built here get: the instance's own, in every service that names one, for two worktrees would run each
-/// other's code.
-fn images<'a>(model: &'a Model, project: &str) -> HashMap<&'a str, String> {
-    let mut images = HashMap::new();
-    for (name, service) in model.services.iter().filter(|(_, service)| service.is_built) {
-        if let Some(image) = service.image.as_deref() {
-            images.entry(image).or_insert_with(|| format!("{project}-{name}").to_lowercase());
-        }
-    }
-    images
-}
-
 /// What is said of a service in its networks: no fixed address, and the name its container had as another name of it.
-fn attachments(model: &Model, name: &str, service: &Service) -> Vec<String> {
+fn attachments(model: &Model, name: &str, service: &Service, isolation: &Isolation<'_>) -> Vec<String> {
     if service.network_mode.is_some() {
         return Vec::new();
     }
     let is_own = |network: &str| model.networks.get(network).is_none_or(|network| !network.is_external);
-    let alias = service.container_name.as_deref().filter(|alias| *alias != name && !alias.contains('$'));
+    let given = service.container_name.as_ref().filter(|given| isolation.is_for_all(Some(given)));
+    let alias = given.filter(|alias| *alias != name);
     let attachment = |(network, fixed): (&String, &Vec<String>)| {
         let resets = fixed.iter().map(|key| format!("{key}: !reset null"));
         let alias = alias.map(|alias| format!("aliases: [{}]", quoted(alias)));
@@ -237,24 +315,6 @@ fn attachments(model: &Model, name: &str, service: &Service) -> Vec<String> {
         (!said.is_empty() && is_own(network)).then(|| format!("{}: {{{}}}", quoted(network), said.join(", ")))
     };
     service.networks.iter().filter_map(attachment).collect()
-}
-
-fn networks(model: &Model) -> String {
-    let mut lines = String::new();
-    for (key, network) in model.networks.iter().filter(|(_, network)| !network.is_external) {
-        let mut said = Vec::new();
-        said.extend(network.global_name.is_some().then(|| "name: !reset null".to_owned()));
-        said.extend(network.has_ipam.then(|| "ipam: !reset null".to_owned()));
-        if !network.bridge_options.is_empty() {
-            let options: Vec<String> =
-                network.bridge_options.iter().map(|option| format!("{}: !reset null", quoted(option))).collect();
-            said.push(format!("driver_opts: {{{}}}", options.join(", ")));
-        }
-        if !said.is_empty() {
-            let _ = writeln!(lines, "  {}: {{{}}}", quoted(key), said.join(", "));
-        }
-    }
-    lines
 }
 
 /// What `[compose]` names is there.
@@ -271,6 +331,17 @@ fn check(model: &Model, isolation: &Isolation<'_>) -> Result<(), Refused> {
                 hints.chain(known).collect(),
             ));
         };
+        if let Some(mode) = service.mode().filter(|_| service.is_elsewhere()) {
+            let hint = match mode.strip_prefix("service:") {
+                Some(other) => format!("It is in the network of `{other}`: write `{other}:{}`", port.target),
+                None => "Take the variable away, or the `network_mode` in the compose file".to_owned(),
+            };
+            let what = format!(
+                "`{variable}` names `{}`, which publishes no port of its own (`network_mode: {mode}`)",
+                port.service
+            );
+            return Err(refused(what, vec![hint]));
+        }
         // One that publishes nothing may well listen on it.
         let known: Vec<u16> =
             service.ports.iter().map(|port| port.target).chain(service.exposed.iter().copied()).collect();

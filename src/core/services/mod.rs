@@ -3,6 +3,7 @@
 //! Pure: compose itself reads the files (`backend::compose`), and says in JSON what they come to.
 
 mod call;
+mod image;
 mod isolate;
 mod model;
 mod port;
@@ -11,3 +12,6 @@ pub use call::Call;
 pub use isolate::{Isolation, Override, Refused};
 pub use model::{Model, Mount, Network, Service, Unreadable, Volume};
 pub use port::Port;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
-//! What `docker compose config --no-interpolate --format json` says of a project: its services, networks and volumes, every
-//! file merged. Texts stand as they were written: no variable is filled in but in ports, so no secret is read.
+//! What `docker compose config --format json` says of a project: its services, networks and volumes, every file merged and
+//! every variable filled in, for only compose knows the variables of each included file. Read is which ports, names, images
+//! and paths there are, never what a container is given, so no secret is among it.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -31,6 +32,8 @@ pub struct Service {
     pub image: Option<String>,
     /// Whether it is built here.
     pub is_built: bool,
+    /// `tags` of its build: other names of the image.
+    pub tags: Vec<String>,
     /// `container_name`.
     pub container_name: Option<String>,
     /// Whether more than one container runs of it.
@@ -43,14 +46,16 @@ pub struct Service {
     pub exposed: Vec<u16>,
     /// `network_mode`.
     pub network_mode: Option<String>,
+    /// `pid` and `ipc`.
+    pub spaces: IndexMap<&'static str, String>,
+    /// `volumes_from`.
+    pub volumes_from: Vec<String>,
     /// The networks it is in, and the keys of each that fix an address there.
     pub networks: IndexMap<String, Vec<String>>,
     /// Whether it has a `mac_address`.
     pub has_mac: bool,
     /// What it mounts.
     pub mounts: Vec<Mount>,
-    /// Whether it has a healthcheck, and a restart policy.
-    pub is_checked: bool,
     /// Devices of this machine.
     pub devices: Vec<String>,
 }
@@ -86,47 +91,57 @@ pub struct Volume {
     pub is_external: bool,
     /// A name that is written out and the same in every instance.
     pub global_name: Option<String>,
+    /// The path of this machine, or of another one, that it is.
+    pub device: Option<String>,
+}
+
+impl Service {
+    /// `network_mode`.
+    pub fn mode(&self) -> Option<&str> {
+        self.network_mode.as_deref()
+    }
+
+    /// Whether it is in the network of something else, and so publishes nothing itself.
+    pub fn is_elsewhere(&self) -> bool {
+        self.mode().is_some_and(|mode| ["host", "none"].contains(&mode) || mode.contains(':'))
+    }
 }
 
 impl Model {
-    /// Reads what compose said; `fill` is what it would make of a text with variables.
+    /// Reads what compose said.
     ///
     /// # Errors
     /// [`Unreadable`] when it is not of that shape.
-    pub fn parse(text: &str, fill: &dyn Fn(&str) -> String) -> Result<Self, Unreadable> {
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
         let value: Value = serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
         let top = value.as_object().ok_or_else(|| Unreadable("it is no table".to_owned()))?;
         let name = string(top, "name").unwrap_or_default();
         let global = |key: &str, body: &Map<String, Value>| {
             string(body, "name").filter(|given| *given != format!("{name}_{key}"))
         };
-        let mut networks = IndexMap::new();
-        for (key, body) in tables(top, "networks")? {
-            let options = body.get("driver_opts").and_then(Value::as_object);
-            let is_bridge = |option: &&String| option.as_str() == "com.docker.network.bridge.name";
-            networks.insert(
-                key.clone(),
-                Network {
-                    is_external: is_external(body),
-                    global_name: global(&key, body),
-                    has_ipam: body.get("ipam").and_then(Value::as_object).is_some_and(|ipam| !ipam.is_empty()),
-                    bridge_options: options.into_iter().flat_map(Map::keys).filter(is_bridge).cloned().collect(),
-                },
-            );
-        }
+        let options = |body: &Map<String, Value>| body.get("driver_opts").and_then(Value::as_object).cloned();
+        let network = |key: &str, body: &Map<String, Value>| {
+            let is_bridge = |option: &String| option.as_str() == "com.docker.network.bridge.name";
+            Network {
+                is_external: is_external(body),
+                global_name: global(key, body),
+                has_ipam: body.get("ipam").and_then(Value::as_object).is_some_and(|ipam| !ipam.is_empty()),
+                bridge_options: options(body)
+                    .into_iter()
+                    .flat_map(|all| all.into_iter().map(|(key, _)| key))
+                    .filter(is_bridge)
+                    .collect(),
+            }
+        };
         let volume = |key: &str, body: &Map<String, Value>| Volume {
             is_external: is_external(body),
             global_name: global(key, body),
+            device: options(body).and_then(|options| string(&options, "device")),
         };
         Ok(Self {
-            services: tables(top, "services")?.map(|(key, body)| (key, service(body, fill))).collect(),
-            volumes: tables(top, "volumes")?
-                .map(|(key, body)| {
-                    let volume = volume(&key, body);
-                    (key, volume)
-                })
-                .collect(),
-            networks,
+            services: tables(top, "services")?.map(|(key, body)| (key.clone(), service(body))).collect(),
+            networks: tables(top, "networks")?.map(|(key, body)| (key.clone(), network(key, body))).collect(),
+            volumes: tables(top, "volumes")?.map(|(key, body)| (key.clone(), volume(key, body))).collect(),
             name,
         })
     }
@@ -136,22 +151,27 @@ fn is_external(body: &Map<String, Value>) -> bool {
     body.get("external").is_some_and(|external| *external != Value::Bool(false) && !external.is_null())
 }
 
+/// A string with something in it; compose doubles each dollar sign, so that its answer can be read as a compose file.
 fn string(body: &Map<String, Value>, key: &str) -> Option<String> {
-    body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(plain)
+}
+
+fn plain(text: &str) -> String {
+    text.replace("$$", "$")
 }
 
 /// The entries of a table of tables; one without a body is an empty table.
 fn tables<'a>(
     top: &'a Map<String, Value>,
     key: &str,
-) -> Result<impl Iterator<Item = (String, &'a Map<String, Value>)> + use<'a>, Unreadable> {
+) -> Result<impl Iterator<Item = (&'a String, &'a Map<String, Value>)> + use<'a>, Unreadable> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     let entries = match top.get(key) {
         None | Some(Value::Null) => &*NONE,
         Some(Value::Object(entries)) => entries,
         Some(_) => return Err(Unreadable(format!("`{key}` is no table"))),
     };
-    Ok(entries.iter().map(|(name, body)| (name.clone(), body.as_object().unwrap_or(&NONE))))
+    Ok(entries.iter().map(|(name, body)| (name, body.as_object().unwrap_or(&NONE))))
 }
 
 fn list<'a>(body: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a Value> {
@@ -161,10 +181,10 @@ fn list<'a>(body: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a
 /// The keys by which a service has an address of its own in a network.
 const ADDRESSES: [&str; 4] = ["ipv4_address", "ipv6_address", "link_local_ips", "mac_address"];
 
-fn service(body: &Map<String, Value>, fill: &dyn Fn(&str) -> String) -> Service {
+fn service(body: &Map<String, Value>) -> Service {
     let (mut ports, mut unread_ports) = (Vec::new(), Vec::new());
     for entry in list(body, "ports") {
-        match Port::of(entry, fill) {
+        match Port::of(entry) {
             Some(some) => ports.extend(some),
             None => unread_ports.push(entry.as_str().map_or_else(|| entry.to_string(), str::to_owned)),
         }
@@ -174,8 +194,9 @@ fn service(body: &Map<String, Value>, fill: &dyn Fn(&str) -> String) -> Service 
         (name.clone(), fixed.map(str::to_owned).collect())
     });
     let replicas = [body.get("scale"), body.get("deploy").and_then(|deploy| deploy.get("replicas"))];
-    // One that is a variable may be any number.
-    let is_more = |value: &Value| !value.as_u64().is_some_and(|number| number <= 1) && !value.is_null();
+    // One that is no number may be any.
+    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let is_more = |value: &Value| number(value).is_none_or(|number| number > 1) && !value.is_null();
     let exposed = list(body, "expose").filter_map(|value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         text.split('/').next()?.parse().ok()
@@ -184,27 +205,30 @@ fn service(body: &Map<String, Value>, fill: &dyn Fn(&str) -> String) -> Service 
         Value::String(text) => text.split(':').next().map(str::to_owned),
         other => other.get("source").and_then(Value::as_str).map(str::to_owned),
     });
+    let build = body.get("build").and_then(Value::as_object);
+    let tags = build.into_iter().flat_map(|build| list(build, "tags"));
     Service {
         image: string(body, "image"),
         is_built: body.get("build").is_some_and(|build| !build.is_null()),
+        tags: tags.filter_map(Value::as_str).map(plain).collect(),
         container_name: string(body, "container_name"),
         is_scaled: replicas.into_iter().flatten().any(is_more),
         ports,
         unread_ports,
         exposed: exposed.collect(),
         network_mode: string(body, "network_mode"),
+        spaces: ["pid", "ipc"].into_iter().filter_map(|key| Some((key, string(body, key)?))).collect(),
+        volumes_from: list(body, "volumes_from").filter_map(Value::as_str).map(plain).collect(),
         networks: networks.collect(),
         has_mac: body.get("mac_address").is_some_and(|mac| !mac.is_null()),
         mounts: list(body, "volumes").filter_map(mount).collect(),
-        is_checked: body.get("healthcheck").is_some_and(|check| !check.is_null()),
         devices: devices.collect(),
     }
 }
 
 fn mount(entry: &Value) -> Option<Mount> {
-    let source = entry.get("source")?.as_str()?.to_owned();
-    // A path that begins with a variable is taken for a volume's name while that is not filled in.
-    let is_bind = entry.get("type")?.as_str()? == "bind" || source.contains(['/', '$']);
+    let source = plain(entry.get("source")?.as_str()?);
+    let is_bind = entry.get("type")?.as_str()? == "bind";
     let is_writable = entry.get("read_only").and_then(Value::as_bool) != Some(true);
     Some(Mount { source, is_bind, is_writable })
 }

@@ -1,4 +1,4 @@
-//! A published port, as compose says it: long, or as a text that it left alone because of a variable in it.
+//! A published port, as compose says it: long, or short where an older one left it so.
 
 use serde_json::Value;
 
@@ -14,15 +14,14 @@ pub struct Port {
 }
 
 impl Port {
-    /// The ports an entry of `ports` comes to, a range being several; `fill` is what compose makes of a text with variables.
-    /// None when it cannot be read.
-    pub(super) fn of(entry: &Value, fill: &dyn Fn(&str) -> String) -> Option<Vec<Self>> {
+    /// The ports an entry of `ports` comes to, a range being several; none when it cannot be read.
+    pub(super) fn of(entry: &Value) -> Option<Vec<Self>> {
         match entry {
-            Value::String(text) => short(&fill(text)),
+            Value::String(text) => short(text),
             Value::Number(number) => short(&number.to_string()),
             Value::Object(long) => {
                 let text = |key: &str| match long.get(key) {
-                    Some(Value::String(text)) => fill(text),
+                    Some(Value::String(text)) => text.clone(),
                     Some(Value::Number(number)) => number.to_string(),
                     _ => String::new(),
                 };
@@ -82,8 +81,7 @@ mod tests {
 
     fn said(entry: &str) -> String {
         let entry: Value = serde_json::from_str(entry).expect("it is JSON");
-        let fill = |text: &str| text.replace("${P}", "8080").replace("${IP}", "127.0.0.1");
-        let Some(ports) = Port::of(&entry, &fill) else { return "none".to_owned() };
+        let Some(ports) = Port::of(&entry) else { return "none".to_owned() };
         let one = |port: &Port| {
             let host = port.published.map_or_else(|| "?".to_owned(), |host| host.to_string());
             format!("{host}>{}{}", port.target, if port.udp { "/udp" } else { "" })
@@ -101,14 +99,13 @@ mod tests {
             (r#""127.0.0.1::5432""#, "?>5432"),
             (r#""8000-8001:80-81""#, "8000>80 8001>81"),
             (r#""8000-8005:80""#, "?>80"),
-            (r#""${IP}:${P}:80""#, "8080>80"),
             (r#""${OTHER}:80""#, "?>80"),
             (r#""80:${OTHER}""#, "none"),
             (r#""80:81/sctp""#, "none"),
             (r#""2-1""#, "none"),
             (r#""""#, "none"),
             ("80", "?>80"),
-            (r#"{"target": 80, "published": "${P}", "protocol": "udp"}"#, "8080>80/udp"),
+            (r#"{"target": 80, "published": "8080", "protocol": "udp"}"#, "8080>80/udp"),
             (r#"{"target": 80, "published": "8000-8005", "mode": "host"}"#, "?>80"),
             (r#"{"target": 80}"#, "?>80"),
             (r#"{"published": "80"}"#, "none"),

@@ -85,7 +85,7 @@ impl Part for Services {
             // The terminal comes later, by `attach`.
             Run::Foreground(_) | Run::Once { .. } => &[],
         };
-        let prepared = Prepared::of(site, files(site)?)?;
+        let prepared = Prepared::of(site, files(site)?, &[])?;
         prepared.notices.iter().for_each(|notice| site.scope.context.ui.step(notice));
         let project = &site.settled.identity.compose_name;
         let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
@@ -104,7 +104,7 @@ impl Part for Services {
     }
 
     fn attach(&self, site: &Site<'_>) -> Result<u8, Failure> {
-        let prepared = Prepared::of(site, files(site)?)?;
+        let prepared = Prepared::of(site, files(site)?, &[])?;
         let project = &site.settled.identity.compose_name;
         let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
         // Only what runs: what has done its work would do it again.
@@ -152,7 +152,7 @@ impl Part for Services {
         let project = &site.settled.identity.compose_name;
         let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
         // What is kept is known from the files alone, so without them no volume goes.
-        let files = match files(site).and_then(|files| Prepared::of(site, files)) {
+        let files = match files(site).and_then(|files| Prepared::of(site, files, &[])) {
             Ok(prepared) => prepared.files,
             Err(failure) if stop.volumes => return Err(failure),
             Err(_) => Vec::new(),
@@ -265,7 +265,7 @@ fn waiting<'a>(observed: &'a Observed<'a>) -> ReadyCheck<'a> {
 /// # Errors
 /// A [`Failure`] when compose cannot read the files, or `[compose]` does not fit them.
 pub fn override_text(site: &Site<'_>, files: &[PathBuf]) -> Result<(String, Vec<String>), Failure> {
-    let made = prepare::made(site, files)?;
+    let made = prepare::made(site, files, &[])?;
     Ok((made.text, made.notices))
 }
 

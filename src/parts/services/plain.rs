@@ -1,7 +1,7 @@
 //! A call of plain `docker compose` in an active shell: the project's own gets the override and the instance's name, any other
 //! loses that name (D24). No program is started where nothing changed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::prepare::{Given, Prepared};
@@ -42,11 +42,17 @@ pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
         tell(scope, &format!("its files are not those of `{}`", shown(root)));
         return Ok(Plain::Others);
     };
+    let flag = |name: &str, path: &OsStr| [name.into(), context.folder.join(path).into_os_string()];
+    let flags: Vec<OsString> = call
+        .env_files()
+        .flat_map(|file| flag("--env-file", file))
+        .chain(call.directory.iter().flat_map(|folder| flag("--project-directory", folder)))
+        .collect();
     let project = scope.state.as_ref().map(|state| project_of(scope, &state.name));
     let there = scope.state.as_ref().zip(project.as_deref()).and_then(|(state, project)| {
         let said = scope.settings.compose.as_ref()?;
         let given = Given { root, project, leases: &state.ports, said, environment: &context.environment };
-        Prepared::there(&context.dirs, &files, &given)
+        Prepared::there(&context.dirs, &files, &flags, &given)
     });
     if let (Some(project), Some(over)) = (&project, there.filter(|_| !call.is_plain())) {
         return Ok(Plain::Own(call.with(project, files.iter().chain([&over]).map(|file| file.as_os_str()))));
@@ -56,7 +62,7 @@ pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
     if call.is_plain() {
         return Ok(Plain::Own(call.with(project, files.iter().map(|file| file.as_os_str()))));
     }
-    let files = match Prepared::of(&site, files.clone()) {
+    let files = match Prepared::of(&site, files.clone(), &flags) {
         Ok(prepared) => {
             prepared.notices.iter().for_each(|notice| context.ui.step(notice));
             let compose = Compose { environment: &site.environment, folder: root, project };

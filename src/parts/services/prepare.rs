@@ -1,6 +1,7 @@
 //! The override of an instance's services, made from what compose says of the files, and written where compose finds it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::compose::{self, Compose};
 use crate::backend::labels::LABEL;
 use crate::core::config::ComposeLayer;
-use crate::core::formats::compose::{Setting, filled, scan};
+use crate::core::formats::compose::{Setting, scan};
 use crate::core::services::{Isolation, Model, Override, Refused};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
@@ -61,12 +62,13 @@ struct Origin {
 }
 
 impl Prepared {
-    /// Makes the override, and writes it where its text is another one.
+    /// Makes the override, and writes it where its text is another one; `flags` are compose's own that change how the files
+    /// are read.
     ///
     /// # Errors
     /// A [`Failure`] when compose is missing or cannot read the files, `[compose]` does not fit them, or the override cannot be
     /// written.
-    pub(super) fn of(site: &Site<'_>, mut files: Vec<PathBuf>) -> Result<Self, Failure> {
+    pub(super) fn of(site: &Site<'_>, mut files: Vec<PathBuf>, flags: &[OsString]) -> Result<Self, Failure> {
         let scope = site.scope;
         let (root, dirs) = (&scope.project.root, &scope.context.dirs);
         let said = scope.settings.compose.clone().unwrap_or_default();
@@ -78,9 +80,9 @@ impl Prepared {
             environment: &site.environment,
         };
         // Looked at before compose reads them: what changes meanwhile is another state.
-        let origin = Origin::of(&files, &given);
-        let Override { text, notices, kept } = made(site, &files)?;
-        let path = dirs.services(root, &list(&files));
+        let origin = Origin::of(&files, flags, &given);
+        let Override { text, notices, kept } = made(site, &files, flags)?;
+        let path = dirs.services(root, &list(&files, flags));
         let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == text.as_bytes());
         if !is_there {
             disk::make_folder(path.parent().expect("it lies in a folder"))?;
@@ -93,24 +95,27 @@ impl Prepared {
     }
 
     /// The override of a list of files that is there and still holds, found without a program; none where one must be made.
-    pub(super) fn there(dirs: &Dirs, files: &[PathBuf], given: &Given<'_>) -> Option<PathBuf> {
-        let path = dirs.services(given.root, &list(files));
+    pub(super) fn there(dirs: &Dirs, files: &[PathBuf], flags: &[OsString], given: &Given<'_>) -> Option<PathBuf> {
+        let path = dirs.services(given.root, &list(files, flags));
         let record = disk::read(&path.with_extension("json"), MAX).ok()??;
         let Origin { files, variables, state } = serde_json::from_slice(&record.bytes).ok()?;
         (disk::is_file(&path) && state_of(&files, &variables, given) == state).then_some(path)
     }
 }
 
-/// The name of a list of files.
-fn list(files: &[PathBuf]) -> String {
-    let list: Vec<u8> = files.iter().flat_map(|file| [file.as_os_str().as_encoded_bytes(), b"\0"].concat()).collect();
+/// The name of a list of files, and of flags that change how they are read.
+fn list(files: &[PathBuf], flags: &[OsString]) -> String {
+    let words = files.iter().map(|file| file.as_os_str()).chain(flags.iter().map(OsString::as_os_str));
+    let list: Vec<u8> = words.flat_map(|word| [word.as_encoded_bytes(), b"\0"].concat()).collect();
     digest::of(&list)[..16].to_owned()
 }
 
 impl Origin {
-    /// What a list of files leads to: what they include and extend, and the `.env` beside each.
-    fn of(list: &[PathBuf], given: &Given<'_>) -> Self {
+    /// What a list of files leads to: what they include and extend, the `.env` beside each, and files that flags name.
+    fn of(list: &[PathBuf], flags: &[OsString], given: &Given<'_>) -> Self {
         let mut files: Vec<PathBuf> = vec![given.root.join(".env")];
+        let paths = flags.iter().map(Path::new).filter(|path| path.is_absolute());
+        files.extend(paths.flat_map(|path| [path.to_path_buf(), path.join(".env")]));
         let mut variables: Vec<String> = ["COMPOSE_FILE", "COMPOSE_PROFILES"].map(str::to_owned).to_vec();
         let mut queue: Vec<PathBuf> = list.to_vec();
         let value = |name: &str| match compose::variable(given.root, name, given.environment) {
@@ -136,6 +141,7 @@ impl Origin {
             variables.extend(named);
             let scanned = scan(&text, &value).unwrap_or_default();
             queue.extend(scanned.files.iter().map(|name| folder.join(name)));
+            files.extend(scanned.env_files.iter().map(|name| folder.join(name)));
         }
         variables.sort();
         variables.dedup();
@@ -182,14 +188,13 @@ const PLUGINS: [&str; 3] = [
 ];
 
 /// The override for a list of files.
-pub(super) fn made(site: &Site<'_>, files: &[PathBuf]) -> Result<Override, Failure> {
+pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Result<Override, Failure> {
     let scope = site.scope;
     let root = &scope.project.root;
     let project = &site.settled.identity.compose_name;
     let compose = Compose { environment: &site.environment, folder: root, project };
     compose.check()?;
-    let value = |name: &str| compose::variable(root, name, &site.environment);
-    let model = Model::parse(&compose.model(files)?, &|text| filled(text, &value))
+    let model = Model::parse(&compose.model(files, flags)?)
         .map_err(|unreadable| Failure::new(unreadable.to_string()).hint("See what it says: `docker compose config`"))?;
     let said = scope.settings.compose.clone().unwrap_or_default();
     let keep: Vec<String> = said.keep.iter().flatten().map(|text| text.value.clone()).collect();

@@ -30,12 +30,6 @@ pub(super) fn meant(text: &str, setting: &dyn Fn(&str) -> Setting) -> Option<Mea
     Some(meant)
 }
 
-/// A text as compose fills it in, with the values that `value` knows; as it stands where compose would refuse it.
-pub fn filled(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
-    let setting = |name: &str| value(name).map_or(Setting::Unset, Setting::Shared);
-    meant(text, &setting).map_or_else(|| text.to_owned(), |meant| meant.value)
-}
-
 /// The variable a text reads, where it is one reference and nothing else.
 pub fn whole(text: &str) -> Option<&str> {
     let reference = Reference::at(text.strip_prefix('$')?)?;

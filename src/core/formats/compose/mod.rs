@@ -14,7 +14,7 @@ use crate::core::formats::yaml::{Id, Over, ROOT, Tree};
 
 pub use crate::core::formats::yaml::Unreadable;
 pub use fixed::{Fixed, Kind, Used};
-pub use interpolate::{Meant, Setting, filled, whole};
+pub use interpolate::{Meant, Setting, whole};
 pub use links::{Address, Key};
 pub use naming::name_all;
 pub use ports::HostPort;
@@ -33,6 +33,8 @@ pub struct Scan {
     pub used: Used,
     /// Files it includes, or extends services of, relative to it.
     pub files: Vec<String>,
+    /// Files with the variables of what it includes, relative to it.
+    pub env_files: Vec<String>,
     /// Addresses of this machine that services are given.
     pub addresses: Vec<Address>,
     /// What of a service counts in place of what files before it say.
@@ -77,7 +79,14 @@ pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unrea
     found.retain(|one| seen.insert((one.line, one.kind, one.value.clone())));
     found.sort_by_key(|one| one.line);
     let links = links::Links::of(&tree, setting);
-    Ok(Scan { fixed: found, used, files: links.files, addresses: links.addresses, replaced: links.replaced })
+    Ok(Scan {
+        fixed: found,
+        used,
+        files: links.files,
+        env_files: links.env_files,
+        addresses: links.addresses,
+        replaced: links.replaced,
+    })
 }
 
 fn host_port(

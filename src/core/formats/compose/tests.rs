@@ -146,7 +146,7 @@ volumes:
 #[test]
 fn what_it_takes_in_replaces_and_names_of_this_machine_is_found() {
     let text = r#"
-include: [a.yml, { path: ["b.yml", "${DIR:-c}.yml"] }, "${OWN_NAME}.yml"]
+include: [a.yml, { path: ["b.yml", "${DIR:-c}.yml"], env_file: b.env, project_directory: b }, "${OWN_NAME}.yml"]
 services:
   web:
     extends: { file: common.yml, service: base }
@@ -166,6 +166,7 @@ services:
 "#;
     let scan = scan(text, &setting).expect("it is YAML");
     assert_eq!(scan.files, ["a.yml", "b.yml", "c.yml", "common.yml"]);
+    assert_eq!(scan.env_files, ["b/.env", "b.env"]);
     assert_eq!(scan.fixed.iter().map(|one| one.value.as_str()).collect::<Vec<_>>(), ["80:80"]);
     let both = |name: &str, key| (name.to_owned(), key);
     assert_eq!(scan.replaced, [both("web", Key::Ports), both("db", Key::Ports), both("db", Key::ContainerName)]);
