@@ -10,6 +10,7 @@ use crate::core::formats::{compose, dotenv};
 use crate::core::instance::lockfile;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
+use crate::parts::part::Stage;
 use crate::parts::{self, extension, moved};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{registry, trust};
@@ -38,7 +39,7 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     }
     let is_first = trust::is_new(&context.dirs);
     let folder = path.parent().and_then(|folder| files::canonical(folder).ok());
-    let starter = folder.map(|folder| there::look(&folder)).unwrap_or_default();
+    let (starter, shared) = folder.map(|folder| there::look(&folder, &context.environment)).unwrap_or_default();
     writing::replace(&path, text(&starter).as_bytes(), Writing::SHARED)?;
     let project = Project::read(&path)?;
     let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
@@ -54,6 +55,9 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     }
     if extension {
         extension::extend(context, &project.root)?;
+    }
+    for one in &shared {
+        context.ui.step(one);
     }
     if path.ends_with(CONFIG_NAME) && files::canonical(&context.dirs.home).is_ok_and(|home| home == project.root) {
         context.ui.warn(&format!(
@@ -77,7 +81,7 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
 /// What is written: the template, where nothing was found.
 fn text(starter: &Starter) -> String {
     let (head, _) = TEMPLATE.split_once("\nversion").expect("the template has one");
-    match (starter.ports.is_empty(), starter.cluster) {
+    match (starter.names().next().is_none() && starter.compose.is_none(), starter.cluster) {
         (true, false) => TEMPLATE.to_owned(),
         (true, true) => TEMPLATE.replace(COMMENTED, "[k3d]\nenabled = true\n"),
         (false, _) => {
@@ -91,7 +95,7 @@ fn text(starter: &Starter) -> String {
 fn next(project: &Project, starter: &Starter) -> Result<String, Failure> {
     let settings = project.config()?.settings(None).expect("the base is always there");
     let ports: Vec<&str> = settings.ports.keys().map(String::as_str).collect();
-    let list = ports.join(", ");
+    let list = if ports.is_empty() { "none is published".to_owned() } else { ports.join(", ") };
     let from = match starter.places.is_empty() {
         true => "examples; put the project's own there, then `silo allow`".to_owned(),
         false => {
@@ -102,10 +106,17 @@ fn next(project: &Project, starter: &Starter) -> Result<String, Failure> {
     let there: Vec<String> =
         looked_into.filter(|name| files::exists(&project.root.join(name))).map(|name| format!("`{name}`")).collect();
     let look = match there.is_empty() {
+        _ if starter.compose.is_some() => {
+            "`silo compose` shows how each instance gets its own services, without an edit of the compose files"
+                .to_owned()
+        }
         true => "`silo env` leases them and shows them".to_owned(),
         false => format!("`silo doctor` says what every instance would share of {}", there.join(", ")),
     };
+    // Nothing of it needs a terminal.
+    let all_go_on = || parts::declared(&settings, &project.root).iter().all(|part| part.stage() == Stage::Foundation);
     let run = match parts::can_run(&settings, &project.root) {
+        true if all_go_on() => "`silo up -d` starts what the project runs",
         true => "`silo up` starts what the project runs",
         false => "`cd` here with the shell hook (`silo hook --help`), or `silo exec -- CMD`",
     };

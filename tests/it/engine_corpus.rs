@@ -36,14 +36,25 @@ fn copied(from: &Path, to: &Path) {
     }
 }
 
-/// A project of the corpus in the sandbox, trusted; `more` is the rest of its `silo.toml`.
-fn project(engine: &Engine, name: &str, more: &str) -> PathBuf {
+/// A project of the corpus in the sandbox, with a `silo.toml` of its own or what `silo init` makes of it.
+fn project(engine: &Engine, name: &str) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/compose").join(name);
     let root = engine.sandbox.dir(name);
     copied(&from, &root);
-    let said = fs::read_to_string(root.join("compose.toml")).unwrap_or_default();
-    let own = fs::read_to_string(root.join("silo.toml"));
-    engine.sandbox.trusted(name, &own.unwrap_or_else(|_| format!("version = 1\n[compose]\n{said}{more}")))
+    if let Ok(own) = fs::read_to_string(root.join("silo.toml")) {
+        return engine.sandbox.trusted(name, &own);
+    }
+    if let Ok(said) = fs::read_to_string(root.join("compose.toml")) {
+        return engine.sandbox.trusted(name, &format!("version = 1\n[compose]\n{said}"));
+    }
+    if name.starts_with("broken-") {
+        return engine.sandbox.trusted(name, "version = 1\n[compose]\n");
+    }
+    let ran = engine.silo(&root, "init").success();
+    assert!(!ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET), "{ran:?}");
+    let written = fs::read_to_string(root.join("silo.toml")).expect("it was written");
+    assert!(written.contains("\n[compose]\n") && !written.contains(SECRET), "{written}");
+    root
 }
 
 /// The files of a project, as compose is called with them.
@@ -120,7 +131,8 @@ impl Sides<'_> {
             let own =
                 own.get_mut(service).unwrap_or_else(|| panic!("{place} is new")).as_object_mut().expect("a table");
             let isolated = isolated.as_object_mut().expect("a service is a table");
-            self.ports(&place, isolated.remove("ports"));
+            self.ports(&place, isolated.get("ports"));
+            isolated.remove("ports");
             own.remove("ports");
             self.names(&place, own, isolated, &images);
             let service_of = |mode: &Value| containers.get(mode.as_str()?.strip_prefix("container:")?).cloned();
@@ -151,8 +163,8 @@ impl Sides<'_> {
     }
 
     /// Published is what is leased, or any free port, on this machine alone.
-    fn ports(&self, place: &str, ports: Option<Value>) {
-        for port in ports.iter().filter_map(Value::as_array).flatten() {
+    fn ports(&self, place: &str, ports: Option<&Value>) {
+        for port in ports.and_then(Value::as_array).into_iter().flatten() {
             assert_eq!(port["host_ip"], "127.0.0.1", "{place}: {port}");
             let host = port.get("published").map(|host| host.as_str().expect("a string").parse().expect("a number"));
             assert!(host.is_none_or(|host| self.leases.contains(&host)), "{place}: {port}");
@@ -166,7 +178,8 @@ impl Sides<'_> {
         assert!(kept.as_ref().is_none_or(is_own), "{place}: {kept:?}");
         if own.get("image").is_some_and(|image| images.contains(image)) {
             assert!(is_own(&isolated["image"]), "{place}: {:?}", isolated["image"]);
-            (own.remove("image"), isolated.remove("image"));
+            own.remove("image");
+            isolated.remove("image");
         }
         let tags = isolated.get("build").and_then(|build| build.get("tags"));
         assert!(tags.is_none(), "{place}: {tags:?}");
@@ -216,7 +229,8 @@ impl Sides<'_> {
         for side in [&mut own, &mut isolated] {
             for (_, body) in side.iter_mut() {
                 let body = body.as_object_mut().expect("a table");
-                (body.remove("is_own"), body.remove("ipam"));
+                body.remove("is_own");
+                body.remove("ipam");
                 let options = body.get_mut("driver_opts").and_then(Value::as_object_mut);
                 if options.is_some_and(|options| {
                     options.remove("com.docker.network.bridge.name");
@@ -242,7 +256,7 @@ fn every_project_of_the_corpus_is_isolated_and_else_as_it_was() {
     let names = corpus(false);
     assert!(names.len() >= 30, "{names:?}");
     for name in names {
-        let root = project(&engine, &name, "");
+        let root = project(&engine, &name);
         let before = texts(&root);
         let ran = engine.bash(&root, "docker compose --profile '*' config --format json").success();
         let isolated: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
@@ -275,7 +289,7 @@ fn what_compose_cannot_read_is_an_error_in_its_words_and_changes_nothing() {
     for name in names {
         let root = match engine.sandbox.dir(&name).exists() {
             true => engine.sandbox.trusted(&name, "version = 1\n[compose]\n"),
-            false => project(&engine, &name, ""),
+            false => project(&engine, &name),
         };
         let before = texts(&root);
         let ran = engine.silo(&root, "up -d").exit(1);

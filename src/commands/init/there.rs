@@ -1,24 +1,25 @@
-//! What `silo init` finds in a folder: the ports of its compose files, `.env` files, parts and start scripts. Files are read
-//! and nothing is run; what cannot be read is left to `silo doctor`.
+//! What `silo init` finds in a folder: the services of its compose files, the ports of `.env` files, parts and start scripts.
+//! Files are read and nothing is run; what cannot be read is left to `silo doctor`.
+
+mod services;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::core::config::starter::{self, Starter};
-use crate::core::formats::compose::{self, Fixed, Setting, Used};
 use crate::core::formats::dotenv;
 use crate::core::formats::scripts::{self, Line};
+use crate::core::shell::environment::Environment;
 use crate::failure::shown;
 use crate::parts;
 use crate::parts::part::Scan;
 use crate::parts::unread;
-use crate::sys::files;
 
 /// Names that `.env` files have before anybody has made one.
 const EXAMPLES: [&str; 2] = [".env.example", ".env.sample"];
 
-/// Reads what is there.
-pub(super) fn look(root: &Path) -> Starter {
+/// Reads what is there: what `silo.toml` may declare, and what no instance can have for itself.
+pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<String>) {
     let scans: Vec<Scan> = parts::ALL.iter().map(|part| part.scan(root)).collect();
     let text = |name: &str| unread::text_within(root, &root.join(name)).unwrap_or_default();
     let mut starter = Starter { cluster: scans.iter().any(|scan| scan.needs_cluster), ..Starter::default() };
@@ -31,7 +32,8 @@ pub(super) fn look(root: &Path) -> Starter {
         .collect();
     let chosen: BTreeMap<String, Option<u16>> =
         env.iter().rev().map(|(_, variable, port)| (variable.clone(), Some(*port))).collect();
-    compose_ports(root, &scans, &chosen, &mut starter);
+    let files = services::files(root, &scans, environment);
+    let shared = services::add(root, &files, &chosen, &mut starter);
     for (file, variable, port) in &env {
         starter.add(variable, *port, file);
     }
@@ -56,32 +58,7 @@ pub(super) fn look(root: &Path) -> Starter {
             );
         }
     }
-    starter
-}
-
-/// The host ports of the compose files.
-fn compose_ports(root: &Path, scans: &[Scan], chosen: &BTreeMap<String, Option<u16>>, starter: &mut Starter) {
-    // Of the usual names compose takes the first, and the override that goes with it.
-    let first = |names: &[&str]| names.iter().map(|name| root.join(name)).find(|path| files::is_file(path));
-    let usual = [first(&compose::NAMES), first(&compose::OVERRIDES)].into_iter().flatten();
-    let named = scans.iter().flat_map(|scan| scan.compose_files.clone());
-    let mut used = Used::new();
-    let mut found: Vec<(String, Fixed)> = Vec::new();
-    for path in usual.chain(named) {
-        let Ok(text) = unread::text_within(root, &path) else { continue };
-        let Ok(scan) = compose::scan(&text, &|_| Setting::Unset) else { continue };
-        used.extend(scan.used);
-        found.extend(scan.fixed.into_iter().map(|fixed| (below(root, &path), fixed)));
-    }
-    found.retain(|(_, fixed)| fixed.port.as_ref().is_some_and(|port| port.many == 1));
-    compose::name_all(&mut found.iter_mut().map(|(_, fixed)| fixed).collect::<Vec<_>>(), chosen, &used);
-    for (place, Fixed { port, .. }) in &found {
-        let Some(port) = port else { continue };
-        let usual = port.container.and_then(starter::known).filter(|name| {
-            port.read.is_none() && port.variable.1 && !chosen.contains_key(name) && !starter.ports.contains_key(name)
-        });
-        starter.add(usual.as_ref().unwrap_or(&port.variable.0), port.first, place);
-    }
+    (starter, shared)
 }
 
 /// A file as it is named from the project's root.

@@ -13,6 +13,7 @@ use super::image::Images;
 use super::model::{Model, Service};
 use super::port::Port;
 use crate::core::config::Published;
+use crate::core::formats::compose::SOCKETS;
 use crate::core::text::suggest::nearest;
 
 /// What an instance has that its services are to use.
@@ -76,8 +77,6 @@ impl Isolation<'_> {
     }
 }
 
-/// Sockets by which a container has the engine.
-const SOCKETS: [&str; 3] = ["/docker.sock", "/podman.sock", "/containerd.sock"];
 /// Devices that any number of containers can use at once.
 const ANYBODYS: [&str; 8] =
     ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/fuse", "/dev/kvm", "/dev/net/tun", "/dev/dri"];

@@ -33,6 +33,7 @@ pub struct Address {
 #[derive(Debug, Default)]
 pub(super) struct Links {
     pub(super) files: Vec<String>,
+    pub(super) included: Vec<String>,
     pub(super) env_files: Vec<String>,
     pub(super) addresses: Vec<Address>,
     pub(super) replaced: Vec<(String, Key)>,
@@ -47,11 +48,12 @@ impl Links {
             items.into_iter().filter_map(text).collect()
         };
         for item in tree.get(ROOT, "include").map(|list| tree.items(list)).unwrap_or_default() {
-            links.files.extend(texts(tree.get(item, "path").unwrap_or(item)));
+            links.included.extend(texts(tree.get(item, "path").unwrap_or(item)));
             let folders = tree.get(item, "project_directory").map(texts).unwrap_or_default();
             links.env_files.extend(folders.iter().map(|folder| format!("{folder}/.env")));
             links.env_files.extend(tree.get(item, "env_file").map(texts).unwrap_or_default());
         }
+        links.files.clone_from(&links.included);
         for (service, body) in tree.children(ROOT, "services") {
             let file = tree.get(body, "extends").and_then(|extends| tree.get(extends, "file"));
             links.files.extend(file.map(texts).unwrap_or_default());

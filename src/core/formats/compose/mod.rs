@@ -7,6 +7,7 @@ mod interpolate;
 mod links;
 mod naming;
 mod ports;
+mod seen;
 
 use std::collections::HashSet;
 
@@ -18,6 +19,7 @@ pub use interpolate::{Meant, Setting, whole};
 pub use links::{Address, Key};
 pub use naming::name_all;
 pub use ports::HostPort;
+pub use seen::{SOCKETS, Seen};
 
 /// The names compose looks for.
 pub const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
@@ -33,10 +35,14 @@ pub struct Scan {
     pub used: Used,
     /// Files it includes, or extends services of, relative to it.
     pub files: Vec<String>,
+    /// Those of them that it includes.
+    pub included: Vec<String>,
     /// Files with the variables of what it includes, relative to it.
     pub env_files: Vec<String>,
     /// Addresses of this machine that services are given.
     pub addresses: Vec<Address>,
+    /// Its services.
+    pub services: Vec<Seen>,
     /// What of a service counts in place of what files before it say.
     pub replaced: Vec<(String, Key)>,
 }
@@ -83,8 +89,10 @@ pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unrea
         fixed: found,
         used,
         files: links.files,
+        included: links.included,
         env_files: links.env_files,
         addresses: links.addresses,
+        services: Seen::all(&tree),
         replaced: links.replaced,
     })
 }
@@ -101,7 +109,8 @@ fn host_port(
     } else {
         let published = tree.get(item, "published")?;
         let target = tree.get(item, "target").and_then(|target| tree.text(target));
-        (published, HostPort::long(tree.text(published)?, target, setting))
+        let protocol = tree.get(item, "protocol").and_then(|protocol| tree.text(protocol));
+        (published, HostPort::long(tree.text(published)?, target, protocol, setting))
     };
     let written = tree.text(id)?;
     for (name, has_default) in ports::variables(written) {

@@ -22,6 +22,10 @@ pub struct HostPort {
     around: (String, String),
     /// The port of the container, where that is a number.
     pub container: Option<u16>,
+    /// Whether a variable says the port of the container.
+    pub follows: bool,
+    /// Whether it is a UDP port.
+    pub udp: bool,
 }
 
 impl HostPort {
@@ -44,28 +48,33 @@ impl HostPort {
         let is_range = inside.is_some_and(|(first, last)| last > first);
         let many = if is_range { usize::from(last.saturating_sub(first)) + 1 } else { 1 };
         let container = inside.map(|(first, _)| first);
+        let (follows, udp) = (number.contains('$'), is_udp(protocol, setting));
         let behind = match container {
             Some(first) if many > 1 => format!(":{first}{protocol}"),
             _ => behind.to_owned(),
         };
         let read = read(&text[place.clone()], first, last);
         let around = (text[..place.start].to_owned(), behind);
-        Some((Self { first, many, variable: Default::default(), read, is_long: false, around, container }, meant))
+        let variable = Default::default();
+        Some((Self { first, many, variable, read, is_long: false, around, container, follows, udp }, meant))
     }
 
-    /// The `published` of the long form beside its `target`, and what it is.
+    /// The `published` of the long form beside its `target` and `protocol`, and what it is.
     pub(super) fn long(
         published: &str,
         target: Option<&str>,
+        protocol: Option<&str>,
         setting: &dyn Fn(&str) -> Setting,
     ) -> Option<(Self, Meant)> {
         let meant = interpolate::meant(published, setting)?;
         let (first, last) = numbers(&meant.value)?;
+        let (follows, udp) =
+            (target.is_some_and(|target| target.contains('$')), protocol.is_some_and(|it| is_udp(it, setting)));
         let target = target.and_then(|target| interpolate::meant(target, setting));
         let container = target.and_then(|target| numbers(&target.value)).map(|(first, _)| first);
         let (variable, around) = Default::default();
         let read = read(published, first, last);
-        Some((Self { first, many: 1, variable, read, is_long: true, around, container }, meant))
+        Some((Self { first, many: 1, variable, read, is_long: true, around, container, follows, udp }, meant))
     }
 
     /// What to write there; for several, in place of the first.
@@ -74,6 +83,11 @@ impl HostPort {
         let key = if self.is_long { "published: " } else { "" };
         format!("{key}\"{before}${{{}}}{behind}\"", self.variable.0)
     }
+}
+
+/// Whether a protocol is UDP, with its slash or without.
+fn is_udp(protocol: &str, setting: &dyn Fn(&str) -> Setting) -> bool {
+    interpolate::meant(protocol, setting).is_some_and(|meant| meant.value.trim_start_matches('/') == "udp")
 }
 
 /// The names of the variables a text takes from the environment, and whether something stands in for each (`${A:-1}`).
