@@ -203,24 +203,24 @@ pub enum Command {
         #[arg(long, hide = true)]
         seen: Option<String>,
     },
-    /// Start the environment: lifecycle hooks, cluster, then Tilt
+    /// Start the environment: services, cluster, then Tilt
     #[command(
-        after_help = "Examples:\n  silo up                        # This project's instance; Ctrl-C stops it\n  silo up feature-x              # Name it\n  silo up -d                     # In the background\n  silo up --profile testnet      # With a profile\n  silo up -- --stream web        # Arguments for Tilt"
+        after_help = "Examples:\n  silo up                        # This project's instance; Ctrl-C stops it\n  silo up feature-x              # Name it\n  silo up -d                     # In the background\n  silo up --profile testnet      # With a profile\n  silo up -- --stream web        # Arguments for Tilt\n  silo up -d -- db redis         # Without Tilt: only these services"
     )]
     Up(UpArgs),
     /// Run the environment once with `tilt ci`; pass on how it ended
     #[command(after_help = "Examples:\n  silo ci\n  silo ci --timeout 10m -- --output-snapshot-on-exit snapshot.json")]
     Ci(CiArgs),
-    /// Show what Tilt logs
+    /// Show what Tilt and the services log
     #[command(after_help = "Examples:\n  silo logs\n  silo logs -f web")]
     Logs {
         /// Go on until Ctrl-C
         #[arg(short, long)]
         follow: bool,
-        /// One resource only
+        /// One resource of Tilt, or one service, alone
         resource: Option<String>,
     },
-    /// Wait until every resource of Tilt is ready
+    /// Wait until the services and every resource of Tilt are ready
     #[command(
         after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 5m   # Exit code 1 and names of those not ready"
     )]
@@ -229,28 +229,28 @@ pub enum Command {
         #[arg(long, default_value = "120s", value_name = "TIME", value_parser = span::parse)]
         timeout: Duration,
     },
-    /// Stop the environment: Tilt and what it started
+    /// Stop the environment: Tilt and what it started, and the services
     #[command(
-        after_help = "Examples:\n  silo down\n  silo down --volumes         # The next start has empty databases\n  silo down --delete-cluster\n  silo down --clean   # Also remove env file and lockfile, and free the leases"
+        after_help = "Examples:\n  silo down\n  silo down --volumes   # Services start with empty databases the next time\n  silo down --delete-cluster\n  silo down --clean     # Also remove env file and lockfile, and free the leases"
     )]
     Down {
         /// Delete the k3d cluster too (it is kept otherwise, for a faster next start)
         #[arg(long)]
         delete_cluster: bool,
-        /// Remove the volumes of the services too: their data is gone
+        /// Remove the volumes of the services too, with their data
         #[arg(long)]
         volumes: bool,
         /// Remove env file and lockfile, and free the leases
         #[arg(long)]
         clean: bool,
     },
-    /// Print the override that isolates this instance's services
+    /// Print the override: the compose file that isolates the services
     #[command(
-        after_help = "Examples:\n  silo compose                             # For the project's compose files\n  silo compose compose.yaml deploy/dev.yaml   # For a list of files, in this order\n  silo compose | docker compose -p \"$COMPOSE_PROJECT_NAME\" -f compose.yaml -f - config"
+        after_help = "Examples:\n  silo compose                                # For the project's compose files\n  silo compose compose.yaml deploy/dev.yaml   # For these files, in this order"
     )]
     Compose {
         /// Compose files in the order in which they are merged; default: those of the project
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
     },
     /// Run a command inside the instance, without a shell hook
@@ -363,8 +363,8 @@ pub struct UpArgs {
     /// First end what was started in this instance and still listens on its ports
     #[arg(long)]
     pub kill: bool,
-    /// Arguments for `tilt up`
-    #[arg(last = true, value_name = "TILT ARGS")]
+    /// Arguments for `tilt up`; without Tilt, for `docker compose up`
+    #[arg(last = true, value_name = "ARGS")]
     pub words: Vec<OsString>,
 }
 

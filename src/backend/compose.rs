@@ -60,8 +60,9 @@ pub fn files_of(root: &Path, named: Option<&[String]>, environment: &Environment
     }
     match found.iter().find(|path| !files::is_file(path)) {
         None => Ok(found),
-        Some(path) => Err(Failure::new(format!("The compose file `{}` is not there", shown(path)))
-            .hint("Name the files in silo.toml: `files` below `[compose]`; else `COMPOSE_FILE` names them")),
+        Some(path) => Err(Failure::new(format!("The compose file `{}` is not there", shown(path))).hint(
+            "Correct `files` below `[compose]` in silo.toml, or `COMPOSE_FILE`, which counts where there is none",
+        )),
     }
 }
 
@@ -89,7 +90,7 @@ impl Compose<'_> {
             (Ended::Code(0), Some(_)) => {
                 Err(Failure::new(format!("Docker Compose {text} is too old to isolate services")).hint(INSTALL))
             }
-            _ => Err(Failure::new("`docker compose` is not installed").hint(INSTALL)),
+            _ => Err(Failure::new("Docker Compose is not installed").hint(INSTALL)),
         }
     }
 
@@ -103,9 +104,9 @@ impl Compose<'_> {
         let words: Vec<OsString> = flags.iter().cloned().chain(words).collect();
         let cmd = self.with_files(files, &words);
         let answer = cmd.capture(ASK)?.success(&cmd).map_err(|failure| {
-            let failure = where_it_is_down(failure);
-            Failure { what: "compose cannot read the project's compose files".to_owned(), ..failure }
-                .hint("See what it says: `docker compose config --quiet`")
+            let Failure { excerpt, hints, .. } = where_it_is_down(failure);
+            Failure { excerpt, hints, ..Failure::new("Docker Compose cannot read the project's compose files") }
+                .hint("Try it after each edit: `silo exec -- docker compose config --quiet`")
         })?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }

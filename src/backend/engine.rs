@@ -146,15 +146,14 @@ impl Engine<'_> {
             #[serde(default)]
             name: String,
         }
-        let policy = match self.socket() {
-            Some(socket) => ask::<Inspected>(&socket, &format!("/containers/{}/json", escaped(&container.id)))
-                .map(|inspected| inspected.host_config.restart_policy.name),
-            None => {
-                let docker = Docker { environment: self.environment, folder: self.folder };
-                docker
-                    .rows(&["inspect", &container.id], &[".HostConfig.RestartPolicy.Name".to_owned()])
-                    .map(|rows| rows.into_iter().next().map(|[name]| name).unwrap_or_default())
-            }
+        let policy = if let Some(socket) = self.socket() {
+            ask::<Inspected>(&socket, &format!("/containers/{}/json", escaped(&container.id)))
+                .map(|inspected| inspected.host_config.restart_policy.name)
+        } else {
+            let docker = Docker { environment: self.environment, folder: self.folder };
+            docker
+                .rows(&["inspect", &container.id], &[".HostConfig.RestartPolicy.Name".to_owned()])
+                .map(|rows| rows.into_iter().next().map(|[name]| name).unwrap_or_default())
         };
         policy.is_ok_and(|name| name == "always" || name == "unless-stopped")
     }
@@ -203,8 +202,8 @@ impl Engine<'_> {
         let named = self.environment.text("DOCKER_CONTEXT").filter(|name| !name.is_empty()).map(str::to_owned);
         match named.or_else(|| current_context(&settings)).filter(|name| name != "default") {
             None => Some(PathBuf::from("/var/run/docker.sock")),
-            Some(context) => {
-                let meta = settings.join("contexts/meta").join(digest::of(context.as_bytes())).join("meta.json");
+            Some(name) => {
+                let meta = settings.join("contexts/meta").join(digest::of(name.as_bytes())).join("meta.json");
                 let content = files::read(&meta, SETTINGS).ok()??;
                 let value: serde_json::Value = serde_json::from_slice(&content.bytes).ok()?;
                 local(value.pointer("/Endpoints/docker/Host")?.as_str()?)

@@ -21,6 +21,8 @@ pub(super) fn run(context: &Context, listed: &[PathBuf]) -> Result<u8, Failure> 
     }
     let paths = if paths.is_empty() { services::files(&site)? } else { paths };
     let (text, notices) = services::override_text(&site, &paths)?;
-    notices.iter().for_each(|notice| context.ui.step(notice));
+    for notice in &notices {
+        context.ui.step(notice);
+    }
     context.ui.answer(text.trim_end()).map(|()| 0)
 }

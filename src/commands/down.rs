@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::kept::{self, Kept};
-use crate::parts::part::{Leave, Stop, Stopped};
+use crate::parts::part::{Leave, Part, Stop, Stopped};
 use crate::parts::scope::{Scope, Site};
 use crate::parts::starter::Starter;
 use crate::parts::strays;
@@ -44,17 +44,18 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
     let (mut stopped, mut unknown) = (Vec::new(), None);
     for (part, leave) in parts::ALL.iter().zip(leaves).rev() {
         match leave {
-            Leave::Given => stopped.push((part.title(), part.down(&site, stop)?)),
+            Leave::Given => stopped.push((*part, part.down(&site, stop)?)),
             Leave::Unknown(failure) => unknown = Some(failure),
         }
     }
     if let Some(failure) = unknown {
         return Err(failure);
     }
-    let absent: Vec<&str> =
-        stopped.iter().filter(|(_, stopped)| *stopped == Stopped::Nothing).map(|(title, _)| *title).collect();
-    if !absent.is_empty() && !clean && stopped.iter().all(|(_, stopped)| *stopped != Stopped::Done) {
-        context.ui.step(&format!("No {} runs here; `{}` keeps its leases", absent.join(" and no "), known.name));
+    if !clean && stopped.iter().all(|(_, stopped)| *stopped != Stopped::Done) {
+        let absent = stopped.iter().filter(|(_, stopped)| *stopped == Stopped::Nothing).map(|(part, _)| *part);
+        if let Some(absent) = none_runs(absent, &scope) {
+            context.ui.step(&format!("{absent} here; `{}` keeps its leases", known.name));
+        }
     }
     let post = hooks::run(Point::PostDown, Point::PostDown.of(hooks), &site.environment, &project.root, context.ui);
     if let Err(failure) = post {
@@ -80,6 +81,17 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
         context.ui.step("Done");
     }
     Ok(signals::asked().map_or(0, signals::Asked::code))
+}
+
+/// Says of parts that they do not run; of those that the project declares alone, if it declares any of them.
+fn none_runs<'a>(absent: impl Iterator<Item = &'a dyn Part>, scope: &Scope<'_>) -> Option<String> {
+    let titles = |parts: &[&dyn Part]| parts.iter().map(|part| part.title()).collect::<Vec<_>>();
+    let absent: Vec<&dyn Part> = absent.collect();
+    let declared = titles(&parts::declared(&scope.settings, &scope.project.root));
+    let own: Vec<_> = absent.iter().copied().filter(|part| declared.contains(&part.title())).collect();
+    let titles = titles(if own.is_empty() { &absent } else { &own });
+    let runs = if titles.len() == 1 && !titles[0].ends_with('s') { "runs" } else { "run" };
+    (!titles.is_empty()).then(|| format!("No {} {runs}", titles.join(" and no ")))
 }
 
 /// Whether something of an instance without a lockfile is still there.

@@ -62,7 +62,9 @@ pub(super) fn run(context: &Context, arguments: &EnvArgs) -> Result<u8, Failure>
     if let Some(profile) = &known.profile {
         text.push_str(&format!("Profile: {profile}\n"));
     }
-    text.push_str("Ports:\n");
+    if !known.ports.is_empty() {
+        text.push_str("Ports:\n");
+    }
     for (name, port) in &known.ports {
         text.push_str(&format!("  {name}: {}\n", block::shown(name, *port, &settled.blocks)));
     }

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
         match of_compose(context, &root, &call)? {
             Some(Plain::Own(words)) => return Err(cmd::exec(real.as_os_str(), &words, &environment, None)),
             Some(Plain::Others) => environment.remove("COMPOSE_PROJECT_NAME"),
-            Some(Plain::Named) | None => {}
+            None => {}
         }
     }
     Err(cmd::exec(real.as_os_str(), arguments, &environment, None))

@@ -1,5 +1,6 @@
 //! `silo logs`: what the parts log while they run, and what one left that ran in the background.
 
+use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
@@ -17,7 +18,9 @@ pub(super) fn run(context: &Context, follow: bool, resource: Option<&str>) -> Re
             return Ok(code);
         }
     }
-    let with_logs = parts::ALL.iter().filter(|part| part.keeps_terminal()).map(|part| part.title());
-    let titles = with_logs.collect::<Vec<_>>().join(" and no ");
-    Err(Failure::new(format!("No {titles} runs here, and none has left a log")).hint("Run `silo up -d` first"))
+    Err(match resource {
+        Some(name) => Failure::new(format!("There is no log of `{}`", one_line(name)))
+            .hint("See what runs: `silo status`; all of its logs: `silo logs`"),
+        None => Failure::new("Nothing that logs runs here, and nothing has left a log").hint("Run `silo up -d` first"),
+    })
 }

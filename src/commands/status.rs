@@ -208,7 +208,9 @@ impl Report<'_> {
         let tone =
             if matches!(&self.shell, Shell::Inside(other) if other.is_empty()) { Tone::Good } else { Tone::Plain };
         lines.push(said("This shell", &self.shell.text(), tone));
-        lines.push(vec![Cell::new("Ports", Tone::Head), Cell::plain(":")]);
+        if !recorded.ports.is_empty() {
+            lines.push(vec![Cell::new("Ports", Tone::Head), Cell::plain(":")]);
+        }
         lines.extend(recorded.ports.iter().map(|(name, port)| self.port(name, *port)));
         if !self.urls.is_empty() {
             lines.push(vec![Cell::new("URLs", Tone::Head), Cell::plain(":")]);

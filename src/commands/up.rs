@@ -104,7 +104,7 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
         }
         let code = bring_up(&mut site, Stage::Program, &parts, call.run)?;
         let Run::Foreground(_) = call.run else { return Ok(code) };
-        // The last that can has the terminal; what is brought up earlier than it takes it only now.
+        // The last part that can has the terminal; one that was brought up before the hooks takes it only now.
         match parts.iter().rfind(|part| part.keeps_terminal()) {
             Some(part) if part.stage() == Stage::Foundation => part.attach(&site),
             _ => started.iter().rev().try_for_each(|part| part.end(&site)).map(|()| code),
@@ -155,7 +155,7 @@ fn bring_up(site: &mut Site<'_>, stage: Stage, parts: &[&dyn Part], run: Run<'_>
     for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.stage() == stage) {
         let run = match run {
             _ if Some(at) != at_terminal => Run::Background(&[]),
-            // Its words count when it is brought up; the terminal it gets at the end.
+            // It gets its words now, and the terminal at the end.
             Run::Foreground(words) if stage == Stage::Foundation => Run::Background(words),
             run => run,
         };

@@ -19,6 +19,7 @@ pub mod neighbours;
 pub mod part;
 pub mod ready;
 pub mod renaming;
+pub mod scan;
 pub mod scope;
 pub mod servers;
 pub mod services;

@@ -1,13 +1,14 @@
 //! What every part of an instance answers (D21). The commands are loops over parts and name none of them.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::finding::Finding;
 use super::leftovers::{Claim, Inventory, Kind};
+pub use super::scan::Scan;
 use super::scope::{Scope, Site};
 use crate::core::config::{Gate, Settings};
 use crate::core::instance::lockfile::InstanceState;
@@ -107,7 +108,7 @@ pub trait Part: Sync {
         Ok(())
     }
 
-    /// Whether another part whose own files name compose files starts it, because nothing says who does.
+    /// Whether it leaves its start to another part whose own files name compose files: nothing in `silo.toml` says who starts it.
     fn is_left_to_others(&self, settings: &Settings) -> bool {
         let _ = settings;
         false
@@ -382,36 +383,4 @@ pub struct Inspected<'a> {
     pub is_starting: bool,
     /// Whether it is the project silo was called in.
     pub is_here: bool,
-}
-
-/// What a part's own files say.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Scan {
-    /// What is wrong in them.
-    pub found: Vec<Finding>,
-    /// The compose files they name.
-    pub compose_files: Vec<PathBuf>,
-    /// The ports of this machine that they write out.
-    pub ports: Vec<WrittenPort>,
-    /// Whether what they say needs a cluster.
-    pub needs_cluster: bool,
-}
-
-/// A port that a part's own file writes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenPort {
-    /// The file.
-    pub file: PathBuf,
-    /// Its line there, from 1.
-    pub line: usize,
-    /// What it is for, where that has a name.
-    pub owner: Option<String>,
-    /// The number.
-    pub port: u16,
-    /// Whether somebody listens on it, so that a second instance cannot.
-    pub is_held: bool,
-    /// What of the file says so.
-    pub what: String,
-    /// What reads the port from a variable there, with `…` for its name.
-    pub instead: String,
 }

@@ -104,6 +104,9 @@ fn texts() -> Texts {
                 ["error", "(", ..] => &trees[1],
                 ["write", "!", "(", ..] if file == "src/core/config/problem.rs" => &trees[2],
                 [name, "(", ..] if REASONS.contains(&name) => &trees[1],
+                // Refusals of the override, which get their place in `silo.toml` later.
+                ["refused", "(", ..] if file.starts_with("src/core/services/") => &trees[1],
+                ["what", ":", "format", "!", "(", ..] if file.starts_with("src/core/services/") => &trees[4],
                 _ => return,
             };
             match first_text(group).map(|text| filled(&text)) {
@@ -123,7 +126,7 @@ fn texts() -> Texts {
 /// Whether a text is not made here: it is another failure's or a core error's, or the line of an activation.
 fn is_handed_on(group: &TokenTree) -> bool {
     let group = group.to_string().replace(' ', "");
-    ["error.to_string()", "failure.what", "activation_line("].iter().any(|made| group.contains(made))
+    ["error.to_string()", "failure.what", "refused.what", "activation_line("].iter().any(|made| group.contains(made))
 }
 
 /// The texts the page explains: what stands in bold at the start of an item of its lists.

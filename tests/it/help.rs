@@ -32,11 +32,12 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           exec          Run a command inside the instance, without a shell hook
           shell         Open $SHELL inside the instance; no start file is changed
         Run:
-          up            Start the environment: lifecycle hooks, cluster, then Tilt
-          wait          Wait until every resource of Tilt is ready
-          logs          Show what Tilt logs
+          up            Start the environment: services, cluster, then Tilt
+          wait          Wait until the services and every resource of Tilt are ready
+          logs          Show what Tilt and the services log
           ci            Run the environment once with `tilt ci`; pass on how it ended
-          down          Stop the environment: Tilt and what it started
+          down          Stop the environment: Tilt and what it started, and the services
+          compose       Print the override: the compose file that isolates the services
         All instances:
           list, ls      List every instance: state, ports, root and branch
           who           Say who holds a port: lease, process, container
@@ -57,7 +58,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help
     "#]]
     .assert_eq(&ran.stdout);
-    assert!(ran.stdout.lines().count() <= 38, "{} lines", ran.stdout.lines().count());
+    assert!(ran.stdout.lines().count() <= 39, "{} lines", ran.stdout.lines().count());
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
     sandbox.run("", ["-h"]).success().stdout(&ran.stdout);
     sandbox.run("", ["help"]).success().stdout(&ran.stdout);

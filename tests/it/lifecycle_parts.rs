@@ -19,6 +19,7 @@ impl Tells for Ran {
 
 /// What every refusal of a project without parts ends with.
 const HINTS: &str = "Hint: Its ports and variables need no `silo up`: `silo exec -- CMD`, or `cd` with the shell hook\n\
+    Hint: For the services of compose files write `[compose]` in silo.toml\n\
     Hint: For a k3d cluster write `[k3d]` with `enabled = true` in silo.toml\n\
     Hint: For Tilt write a Tiltfile, or `[tilt]` with `enabled = true` where it lies elsewhere\n";
 
@@ -70,7 +71,7 @@ fn a_cluster_alone_needs_no_tilt() {
         "Error: No part of this project can be run once\n\
          Hint: Bring it up and run the tests in it: `silo up -d && silo exec -- CMD`\n",
     );
-    stage.run("logs").exit(1).stderr_has("Error: No Tilt runs here, and none has left a log\n");
+    stage.run("logs").exit(1).stderr_has("Error: Nothing that logs runs here, and nothing has left a log\n");
     // It outlives a `down` that does not ask for it to go.
     stage.run("down").success().stderr_has("No Tilt runs here; `dev` keeps its leases\n");
     stage.run("status").success().tells("k3d: localnet-dev (running)");

@@ -90,6 +90,7 @@ mod renaming;
 mod sandbox;
 mod schema;
 mod schema_types;
+mod services;
 mod settings;
 mod settings_schema;
 #[cfg(target_os = "linux")]

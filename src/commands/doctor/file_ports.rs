@@ -10,7 +10,7 @@ use crate::core::config::starter;
 use crate::core::formats::scripts::{self, Line, Unreadable};
 use crate::core::shell::varname;
 use crate::parts::finding::Finding;
-use crate::parts::part::WrittenPort;
+use crate::parts::scan::WrittenPort;
 use crate::parts::{self, nearby, unread};
 
 /// What comes of a port that only one program can have.

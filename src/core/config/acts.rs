@@ -85,4 +85,18 @@ mod tests {
         .assert_eq(&(lines(&file).join("\n") + "\n"));
         assert_eq!(lines(&parse("version = 1\n[ports]\nA = 1\n").expect("valid")), [""; 0]);
     }
+
+    #[test]
+    fn the_services_are_said_unless_nobody_starts_them_and_so_are_their_gates() {
+        let of = |toml: &str| lines(&parse(&format!("version = 1\n{toml}")).expect("it is valid"));
+        assert_eq!(of("[compose]\nstart = false\n"), [""; 0]);
+        assert_eq!(
+            of("[compose]\n[gates]\npsql = 'services'\n[profiles.p]\ncompose.start = true\n"),
+            [
+                "`silo up` starts the services of the compose files",
+                "`silo up` starts the services of the compose files with the profile `p`",
+                "A gate stands before `psql`: it brings up the services first",
+            ]
+        );
+    }
 }

@@ -1,58 +1,16 @@
 //! `[compose]`: the services of a project (D22). Their ports are leases like those of `[ports]`, so their defaults stand here
 //! and nothing that runs on `cd` reads a compose file.
 
-use std::net::IpAddr;
-use std::ops::Range;
+use ::core::net::IpAddr;
 
 use indexmap::IndexMap;
 use toml::de::DeValue;
 
-use super::model::Text;
+use super::model::{ComposeLayer, Published, Text};
 use super::problem::{ConfigError, Problem};
-use super::table::{Entry, Table, Value};
+use super::table::{Entry, Table, Value, named, not_a_host};
 
 const KEYS: &[&str] = &["files", "start", "keep", "ports"];
-
-/// `[compose]`, as far as one layer says it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ComposeLayer {
-    /// `files`, relative to the project, in the order in which they are merged; none leaves it to compose.
-    pub files: Option<Vec<Text>>,
-    /// `start`: whether `silo up` starts the services.
-    pub start: Option<bool>,
-    /// `keep`: volumes that no command of silo's removes.
-    pub keep: Option<Vec<Text>>,
-    /// `ports`, in declared order.
-    pub ports: IndexMap<String, Published>,
-}
-
-/// A port of a service, and the variable that holds where it is published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// The service.
-    pub service: String,
-    /// The port inside the container.
-    pub target: u16,
-    /// Whether it is a UDP port.
-    pub udp: bool,
-    /// The port on this machine in the first instance.
-    pub default: u16,
-    /// The address it is published on; none is 127.0.0.1.
-    pub bind: Option<IpAddr>,
-    /// Its place in the file, in bytes.
-    pub span: Range<usize>,
-}
-
-impl ComposeLayer {
-    /// What a profile puts over it: single keys and lists are replaced, ports merge by variable.
-    pub(super) fn put_over(&mut self, over: &Self) {
-        let Self { files, start, keep, ports } = over.clone();
-        self.files = files.or(self.files.take());
-        self.start = start.or(self.start);
-        self.keep = keep.or(self.keep.take());
-        self.ports.extend(ports);
-    }
-}
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
@@ -61,7 +19,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
         files: table.texts("files")?.map(|files| files.into_iter().map(file).collect()).transpose()?,
         start: table.boolean("start")?,
         keep: table.texts("keep")?,
-        ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| super::read::named(&ports, port))?,
+        ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| named(&ports, port))?,
     })
 }
 
@@ -75,7 +33,7 @@ fn file(text: Text) -> Result<Text, ConfigError> {
 }
 
 fn port(entry: &Entry<'_>) -> Result<Published, ConfigError> {
-    super::read::not_a_host(entry, "compose.ports")?;
+    not_a_host(entry, "compose.ports")?;
     let (to, bind) = match entry.value.get() {
         DeValue::Table(_) => {
             let table = entry.value.table()?;

@@ -4,7 +4,7 @@
 
 pub mod acts;
 mod check;
-pub mod compose;
+mod compose;
 pub mod gate;
 pub(in crate::core) mod model;
 mod problem;
@@ -14,10 +14,9 @@ pub mod starter;
 mod table;
 pub mod user;
 
-pub use compose::{ComposeLayer, Published};
 pub use model::{
-    API_PORT, Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, OWN_PORTS,
-    Profile, REGISTRY_PORT, Settings, TILT_PORT, Text, is_profile_name,
+    API_PORT, Advertisement, ComposeLayer, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer,
+    OWN_PORTS, Profile, Published, REGISTRY_PORT, Settings, TILT_PORT, Text, is_profile_name,
 };
 pub use problem::{ConfigError, Problem, TemplateSpot};
 

@@ -1,10 +1,10 @@
 //! What a `silo.toml` says, as values.
 
+use ::core::net::IpAddr;
 use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::compose::ComposeLayer;
 use super::problem::ConfigError;
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::template;
@@ -161,6 +161,47 @@ pub enum Gate {
     Tilt,
     /// The services.
     Services,
+}
+
+/// `[compose]`, as far as one layer says it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ComposeLayer {
+    /// `files`, relative to the project, in the order in which they are merged; none leaves it to compose.
+    pub files: Option<Vec<Text>>,
+    /// `start`: whether `silo up` starts the services.
+    pub start: Option<bool>,
+    /// `keep`: volumes that no command of silo's removes.
+    pub keep: Option<Vec<Text>>,
+    /// `ports`, in declared order.
+    pub ports: IndexMap<String, Published>,
+}
+
+/// A port of a service, and the variable that holds where it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The service.
+    pub service: String,
+    /// The port inside the container.
+    pub target: u16,
+    /// Whether it is a UDP port.
+    pub udp: bool,
+    /// The port on this machine in the first instance.
+    pub default: u16,
+    /// The address it is published on; none is 127.0.0.1.
+    pub bind: Option<IpAddr>,
+    /// Its place in the file, in bytes.
+    pub span: Range<usize>,
+}
+
+impl ComposeLayer {
+    /// What a profile puts over it: single keys and lists are replaced, ports merge by variable.
+    pub(super) fn put_over(&mut self, over: &Self) {
+        let Self { files, start, keep, ports } = over.clone();
+        self.files = files.or(self.files.take());
+        self.start = start.or(self.start);
+        self.keep = keep.or(self.keep.take());
+        self.ports.extend(ports);
+    }
 }
 
 /// A whole `silo.toml`.

@@ -9,11 +9,10 @@ use super::model::{
     REGISTRY_PORT, Text, is_profile_name,
 };
 use super::problem::{ConfigError, Problem};
-use super::table::{Entry, Table, Value};
+use super::table::{Entry, Table, Value, named, not_a_host};
 use crate::core::instance::name;
 use crate::core::leases::block;
 use crate::core::leases::ports::PortSpec;
-use crate::core::shell::varname;
 
 const TOP: &[&str] = &[
     "version", "prefix", "output", "ports", "compose", "hosts", "urls", "env", "k3d", "tilt", "hooks", "profiles",
@@ -105,31 +104,6 @@ fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
 /// A table of variables that are templates.
 fn templates(table: &Table<'_>, key: &str) -> Result<IndexMap<String, Text>, ConfigError> {
     table.table(key)?.map_or_else(|| Ok(IndexMap::new()), |texts| named(&texts, |entry| entry.value.text()))
-}
-
-/// A table of variables: each name checked, each value read by `read`.
-pub(super) fn named<T>(
-    table: &Table<'_>,
-    read: impl Fn(&Entry<'_>) -> Result<T, ConfigError>,
-) -> Result<IndexMap<String, T>, ConfigError> {
-    let mut values = IndexMap::new();
-    for entry in table.entries() {
-        varname::check(entry.key).map_err(|refusal| ConfigError {
-            problem: Problem::Name { name: entry.key.to_owned(), refusal },
-            span: entry.key_span.clone(),
-        })?;
-        values.insert(entry.key.to_owned(), read(&entry)?);
-    }
-    Ok(values)
-}
-
-/// A name that is a host's whether `[hosts]` declares it or not is no port's.
-pub(super) fn not_a_host(entry: &Entry<'_>, table: &'static str) -> Result<(), ConfigError> {
-    if entry.key != "TILT_HOST" {
-        return Ok(());
-    }
-    let problem = Problem::TwiceNamed { name: entry.key.to_owned(), first: table, second: "hosts" };
-    Err(ConfigError { problem, span: entry.key_span.clone() })
 }
 
 fn port(entry: &Entry<'_>) -> Result<PortSpec, ConfigError> {

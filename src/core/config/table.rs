@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use indexmap::IndexMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::model::Text;
 use super::problem::{ConfigError, Problem};
+use crate::core::shell::varname;
 
 /// One table of the file, and the dotted path that leads to it (empty for the top).
 #[derive(Debug, Clone)]
@@ -147,4 +149,29 @@ impl<'a> Value<'a> {
             _ => Ok(text),
         }
     }
+}
+
+/// A table of variables: each name checked, each value read by `read`.
+pub(super) fn named<T>(
+    table: &Table<'_>,
+    read: impl Fn(&Entry<'_>) -> Result<T, ConfigError>,
+) -> Result<IndexMap<String, T>, ConfigError> {
+    let mut values = IndexMap::new();
+    for entry in table.entries() {
+        varname::check(entry.key).map_err(|refusal| ConfigError {
+            problem: Problem::Name { name: entry.key.to_owned(), refusal },
+            span: entry.key_span.clone(),
+        })?;
+        values.insert(entry.key.to_owned(), read(&entry)?);
+    }
+    Ok(values)
+}
+
+/// A name that is a host's whether `[hosts]` declares it or not is no port's.
+pub(super) fn not_a_host(entry: &Entry<'_>, table: &'static str) -> Result<(), ConfigError> {
+    if entry.key != "TILT_HOST" {
+        return Ok(());
+    }
+    let problem = Problem::TwiceNamed { name: entry.key.to_owned(), first: table, second: "hosts" };
+    Err(ConfigError { problem, span: entry.key_span.clone() })
 }

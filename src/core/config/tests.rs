@@ -106,7 +106,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
     let cases = [
         (
             "version = 1\n[port]\nA = 1\n",
-            "2:2 Unknown key `port`\nThe nearest known name is `ports`\nAllowed here: `version`, `prefix`, `output`, `ports`, `hosts`, `urls`, `env`, `k3d`, `tilt`, `hooks`, `profiles`, `registry`, `gates`",
+            "2:2 Unknown key `port`\nThe nearest known name is `ports`\nAllowed here: `version`, `prefix`, `output`, `ports`, `compose`, `hosts`, `urls`, `env`, `k3d`, `tilt`, `hooks`, `profiles`, `registry`, `gates`",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[k3d]\nenable = true\n",
@@ -188,7 +188,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[gates]\nkubectl = \"clutser\"\n",
-            "5:11 Gate `kubectl` has an invalid value: \"clutser\"\nUse \"env\", \"cluster\" or \"tilt\"",
+            "5:11 Gate `kubectl` has an invalid value: \"clutser\"\nUse \"env\", \"services\", \"cluster\" or \"tilt\"",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[profiles.p]\nurls.U = \"${NOPE}\"\n",
@@ -196,7 +196,40 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[profiles.p]\noutput = \"x\"\n",
-            "5:1 Unknown key `output` in `profiles.p`\nAllowed here: `ports`, `hosts`, `urls`, `env`, `k3d`, `tilt`, `hooks`, `append`, `registry`",
+            "5:1 Unknown key `output` in `profiles.p`\nAllowed here: `ports`, `compose`, `hosts`, `urls`, `env`, `k3d`, `tilt`, `hooks`, `append`, `registry`",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(wrong(text), expected, "in:\n{text}");
+    }
+}
+
+#[test]
+fn every_mistake_about_services_is_said_with_its_place_and_a_way_out() {
+    let cases = [
+        (
+            "version = 1\n[compose.ports]\nDB = \"db\"\n",
+            "3:6 `compose.ports.DB` has an invalid value: \"db\"\nWrite \"SERVICE:PORT\" or \"DEFAULT:SERVICE:PORT\", as in \"5433:db:5432\"; `/udp` may follow",
+        ),
+        (
+            "version = 1\n[compose.ports]\nDB = { bind = \"0.0.0.0\" }\n",
+            "3:6 `compose.ports.DB` has no `to`\nWrite `{ to = \"SERVICE:PORT\", bind = \"0.0.0.0\" }`",
+        ),
+        (
+            "version = 1\n[compose.ports]\nDB = { to = \"db:1\", bind = \"lan\" }\n",
+            "3:28 `bind` has an invalid value: \"lan\"\nUse an IP address of this machine, such as \"0.0.0.0\" or \"192.168.1.5\"",
+        ),
+        (
+            "version = 1\n[compose]\nfiles = [\"../compose.yaml\"]\n",
+            "3:10 `compose.files` names `../compose.yaml`, which is outside the project\nName a file in the project, relative to it: every worktree has its own",
+        ),
+        (
+            "version = 1\n[ports]\nA = 1\n[compose.ports]\nA = \"db:1\"\n",
+            "5:5 `A` stands in both `[ports]` and `[compose.ports]`\nRename one of them",
+        ),
+        (
+            "version = 1\n[compose]\nfile = [\"a\"]\n",
+            "3:1 Unknown key `file` in `compose`\nThe nearest known name is `files`\nAllowed here: `files`, `start`, `keep`, `ports`",
         ),
     ];
     for (text, expected) in cases {

@@ -15,7 +15,7 @@ use super::part::{
 };
 use super::ready;
 use super::scope::{Scope, Site};
-use crate::backend::compose::{self, Compose};
+use crate::backend::compose::Compose;
 use crate::backend::docker;
 use crate::backend::engine::{Container, Engine, Health};
 use crate::core::config::{Gate, Settings};
@@ -26,7 +26,7 @@ use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::signals;
 use observe::Observed;
-use prepare::Prepared;
+use prepare::{Prepared, files_for, project_of};
 
 pub use plain::{Plain, plain};
 
@@ -76,7 +76,7 @@ impl Part for Services {
     }
 
     fn how_to_declare(&self) -> Option<&'static str> {
-        Some("For the services of compose files write `[compose]`")
+        Some("For the services of compose files write `[compose]` in silo.toml")
     }
 
     fn up(&self, site: &mut Site<'_>, run: Run<'_>) -> Result<u8, Failure> {
@@ -92,7 +92,7 @@ impl Part for Services {
         prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;
         site.scope.context.ui.step("Starting the services");
         let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
-        finish(&compose.with_files(&prepared.files, &all), "start")?;
+        finish(&compose.with_files(&prepared.files, &all), "up")?;
         let observed = Observed { engine: engine(&site.environment, &site.scope.project.root), project };
         let mut check = waiting(&observed);
         let _spinner = site.scope.context.ui.spin("Waiting until the services are ready");
@@ -164,7 +164,7 @@ impl Part for Services {
         }
         words.push("down".into());
         words.extend(stop.volumes.then(|| "--volumes".into()));
-        finish(&compose.with_files(&files, &words), "stop")?;
+        finish(&compose.with_files(&files, &words), "down")?;
         Ok(Stopped::Done)
     }
 
@@ -179,29 +179,27 @@ impl Part for Services {
         let project = project_of(scope, &name);
         let engine = engine(&scope.context.environment, &scope.project.root);
         if (Observed { engine, project: &project }).containers()?.is_empty() {
-            return Err(Failure::new("No services run here").hint("Run `silo up -d` first"));
+            return Err(none_runs());
         }
         Ok(Some(Box::new(move || answer(&Observed { engine, project: &project }))))
     }
 
     fn logs(&self, scope: &Scope<'_>, log: Log<'_>) -> Result<Option<u8>, Failure> {
-        if !is_asked(scope) || scope.state.is_none() {
-            return Ok(None);
-        }
-        let site = scope.settle()?;
-        let there = own(&site)?;
+        let Some(state) = scope.state.as_ref().filter(|_| is_asked(scope)) else { return Ok(None) };
+        let (environment, root) = (scope.context.outside(), &scope.project.root);
+        let project = &project_of(scope, &state.name);
+        let there = Observed { engine: engine(&environment, root), project }.containers()?;
         let is_of = |container: &Container| log.resource.is_none_or(|name| container.service == name);
         if !there.iter().any(is_of) {
             return Ok(None);
         }
-        let project = &site.settled.identity.compose_name;
-        let compose = Compose { environment: &site.environment, folder: &scope.project.root, project };
+        let compose = Compose { environment: &environment, folder: root, project };
         let mut words: Vec<OsString> = vec!["logs".into()];
         words.extend(log.follow.then(|| "--follow".into()));
         words.extend(log.resource.map(Into::into));
         // The files would only be read to name what is there already.
         let Cmd { arguments, .. } = compose.with_files(&[], &words);
-        Err(cmd::exec("docker".as_ref(), &arguments, &site.environment, Some(&scope.project.root)))
+        Err(cmd::exec("docker".as_ref(), &arguments, &environment, Some(root)))
     }
 
     fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
@@ -222,10 +220,6 @@ fn is_asked(scope: &Scope<'_>) -> bool {
     scope.settings.compose.is_some()
 }
 
-fn project_of(scope: &Scope<'_>, name: &str) -> String {
-    crate::core::instance::name::qualified(&scope.settings.prefix, name)
-}
-
 /// The containers of an instance's services.
 fn own(site: &Site<'_>) -> Result<Vec<Container>, Failure> {
     let engine = engine(&site.environment, &site.scope.project.root);
@@ -233,22 +227,28 @@ fn own(site: &Site<'_>) -> Result<Vec<Container>, Failure> {
 }
 
 /// Runs compose in silo's terminal.
-fn finish(cmd: &Cmd<'_>, verb: &str) -> Result<(), Failure> {
+fn finish(cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
+    let line = format!("docker compose {word}");
     match (cmd.run(|_| Ok(()))?, signals::asked()) {
         (Ended::Code(0), _) => Ok(()),
-        (_, Some(asked)) => Err(Failure::new("Stopped by a signal").code(asked.code())),
-        (ended, None) => {
-            Err(Failure::new(format!("`docker compose` could not {verb} the services (exit code {})", ended.code()))
-                .hint("Its own words stand above; the override it was given: `silo compose`"))
-        }
+        (_, Some(asked)) => Err(Failure::new(format!("Stopped by a signal during `{line}`")).code(asked.code())),
+        (ended, None) => Err(Failure::new(format!("`{line}` failed with exit code {}", ended.code()))
+            .hint("Its own words stand above; `silo compose` prints the override it was given")),
     }
+}
+
+fn none_runs() -> Failure {
+    Failure::new("No services run here").hint("Run `silo up -d` first")
 }
 
 fn answer(observed: &Observed<'_>) -> Result<Readiness, Failure> {
     match observed.pending() {
         Ok(None) => Ok(Readiness::Ready),
-        Ok(Some((service, Health::Down, status))) => Err(Failure::new(format!("`{service}` runs no more: {status}"))
-            .hint(format!("Look why: `{}`", ready::logs_line(Some(&service))))),
+        Ok(Some((service, ..))) if service.is_empty() => Err(none_runs()),
+        Ok(Some((service, Health::Down, status))) => {
+            Err(Failure::new(format!("The service `{service}` does not run: {status}"))
+                .hint(format!("Look why: `{}`", ready::logs_line(Some(&service)))))
+        }
         Ok(Some((service, _, status))) => {
             Ok(Readiness::Waiting(Pending { what: format!("{service}: {status}"), log: Some(service) }))
         }
@@ -272,13 +272,7 @@ pub fn override_text(site: &Site<'_>, files: &[PathBuf]) -> Result<(String, Vec<
 /// The compose files of a project.
 ///
 /// # Errors
-/// As [`compose::files_of`].
+/// A [`Failure`] that says which file is missing.
 pub fn files(site: &Site<'_>) -> Result<Vec<PathBuf>, Failure> {
     files_for(site.scope, &site.environment)
-}
-
-fn files_for(scope: &Scope<'_>, environment: &Environment) -> Result<Vec<PathBuf>, Failure> {
-    let named = scope.settings.compose.as_ref().and_then(|compose| compose.files.as_ref());
-    let named: Option<Vec<String>> = named.map(|files| files.iter().map(|text| text.value.clone()).collect());
-    compose::files_of(&scope.project.root, named.as_deref(), environment)
 }

@@ -28,12 +28,12 @@ impl Observed<'_> {
         Ok(all)
     }
 
-    /// The first service that is not ready, with how it stands and the engine's words; none where all are. What is down comes
-    /// first: nothing else helps it.
+    /// The first service that is not ready, with how it stands and the engine's words; none where all are, and one without a
+    /// name where there is no container at all. What is down comes first: waiting does not help it.
     pub(super) fn pending(&self) -> Result<Option<(String, Health, String)>, Failure> {
         let containers = self.containers()?;
         if containers.is_empty() {
-            return Ok(Some(("services".to_owned(), Health::Down, "there is none".to_owned())));
+            return Ok(Some((String::new(), Health::Down, String::new())));
         }
         let mut pending: Vec<_> = containers
             .iter()
@@ -67,7 +67,9 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Su
     let folder = Path::new("/");
     let all = Engine { environment: outside, folder }.containers(None).unwrap_or_default();
     let mut by_project: HashMap<String, Vec<Container>> = HashMap::new();
-    all.into_iter().for_each(|one| by_project.entry(one.project.clone()).or_default().push(one));
+    for one in all {
+        by_project.entry(one.project.clone()).or_default().push(one);
+    }
     Some(Box::new(move |instance, _| {
         // A project of that name that silo did not start is the instance's own, if it was made in its folder.
         let is_own =

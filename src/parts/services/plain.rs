@@ -4,9 +4,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::prepare::{Given, Prepared};
-use super::{engine, files_for, project_of};
+use super::prepare::{Given, Prepared, files_for, project_of};
 use crate::backend::compose::{self, Compose};
+use crate::backend::engine::Engine;
 use crate::core::formats::compose::NAMES;
 use crate::core::services::Call;
 use crate::failure::{Failure, shown};
@@ -19,9 +19,7 @@ use crate::sys::writing::{self, Writing};
 pub enum Plain {
     /// It is about this instance's services: these words instead.
     Own(Vec<OsString>),
-    /// It names its project itself, and stays as it is.
-    Named,
-    /// It is about something else, and `COMPOSE_PROJECT_NAME` is not for it.
+    /// It is about something else, or names its project or engine itself: `COMPOSE_PROJECT_NAME` is not for it.
     Others,
 }
 
@@ -31,11 +29,12 @@ pub enum Plain {
 /// A [`Failure`] when it would make services and they cannot be isolated.
 pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
     if call.is_elsewhere {
-        return Ok(Plain::Named);
+        return Ok(Plain::Others);
     }
     let (context, root) = (scope.context, &scope.project.root);
-    if !engine(&context.environment, root).is_local() {
-        tell(scope, "the engine is not on this machine");
+    let engine = Engine { environment: &context.environment, folder: root };
+    if !engine.is_local() {
+        tell(scope, "its engine is not on this machine");
         return Ok(Plain::Others);
     }
     let Some(files) = own_files(scope, call)? else {
@@ -71,7 +70,7 @@ pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
         }
         Err(failure) if call.makes() => return Err(failure),
         Err(failure) => {
-            context.ui.warn(&failure.what);
+            context.ui.warn(&format!("{}; this call goes without the override", failure.what));
             files
         }
     };

@@ -12,11 +12,12 @@ use crate::backend::compose::{self, Compose};
 use crate::backend::labels::LABEL;
 use crate::core::config::ComposeLayer;
 use crate::core::formats::compose::{Setting, scan};
+use crate::core::instance::name;
 use crate::core::services::{Isolation, Model, Override, Refused};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::failure::Failure;
-use crate::parts::scope::Site;
+use crate::parts::scope::{Scope, Site};
 use crate::sys::dirs::Dirs;
 use crate::sys::files as disk;
 use crate::sys::writing::{self, Writing};
@@ -187,6 +188,18 @@ const PLUGINS: [&str; 3] = [
     "/usr/libexec/docker/cli-plugins/docker-compose",
 ];
 
+/// The compose files of a project.
+pub(super) fn files_for(scope: &Scope<'_>, environment: &Environment) -> Result<Vec<PathBuf>, Failure> {
+    let named = scope.settings.compose.as_ref().and_then(|compose| compose.files.as_ref());
+    let named: Option<Vec<String>> = named.map(|files| files.iter().map(|text| text.value.clone()).collect());
+    compose::files_of(&scope.project.root, named.as_deref(), environment)
+}
+
+/// The compose project's name of an instance.
+pub(super) fn project_of(scope: &Scope<'_>, name: &str) -> String {
+    name::qualified(&scope.settings.prefix, name)
+}
+
 /// The override for a list of files.
 pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Result<Override, Failure> {
     let scope = site.scope;
@@ -195,7 +208,7 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
     let compose = Compose { environment: &site.environment, folder: root, project };
     compose.check()?;
     let model = Model::parse(&compose.model(files, flags)?)
-        .map_err(|unreadable| Failure::new(unreadable.to_string()).hint("See what it says: `docker compose config`"))?;
+        .map_err(|error| Failure::new(error.to_string()).hint("Look at its version: `docker compose version`"))?;
     let said = scope.settings.compose.clone().unwrap_or_default();
     let keep: Vec<String> = said.keep.iter().flatten().map(|text| text.value.clone()).collect();
     let isolation = Isolation {

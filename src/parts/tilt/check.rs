@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::super::finding::{Finding, Fix};
-use super::super::part::{Inspected, Part, Scan, WrittenPort};
+use super::super::part::{Inspected, Part};
+use super::super::scan::{Scan, WrittenPort};
 use super::super::unread;
 use crate::backend::tilt;
 use crate::core::formats::tiltfile;

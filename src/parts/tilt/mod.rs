@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use super::finding::Finding;
 use super::part::{
-    Declared, Inspected, Log, Part, PartState, Pending, Readiness, ReadyCheck, Report, Run, Scan, Shown, Stage, Stop,
+    Declared, Inspected, Log, Part, PartState, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stop,
     Stopped, Subject, Survey, Tool,
 };
 use super::ready;
+use super::scan::Scan;
 use super::scope::{Scope, Site};
 use super::starter::Starter;
 use crate::backend::tilt;

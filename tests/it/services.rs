@@ -1,0 +1,62 @@
+//! What `[compose]` makes of a call of docker, without an engine: a stand-in says what it was given.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::sandbox::{Sandbox, free_ports, program};
+
+/// A trusted project with services, and a `docker` that says the project's name it sees, and its words.
+fn project(sandbox: &Sandbox) -> PathBuf {
+    program(&sandbox.path("bin/docker"), "#!/bin/sh\necho \"${COMPOSE_PROJECT_NAME-none}: $*\"\n");
+    let [db] = free_ports();
+    let app = sandbox.trusted("app", &format!("version = 1\n[compose.ports]\nDB_PORT = \"{db}:db:5432\"\n"));
+    sandbox.run(&app, ["env", "dev"]).success();
+    app
+}
+
+#[test]
+fn a_call_that_names_its_project_or_engine_itself_does_not_get_the_instances_name() {
+    let sandbox = Sandbox::new();
+    let app = project(&sandbox);
+    for line in ["-H tcp://127.0.0.1:1 compose ps", "--context far compose up", "compose -p other down -v"] {
+        let words = ["exec", "--", "docker"].into_iter().chain(line.split(' '));
+        sandbox.run(&app, words).success().stdout(&format!("none: {line}\n")).stderr("");
+    }
+    sandbox.run(&app, ["exec", "--", "docker", "ps"]).success().stdout("localnet-dev: ps\n");
+}
+
+#[test]
+fn a_call_for_an_engine_elsewhere_or_about_other_files_is_said_once() {
+    let sandbox = Sandbox::new();
+    let app = project(&sandbox);
+    let said = "This call of compose goes without the instance's project name: its engine is not on this machine\n";
+    for told in [said, ""] {
+        let line = "DOCKER_HOST=tcp://127.0.0.1:1 docker compose ps; cd / && docker compose ps";
+        let ran = sandbox.run(&app, ["exec", "--", "sh", "-c", line]).success();
+        ran.stdout("none: compose ps\nnone: compose ps\n").stderr(told);
+    }
+}
+
+#[test]
+fn to_look_at_services_settles_nothing() {
+    let sandbox = Sandbox::new();
+    let app = project(&sandbox);
+    fs::remove_file(app.join(".localnet.env")).expect("it is there");
+    for line in ["silo logs", "silo logs db", "silo status", "silo list"] {
+        let line = format!("DOCKER_HOST=unix:///nowhere {line}");
+        let ran = sandbox.command("sh", &app).args(["-c", &line]).output().expect("sh starts");
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned() + &String::from_utf8_lossy(&ran.stdout);
+        let is_told = told.contains("The container engine at `/nowhere` does not answer: ");
+        assert!(is_told || line.ends_with("list"), "{line}: {told}");
+        assert!(!app.join(".localnet.env").exists(), "{line}");
+    }
+}
+
+#[test]
+fn without_a_port_there_is_no_list_of_ports() {
+    let sandbox = Sandbox::new();
+    let app = sandbox.trusted("app", "version = 1\n[compose]\n");
+    let ran = sandbox.run(&app, ["env", "dev"]).success();
+    ran.stdout("Instance: dev\n");
+    assert!(!sandbox.run(&app, ["status"]).success().stdout.contains("Ports"));
+}
