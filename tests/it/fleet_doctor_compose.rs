@@ -256,3 +256,18 @@ fn a_file_that_cannot_be_looked_into_is_told() {
     symlink("nowhere", app.join("compose.yaml")).expect("made");
     assert_eq!(clinic.ids(&app, &[]), [""; 0]);
 }
+
+#[test]
+fn what_the_override_takes_away_is_no_problem_but_where_a_tiltfile_starts_the_services() {
+    let clinic = Clinic::new();
+    let app = clinic.sandbox.trusted("app", "version = 1\n[compose.ports]\nDB_PORT = \"db:5432\"\n");
+    clinic.sandbox.run(&app, ["env", "x"]).success();
+    let file = "name: mine\nservices:\n  db:\n    container_name: db\n    ports: [\"5432:5432\"]\nvolumes:\n  d:\n    name: d\n";
+    fs::write(app.join("compose.yaml"), file).expect("the project is writable");
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+    fs::write(app.join("Tiltfile"), "docker_compose('compose.yaml')\n").expect("the project is writable");
+    let ids = clinic.ids(&app, &[]);
+    for id in ["compose-container-name", "compose-port", "compose-name", "compose-project", "compose-bare"] {
+        assert!(ids.iter().any(|one| one == id), "{id}: {ids:?}");
+    }
+}

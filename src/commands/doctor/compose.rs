@@ -31,6 +31,8 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let scans: Vec<_> = parts::ALL.iter().map(|part| part.scan(&here.root)).collect();
     let named: Vec<PathBuf> = scans.iter().flat_map(|scan| scan.compose_files.clone()).collect();
     let mut found: Vec<Finding> = scans.into_iter().flat_map(|scan| scan.found).collect();
+    // The override takes away what they fix (D23); what another part starts of them does not get it.
+    let is_isolated = named.is_empty() && scene.settings().is_some_and(|settings| settings.compose.is_some());
     let setting = setting(scene, &here.root);
     let (mut scanned, is_cut) = read_all(scene, &here.root, named, &setting);
     let (mut used, mut open) = (Used::new(), Vec::new());
@@ -53,7 +55,8 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     for Scanned { path, scan } in scanned {
         match scan {
             Ok(scan) => {
-                found.extend(scan.fixed.iter().map(|fixed| told(&path, fixed, &setting)));
+                let fixed = scan.fixed.iter().filter(|_| !is_isolated);
+                found.extend(fixed.map(|fixed| told(&path, fixed, &setting)));
                 open.extend(scan.addresses.iter().filter_map(|address| told_address(&path, address, &owners)));
             }
             Err(finding) => found.push(*finding),
