@@ -293,10 +293,10 @@ fn what_compose_cannot_read_is_an_error_in_its_words_and_changes_nothing() {
         };
         let before = texts(&root);
         let ran = engine.silo(&root, "up -d").exit(1);
-        let said = ran.stderr.lines().filter(|line| line.starts_with("Error: compose cannot read")).count();
+        let said = ran.stderr.lines().filter(|line| line.starts_with("Error: Docker Compose cannot read")).count();
         assert!(said == 1 && ran.stderr.contains("Hint: "), "{name}: {}", ran.stderr);
         let plain = engine.bash(&root, "docker compose up -d");
-        assert!(!plain.succeeded() && plain.stderr.contains("compose cannot read"), "{name}: {}", plain.stderr);
+        assert!(!plain.succeeded() && plain.stderr.contains("Docker Compose cannot read"), "{name}: {}", plain.stderr);
         assert_eq!(texts(&root), before, "{name}");
     }
     assert!(!remembered(&engine).contains("Written by silo for one instance"), "no override is left");

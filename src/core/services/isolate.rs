@@ -335,11 +335,13 @@ fn check(model: &Model, isolation: &Isolation<'_>) -> Result<(), Refused> {
                 Some(other) => format!("It is in the network of `{other}`: write `{other}:{}`", port.target),
                 None => "Take the variable away, or the `network_mode` in the compose file".to_owned(),
             };
-            let what = format!(
-                "`{variable}` names `{}`, which publishes no port of its own (`network_mode: {mode}`)",
-                port.service
-            );
-            return Err(refused(what, vec![hint]));
+            return Err(refused(
+                format!(
+                    "`{variable}` names `{}`, which publishes no port of its own (`network_mode: {mode}`)",
+                    port.service
+                ),
+                vec![hint],
+            ));
         }
         // One that publishes nothing may well listen on it.
         let known: Vec<u16> =
