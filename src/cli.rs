@@ -1,5 +1,6 @@
 //! The command line: declarations only. Arguments say what the shell can complete them with.
 
+mod arguments;
 mod completes;
 pub mod overview;
 mod words;
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use crate::core::shell::{Completions, Shell};
+use crate::core::shell::Completions;
 
+pub use arguments::{CiArgs, EnvArgs, EnvTold, HookArgs, PruneArgs, UpArgs};
 pub use completes::Completes;
 pub use words::ExportFormat;
 
@@ -289,118 +291,4 @@ pub enum Command {
     /// Print the version
     #[command(after_help = "Examples:\n  silo version")]
     Version,
-}
-
-/// Arguments of `silo hook`.
-#[derive(Debug, Default, Args)]
-pub struct HookArgs {
-    /// The shell; with --install and --uninstall by default $SHELL's
-    #[arg(required_unless_present = "change", value_parser = words::shells())]
-    pub shell: Option<&'static Shell>,
-    /// Add the line that loads the hook to the shell's start file
-    #[arg(long, group = "change")]
-    pub install: bool,
-    /// Take out what --install added
-    #[arg(long, group = "change")]
-    pub uninstall: bool,
-    /// Do not ask
-    #[arg(short, long, requires = "change")]
-    pub yes: bool,
-}
-
-/// Arguments of `silo env`.
-#[derive(Debug, Args)]
-pub struct EnvArgs {
-    /// Instance name; default: the one in use, else one made from folder or branch
-    #[arg(add = Completes::Name)]
-    pub name: Option<String>,
-    /// Plan the ports anew, and allow another profile
-    #[arg(short, long)]
-    pub force: bool,
-    /// Move this port to another one that is free
-    #[arg(long = "move", value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
-    pub moves: Vec<String>,
-    /// Give this port its default, moving another instance that holds it and does not use it
-    #[arg(long, value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
-    pub take: Vec<String>,
-    /// Take another name though containers, volumes or a cluster bear the old one
-    #[arg(long, requires = "name")]
-    pub rename: bool,
-    /// Profile to use (also: `SILO_PROFILE`)
-    #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
-    pub profile: Option<String>,
-    /// What is told of it, and to whom.
-    #[command(flatten)]
-    pub told: EnvTold,
-}
-
-/// To whom `silo env` tells the instance.
-#[derive(Debug, Args)]
-pub struct EnvTold {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Append the vars to `$GITHUB_ENV` (done by itself where CI is set)
-    #[arg(long)]
-    pub export_ci: bool,
-}
-
-/// Arguments of `silo up`.
-#[derive(Debug, Args)]
-pub struct UpArgs {
-    /// Instance name; default: the one in use, else one made from folder or branch
-    #[arg(add = Completes::Name)]
-    pub name: Option<String>,
-    /// Plan the ports anew, and allow another profile
-    #[arg(short, long)]
-    pub force: bool,
-    /// Profile to use (also: `SILO_PROFILE`)
-    #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
-    pub profile: Option<String>,
-    /// Run in the background (then: `silo logs`, `silo wait`, `silo down`)
-    #[arg(short, long)]
-    pub detach: bool,
-    /// First end what was started in this instance and still listens on its ports
-    #[arg(long)]
-    pub kill: bool,
-    /// Arguments for `tilt up`; without Tilt, for `docker compose up`
-    #[arg(last = true, value_name = "ARGS")]
-    pub words: Vec<OsString>,
-}
-
-/// Arguments of `silo ci`.
-#[derive(Debug, Args)]
-pub struct CiArgs {
-    /// Instance name
-    #[arg(add = Completes::Name)]
-    pub name: Option<String>,
-    /// Profile to use (also: `SILO_PROFILE`)
-    #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
-    pub profile: Option<String>,
-    /// Longest run, in Tilt's own words, such as 10m
-    #[arg(long, value_name = "TIME")]
-    pub timeout: Option<String>,
-    /// Append the vars to `$GITHUB_ENV` (done by itself where CI is set)
-    #[arg(long)]
-    pub export_ci: bool,
-    /// Arguments for `tilt ci`
-    #[arg(last = true, value_name = "TILT ARGS")]
-    pub words: Vec<OsString>,
-}
-
-/// Arguments of `silo prune`.
-#[derive(Debug, Args)]
-pub struct PruneArgs {
-    /// Only these instances, even on a disk that is not mounted
-    #[arg(value_name = "NAME", add = Completes::Gone)]
-    pub names: Vec<String>,
-    /// Only show what would be done
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-    /// Remove their clusters, containers, networks and volumes too, data included
-    #[arg(long)]
-    pub clusters: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    pub yes: bool,
 }

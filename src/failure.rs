@@ -186,6 +186,11 @@ pub fn shown_from(home: &Path, path: &Path) -> String {
     }
 }
 
+/// A path as it is named from a folder it lies in, for people.
+pub fn shown_below(folder: &Path, path: &Path) -> String {
+    shown(path.strip_prefix(folder).unwrap_or(path))
+}
+
 /// A path as part of a command line that can be pasted; what a terminal does not show as it is becomes bash's and zsh's
 /// `$'…'`.
 pub fn quoted(path: &Path) -> String {

@@ -174,6 +174,7 @@ fn knows_tilt(path: &str) -> bool {
         "src/backend/mod.rs",
         "src/backend/tilt.rs",
         "src/cli.rs",
+        "src/cli/arguments.rs",
         "src/core/formats/mod.rs",
         "src/core/formats/tiltfile.rs",
         "src/core/instance/identity.rs",

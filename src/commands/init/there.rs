@@ -10,7 +10,7 @@ use crate::core::config::starter::{self, Starter};
 use crate::core::formats::dotenv;
 use crate::core::formats::scripts::{self, Line};
 use crate::core::shell::environment::Environment;
-use crate::failure::shown;
+use crate::failure::shown_below;
 use crate::parts;
 use crate::parts::part::Scan;
 use crate::parts::unread;
@@ -39,7 +39,7 @@ pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<Stri
     }
     for one in scans.iter().flat_map(|scan| &scan.ports).filter(|port| port.is_held) {
         let name = one.owner.as_deref().map_or_else(|| format!("HOST_PORT_{}", one.port), starter::variable);
-        starter.add(&name, one.port, &below(root, &one.file));
+        starter.add(&name, one.port, &shown_below(root, &one.file));
     }
     let package = scripts::package(&text("package.json")).unwrap_or_default();
     let starts = |line: &&Line| ["dev", "start", "serve", "preview"].contains(&line.owner.as_str());
@@ -59,9 +59,4 @@ pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<Stri
         }
     }
     (starter, shared)
-}
-
-/// A file as it is named from the project's root.
-fn below(root: &Path, path: &Path) -> String {
-    shown(path.strip_prefix(root).unwrap_or(path))
 }

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
-use super::below;
 use crate::backend::compose as backend;
 use crate::core::config::starter::{Composed, ServicePort, Starter};
 use crate::core::formats::compose::{self, Fixed, Key, Seen, Setting, Used};
 use crate::core::formats::dotenv;
 use crate::core::shell::environment::Environment;
+use crate::failure::shown_below;
 use crate::parts::part::Scan;
 use crate::parts::unread;
 use crate::sys::files as disk;
@@ -51,7 +51,7 @@ pub(super) fn add(
     if read.places.is_empty() {
         return Vec::new();
     }
-    let listed = files.paths.iter().filter(|_| !files.are_found).map(|path| below(root, path));
+    let listed = files.paths.iter().filter(|_| !files.are_found).map(|path| shown_below(root, path));
     let named = listed.filter(|place| read.places.contains(place)).collect();
     starter.compose = Some(Composed { files: named, ..Composed::default() });
     read.places.iter().for_each(|place| starter.was_in(place));
@@ -80,7 +80,7 @@ impl Read {
             seen.push(path.clone());
             let Ok(text) = unread::text_within(root, &path) else { continue };
             let Ok(scan) = compose::scan(&text, setting) else { continue };
-            self.places.push(below(root, &path));
+            self.places.push(shown_below(root, &path));
             let folder = path.parent().unwrap_or(root);
             queue.extend(scan.included.iter().map(|name| folder.join(name)));
             self.used.extend(scan.used);
@@ -88,7 +88,7 @@ impl Read {
             let is_replaced = |fixed: &Fixed| scan.replaced.contains(&(fixed.owner.clone(), Key::Ports));
             self.found.retain(|(_, fixed)| !is_replaced(fixed));
             let ports = scan.fixed.into_iter().filter(|fixed| fixed.port.as_ref().is_some_and(|port| port.many == 1));
-            self.found.extend(ports.map(|fixed| (below(root, &path), fixed)));
+            self.found.extend(ports.map(|fixed| (shown_below(root, &path), fixed)));
             for service in scan.services {
                 let over = service.clone();
                 let merged = self.services.entry(service.name.clone()).or_insert(service);
