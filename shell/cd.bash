@@ -5,11 +5,22 @@
 __silo_options=$-
 \builtin set +a
 __silo_moves=${__silo_moves:-0}
+__silo_unseen=0
 __silo_moved() {
   \builtin local __silo_at="$1" __silo_in="${FUNCNAME[*]:2}"
   # A completion comes back to where it was.
   [[ -n ${COMP_LINE+x} ]] || __silo_hook || \builtin :
   \builtin return "${2-0}"
+}
+
+# Where a prompt finds a move that none of them has seen, the user may have defined such a function. Or a tool goes by `builtin
+# cd`, as zoxide does: the look costs as much as all else of a move, and so is rare once it has found nothing.
+__silo_rewrap() {
+  if [[ ${__silo_root-} != '?' ]]; then
+    __silo_unseen=$((__silo_unseen + 1))
+    [[ $((__silo_unseen % 8)) == 1 ]] || \builtin return 0
+  fi
+  __silo_wrap
 }
 
 # The user may define such a function at any time: looked at when the hook is loaded, at the first prompt, and where a
@@ -39,6 +50,7 @@ __silo_wrap() {
       \builtin continue
     fi
     \builtin eval "function $__silo_name { $__silo_text; }"
+    __silo_unseen=0
   done
 }
 __silo_wrap load

@@ -11,8 +11,9 @@ __silo_bin=@SILO@
 __silo_root='?' __silo_stamp='' __silo_gen='' __silo_off=''
 # PATH as it was last seen, and the folder of the instance that was left last.
 __silo_path='' __silo_left=''
-# How many variables were set aside, see __silo_keep.
-__silo_kept=${__silo_kept-0}
+# How many variables were set aside, and whether this bash tells attributes, see __silo_keep.
+__silo_kept=${__silo_kept-0} __silo_asks=''
+[[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -lt 44 ]] || __silo_asks=yes
 # What PROMPT_COMMAND calls: a child that inherits that has no such function.
 __silo_hook=__silo_hook
 # By this a function that was exported, or copied into another shell, knows that it is not in this one.
@@ -22,13 +23,14 @@ __silo_pid=$$
 \builtin export __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
 __silo_hook() {
-  # A trace, traps for every function and exports of everything are not meant for this: a trace shows this line alone.
+  # A trace, traps for every function, exports of everything and a care for names are not meant for this: a trace shows this line
+  # alone.
   case $- in
-    *[aeETvx]*)
-      { \builtin local __silo_status="$?" __silo_options="$-"; \builtin set +aeETvx; } 2>/dev/null
+    *[aeETuvx]*)
+      { \builtin local __silo_status="$?" __silo_options="$-"; \builtin set +aeETuvx; } 2>/dev/null
       __silo_hook
       # Handed on under `set -e` it would end the shell, where somebody calls this in another way than PROMPT_COMMAND does.
-      { [[ $__silo_options != *e* ]] || __silo_status=0; \builtin set "-${__silo_options//[!aeETvx]/}"; \builtin return "$__silo_status"; } 2>/dev/null
+      { [[ $__silo_options != *e* ]] || __silo_status=0; \builtin set "-${__silo_options//[!aeETuvx]/}"; \builtin return "$__silo_status"; } 2>/dev/null
       ;;
     # Quoted: behind `builtin` these are arguments, which split.
     *) \builtin local __silo_status="$?" __silo_dir="${PWD-}" ;;
@@ -46,7 +48,7 @@ __silo_hook() {
   elif [[ $__silo_dir != "$__silo_root" ]]; then
     [[ -z $__silo_stamp ]] || __silo_left=${__silo_stamp%/*}
     __silo_stamp='' __silo_gen='' __silo_off=''
-    [[ -z ${__silo_moves-} || -n ${__silo_at-} ]] || __silo_wrap
+    [[ -z ${__silo_moves-} || -n ${__silo_at-} ]] || __silo_rewrap
     if [[ -n $__silo_dir || -n ${__SILO_UNDO-} ]]; then
       __silo_run
     else
@@ -89,53 +91,50 @@ __silo_run() {
   __silo_path=${PATH-}
 }
 
-# Of what arrived only what silo marked: a DEBUG or ERR trap, a trace, or a program around silo may have added to it.
+# Of what arrived only what silo marked: a DEBUG or ERR trap, a trace, or a program around silo may have added to it. Mostly
+# nothing has, and the marks themselves do no harm. They stand here in another way: a trap may show functions.
 __silo_marked() {
-  [[ $__silo_text == *__silo_text=\'begin\'*__silo_text=\'end\'* ]] || \builtin return
-  __silo_text=${__silo_text#*__silo_text=\'begin\'}
-  __silo_text=${__silo_text%__silo_text=\'end\'*}
+  [[ $__silo_text != \[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\] ]] || \builtin return 0
+  [[ $__silo_text == *\[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\]* ]] || \builtin return
+  __silo_text=${__silo_text#*\[\[\ __silo_text=\'begin\'\ \]\]}
+  __silo_text=${__silo_text%\[\[\ __silo_text=\'end\'\ \]\]*}
 }
 
 # Sets aside what the environment shows nothing of: that a variable silo is about to set is not exported, a number or a list.
-# $1 makes their attributes, with `=` behind what is set and not exported; behind `--` are the names of those that are. What
-# cannot be changed stays. Before bash 4.4 attributes cannot be asked for without a program. Where a function that changes the
-# folder has one for its own, which hides the shell's, the next prompt sees to all of it.
+# With $1 the line that calls this asks for attributes, and has the names: twice where nothing is seen of one. Behind $1 are
+# names that were silo's. What cannot be changed stays. Before bash 4.4 attributes cannot be asked for without a program. Where a
+# function that changes the folder has one for its own, which hides the shell's, the next prompt sees to all of it.
 __silo_keep() {
+  \builtin local __silo_around="${__silo_in-}" __silo_asked=''
+  if [[ -n $1 ]]; then
+    __silo_asked=${__silo_text#*' == 0yes && '}
+    __silo_asked=${__silo_asked%%' == '*}
+  fi
   # A file that is read, and a script, are no functions.
-  \builtin local __silo_around="${__silo_in-}"
   __silo_around=${__silo_around//source/} __silo_around=${__silo_around//main/}
-  if [[ $__silo_around == *[[:alnum:]_]* ]] && __silo_hides "${@:2}"; then
+  if [[ $__silo_around == *[[:alnum:]_]* ]] && __silo_hides "$__silo_asked" "${@:2}"; then
     __silo_root='?'
     \builtin return 1
   fi
-  \builtin local __silo_name __silo_flags='' __silo_was='' __silo_options="$-" __silo_asks='' __silo_lists=''
-  \builtin set +u
-  [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -lt 44 ]] || __silo_asks=yes
-  [[ -z $__silo_asks ]] || \builtin eval "__silo_flags=$1"
-  if [[ -z $__silo_asks || $__silo_kept != 0 || $__silo_flags == *[!x]* ]]; then
-    \builtin shift
-    for __silo_name; do
-      if [[ $__silo_name == -- ]]; then
-        [[ -n $__silo_asks && -z $__silo_lists ]] || \builtin break
-        __silo_lists=two
-        \builtin continue
-      fi
-      __silo_drop
-      if [[ -n $__silo_asks ]]; then
-        \builtin eval "__silo_flags=\${$__silo_name@a} __silo_was=\${${__silo_name}[@]@A}"
-        [[ -n $__silo_was && $__silo_flags != *r* && $__silo_flags != x ]] || \builtin continue
-      else
-        [[ -n ${!__silo_name+x} ]] || \builtin continue
-        \builtin printf -v __silo_was '%s=%q' "$__silo_name" "${!__silo_name}"
-      fi
-      # In a function it would be local to that.
-      [[ $__silo_was != 'declare '* ]] || __silo_was="declare -g ${__silo_was#declare }"
-      \builtin printf -v "__silo_was_$__silo_name" %s "$__silo_was"
-      \builtin unset -v "$__silo_name"
-      __silo_kept=$((__silo_kept + 1))
-    done
-  fi
-  [[ $__silo_options != *u* ]] || \builtin set -u
+  \builtin local IFS='}' __silo_name='' __silo_flags='' __silo_was='' __silo_by=${__silo_asks:+@a}
+  for __silo_name in $__silo_asked; do
+    [[ $__silo_name == *"${__silo_by:-+=}" ]] || \builtin continue
+    __silo_name=${__silo_name#\$\{}
+    __silo_name=${__silo_name%"${__silo_by:-+=}"}
+    __silo_drop
+    if [[ -n $__silo_asks ]]; then
+      \builtin eval "__silo_flags=\${$__silo_name@a} __silo_was=\${${__silo_name}[@]@A}"
+      [[ -n $__silo_was && $__silo_flags != *r* && $__silo_flags != x ]] || \builtin continue
+    else
+      [[ -n ${!__silo_name+x} ]] || \builtin continue
+      \builtin printf -v __silo_was '%s=%q' "$__silo_name" "${!__silo_name}"
+    fi
+    # In a function it would be local to that.
+    [[ $__silo_was != 'declare '* ]] || __silo_was="declare -g ${__silo_was#declare }"
+    \builtin printf -v "__silo_was_$__silo_name" %s "$__silo_was"
+    \builtin unset -v "$__silo_name"
+    __silo_kept=$((__silo_kept + 1))
+  done
 }
 
 # Whether one of these is a function's own: then what is set for the whole shell is not what is seen. Before bash 4.2 nothing
@@ -143,8 +142,12 @@ __silo_keep() {
 __silo_hides() {
   [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 42 ]] || \builtin return
   (
-    for __silo_name; do
-      [[ $__silo_name != -- ]] || \builtin continue
+    IFS='} '
+    # shellcheck disable=SC2048 # Its words.
+    for __silo_name in $*; do
+      __silo_name=${__silo_name#\$\{}
+      __silo_name=${__silo_name%@a} __silo_name=${__silo_name%+=}
+      [[ -n $__silo_name ]] || \builtin continue
       \builtin declare -g "$__silo_name=silo"
       [[ ${!__silo_name-} == silo ]] || \builtin exit 0
     done
@@ -178,9 +181,9 @@ __silo_drop() {
 # `builtin command` that somebody looks at it. Nothing of the hook is exported under `set -a`.
 __silo_eval() {
   \builtin local __silo_options="$-"
-  \builtin set +ae
+  \builtin set +aeu
   \builtin eval "$1"
-  [[ $__silo_options != *[ae]* ]] || \builtin set "-${__silo_options//[!ae]/}"
+  [[ $__silo_options != *[aeu]* ]] || \builtin set "-${__silo_options//[!aeu]/}"
 }
 
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. With the word

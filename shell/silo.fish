@@ -114,20 +114,30 @@ function __silo_run
     set -l answer ("$__silo_bin" export fish --seen "$__silo_gen")
     # Silo has answered, unless it could not be started or a signal ended it.
     test $status -lt 126; or return
-    # A readonly variable may make it fail.
     __silo_marked $answer
     set -g __silo_path "$PATH"
+    # A readonly variable may have made it fail, and `set` leaves the status as it was.
+    return 0
 end
 
-# Evaluates, of the lines that arrived, what silo marked: a program around silo may have added to it.
+# Evaluates, of the lines that arrived, what silo marked: a program around silo may have added to it. Each ends as a command
+# does, and holds no newline.
 function __silo_marked
-    set -l from (contains --index -- "set -l __silo_text 'begin'" $argv); or return
-    set -l to (contains --index -- "set -l __silo_text 'end'" $argv); or return
-    string join -- \n $argv[$from..$to] | source
+    # Mostly nothing was added, and the marks themselves do no harm.
+    if test "$argv[2]" = "set -l __silo_text 'begin';" -a "$argv[-1]" = "set -l __silo_text 'end';"
+        eval "$argv[2..-1]"
+        return
+    end
+    set -l from (contains --index -- "set -l __silo_text 'begin';" $argv); or return
+    set -l to (contains --index -- "set -l __silo_text 'end';" $argv); or return
+    eval "$argv[$from..$to]"
 end
 
 # Sets aside global variables that silo is about to set: whether one is exported, and a list, no environment shows.
 function __silo_keep
+    # `set -q` counts those that are not set, and one more, up to 255: mostly that is all of them.
+    set -qg $argv __silo_none
+    set -q argv[$status]; or test $__silo_kept -ne 0; or return 0
     for name in $argv
         set -l was __silo_was_$name
         __silo_drop $was
@@ -142,6 +152,8 @@ end
 
 # Brings them back. What a universal variable said is its own again where no global one hides it.
 function __silo_return
+    set -qU $argv __silo_none
+    set -q argv[$status]; or test $__silo_kept -ne 0; or return 0
     for name in $argv
         set -l was __silo_was_$name
         if set -qg $was

@@ -87,24 +87,35 @@ __silo_ask() {
   __silo_path=${PATH-}
 }
 
-# Of what arrived only what silo marked: a trap, a trace, or a program around silo may have added to it.
+# Of what arrived only what silo marked: a trap, a trace, or a program around silo may have added to it. Mostly nothing has, and
+# the marks themselves do no harm. They stand here in another way: a trap may show functions.
 __silo_marked() {
-  [[ $__silo_text == *__silo_text=\'begin\'*__silo_text=\'end\'* ]] || return
-  __silo_text=${__silo_text#*__silo_text=\'begin\'}
-  __silo_text=${__silo_text%__silo_text=\'end\'*}
+  [[ $__silo_text != \[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\] ]] || return 0
+  [[ $__silo_text == *\[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\]* ]] || return
+  __silo_text=${__silo_text#*\[\[\ __silo_text=\'begin\'\ \]\]}
+  __silo_text=${__silo_text%\[\[\ __silo_text=\'end\'\ \]\]*}
 }
 
 # Sets aside what the environment shows nothing of: that a variable silo is about to set is not exported, a number or a list. $1
-# has the kinds of all. One that a function has for its own hides the shell's: the next prompt sees to it. What cannot be
-# changed stays.
+# asks for the kinds of all, and has the names, or is `here`: the line that calls this has them. Behind it are names that were
+# silo's. One that a function has for its own hides the shell's: the next prompt sees to it. What cannot be changed stays.
 __silo_keep() {
-  if [[ $1 == *-local* ]]; then
+  local __silo_name __silo_asked=$1
+  if [[ $1 == here ]]; then
+    __silo_asked=${__silo_text#*' && '}
+    __silo_asked=${__silo_asked%%' == '*}
+  fi
+  local __silo_kinds=${(e)__silo_asked}
+  for __silo_name in "${@[2,-1]}"; do
+    if [[ ${(Pt)__silo_name} == *-local* ]]; then __silo_kinds=-local; fi
+  done
+  if [[ $__silo_kinds == *-local* ]]; then
     __silo_root='?'
     return 1
   fi
-  if [[ $__silo_kept == 0 && -z ${1//scalar-export/} ]]; then return 0; fi
-  shift
-  local __silo_name __silo_kind __silo_how
+  if [[ $__silo_kept == 0 && -z ${__silo_kinds//scalar-export/} ]]; then return 0; fi
+  set -- ${${(ps:\x7d:)__silo_asked}#'${(t)'}
+  local __silo_kind __silo_how
   local -a __silo_all
   for __silo_name; do
     __silo_drop

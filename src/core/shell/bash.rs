@@ -45,17 +45,25 @@ pub(super) static BASH: Shell = Shell {
     }),
 };
 
-/// The attributes of each, with `=` behind those that are set though nothing sees it; then the names, behind `--` those that
-/// are exported, behind a second one those that were silo's. Where one is a function's own, nothing of the answer is done.
-fn looked_at(turns: &Turns<'_>) -> String {
-    let Turns { unseen, seen, old, .. } = turns;
-    if unseen.is_empty() && seen.is_empty() && old.is_empty() {
-        return String::new();
+/// Whether one has attributes, other than that those which are exported are, or is set though nothing sees it; then the names
+/// that were silo's. Where one is a function's own, nothing of the answer is done. The hook says what it has set aside,
+/// whether bash tells attributes, and which functions there are.
+fn looked_at(turns: &Turns<'_>, old: &str) -> String {
+    let Turns { unseen, seen, .. } = turns;
+    let (around, end) = ("[[ -z ${__silo_kept+x} || -z ${__silo_in-}", "|| \\builtin return 0\n");
+    if unseen.is_empty() && seen.is_empty() {
+        return if old.is_empty() { String::new() } else { format!("{around} ]] || __silo_keep '' {old} {end}") };
     }
-    let set = unseen.iter().map(|name| format!("${{{name}@a}}${{{name}+=}}"));
-    let flags: String = set.chain(seen.iter().map(|name| format!("${{{name}@a}}"))).collect();
-    let lists = [unseen, seen, old].map(|names| names.join(" ")).join(" -- ");
-    format!("'{flags}' {lists} || \\builtin return 0")
+    let mut asked = String::new();
+    for name in unseen {
+        asked.extend(["${", name, "@a}${", name, "+=}"]);
+    }
+    for name in seen {
+        asked.extend(["${", name, "@a}"]);
+    }
+    let exported = "x".repeat(seen.len());
+    let usual = format!("$__silo_kept$__silo_asks == 0yes && {asked} == '{exported}'");
+    format!("{around} && {usual} ]] || __silo_keep x {old} {end}")
 }
 
 const BASHRC: &str = r#"# Written by silo for `silo shell`.

@@ -40,11 +40,22 @@ pub(super) static ZSH: Shell = Shell {
     }),
 };
 
-/// The kind of each, then the names; where one is a function's own, nothing of the answer is done.
-fn looked_at(turns: &Turns<'_>) -> String {
-    let names: Vec<_> = turns.unseen.iter().chain(&turns.seen).copied().collect();
-    let kinds: Vec<_> = names.iter().chain(&turns.old).map(|name| format!("${{(t){name}}}")).collect();
-    if kinds.is_empty() { String::new() } else { format!("\"{}\" {} || return 0", kinds.concat(), names.join(" ")) }
+/// Whether one is set, other than those which are exported as one string; then the names that were silo's. Where one is a function's
+/// own, nothing of the answer is done. The hook says what it has set aside.
+fn looked_at(turns: &Turns<'_>, old: &str) -> String {
+    let mut kinds = String::new();
+    for name in turns.unseen.iter().chain(&turns.seen) {
+        kinds.extend(["${(t)", name, "}"]);
+    }
+    let exported = "scalar-export".repeat(turns.seen.len());
+    if !old.is_empty() {
+        format!("[[ -z ${{__silo_kept+x}} ]] || __silo_keep '{kinds}' {old} || return 0\n")
+    } else if !kinds.is_empty() {
+        let usual = format!("$__silo_kept == 0 && {kinds} == '{exported}'");
+        format!("[[ -z ${{__silo_kept+x}} || {usual} ]] || __silo_keep here || return 0\n")
+    } else {
+        String::new()
+    }
 }
 
 /// Functions defined so keep zsh's own options whenever they run, and show no trace; no alias of the user's is expanded while
