@@ -1,54 +1,17 @@
-//! Docker, asked for what k3d and compose do not tell: whose a published port is, and an image registry to mend.
+//! Docker, asked for what k3d and compose do not tell: whose a cluster is, and an image registry to mend.
 
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
 use super::labels::{LABEL, cluster_of_server};
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
-use crate::sys::cmd::{self, Cmd};
+use crate::sys::cmd::Cmd;
 
 /// What to type when Docker is missing.
 pub const INSTALL: &str = "Install Docker: https://docs.docker.com/get-docker";
 const ASK: Duration = Duration::from_secs(5);
 const RUN: Duration = Duration::from_mins(2);
-
-/// Whose a container is, by its labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// The container's name.
-    pub container: String,
-    /// `k3d.cluster`; empty when it is not k3d's.
-    pub cluster: String,
-    /// `com.docker.compose.project`; empty when it is not compose's.
-    pub compose: String,
-    /// The addresses and ports it publishes.
-    pub published: Vec<(IpAddr, RangeInclusive<u16>)>,
-}
-
-impl Owner {
-    /// Whether it publishes a port on an address. A container that does not say where is believed to.
-    pub fn has(&self, address: IpAddr, port: u16) -> bool {
-        let any = |one: &IpAddr| one.is_unspecified();
-        self.published.is_empty()
-            || self
-                .published
-                .iter()
-                .any(|(on, ports)| ports.contains(&port) && (*on == address || any(on) || address.is_unspecified()))
-    }
-}
-
-/// What `.Ports` tells: `0.0.0.0:3000->80/tcp, [::]:3000->80/tcp, 127.0.0.1:8000-8010->8000-8010/udp, 9000/tcp`.
-fn published(text: &str) -> Vec<(IpAddr, RangeInclusive<u16>)> {
-    let one = |part: &str| {
-        let (address, ports) = part.split_once("->")?.0.rsplit_once(':')?;
-        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-        Some((address.trim_matches(['[', ']']).parse().ok()?, first.parse().ok()?..=last.parse().ok()?))
-    };
-    text.split(", ").filter_map(one).collect()
-}
 
 /// Docker with an environment to call it in.
 #[derive(Debug, Clone, Copy)]
@@ -78,34 +41,6 @@ pub fn label(name: &str) -> String {
 }
 
 impl Docker<'_> {
-    /// The running containers that publish a port; empty when there is none or Docker cannot be asked in time.
-    pub fn publishers(&self, port: u16) -> Vec<Owner> {
-        self.publishing(&["--filter", &format!("publish={port}")])
-    }
-
-    /// Every running container that publishes a port; empty when Docker cannot be asked in time.
-    pub fn all_publishers(&self) -> Vec<Owner> {
-        let mut all = self.publishing(&[]);
-        all.retain(|owner| !owner.published.is_empty());
-        all
-    }
-
-    fn publishing(&self, which: &[&str]) -> Vec<Owner> {
-        if cmd::find("docker", self.environment).is_none() {
-            return Vec::new();
-        }
-        let labels = ["k3d.cluster", "com.docker.compose.project"].map(label);
-        let fields = [".Names".to_owned(), labels[0].clone(), labels[1].clone(), ".Ports".to_owned()];
-        let rows = self.rows(&[&["ps"], which].concat(), &fields).unwrap_or_default();
-        let owner = |[container, cluster, compose, ports]: [String; 4]| Owner {
-            container,
-            cluster,
-            compose,
-            published: published(&ports),
-        };
-        rows.into_iter().map(owner).collect()
-    }
-
     /// The instance id in the label of a cluster's first server, running or not. Of all containers that bear the cluster's
     /// labels, which anybody may write, that one alone has a name that only the cluster itself can have.
     ///
@@ -233,29 +168,5 @@ impl Docker<'_> {
     fn cmd(&self, words: &[&str]) -> Cmd<'_> {
         let arguments = words.iter().map(Into::into).collect();
         Cmd { program: "docker", arguments, environment: self.environment, folder: self.folder }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_container_publishes_is_read_with_its_addresses() {
-        let text =
-            "0.0.0.0:3000->80/tcp, :::3000->80/tcp, [::1]:3001->81/tcp, 127.0.0.1:8000-8010->8000-8010/udp, 9000/tcp";
-        let told: Vec<String> =
-            published(text).iter().map(|(on, ports)| format!("{on} {}-{}", ports.start(), ports.end())).collect();
-        assert_eq!(told, ["0.0.0.0 3000-3000", ":: 3000-3000", "::1 3001-3001", "127.0.0.1 8000-8010"]);
-        let owner = |text: &str| Owner {
-            container: "c".into(),
-            cluster: String::new(),
-            compose: String::new(),
-            published: published(text),
-        };
-        let (four, six): (IpAddr, IpAddr) = ([127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into());
-        assert!(owner("127.0.0.1:3000->80/tcp").has(four, 3000) && owner("").has(six, 3000));
-        assert!(!owner("127.0.0.1:3000->80/tcp").has(six, 3000) && !owner("127.0.0.1:3000->80/tcp").has(four, 3001));
-        assert!(owner("0.0.0.0:3000->80/tcp").has(four, 3000), "a wildcard is all addresses");
     }
 }

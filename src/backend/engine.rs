@@ -1,10 +1,11 @@
 //! The containers of compose projects, as the engine sees them: by one request to its socket where it has one here (a
 //! millisecond), and else by `docker ps`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::docker::{self, Docker};
 use super::labels::LABEL;
@@ -21,9 +22,11 @@ const MAX: u64 = 16 * 1024 * 1024;
 const SETTINGS: u64 = 1024 * 1024;
 /// The label by which compose knows its own.
 pub const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
+/// The label of a container's service.
+pub(super) const SERVICE: &str = "com.docker.compose.service";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
-const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+/// The label of the folder that a project's files are in.
+pub(super) const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 
 /// A container of a compose project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,21 @@ pub enum Health {
     Down,
 }
 
+impl Container {
+    /// How it stands, by what was listed; none for one that has ended with success, which says nothing of whether it will be
+    /// started again.
+    pub fn known_health(&self) -> Option<Health> {
+        Some(match self.state.as_str() {
+            "running" if self.status.contains("(unhealthy)") => Health::Unhealthy,
+            "running" if self.status.contains("(health: starting)") => Health::Starting,
+            "running" => Health::Ready,
+            "created" | "restarting" => Health::Starting,
+            "exited" if self.status.starts_with("Exited (0)") => return None,
+            _ => Health::Down,
+        })
+    }
+}
+
 /// An engine to ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Engine<'a> {
@@ -74,29 +92,34 @@ pub struct Engine<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Listed {
+pub(super) struct Listed {
     id: String,
     #[serde(default)]
     names: Vec<String>,
-    #[serde(default)]
-    labels: std::collections::HashMap<String, String>,
+    #[serde(default, deserialize_with = "or_empty")]
+    pub(super) labels: HashMap<String, String>,
     #[serde(default)]
     state: String,
     #[serde(default)]
-    status: String,
-    #[serde(default)]
-    ports: Vec<Published>,
+    pub(super) status: String,
+    #[serde(default, deserialize_with = "or_empty")]
+    pub(super) ports: Vec<Published>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Published {
+pub(super) struct Published {
     #[serde(default, rename = "IP")]
-    ip: String,
+    pub(super) ip: String,
     private_port: u16,
-    public_port: Option<u16>,
+    pub(super) public_port: Option<u16>,
     #[serde(default, rename = "Type")]
     kind: String,
+}
+
+/// `null` is what podman says for nothing.
+fn or_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 impl Engine<'_> {
@@ -106,26 +129,30 @@ impl Engine<'_> {
     /// A [`Failure`] when the engine does not answer in time.
     pub fn containers(&self, project: Option<&str>) -> Result<Vec<Container>, Failure> {
         let label = project.map_or_else(|| PROJECT.to_owned(), |project| format!("{PROJECT}={project}"));
-        match self.socket() {
-            Some(socket) => {
-                let filter = serde_json::json!({ "label": [label] }).to_string();
-                let listed: Vec<Listed> =
-                    ask(&socket, &format!("/containers/json?all=1&filters={}", escaped(&filter)))?;
-                Ok(listed.into_iter().filter_map(Listed::container).collect())
-            }
-            None => self.by_docker(&label),
+        if self.socket().is_none() {
+            return self.by_docker(&label);
         }
+        let filter = serde_json::json!({ "label": [label] }).to_string();
+        let listed = self.listed(&format!("/containers/json?all=1&filters={}", escaped(&filter)))?;
+        Ok(listed.into_iter().filter_map(Listed::container).collect())
+    }
+
+    /// What the socket lists.
+    pub(super) fn listed(&self, target: &str) -> Result<Vec<Listed>, Failure> {
+        self.socket().map_or_else(|| Ok(Vec::new()), |socket| ask(&socket, target))
+    }
+
+    /// Whether nobody listens at the socket, or there is none on this machine: no engine runs here.
+    pub fn is_absent(&self) -> bool {
+        self.socket().is_none_or(|socket| socket::nobody(&socket))
     }
 
     /// How a container stands; one that has ended with success is asked whether it will be started again.
     pub fn health(&self, container: &Container) -> Health {
-        match container.state.as_str() {
-            "running" if container.status.contains("(unhealthy)") => Health::Unhealthy,
-            "running" if container.status.contains("(health: starting)") => Health::Starting,
-            "running" => Health::Ready,
-            "created" | "restarting" => Health::Starting,
-            "exited" if container.status.starts_with("Exited (0)") && !self.restarts(container) => Health::Done,
-            _ => Health::Down,
+        match container.known_health() {
+            Some(health) => health,
+            None if self.restarts(container) => Health::Down,
+            None => Health::Done,
         }
     }
 
@@ -219,6 +246,11 @@ fn current_context(settings: &Path) -> Option<String> {
 }
 
 impl Listed {
+    /// Its name.
+    pub(super) fn name(&self) -> String {
+        self.names.first().map_or("", |name| name.trim_start_matches('/')).to_owned()
+    }
+
     fn container(self) -> Option<Container> {
         let label = |name: &str| self.labels.get(name).cloned().unwrap_or_default();
         let publish = |port: &Published| {
@@ -227,7 +259,7 @@ impl Listed {
             Some(format!("{ip}:{host}->{}/{}", port.private_port, port.kind))
         };
         (label(ONE_OFF) != "True").then(|| Container {
-            name: self.names.first().map_or("", |name| name.trim_start_matches('/')).to_owned(),
+            name: self.name(),
             project: label(PROJECT),
             service: label(SERVICE),
             instance: label(LABEL),

@@ -7,4 +7,5 @@ pub mod hooks;
 pub mod k3d;
 pub mod kubectl;
 pub mod labels;
+pub mod publishers;
 pub mod tilt;

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::backend::docker::{Docker, Owner};
+use crate::backend::engine::Engine;
+use crate::backend::publishers::Owner;
 use crate::core::leases::Instance;
 use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
@@ -27,6 +28,8 @@ struct Holders<'a> {
     /// All instances, for those in which a process was started.
     instances: &'a [Instance],
     containers: Vec<Owner>,
+    /// Why the containers are not known.
+    unknown: Option<Failure>,
     taken: bool,
 }
 
@@ -37,14 +40,22 @@ pub(super) fn run(context: &Context, word: Option<&str>, as_json: bool) -> Resul
     let sockets = listeners::holders(|one| one == port);
     // Without gates: to look starts nothing.
     let outside = context.outside();
-    let docker = Docker { environment: &outside, folder: Path::new("/") };
+    let published = Engine { environment: &outside, folder: Path::new("/") }.publishers(Some(port));
+    let (containers, unknown) = match published {
+        Ok(containers) => (containers, None),
+        Err(failure) => (Vec::new(), Some(failure)),
+    };
     let holders = Holders {
         lease: leases.holder(port).and_then(|instance| Some((instance, instance.variable_of(port)?.0))),
-        containers: docker.publishers(port),
+        containers,
+        unknown,
         taken: !sockets.is_empty() || net::probe(port) == Probe::Busy,
         instances: &leases.instances,
         sockets,
     };
+    if let Some(failure) = &holders.unknown {
+        context.ui.warn(&format!("{}; containers are left out", failure.what));
+    }
     match as_json {
         true => context.ui.answer_json(&object(port, &holders))?,
         false => context.ui.answer(&text(port, &holders))?,
@@ -63,14 +74,7 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
         };
         lines.push(format!("Leased to {} as {variable}{among} ({})", instance.name, shown(Path::new(&instance.root))));
     }
-    for container in &holders.containers {
-        let of = match (container.compose.as_str(), container.cluster.as_str()) {
-            ("", "") => String::new(),
-            ("", cluster) => format!(" of the cluster {}", one_line(cluster)),
-            (compose, _) => format!(" of the compose project {}", one_line(compose)),
-        };
-        lines.push(format!("Published by the container {}{of}", one_line(&container.container)));
-    }
+    lines.extend(holders.containers.iter().map(|owner| published(holders, owner)));
     // A container's socket is one of Docker's own program, which only says the same again where it is not seen.
     let is_told = |one: &&Holder| {
         one.process.is_some() || !holders.containers.iter().any(|owner| owner.has(one.socket.address, port))
@@ -91,6 +95,24 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
+/// One container: the service that it is, or the cluster's.
+fn published(holders: &Holders<'_>, owner: &Owner) -> String {
+    let name = one_line(&owner.container);
+    let of = match (owner.compose.as_str(), owner.cluster.as_str()) {
+        ("", "") => String::new(),
+        ("", cluster) => format!(" of the cluster {}", one_line(cluster)),
+        (compose, _) => match holders.instance_of(owner) {
+            Some(instance) => format!(" of {}", instance.name),
+            None => format!(" of the compose project {}", one_line(compose)),
+        },
+    };
+    if owner.service.is_empty() {
+        return format!("Published by the container {name}{of}");
+    }
+    let status = one_line(&owner.status);
+    format!("Published by the service {}{of}: container {name}, {status}", one_line(&owner.service))
+}
+
 /// One process, or one user's program that is not seen, with the addresses of its sockets.
 fn line(holders: &Holders<'_>, holder: &Holder, addresses: &[String]) -> String {
     let kind = if holder.socket.kind == Kind::Connection { "In use by a connection of" } else { "Held by" };
@@ -104,6 +126,26 @@ impl Holders<'_> {
     /// The instance in which a process was started.
     fn started_in(&self, process: &Process) -> Option<&Instance> {
         self.instances.iter().find(|instance| processes::belongs_to(process, Path::new(&instance.root)))
+    }
+
+    /// The instance whose service a container is. One that silo did not make is, if it was made in the instance's folder.
+    fn instance_of(&self, owner: &Owner) -> Option<&Instance> {
+        self.instances.iter().find(|one| {
+            one.qualified() == owner.compose
+                && (one.id == owner.instance || Path::new(&owner.folder).starts_with(&one.root))
+        })
+    }
+
+    fn container(&self, owner: &Owner) -> Value {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        json!({
+            "name": owner.container,
+            "cluster": given(&owner.cluster),
+            "composeProject": given(&owner.compose),
+            "service": given(&owner.service),
+            "instance": self.instance_of(owner).map(|instance| &instance.name),
+            "status": given(&owner.status),
+        })
     }
 
     fn process(&self, process: &Process) -> Value {
@@ -125,13 +167,6 @@ fn object(port: u16, holders: &Holders<'_>) -> Value {
             "process": holder.process.as_ref().map(|process| holders.process(process)),
         })
     };
-    let container = |owner: &Owner| {
-        json!({
-            "name": owner.container,
-            "cluster": Some(&owner.cluster).filter(|cluster| !cluster.is_empty()),
-            "composeProject": Some(&owner.compose).filter(|compose| !compose.is_empty()),
-        })
-    };
     json!({
         "port": port,
         "taken": holders.taken,
@@ -140,8 +175,9 @@ fn object(port: u16, holders: &Holders<'_>) -> Value {
         })),
         // The first of each, as before there could be more.
         "process": holders.sockets.iter().find_map(|holder| holder.process.as_ref()).map(|one| holders.process(one)),
-        "container": holders.containers.first().map(container),
+        "container": holders.containers.first().map(|one| holders.container(one)),
         "sockets": holders.sockets.iter().map(socket).collect::<Vec<_>>(),
-        "containers": holders.containers.iter().map(container).collect::<Vec<_>>(),
+        "containers": holders.containers.iter().map(|one| holders.container(one)).collect::<Vec<_>>(),
+        "containersUnknown": holders.unknown.as_ref().map(|failure| &failure.what),
     })
 }

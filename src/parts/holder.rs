@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::backend::docker::{Docker, Owner};
+use crate::backend::engine::Engine;
+use crate::backend::publishers::Owner;
 use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Text};
 use crate::core::formats::kubeconfig;
 use crate::core::instance::identity::{Identity, K3dParts, identity};
@@ -61,7 +62,6 @@ pub fn whose(
     strangers.retain(|one| !owners.iter().any(|owner| owner.has(one.socket.address, port)));
     let is_own =
         |owner: &&Owner| owner.compose == own.compose_name || Some(&owner.cluster) == own.k3d_cluster_name.as_ref();
-    let container = |owner: &Owner| format!("the container `{}`", one_line(&owner.container));
     let mut named: Vec<String> = owners.iter().filter(|owner| !is_own(owner)).map(container).collect();
     named.extend(of_processes(&strangers));
     if named.is_empty() && owners.is_empty() {
@@ -76,8 +76,9 @@ pub fn whose(
 /// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
 /// its compose project. The environment must be without gates: one before `docker` would ask this again.
 pub fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
-    let docker = Docker { environment, folder: root };
-    match whose(port, &listeners::holders(|one| one == port), root, own, || docker.publishers(port)) {
+    let engine = Engine { environment, folder: root };
+    let publishers = || engine.publishers(Some(port)).unwrap_or_default();
+    match whose(port, &listeners::holders(|one| one == port), root, own, publishers) {
         Whose::Own(_) => None,
         Whose::Others(who) => Some(who),
     }
@@ -101,6 +102,15 @@ pub fn by_process<'a>(holders: impl IntoIterator<Item = &'a Holder>) -> Vec<(&'a
         }
     }
     found
+}
+
+/// A container that publishes a port, for people.
+fn container(owner: &Owner) -> String {
+    let name = one_line(&owner.container);
+    match owner.service.as_str() {
+        "" => format!("the container `{name}`"),
+        service => format!("the service `{}` (container `{name}`)", one_line(service)),
+    }
 }
 
 /// ` on ADDRESS and ADDRESS`.

@@ -6,12 +6,14 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::holder::{Whose, whose};
-use crate::backend::docker::{Docker, Owner};
+use crate::backend::engine::Engine;
+use crate::backend::publishers::Owner;
 use crate::core::instance::identity::{K3dParts, identity};
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::block;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
+use crate::failure::Failure;
 use crate::sys::listeners::{Holder, Kind};
 use crate::sys::{listeners, processes};
 
@@ -25,6 +27,8 @@ pub struct Servers {
     holders: Vec<Holder>,
     /// Asked only where a socket is not seen to be an instance's own.
     containers: Vec<Owner>,
+    /// Why the containers are not known, where an engine is there and does not answer.
+    pub unknown: Option<Failure>,
 }
 
 /// Who listens on the ports of one instance, by variable.
@@ -84,11 +88,11 @@ impl Servers {
                 || on.all(|one| one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root)))
         };
         let all_told = instances.iter().all(|(root, ports)| ports.values().all(|port| is_told(root, *port)));
-        let containers = match all_told {
-            true => Vec::new(),
-            false => Docker { environment, folder: Path::new("/") }.all_publishers(),
-        };
-        Self { containers, ..servers }
+        let engine = Engine { environment, folder: Path::new("/") };
+        match if all_told { Ok(Vec::new()) } else { engine.publishers(None) } {
+            Ok(containers) => Self { containers, ..servers },
+            Err(failure) => Self { unknown: Some(failure), ..servers },
+        }
     }
 
     /// Looks at processes only.
@@ -96,7 +100,7 @@ impl Servers {
         let ports: HashSet<u16> = ports.into_iter().copied().collect();
         let mut holders = if ports.is_empty() { Vec::new() } else { listeners::holders(|port| ports.contains(&port)) };
         holders.retain(|holder| holder.socket.kind != Kind::Connection);
-        Self { holders, containers: Vec::new() }
+        Self { holders, ..Self::default() }
     }
 
     /// Looks at processes that say whose they are: those that are seen, and do not hand on to a container or a machine.
@@ -120,8 +124,7 @@ impl Servers {
             if holders.is_empty() {
                 continue;
             }
-            let publishes = |owner: &&Owner| owner.published.iter().any(|(_, ports)| ports.contains(port));
-            let containers = || self.containers.iter().filter(publishes).cloned().collect();
+            let containers = || self.containers.iter().filter(|owner| owner.publishes(*port)).cloned().collect();
             match whose(*port, &holders, root, &own, containers) {
                 Whose::Own(who) => {
                     served.own.insert(variable.clone(), who);

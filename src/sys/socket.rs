@@ -5,13 +5,48 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+
+/// How long to wait until a queue that is full is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Whether nobody listens there for this user: no socket, one that its program left, or one for others.
+pub fn nobody(path: &Path) -> bool {
+    let gone = |error: &io::Error| {
+        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::PermissionDenied)
+    };
+    // One whose queue is full has somebody.
+    reach(path, Duration::ZERO).is_err_and(|error| gone(&error))
+}
+
+/// Connects within a limit: where a program listens and takes no call, the system's own connect waits for ever.
+fn reach(path: &Path, limit: Duration) -> io::Result<UnixStream> {
+    let start = Instant::now();
+    let address = SocketAddrUnix::new(path)?;
+    loop {
+        let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        match connect(&socket, &address) {
+            Ok(()) => {
+                rustix::io::ioctl_fionbio(&socket, false)?;
+                return Ok(UnixStream::from(socket));
+            }
+            Err(Errno::AGAIN | Errno::INTR) if start.elapsed() < limit => std::thread::sleep(PAUSE),
+            Err(Errno::AGAIN | Errno::INTR) => return Err(ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Sends a request and takes the answer until the other end closes, within `limit` and at most `max` bytes.
 ///
 /// # Errors
 /// An [`io::Error`] when nobody listens, or the answer is late or too long.
 pub fn exchange(path: &Path, request: &[u8], limit: Duration, max: u64) -> io::Result<Vec<u8>> {
     let start = Instant::now();
-    let mut stream = UnixStream::connect(path)?;
+    let mut stream = reach(path, limit)?;
     let left = || limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero());
     let late = || io::Error::from(ErrorKind::TimedOut);
     stream.set_write_timeout(Some(left().ok_or_else(late)?))?;
@@ -38,6 +73,22 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
+
+    #[test]
+    fn one_that_takes_no_call_is_waited_for_within_the_limit() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("socket");
+        assert!(nobody(&path));
+        let server = socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("there is one");
+        rustix::net::bind(&server, &SocketAddrUnix::new(&path).expect("it is short")).expect("the folder is writable");
+        assert!(nobody(&path), "it does not listen");
+        rustix::net::listen(&server, 0).expect("it is bound");
+        let first = reach(&path, Duration::ZERO);
+        let error = exchange(&path, b"?", Duration::from_millis(50), 1).expect_err("nobody takes it");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(!nobody(&path), "it is there");
+        drop(first);
+    }
 
     #[test]
     fn an_answer_is_taken_whole_and_one_that_is_late_or_long_is_not() {

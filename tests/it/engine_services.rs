@@ -68,6 +68,12 @@ fn two_worktrees_run_side_by_side_with_ports_and_data_of_their_own() {
     assert!(said.iter().all(|host| host.len() == 12) && said[0] != said[1], "each has its own data: {said:?}");
     let web = ["one", "two"].map(|dir| get(engine.port(dir, "WEB_PORT"), "/"));
     assert_eq!(web, ["web", "web"]);
+    let (name, project) = (engine.sandbox.instance("two"), engine.project("two"));
+    let who = engine.silo("one", format!("who {}", engine.port("two", "WEB_PORT"))).success().stdout;
+    let published = format!("\nPublished by the service web of {name}: container {project}-web-1, Up ");
+    assert!(who.starts_with(&format!("Leased to {name} as WEB_PORT (")) && who.contains(&published), "{who}");
+    let all = engine.silo("one", "who").success().stdout;
+    assert!(all.contains(&format!("the service `web` (container `{project}-web-1`)")), "{all}");
 
     // The names that the file gives to all are nobody's.
     let containers = engine.docker(&["ps", "--all", "--format", "{{.Names}}"]).success().stdout;

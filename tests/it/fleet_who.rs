@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -38,6 +40,20 @@ fn a_port_has_a_lease_a_process_a_container_or_nobody() {
     tools.container("web-1", &[("com.docker.compose.project", "p")], &[published]);
     let told = who(published).success().stdout;
     assert_eq!(told, "Published by the container web-1 of the compose project p\n");
+    let folder = app.to_str().expect("it is UTF-8");
+    let (project, service) = ("com.docker.compose.project", "com.docker.compose.service");
+    for (labels, of) in [
+        (vec![(project, "p"), (service, "db")], "of the compose project p"),
+        (vec![(project, "localnet-x"), (service, "db")], "of the compose project localnet-x"),
+        (vec![(project, "localnet-x"), (service, "db"), ("com.docker.compose.project.working_dir", folder)], "of x"),
+    ] {
+        tools.container("web-1", &labels, &[published]);
+        let told = who(published).success().stdout;
+        assert!(told.starts_with(&format!("Published by the service db {of}: container web-1, Up ")), "{told}");
+        let container = &object(sandbox.run("", ["who", "--json", &published.to_string()]))["containers"][0];
+        let instance = if of == "of x" { json!("x") } else { Value::Null };
+        assert_eq!((&container["service"], &container["instance"]), (&json!("db"), &instance));
+    }
     // An image brings labels along, whoever made it.
     let label = "p\nHeld by nobody\u{1b}[31m";
     for (name, told) in [("com.docker.compose.project", "compose project"), ("k3d.cluster", "cluster")] {
@@ -47,6 +63,41 @@ fn a_port_has_a_lease_a_process_a_container_or_nobody() {
     }
     sandbox.run("", ["who", "0"]).exit(2);
     sandbox.run("", ["who", "70000"]).exit(2);
+}
+
+#[test]
+fn an_engine_that_never_answers_is_waited_for_within_a_limit_and_told() {
+    let sandbox = Sandbox::new();
+    let [web, db] = free_ports();
+    let toml = toml_with_ports(&[("WEB_PORT", web)]) + &format!("[compose.ports]\nDB_PORT = \"{db}:db:5432\"\n");
+    let app = sandbox.project("app", &toml);
+    sandbox.run(&app, ["env", "x"]).success();
+    let socket = sandbox.path("engine");
+    let engine = UnixListener::bind(&socket).expect("the sandbox is writable");
+    let calls = std::thread::spawn(move || engine.incoming().map_while(Result::ok).collect::<Vec<_>>());
+    let silo = |words: &str| {
+        let line = format!("DOCKER_HOST=unix://{} exec silo {words}", socket.display());
+        let start = Instant::now();
+        let mut command = sandbox.command("sh", &app);
+        command.args(["-c", &line]);
+        let ran = sandbox.finish(command);
+        assert!(start.elapsed() < Duration::from_secs(8), "{words} took {:?}", start.elapsed());
+        ran
+    };
+    let why = "The container engine at `$SANDBOX/engine` does not answer: ";
+    let warned = format!("Warning: {why}timed out; containers are left out\n");
+    let told = object(silo(&format!("who --json {web}")).stderr(&warned));
+    assert!(
+        told["containersUnknown"].as_str().is_some_and(|why| why.ends_with("does not answer: timed out")),
+        "{told}"
+    );
+    let list = silo("list").success().stdout;
+    assert!(list.contains("no answer"), "{list}");
+    let status = silo("status").success().stdout;
+    assert!(status.contains(&format!("Services: {why}timed out")), "{status}");
+    silo("wait --timeout 1s").exit(1);
+    silo("logs").exit(1);
+    drop(calls);
 }
 
 #[test]

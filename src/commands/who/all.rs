@@ -16,6 +16,9 @@ pub(super) fn run(context: &Context, leases: &Leases, as_json: bool) -> Result<u
     let asked: Vec<_> =
         leases.instances.iter().zip(&spread).map(|(one, ports)| (Path::new(&one.root), ports)).collect();
     let servers = Servers::look(&outside, &asked);
+    if let Some(failure) = &servers.unknown {
+        context.ui.warn(&format!("{}; containers are left out", failure.what));
+    }
     let served: Vec<Served> = leases
         .instances
         .iter()

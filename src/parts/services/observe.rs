@@ -65,7 +65,12 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Su
         return None;
     }
     let folder = Path::new("/");
-    let all = Engine { environment: outside, folder }.containers(None).unwrap_or_default();
+    let engine = Engine { environment: outside, folder };
+    let all = match engine.containers(None) {
+        Ok(all) => all,
+        Err(_) if engine.is_absent() => return None,
+        Err(failure) => return Some(Box::new(move |_, _| Some(unknown(&failure)))),
+    };
     let mut by_project: HashMap<String, Vec<Container>> = HashMap::new();
     for one in all {
         by_project.entry(one.project.clone()).or_default().push(one);
@@ -81,10 +86,21 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Su
         if own.is_empty() {
             return None;
         }
-        let value = own.iter().map(|one| json!({ "service": one.service, "state": one.state, "ports": one.ports }));
+        let value = own.iter().map(|one| {
+            let health = one.known_health().map(word);
+            json!({
+                "service": one.service, "container": one.name, "state": one.state, "health": health, "ports": one.ports,
+            })
+        });
         let cell = if up == all { format!("{up} up") } else { format!("{up} of {all} up") };
         Some(PartState { runs: up > 0, publishes: Vec::new(), cell, value: Value::Array(value.collect()) })
     }))
+}
+
+/// What is said where an engine is there and does not answer: whether services run is not known.
+fn unknown(failure: &Failure) -> PartState {
+    let value = json!({ "error": failure.what });
+    PartState { runs: false, publishes: Vec::new(), cell: "no answer".to_owned(), value }
 }
 
 /// The services of one instance, each with how it stands.
