@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::docker::{self, Docker};
@@ -93,7 +94,7 @@ pub struct Engine<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Listed {
-    id: String,
+    pub(super) id: String,
     #[serde(default)]
     names: Vec<String>,
     #[serde(default, deserialize_with = "or_empty")]
@@ -104,6 +105,8 @@ pub(super) struct Listed {
     pub(super) status: String,
     #[serde(default, deserialize_with = "or_empty")]
     pub(super) ports: Vec<Published>,
+    #[serde(default, deserialize_with = "or_empty")]
+    pub(super) mounts: Vec<Point>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +118,18 @@ pub(super) struct Published {
     pub(super) public_port: Option<u16>,
     #[serde(default, rename = "Type")]
     kind: String,
+}
+
+/// A mount of a container.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Point {
+    #[serde(rename = "Type")]
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) source: String,
+    #[serde(rename = "RW")]
+    pub(super) is_writable: bool,
 }
 
 /// `null` is what podman says for nothing.
@@ -140,6 +155,11 @@ impl Engine<'_> {
     /// What the socket lists.
     pub(super) fn listed(&self, target: &str) -> Result<Vec<Listed>, Failure> {
         self.socket().map_or_else(|| Ok(Vec::new()), |socket| ask(&socket, target))
+    }
+
+    /// What the socket says of one thing.
+    pub(super) fn asked<T: DeserializeOwned + Default>(&self, target: &str) -> Result<T, Failure> {
+        self.socket().map_or_else(|| Ok(T::default()), |socket| ask(&socket, target))
     }
 
     /// Whether nobody listens at the socket, or there is none on this machine: no engine runs here.
@@ -273,7 +293,7 @@ impl Listed {
 }
 
 /// Asks in HTTP/1.0, whose answers come in one piece and end where the engine closes.
-fn ask<T: serde::de::DeserializeOwned>(socket: &Path, target: &str) -> Result<T, Failure> {
+fn ask<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<T, Failure> {
     let failed = |why: String| {
         let failure = Failure::new(format!("The container engine at `{}` does not answer: {why}", socket.display()));
         failure.hint("Start Docker, then run it again; look at it with `docker version`")
@@ -291,7 +311,7 @@ fn ask<T: serde::de::DeserializeOwned>(socket: &Path, target: &str) -> Result<T,
 }
 
 /// A text as part of a query.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -7,5 +7,6 @@ pub mod hooks;
 pub mod k3d;
 pub mod kubectl;
 pub mod labels;
+pub mod mounts;
 pub mod publishers;
 pub mod tilt;

@@ -73,6 +73,12 @@ pub fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
+/// Whether a socket is there, links followed.
+pub fn is_socket(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
 /// Makes a folder and its parents, for the user alone; existing ones stay as they are.
 ///
 /// # Errors

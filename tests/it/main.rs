@@ -26,6 +26,7 @@ mod docs_errors;
 mod docs_examples;
 mod drivers;
 mod engine;
+mod engine_binds;
 mod engine_corpus;
 mod engine_services;
 mod example;

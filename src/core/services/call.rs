@@ -12,6 +12,8 @@ const COMPOSE_WORDS: [&str; 9] =
 const WITHOUT: [&str; 1] = ["push"];
 /// Commands that would make what the override isolates, and so are refused without it.
 const MAKES: [&str; 9] = ["up", "run", "create", "start", "restart", "build", "watch", "scale", "pull"];
+/// Commands that start containers.
+const STARTS: [&str; 7] = ["up", "run", "create", "start", "restart", "watch", "scale"];
 /// Commands and flags that look at no project.
 const ABOUT: [&str; 6] = ["version", "help", "ls", "completion", "__complete", "__completeNoDesc"];
 
@@ -102,6 +104,11 @@ impl Call {
     /// Whether it may not run without an override.
     pub fn makes(&self) -> bool {
         MAKES.contains(&self.command())
+    }
+
+    /// Whether it starts containers.
+    pub fn starts(&self) -> bool {
+        STARTS.contains(&self.command())
     }
 
     /// `--env-file`, each of them.

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
+use super::binds::{ANYBODYS, is_path, keeps};
 use super::image::Images;
 use super::model::{Model, Service};
 use super::port::Port;
@@ -77,9 +78,6 @@ impl Isolation<'_> {
     }
 }
 
-/// Devices that any number of containers can use at once.
-const ANYBODYS: [&str; 8] =
-    ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/fuse", "/dev/kvm", "/dev/net/tun", "/dev/dri"];
 /// An IPv4 address of this machine alone.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -155,7 +153,7 @@ impl Override {
         if !service.ports.is_empty() || !service.unread_ports.is_empty() || !ports.is_empty() {
             line(format_args!("ports: !override [{}]", ports.join(", ")));
         }
-        self.look_at(name, service, isolation.root);
+        self.look_at(name, service, isolation);
         lines
     }
 
@@ -203,7 +201,8 @@ impl Override {
     }
 
     /// What of a service no override can isolate.
-    fn look_at(&mut self, name: &str, service: &Service, root: &str) {
+    fn look_at(&mut self, name: &str, service: &Service, isolation: &Isolation<'_>) {
+        let is_outside = |path: &str| path.starts_with('/') && !std::path::Path::new(path).starts_with(isolation.root);
         if service.mode() == Some("host") {
             self.notices.push(format!(
                 "`{name}` uses the host's own network (`network_mode: host`): its ports are the same in every instance"
@@ -213,13 +212,14 @@ impl Override {
             let source = &mount.source;
             if SOCKETS.iter().any(|socket| source.ends_with(socket)) {
                 self.notices.push(format!("`{name}` has the engine's socket `{source}`, and so all of this machine"));
-            } else if mount.is_writable && source.starts_with('/') && !std::path::Path::new(source).starts_with(root) {
+            } else if mount.is_writable && is_outside(source) && !keeps(isolation.keep, source) {
                 self.notices.push(format!(
                     "`{name}` can write to `{source}`, outside the project: it is the same in every instance"
                 ));
             }
         }
-        for device in service.devices.iter().filter(|device| !ANYBODYS.contains(&device.as_str())) {
+        let shared = |device: &&String| !ANYBODYS.contains(&device.as_str()) && !keeps(isolation.keep, device);
+        for device in service.devices.iter().filter(shared) {
             self.notices.push(format!("`{name}` has the device `{device}`: it is the same in every instance"));
         }
     }
@@ -258,10 +258,12 @@ impl Override {
                 continue;
             }
             let outside = |device: &&String| !std::path::Path::new(device).starts_with(isolation.root);
-            if let Some(device) = volume.device.as_ref().filter(outside) {
+            let is_kept = |device: &&String| isolation.keep.contains(key) || keeps(isolation.keep, device);
+            if let Some(device) = volume.device.as_ref().filter(outside).filter(|device| !is_kept(device)) {
                 self.notices.push(format!("The volume `{key}` is `{device}`: it is the same in every instance"));
             }
-            if isolation.keep.contains(key) {
+            // One that is a path loses nothing when it is removed, and made anew elsewhere it would be another one.
+            if isolation.keep.contains(key) && volume.device.is_none() {
                 let name = volume.global_name.clone().unwrap_or_else(|| format!("{}_{key}", isolation.project));
                 let _ = writeln!(lines, "  {}: !override {{external: true, name: {}}}", quoted(key), quoted(&name));
                 self.kept.push(name);
@@ -360,7 +362,18 @@ fn check(model: &Model, isolation: &Isolation<'_>) -> Result<(), Refused> {
         }
     }
     for key in isolation.keep {
-        if !model.volumes.contains_key(key) {
+        if is_path(key) {
+            let mounts = model.services.values().flat_map(|service| service.mounts.iter().map(|mount| &mount.source));
+            let devices = model.services.values().flat_map(|service| &service.devices);
+            let volumes = model.volumes.values().filter_map(|volume| volume.device.as_ref());
+            if !mounts.chain(devices).chain(volumes).any(|path| keeps(std::slice::from_ref(key), path)) {
+                return Err(Refused {
+                    what: format!("`compose.keep` names the path `{key}`, which no service of the compose files has"),
+                    hints: vec!["Take it out of `keep`, or write it as the compose files do".to_owned()],
+                    variable: None,
+                });
+            }
+        } else if !model.volumes.contains_key(key) {
             let near = nearest(key, model.volumes.keys().map(String::as_str));
             return Err(Refused {
                 what: format!("`compose.keep` names the volume `{key}`, which the compose files do not have"),

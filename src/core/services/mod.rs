@@ -2,12 +2,14 @@
 //!
 //! Pure: compose itself reads the files (`backend::compose`), and says in JSON what they come to.
 
+mod binds;
 mod call;
 mod image;
 mod isolate;
 mod model;
 mod port;
 
+pub use binds::{Binds, Inside, Kind, Outside, kept};
 pub use call::Call;
 pub use isolate::{Isolation, Override, Refused};
 pub use model::{Model, Mount, Network, Service, Unreadable, Volume};

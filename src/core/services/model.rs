@@ -54,6 +54,8 @@ pub struct Service {
     pub networks: IndexMap<String, Vec<String>>,
     /// Whether it has a `mac_address`.
     pub has_mac: bool,
+    /// `profiles`: it starts only where one of these is active.
+    pub profiles: Vec<String>,
     /// What it mounts.
     pub mounts: Vec<Mount>,
     /// Devices of this machine.
@@ -221,6 +223,7 @@ fn service(body: &Map<String, Value>) -> Service {
         volumes_from: list(body, "volumes_from").filter_map(Value::as_str).map(plain).collect(),
         networks: networks.collect(),
         has_mac: body.get("mac_address").is_some_and(|mac| !mac.is_null()),
+        profiles: list(body, "profiles").filter_map(Value::as_str).map(plain).collect(),
         mounts: list(body, "volumes").filter_map(mount).collect(),
         devices: devices.collect(),
     }

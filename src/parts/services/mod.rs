@@ -1,5 +1,6 @@
 //! The services of a project's compose files (docs/compose.md), isolated by an override and never by an edit (D23).
 
+mod guard;
 mod observe;
 mod plain;
 mod prepare;
@@ -86,6 +87,7 @@ impl Part for Services {
             Run::Foreground(_) | Run::Once { .. } => &[],
         };
         let prepared = Prepared::of(site, files(site)?, &[])?;
+        guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &prepared.binds)?;
         prepared.notices.iter().for_each(|notice| site.scope.context.ui.step(notice));
         let project = &site.settled.identity.compose_name;
         let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
@@ -265,7 +267,7 @@ fn waiting<'a>(observed: &'a Observed<'a>) -> ReadyCheck<'a> {
 /// # Errors
 /// A [`Failure`] when compose cannot read the files, or `[compose]` does not fit them.
 pub fn override_text(site: &Site<'_>, files: &[PathBuf]) -> Result<(String, Vec<String>), Failure> {
-    let made = prepare::made(site, files, &[])?;
+    let (made, _) = prepare::made(site, files, &[])?;
     Ok((made.text, made.notices))
 }
 

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::guard;
 use super::prepare::{Given, Prepared, files_for, project_of};
 use crate::backend::compose::{self, Compose};
 use crate::backend::engine::Engine;
@@ -53,7 +54,10 @@ pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
         let given = Given { root, project, leases: &state.ports, said, environment: &context.environment };
         Prepared::there(&context.dirs, &files, &flags, &given)
     });
-    if let (Some(project), Some(over)) = (&project, there.filter(|_| !call.is_plain())) {
+    if let (Some(project), Some((over, binds))) = (&project, there.filter(|_| !call.is_plain())) {
+        if call.starts() {
+            guard::may_start(scope, engine, &binds)?;
+        }
         return Ok(Plain::Own(call.with(project, files.iter().chain([&over]).map(|file| file.as_os_str()))));
     }
     let site = scope.settle()?;
@@ -63,6 +67,9 @@ pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
     }
     let files = match Prepared::of(&site, files.clone(), &flags) {
         Ok(prepared) => {
+            if call.starts() {
+                guard::may_start(scope, engine, &prepared.binds)?;
+            }
             prepared.notices.iter().for_each(|notice| context.ui.step(notice));
             let compose = Compose { environment: &site.environment, folder: root, project };
             prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;

@@ -13,7 +13,7 @@ use crate::backend::labels::LABEL;
 use crate::core::config::ComposeLayer;
 use crate::core::formats::compose::{Setting, scan};
 use crate::core::instance::name;
-use crate::core::services::{Isolation, Model, Override, Refused};
+use crate::core::services::{Binds, Isolation, Model, Override, Refused, kept};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::failure::Failure;
@@ -40,6 +40,8 @@ pub(super) struct Prepared {
     pub(super) notices: Vec<String>,
     /// Volumes that must be there.
     pub(super) kept: Vec<String>,
+    /// What services mount of this machine.
+    pub(super) binds: Binds,
 }
 
 /// What an instance gives its override, besides the compose files.
@@ -60,6 +62,9 @@ struct Origin {
     variables: Vec<String>,
     /// A digest of how all that stood.
     state: String,
+    /// What services mount of this machine.
+    #[serde(default)]
+    binds: Binds,
 }
 
 impl Prepared {
@@ -81,8 +86,9 @@ impl Prepared {
             environment: &site.environment,
         };
         // Looked at before compose reads them: what changes meanwhile is another state.
-        let origin = Origin::of(&files, flags, &given);
-        let Override { text, notices, kept } = made(site, &files, flags)?;
+        let mut origin = Origin::of(&files, flags, &given);
+        let (Override { text, notices, kept }, binds) = made(site, &files, flags)?;
+        origin.binds.clone_from(&binds);
         let path = dirs.services(root, &list(&files, flags));
         let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == text.as_bytes());
         if !is_there {
@@ -92,15 +98,20 @@ impl Prepared {
         let record = serde_json::to_vec(&origin).expect("paths and strings serialise");
         writing::replace(&path.with_extension("json"), &record, Writing { durable: false, ..Writing::PRIVATE })?;
         files.push(path);
-        Ok(Self { files, notices, kept })
+        Ok(Self { files, notices, kept, binds })
     }
 
     /// The override of a list of files that is there and still holds, found without a program; none where one must be made.
-    pub(super) fn there(dirs: &Dirs, files: &[PathBuf], flags: &[OsString], given: &Given<'_>) -> Option<PathBuf> {
+    pub(super) fn there(
+        dirs: &Dirs,
+        files: &[PathBuf],
+        flags: &[OsString],
+        given: &Given<'_>,
+    ) -> Option<(PathBuf, Binds)> {
         let path = dirs.services(given.root, &list(files, flags));
         let record = disk::read(&path.with_extension("json"), MAX).ok()??;
-        let Origin { files, variables, state } = serde_json::from_slice(&record.bytes).ok()?;
-        (disk::is_file(&path) && state_of(&files, &variables, given) == state).then_some(path)
+        let Origin { files, variables, state, binds } = serde_json::from_slice(&record.bytes).ok()?;
+        (disk::is_file(&path) && state_of(&files, &variables, given) == state).then_some((path, binds))
     }
 }
 
@@ -147,7 +158,7 @@ impl Origin {
         variables.sort();
         variables.dedup();
         let state = state_of(&files, &variables, given);
-        Self { files, variables, state }
+        Self { files, variables, state, binds: Binds::default() }
     }
 }
 
@@ -200,8 +211,8 @@ pub(super) fn project_of(scope: &Scope<'_>, name: &str) -> String {
     name::qualified(&scope.settings.prefix, name)
 }
 
-/// The override for a list of files.
-pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Result<Override, Failure> {
+/// The override for a list of files, and what services mount of this machine.
+pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Result<(Override, Binds), Failure> {
     let scope = site.scope;
     let root = &scope.project.root;
     let project = &site.settled.identity.compose_name;
@@ -210,7 +221,7 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
     let model = Model::parse(&compose.model(files, flags)?)
         .map_err(|error| Failure::new(error.to_string()).hint("Look at its version: `docker compose version`"))?;
     let said = scope.settings.compose.clone().unwrap_or_default();
-    let keep: Vec<String> = said.keep.iter().flatten().map(|text| text.value.clone()).collect();
+    let keep: Vec<String> = said.keep.iter().flatten().map(|text| as_kept(site, &text.value)).collect();
     let isolation = Isolation {
         project,
         id: &digest::root_id(scope.project.root_text().as_bytes()),
@@ -220,7 +231,15 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
         leases: &site.settled.known.ports,
         keep: &keep,
     };
-    Override::of(&model, &isolation).map_err(|refused| refusal(site, &refused))
+    let over = Override::of(&model, &isolation).map_err(|refused| refusal(site, &refused))?;
+    let profiles = compose::variable(root, "COMPOSE_PROFILES", &site.environment).unwrap_or_default();
+    let profiles: Vec<String> = profiles.split(',').map(|profile| profile.trim().to_owned()).collect();
+    Ok((over, Binds::of(&model, isolation.root, &keep, &profiles)))
+}
+
+/// An entry of `keep` as compose names it.
+fn as_kept(site: &Site<'_>, entry: &str) -> String {
+    kept(entry, &site.scope.project.root, &site.scope.context.dirs.home)
 }
 
 /// A refusal with its place in `silo.toml`.
@@ -230,7 +249,9 @@ fn refusal(site: &Site<'_>, refused: &Refused) -> Failure {
     let span = refused.variable.as_ref().and_then(|variable| Some(said?.ports.get(variable)?.span.clone()));
     let span = span.or_else(|| {
         let keep = said?.keep.as_ref()?;
-        keep.iter().find(|text| refused.what.contains(&format!("`{}`", text.value))).map(|text| text.span.clone())
+        keep.iter()
+            .find(|text| refused.what.contains(&format!("`{}`", as_kept(site, &text.value))))
+            .map(|text| text.span.clone())
     });
     let failure = match span {
         Some(span) => project.misfit(&refused.what, &span),
