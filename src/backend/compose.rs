@@ -35,6 +35,17 @@ pub struct Compose<'a> {
     pub project: &'a str,
 }
 
+/// Which compose there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// One that can isolate.
+    Fits,
+    /// One that cannot, by its version.
+    Old(String),
+    /// None.
+    Missing,
+}
+
 /// The compose files of a root in the order in which compose merges them: those that `silo.toml` names, those of
 /// `COMPOSE_FILE`, or what compose looks for.
 ///
@@ -82,16 +93,28 @@ impl Compose<'_> {
     /// # Errors
     /// A [`Failure`] that says what to install.
     pub fn check(&self) -> Result<(), Failure> {
-        let cmd = self.docker(&["compose", "version", "--short"]);
-        let answer = cmd.capture(ASK)?;
-        let text = String::from_utf8_lossy(&answer.stdout).trim().trim_start_matches('v').to_owned();
-        match (answer.ended, Version::find(&text)) {
-            (Ended::Code(0), Some(version)) if version >= LEAST => Ok(()),
-            (Ended::Code(0), Some(_)) => {
+        match self.found(ASK)? {
+            Found::Fits => Ok(()),
+            Found::Old(text) => {
                 Err(Failure::new(format!("Docker Compose {text} is too old to isolate services")).hint(INSTALL))
             }
-            _ => Err(Failure::new("Docker Compose is not installed").hint(INSTALL)),
+            Found::Missing => Err(Failure::new("Docker Compose is not installed").hint(INSTALL)),
         }
+    }
+
+    /// Asks compose for its version.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it does not answer in time.
+    pub fn found(&self, limit: Duration) -> Result<Found, Failure> {
+        let cmd = self.docker(&["compose", "version", "--short"]);
+        let answer = cmd.capture(limit)?;
+        let text = String::from_utf8_lossy(&answer.stdout).trim().trim_start_matches('v').to_owned();
+        Ok(match (answer.ended, Version::find(&text)) {
+            (Ended::Code(0), Some(version)) if version >= LEAST => Found::Fits,
+            (Ended::Code(0), Some(_)) => Found::Old(text),
+            _ => Found::Missing,
+        })
     }
 
     /// What the files come to, in JSON, every profile included and every variable filled in, but for those of an `env_file`:

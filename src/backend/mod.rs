@@ -8,5 +8,6 @@ pub mod k3d;
 pub mod kubectl;
 pub mod labels;
 pub mod mounts;
+pub mod pools;
 pub mod publishers;
 pub mod tilt;

@@ -38,6 +38,7 @@ mod fleet_doctor_operation;
 mod fleet_doctor_project;
 mod fleet_doctor_registry;
 mod fleet_doctor_roots;
+mod fleet_doctor_services;
 mod fleet_doctor_users;
 mod fleet_list;
 mod fleet_prune;

@@ -67,6 +67,21 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     found
 }
 
+/// The files of services that the override isolates, read; none where there is no `[compose]`, or another part starts them.
+pub(super) fn isolated(scene: &Scene) -> Option<Vec<(PathBuf, Scan)>> {
+    let here = scene.here.as_ref()?;
+    let is_left = parts::ALL.iter().any(|part| !part.scan(&here.root).compose_files.is_empty());
+    let layer = scene.settings()?.compose.filter(|_| !is_left)?;
+    let named = layer.files.iter().flatten().map(|text| here.root.join(&text.value)).collect();
+    let setting = setting(scene, &here.root);
+    let (mut scanned, _) = read_all(scene, &here.root, named, &setting);
+    let scans = scanned.iter_mut().flat_map(|one| one.scan.iter_mut());
+    let used = Used::new();
+    let mut fixed: Vec<&mut Fixed> = scans.flat_map(|scan| &mut scan.fixed).collect();
+    compose::name_all(&mut fixed, &names(scene), &used);
+    Some(scanned.into_iter().filter_map(|one| Some((one.path, one.scan.ok()?))).collect())
+}
+
 /// Reads the files compose finds in the project's folder or is told of there, those below it, those the parts name, and what
 /// all of them take in. Also whether there were more than are read.
 fn read_all(

@@ -13,6 +13,7 @@ mod ports;
 mod registry;
 mod root;
 mod scene;
+mod services;
 mod settings;
 mod shared;
 mod shell;
@@ -75,6 +76,7 @@ fn look_around(scene: &Scene) -> Vec<Finding> {
         compose::examine,
         dotenv::examine,
         file_ports::examine,
+        services::examine,
         shell::examine,
         tools::examine,
         machine::examine,

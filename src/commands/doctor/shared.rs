@@ -8,7 +8,7 @@ use crate::parts::finding::Finding;
 use crate::parts::unread;
 
 /// The kinds that may be meant so.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 14] = [
     "compose-container-name",
     "compose-name",
     "compose-port",
@@ -18,6 +18,11 @@ const KINDS: [&str; 9] = [
     "dotenv-name",
     "dotenv-port",
     "file-port",
+    "compose-shared",
+    "compose-port-unnamed",
+    "script-container-name",
+    "script-project-name",
+    "script-compose-file",
 ];
 
 /// All but those.

@@ -1,5 +1,6 @@
 //! Files of other programs: what silo reads of them, without running them, and the ones it writes for them.
 
+pub mod calls;
 pub mod commandline;
 pub mod compose;
 pub mod dotenv;

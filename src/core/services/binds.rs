@@ -112,6 +112,16 @@ pub fn kept(entry: &str, root: &Path, home: &Path) -> String {
     plain.to_string_lossy().into_owned()
 }
 
+/// Whether a path outside the project, or a device, is one that instances would fight over and that is not kept.
+pub fn is_shared(path: &str, root: &str, keep: &[String]) -> bool {
+    is_outside(path, root) && !keeps(keep, path) && !ANYBODYS.contains(&path) && !is_everybodys(path)
+}
+
+/// Whether a device is one of those, as opposed to a path.
+pub fn is_shared_device(device: &str, keep: &[String]) -> bool {
+    !ANYBODYS.contains(&device) && !keeps(keep, device)
+}
+
 /// Whether a path is kept, or lies below one that is.
 pub(super) fn keeps(keep: &[String], path: &str) -> bool {
     keep.iter().any(|one| is_path(one) && Path::new(path).starts_with(one))

@@ -26,6 +26,8 @@ pub struct Call {
     pub files: Vec<OsString>,
     /// `--project-directory`.
     pub directory: Option<OsString>,
+    /// `--project-name`.
+    pub project: Option<String>,
     /// Whether it names a project, or an engine, itself.
     pub is_elsewhere: bool,
     /// The other flags before the command.
@@ -80,7 +82,10 @@ impl Call {
                 ("--project-directory", Some(folder)) => call.directory = Some(folder),
                 ("-h" | "--help" | "-v" | "--version", _) => return None,
                 (name, value) => {
-                    call.is_elsewhere |= matches!(name, "-p" | "--project-name");
+                    if matches!(name, "-p" | "--project-name") {
+                        call.is_elsewhere = true;
+                        call.project = value.as_ref().map(|name| name.to_string_lossy().into_owned());
+                    }
                     call.flags.push(if joined.is_some() { word.clone() } else { name.into() });
                     call.flags.extend(value.filter(|_| joined.is_none()));
                 }

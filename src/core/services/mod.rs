@@ -9,7 +9,7 @@ mod isolate;
 mod model;
 mod port;
 
-pub use binds::{Binds, Inside, Kind, Outside, kept};
+pub use binds::{Binds, Inside, Kind, Outside, is_shared, is_shared_device, kept};
 pub use call::Call;
 pub use isolate::{Isolation, Override, Refused};
 pub use model::{Model, Mount, Network, Service, Unreadable, Volume};

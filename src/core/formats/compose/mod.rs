@@ -5,6 +5,7 @@
 mod fixed;
 mod interpolate;
 mod links;
+mod machine;
 mod naming;
 mod ports;
 mod seen;
@@ -17,6 +18,7 @@ pub use crate::core::formats::yaml::Unreadable;
 pub use fixed::{Fixed, Kind, Used};
 pub use interpolate::{Meant, Setting, whole};
 pub use links::{Address, Key};
+pub use machine::{Given, Machine};
 pub use naming::name_all;
 pub use ports::HostPort;
 pub use seen::{SOCKETS, Seen};
@@ -43,6 +45,8 @@ pub struct Scan {
     pub addresses: Vec<Address>,
     /// Its services.
     pub services: Vec<Seen>,
+    /// What of this machine its services are given.
+    pub machine: Vec<Machine>,
     /// What of a service counts in place of what files before it say.
     pub replaced: Vec<(String, Key)>,
 }
@@ -93,6 +97,7 @@ pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unrea
         env_files: links.env_files,
         addresses: links.addresses,
         services: Seen::all(&tree),
+        machine: Machine::all(&tree),
         replaced: links.replaced,
     })
 }
