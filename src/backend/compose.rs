@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::docker::where_it_is_down;
+use super::engine::program;
 use crate::core::formats::compose::{NAMES, OVERRIDES};
 use crate::core::formats::dotenv;
 use crate::core::shell::environment::Environment;
@@ -141,7 +142,7 @@ impl Compose<'_> {
             arguments.extend(["--file".into(), file.into()]);
         }
         arguments.extend(words.iter().cloned());
-        Cmd { program: "docker", arguments, environment: self.environment, folder: self.folder }
+        Cmd { program: program(self.environment), arguments, environment: self.environment, folder: self.folder }
     }
 
     /// Makes a volume, unless it is there.
@@ -150,7 +151,12 @@ impl Compose<'_> {
     /// A [`Failure`] with Docker's last lines.
     pub fn make_volume(&self, name: &str) -> Result<(), Failure> {
         let cmd = self.docker(&["volume", "create", name]);
-        cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down).map(|_| ())
+        let made = cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down);
+        match made {
+            // To podman that is a mistake.
+            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("already exists")) => Ok(()),
+            made => made.map(|_| ()),
+        }
     }
 
     /// Runs a command to its end and takes what it prints.
@@ -164,6 +170,6 @@ impl Compose<'_> {
 
     fn docker(&self, words: &[&str]) -> Cmd<'_> {
         let arguments = words.iter().map(Into::into).collect();
-        Cmd { program: "docker", arguments, environment: self.environment, folder: self.folder }
+        Cmd { program: program(self.environment), arguments, environment: self.environment, folder: self.folder }
     }
 }

@@ -52,6 +52,14 @@ pub struct Container {
     pub ports: Vec<String>,
 }
 
+/// The variable that says which engine services run in, in place of the setting `engine`: `docker` or `podman`.
+pub const ENGINE: &str = "SILO_ENGINE";
+
+/// The program of the engine that services run in.
+pub fn program(environment: &Environment) -> &'static str {
+    if environment.text(ENGINE) == Some("podman") { "podman" } else { "docker" }
+}
+
 /// How a service stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
@@ -170,9 +178,27 @@ impl Engine<'_> {
     /// How a container stands; one that has ended with success is asked whether it will be started again.
     pub fn health(&self, container: &Container) -> Health {
         match container.known_health() {
+            // Podman lists no health.
+            Some(Health::Ready) if self.is_podman() => self.asked_health(container),
             Some(health) => health,
             None if self.restarts(container) => Health::Down,
             None => Health::Done,
+        }
+    }
+
+    fn is_podman(&self) -> bool {
+        let of_podman = |socket: PathBuf| socket.to_string_lossy().contains("podman");
+        program(self.environment) == "podman" || self.socket().is_some_and(of_podman)
+    }
+
+    /// The health of one that runs.
+    fn asked_health(&self, container: &Container) -> Health {
+        let inspected: serde_json::Value =
+            self.asked(&format!("/containers/{}/json", escaped(&container.id))).unwrap_or_default();
+        match inspected.pointer("/State/Health/Status").and_then(serde_json::Value::as_str) {
+            Some("starting") => Health::Starting,
+            Some("unhealthy") => Health::Unhealthy,
+            _ => Health::Ready,
         }
     }
 
@@ -236,9 +262,22 @@ impl Engine<'_> {
         self.socket().is_some()
     }
 
+    /// Whether an address is that of its socket.
+    pub fn is_at(&self, host: Option<&str>) -> bool {
+        let at = host.and_then(|host| host.strip_prefix("unix://")).map(PathBuf::from);
+        at.is_some() && at == self.socket()
+    }
+
     /// The socket of the engine that `docker` would talk to; none where that is no socket of this machine.
     fn socket(&self) -> Option<PathBuf> {
         let local = |host: &str| host.strip_prefix("unix://").map(PathBuf::from);
+        if program(self.environment) == "podman" {
+            return match self.environment.text("CONTAINER_HOST") {
+                Some(host) => local(host),
+                None if rustix::process::geteuid().is_root() => Some(PathBuf::from("/run/podman/podman.sock")),
+                None => Some(Path::new(self.environment.text("XDG_RUNTIME_DIR")?).join("podman/podman.sock")),
+            };
+        }
         if let Some(host) = self.environment.text("DOCKER_HOST").filter(|host| !host.is_empty()) {
             return local(host);
         }

@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
         && let Some(call) =
             tool.to_str().filter(|tool| COMPOSE_TOOLS.contains(tool)).and_then(|tool| Call::of(tool, arguments))
     {
-        match of_compose(context, &root, &call)? {
+        match of_compose(context, &root, tool, &call)? {
             Some(Plain::Own(words)) => return Err(cmd::exec(real.as_os_str(), &words, &environment, None)),
             Some(Plain::Others) => environment.remove("COMPOSE_PROJECT_NAME"),
             None => {}
@@ -55,14 +55,14 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
 }
 
 /// What a call of compose becomes; none where the project has no services, or may not act.
-fn of_compose(context: &Context, root: &Path, call: &Call) -> Result<Option<Plain>, Failure> {
+fn of_compose(context: &Context, root: &Path, tool: &OsStr, call: &Call) -> Result<Option<Plain>, Failure> {
     let project = Project::read(&root.join(CONFIG_NAME))?;
     if !consent::may_act(context, &project)? || context.dirs.require_own(&context.environment).is_err() {
         return Ok(None);
     }
     let config = project.config()?;
     let scope = Scope::of(context, &project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
-    scope.settings.compose.is_some().then(|| services::plain(&scope, call)).transpose()
+    scope.settings.compose.is_some().then(|| services::plain(&scope, tool, call)).transpose()
 }
 
 /// Becomes the tool at once, when silo was called through a gate of an instance that was left: a program that puts back a

@@ -8,9 +8,10 @@ use std::time::Duration;
 use rustix::process::geteuid;
 
 use super::{holder, moved};
+use crate::backend::engine::ENGINE;
 use crate::cli::Global;
 use crate::core::config::ConfigFile;
-use crate::core::config::user::UserSettings;
+use crate::core::config::user::{EngineKind, UserSettings};
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::ports::Reason;
 use crate::core::shell::UNCALLED;
@@ -98,6 +99,9 @@ impl Context {
             Err(_) if mistakes == Mistakes::Leave => UserSettings::default(),
             loaded => loaded?,
         };
+        if settings.engine == EngineKind::Podman && environment.get(ENGINE).is_none() {
+            environment.set(ENGINE, "podman");
+        }
         let ui = ui.set(&settings);
         Ok(Self { dirs, environment, folder, config: global.config, ui, settings, program, uncalled })
     }

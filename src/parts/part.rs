@@ -247,6 +247,8 @@ pub struct Tool {
     pub version: &'static [&'static str],
     /// The oldest version silo works with, and why.
     pub least: Option<(Version, &'static str)>,
+    /// A program that does as well.
+    pub or: Option<&'static str>,
 }
 
 /// How a part is to run.

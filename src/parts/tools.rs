@@ -7,7 +7,8 @@ use crate::sys::cmd;
 
 /// Those of some tools that are not installed.
 pub fn missing<'a>(tools: impl IntoIterator<Item = &'a Tool>, environment: &Environment) -> Vec<&'a Tool> {
-    tools.into_iter().filter(|tool| cmd::find(tool.name, environment).is_none()).collect()
+    let is_there = |name: &str| cmd::find(name, environment).is_some();
+    tools.into_iter().filter(|tool| !is_there(tool.name) && !tool.or.is_some_and(is_there)).collect()
 }
 
 /// Makes sure that tools are installed.

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::engine::{Engine, get, until};
-use crate::sandbox::free_ports;
+use crate::sandbox::{free_ports, program};
 
 /// A compose file with everything that makes two worktrees collide.
 fn compose(web: u16) -> String {
@@ -153,6 +153,37 @@ fn plain_compose_acts_on_the_instance_it_is_typed_in() {
     assert!(get(ports[0], "/mine").is_empty());
     assert_eq!(get(ports[1], "/mine").lines().count(), get(ports[1], "/mine").lines().count());
     until("the other one still answers", || TcpAnswers(ports[1]).now());
+}
+
+#[test]
+fn podman_compose_acts_on_the_instance_where_the_settings_say_podman() {
+    let engine = Engine::new();
+    two(&engine);
+    // As podman documents it: `podman compose` calls docker-compose with the address of its own socket.
+    let address = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let script = format!("#!/bin/sh\nDOCKER_HOST={address} exec docker \"$@\"\n");
+    program(&engine.sandbox.path("bin/podman"), &script);
+    fs::create_dir_all(engine.sandbox.path("config/silo")).expect("the sandbox is writable");
+    let settings = engine.sandbox.path("config/silo/config.toml");
+    fs::write(settings, "engine = \"podman\"\n").expect("the sandbox is writable");
+    let silo = |dir: &str, words: &str| {
+        let line = format!("DOCKER_HOST=unix:///nowhere CONTAINER_HOST={address} silo {words}");
+        let mut command = engine.command("sh", dir);
+        command.args(["-c", &line]);
+        engine.sandbox.finish(command)
+    };
+    silo("one", "up -d").success();
+    silo("two", "exec -- podman compose up -d --wait db").success();
+    for dir in ["one", "two"] {
+        let status = silo(dir, "status").success().stdout;
+        assert!(status.lines().any(|line| line.starts_with("  db ") && line.contains("  ready ")), "{status}");
+        let project = engine.project(dir);
+        let ps = silo(dir, "exec -- podman compose ps --format {{.Name}}").success().stdout;
+        assert!(ps.contains(&format!("{project}-db-1\n")), "{ps}");
+    }
+    assert_eq!(get(engine.port("one", "WEB_PORT"), "/"), "web");
+    silo("one", "down --volumes").success();
+    silo("two", "down --volumes").success();
 }
 
 /// Whether a web server answers at all.

@@ -38,6 +38,36 @@ fn a_call_for_an_engine_elsewhere_or_about_other_files_is_said_once() {
 }
 
 #[test]
+fn a_tool_of_another_engine_than_silos_does_not_get_the_instances_name() {
+    let sandbox = Sandbox::new();
+    let app = project(&sandbox);
+    fs::write(app.join("compose.yaml"), "services: {}\n").expect("the project is writable");
+    for tool in ["podman", "podman-compose"] {
+        fs::copy(sandbox.path("bin/docker"), sandbox.path("bin").join(tool)).expect("the sandbox is writable");
+    }
+    sandbox.run(&app, ["env"]).success();
+    let exec = |line: &str| sandbox.run(&app, ["exec", "--", "sh", "-c", line]);
+    let said = "This call of compose goes without the instance's project name: its engine is podman; \
+                `engine = \"podman\"` in the settings makes that silo's, too\n";
+    for told in [said, ""] {
+        exec("podman compose up -d").success().stdout("none: compose up -d\n").stderr(told);
+    }
+    exec("podman ps").success().stdout("localnet-dev: ps\n");
+    fs::create_dir_all(sandbox.path("config/silo")).expect("the sandbox is writable");
+    fs::write(sandbox.path("config/silo/config.toml"), "engine = \"podman\"\n").expect("the sandbox is writable");
+    exec("docker compose up").success().stdout("none: compose up\n");
+    exec("podman-compose ps").success().stdout("none: ps\n");
+    let refused = "Error: `podman-compose` is another program than Docker Compose, and does not isolate services\n\
+                   Hint: Type `podman compose`, which calls docker-compose where that is installed; or `silo up -d`\n";
+    exec("podman-compose up -d").exit(1).stderr(refused);
+    // What is asked goes to podman's socket.
+    let line = "DOCKER_HOST=unix:///docker CONTAINER_HOST=unix:///podman silo logs";
+    exec(line).exit(1).stderr_has("The container engine at `/podman` does not answer");
+    let line = "CONTAINER_HOST=unix:///podman SILO_ENGINE=docker silo logs";
+    exec(line).exit(1).stderr_has("The container engine at `/nowhere` does not answer");
+}
+
+#[test]
 fn to_look_at_services_settles_nothing() {
     let sandbox = Sandbox::new();
     let app = project(&sandbox);

@@ -31,6 +31,18 @@ struct Settings {
     /// Whether `cd` acts at once also in bash and nushell, which do not tell of a move.
     #[schemars(default)]
     wrap_cd: Option<bool>,
+    /// What services run in.
+    #[schemars(default)]
+    engine: Option<Engine>,
+}
+
+/// A container engine.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is wanted")]
+enum Engine {
+    Docker,
+    Podman,
 }
 
 fn schema() -> Value {

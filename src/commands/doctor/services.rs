@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::compose;
 use super::scene::Scene;
 use crate::backend::compose::{Compose, Found, INSTALL};
-use crate::backend::engine::Engine;
+use crate::backend::engine::{Engine, program};
 use crate::core::config::ComposeLayer;
 use crate::core::formats::calls::{Says, calls};
 use crate::core::formats::compose::{Fixed, Given, Kind, Machine, NAMES, Scan};
@@ -59,7 +59,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
 /// Compose where it is missing, or too old to isolate anything.
 fn tool(scene: &Scene, root: &Path, is_declared: bool) -> Option<Finding> {
     // Without docker that is said already.
-    cmd::find("docker", &scene.outside)?;
+    cmd::find(program(&scene.outside), &scene.outside)?;
     let compose = Compose { environment: &scene.outside, folder: root, project: "" };
     let (id, what) = match compose.found(LIMIT) {
         Ok(Found::Fits) => return None,

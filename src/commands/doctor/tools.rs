@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::scene::Scene;
+use crate::backend::engine::program;
 use crate::core::formats::compose;
 use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
@@ -72,6 +73,9 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
 
 /// Whether the project here or any instance needs a tool.
 fn is_needed(scene: &Scene, tool: &str) -> bool {
+    if tool == "docker" && program(&scene.shell) != tool {
+        return scene.wants_cluster();
+    }
     let Some(here) = &scene.here else { return scene.wants_cluster() };
     let settings = scene.settings();
     let declares = |part: &&dyn Part| {

@@ -104,9 +104,9 @@ impl ConfigFile {
 }
 
 /// The programs whose calls of compose get the override (D24).
-pub const COMPOSE_TOOLS: [&str; 2] = ["docker", "docker-compose"];
+pub const COMPOSE_TOOLS: [&str; 4] = ["docker", "docker-compose", "podman", "podman-compose"];
 
-/// Tilt needs the vars; with a cluster, it and what talks to the cluster need that. With services docker gets the override.
+/// Tilt needs the vars; with a cluster, it and what talks to the cluster need that. With services docker and podman get the override.
 fn gates(cluster: bool, services: bool, own: &IndexMap<String, Gate>) -> IndexMap<String, Gate> {
     let defaults: &[(&str, Gate)] = match cluster {
         true => &[("tilt", Gate::Cluster), ("kubectl", Gate::Cluster), ("helm", Gate::Cluster), ("k9s", Gate::Cluster)],

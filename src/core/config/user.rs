@@ -27,12 +27,32 @@ pub struct UserSettings {
     pub log_format: (String, String),
     /// `cd` acts at once also where the shell does not tell of a move.
     pub wrap_cd: bool,
+    /// What services run in.
+    pub engine: EngineKind,
+}
+
+/// A container engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// Docker, or what answers in its place.
+    #[default]
+    Docker,
+    /// Podman.
+    Podman,
 }
 
 impl Default for UserSettings {
     fn default() -> Self {
         let log_format = ("silo: ".to_owned(), String::new());
-        Self { quiet: false, trusted: Vec::new(), port_range: RANGE, log_format, wrap_cd: true }
+        Self {
+            quiet: false,
+            trusted: Vec::new(),
+            port_range: RANGE,
+            log_format,
+            wrap_cd: true,
+            engine: EngineKind::Docker,
+        }
     }
 }
 
@@ -67,7 +87,7 @@ impl SettingsProblem {
     pub fn hint(&self) -> String {
         let fixed = match self {
             Self::Malformed(_) => {
-                "The keys are `quiet`, `trusted`, `port_range`, `log_format` and `wrap_cd`; see `silo doc settings`"
+                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd` and `engine`; see `silo doc settings`"
             }
             Self::Folder(_) => "Begin it with `/`, or with `~/` for the home folder",
             Self::Range(text) => match ends(text) {
@@ -91,6 +111,7 @@ struct File {
     port_range: Option<toml::Spanned<String>>,
     log_format: Option<toml::Spanned<String>>,
     wrap_cd: Option<bool>,
+    engine: EngineKind,
 }
 
 /// Reads the settings.
@@ -106,7 +127,7 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         problem: problem(value.get_ref().clone()),
         span: value.span(),
     };
-    let mut settings = UserSettings { quiet: file.quiet, ..UserSettings::default() };
+    let mut settings = UserSettings { quiet: file.quiet, engine: file.engine, ..UserSettings::default() };
     for folder in file.trusted {
         if !folder.get_ref().starts_with('/') && !folder.get_ref().starts_with("~/") {
             return Err(fail(&folder, SettingsProblem::Folder));
@@ -140,13 +161,14 @@ mod tests {
     #[test]
     fn every_key_is_read_and_an_empty_file_is_the_defaults() {
         assert_eq!(parse(""), Ok(UserSettings::default()));
-        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\n";
+        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\nengine = \"podman\"\n";
         let expected = UserSettings {
             quiet: true,
             trusted: vec!["~/work".into(), "/srv".into()],
             port_range: 20000..=20099,
             log_format: ("[".into(), "]".into()),
             wrap_cd: false,
+            engine: EngineKind::Podman,
         };
         assert_eq!(parse(text), Ok(expected));
     }
@@ -156,6 +178,7 @@ mod tests {
         let wrong = |text: &str| parse(text).expect_err("it is wrong");
         assert!(wrong("quite = true").problem.to_string().contains("unknown field `quite`"));
         assert_eq!(wrong("quiet = 1").span, 8..9);
+        assert!(wrong("engine = \"lxc\"").problem.to_string().contains("expected `docker` or `podman`"));
         for (text, at) in [
             ("trusted = [\"work\"]", 11..17),
             ("port_range = \"1-80\"", 13..19),

@@ -3,8 +3,21 @@
 use std::ffi::{OsStr, OsString};
 
 /// What of docker's own flags takes a word of its own.
-const DOCKER_WORDS: [&str; 9] =
-    ["-c", "--context", "-H", "--host", "--config", "-l", "--log-level", "--tlscacert", "--tlscert"];
+const DOCKER_WORDS: [&str; 11] = [
+    "-c",
+    "--context",
+    "-H",
+    "--host",
+    "--config",
+    "-l",
+    "--log-level",
+    "--tlscacert",
+    "--tlscert",
+    "--connection",
+    "--url",
+];
+/// Flags, docker's or podman's, that name an engine.
+const ELSEWHERE: [&str; 8] = ["-c", "--context", "-H", "--host", "--config", "--connection", "--url", "--remote"];
 /// What of compose's own flags, before its command, does.
 const COMPOSE_WORDS: [&str; 9] =
     ["-f", "--file", "-p", "--project-name", "--project-directory", "--profile", "--env-file", "--ansi", "--progress"];
@@ -37,11 +50,11 @@ pub struct Call {
 }
 
 impl Call {
-    /// Reads a call of `docker` or `docker-compose`; none when it is none of a compose project.
+    /// Reads a call of `docker`, `podman`, `docker-compose` or `podman-compose`; none when it is none of a compose project.
     pub fn of(tool: &str, words: &[OsString]) -> Option<Self> {
         let mut call = Self::default();
         let mut rest = words.iter();
-        if tool == "docker" {
+        if ["docker", "podman"].contains(&tool) {
             loop {
                 let word = rest.next()?;
                 call.before.push(word.clone());
@@ -49,7 +62,7 @@ impl Call {
                     "compose" => break,
                     flag if flag.starts_with('-') => {
                         let (name, _) = flag.split_once('=').unwrap_or((flag, ""));
-                        call.is_elsewhere |= matches!(name, "-c" | "--context" | "-H" | "--host" | "--config");
+                        call.is_elsewhere |= ELSEWHERE.contains(&name);
                         if DOCKER_WORDS.contains(&flag) || flag == "--tlskey" {
                             call.before.push(rest.next()?.clone());
                         }
@@ -181,6 +194,10 @@ mod tests {
             ("docker compose --project-name=x up", "elsewhere"),
             ("docker -H tcp://x compose up", "elsewhere"),
             ("docker --context x compose up", "elsewhere"),
+            ("podman compose up -d", "compose --project-name P --file O up -d"),
+            ("podman --connection far compose up", "elsewhere"),
+            ("podman ps", "none"),
+            ("podman-compose up", "--project-name P --file O up"),
             ("docker ps", "none"),
             ("docker run -it compose up", "none"),
             ("docker compose", "none"),

@@ -38,14 +38,22 @@ const TOOLS: [Tool; 3] = [
         version: &["version"],
         // The loopback address in --registry-create, and the states of nodes in the JSON.
         least: Some((Version(5, 0, 0), "Older ones put no image registry on loopback and answer in another shape")),
+        or: None,
     },
     Tool {
         name: "docker",
         install: docker::INSTALL,
         version: &["version", "--format", "{{json .}}"],
         least: Some((Version(20, 10, 5), "k3d 5 makes no working cluster with older ones")),
+        or: None,
     },
-    Tool { name: "kubectl", install: kubectl::INSTALL, version: &["version", "--client", "-o", "json"], least: None },
+    Tool {
+        name: "kubectl",
+        install: kubectl::INSTALL,
+        version: &["version", "--client", "-o", "json"],
+        least: None,
+        or: None,
+    },
 ];
 
 impl Part for Cluster {

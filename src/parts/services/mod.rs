@@ -18,7 +18,7 @@ use super::ready;
 use super::scope::{Scope, Site};
 use crate::backend::compose::Compose;
 use crate::backend::docker;
-use crate::backend::engine::{Container, Engine, Health};
+use crate::backend::engine::{Container, Engine, Health, program};
 use crate::core::config::{Gate, Settings};
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
@@ -45,6 +45,7 @@ const TOOLS: [Tool; 1] = [Tool {
     install: docker::INSTALL,
     version: &["--version"],
     least: Some((Version(20, 10, 0), "`docker compose` needs it")),
+    or: Some("podman"),
 }];
 
 impl Part for Services {
@@ -201,7 +202,7 @@ impl Part for Services {
         words.extend(log.resource.map(Into::into));
         // The files would only be read to name what is there already.
         let Cmd { arguments, .. } = compose.with_files(&[], &words);
-        Err(cmd::exec("docker".as_ref(), &arguments, &environment, Some(root)))
+        Err(cmd::exec(program(&environment).as_ref(), &arguments, &environment, Some(root)))
     }
 
     fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
@@ -230,7 +231,7 @@ fn own(site: &Site<'_>) -> Result<Vec<Container>, Failure> {
 
 /// Runs compose in silo's terminal.
 fn finish(cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
-    let line = format!("docker compose {word}");
+    let line = format!("{} compose {word}", cmd.program);
     match (cmd.run(|_| Ok(()))?, signals::asked()) {
         (Ended::Code(0), _) => Ok(()),
         (_, Some(asked)) => Err(Failure::new(format!("Stopped by a signal during `{line}`")).code(asked.code())),

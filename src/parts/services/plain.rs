@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use super::guard;
 use super::prepare::{Given, Prepared, files_for, project_of};
 use crate::backend::compose::{self, Compose};
-use crate::backend::engine::Engine;
+use crate::backend::engine::{Engine, program};
 use crate::core::formats::compose::NAMES;
 use crate::core::services::Call;
+use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
 use crate::parts::scope::Scope;
 use crate::sys::files as disk;
@@ -28,7 +29,7 @@ pub enum Plain {
 ///
 /// # Errors
 /// A [`Failure`] when it would make services and they cannot be isolated.
-pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
+pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Failure> {
     if call.is_elsewhere {
         return Ok(Plain::Others);
     }
@@ -38,10 +39,24 @@ pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
         tell(scope, "its engine is not on this machine");
         return Ok(Plain::Others);
     }
+    if let Some(why) = other_engine(&context.environment, tool, engine) {
+        tell(scope, why);
+        return Ok(Plain::Others);
+    }
     let Some(files) = own_files(scope, call)? else {
         tell(scope, &format!("its files are not those of `{}`", shown(root)));
         return Ok(Plain::Others);
     };
+    if tool == "podman-compose" {
+        // It takes other words, and of what an override says not all.
+        return match call.makes() {
+            true => Err(Failure::new(
+                "`podman-compose` is another program than Docker Compose, and does not isolate services",
+            )
+            .hint("Type `podman compose`, which calls docker-compose where that is installed; or `silo up -d`")),
+            false => Ok(Plain::Others),
+        };
+    }
     let flag = |name: &str, path: &OsStr| [name.into(), context.folder.join(path).into_os_string()];
     let flags: Vec<OsString> = call
         .env_files()
@@ -82,6 +97,18 @@ pub fn plain(scope: &Scope<'_>, call: &Call) -> Result<Plain, Failure> {
         }
     };
     Ok(Plain::Own(call.with(project, files.iter().map(|file| file.as_os_str()))))
+}
+
+/// Why a tool talks to another engine than the one that services run in; none where it is that.
+fn other_engine(environment: &Environment, tool: &OsStr, engine: Engine<'_>) -> Option<&'static str> {
+    let is_of_podman = tool.to_str().is_some_and(|tool| tool.starts_with("podman"));
+    match (program(environment), is_of_podman) {
+        ("docker", true) => Some("its engine is podman; `engine = \"podman\"` in the settings makes that silo's, too"),
+        ("podman", false) if !engine.is_at(environment.text("DOCKER_HOST")) => {
+            Some("its engine is docker, and the settings say podman; `podman compose` acts on the instance")
+        }
+        _ => None,
+    }
 }
 
 /// The files a call is about, as compose would find them; none where they are not the project's.

@@ -45,6 +45,7 @@ const TOOLS: [Tool; 1] = [Tool {
     version: &["version"],
     // project_name came with 0.30, --timeout with 0.31.
     least: Some((Version(0, 31, 0), "`silo ci --timeout` and compose projects with a name of their own need it")),
+    or: None,
 }];
 
 impl Part for Tilt {
