@@ -86,7 +86,8 @@ fn two_worktrees_run_side_by_side_with_ports_and_data_of_their_own() {
     answer.success();
 
     // Nothing is made anew where nothing changed.
-    let ids = |engine: &Engine| engine.docker(&["ps", "--quiet", "--no-trunc"]).success().stdout;
+    let own = format!("label=com.docker.compose.project={}", engine.project("one"));
+    let ids = |engine: &Engine| engine.docker(&["ps", "--quiet", "--no-trunc", "--filter", &own]).success().stdout;
     let before = ids(&engine);
     engine.silo("one", "up -d").success();
     assert_eq!(ids(&engine), before);
