@@ -1,7 +1,7 @@
 //! The container engine that `tests/run` provides, for tests that touch real containers. Their names begin with `engine`, so
 //! that `tests/run` can leave them out, and say so, where no engine can be had.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -27,10 +27,15 @@ impl Engine {
     /// Any program in a project, with the engine's variables.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, dir: impl AsRef<Path>) -> Command {
         let mut command = self.sandbox.command(program, dir);
-        for name in ["DOCKER_HOST", "DOCKER_CONFIG"] {
-            command.envs(std::env::var_os(name).map(|value| (name, value)));
-        }
+        command.envs(Self::settings());
         command
+    }
+
+    /// The variables by which the engine is found.
+    pub(crate) fn settings() -> Vec<(&'static str, OsString)> {
+        let host = std::env::var_os("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".into());
+        let config = std::env::var_os("DOCKER_CONFIG").map(|folder| ("DOCKER_CONFIG", folder));
+        std::iter::once(("DOCKER_HOST", host)).chain(config).collect()
     }
 
     /// Runs silo in a project.

@@ -28,6 +28,7 @@ mod drivers;
 mod engine;
 mod engine_binds;
 mod engine_corpus;
+mod engine_newcomer;
 mod engine_services;
 mod example;
 mod explained;

@@ -14,9 +14,9 @@ use crate::pty::{Session, Setup, Shell, first_shells};
 use crate::sandbox::Sandbox;
 
 /// What the README shows where each run has something of its own: the name's random end, ports, and folders.
-const SHOWN_NAME: &str = "app-a3f7";
+pub(crate) const SHOWN_NAME: &str = "app-a3f7";
 const SHOWN_PORTS: [&str; 8] = ["3000", "8080", "6379", "10350", "61204", "61205", "61206", "61207"];
-const SHOWN_HOME: &str = "/home/me";
+pub(crate) const SHOWN_HOME: &str = "/home/me";
 
 /// One thing done, what the README shows of the answer, and the answer.
 struct Step {
@@ -26,7 +26,7 @@ struct Step {
 }
 
 /// The start file below `HOME` that the README's table names for a shell, and the line that goes there.
-fn start_file(shell: Shell) -> (String, String) {
+pub(crate) fn start_file(shell: Shell) -> (String, String) {
     let hook = format!("silo hook {}", shell.name());
     let readme = read("README.md");
     let row = readme.lines().find(|line| line.starts_with('|') && line.contains(&hook));
@@ -35,11 +35,11 @@ fn start_file(shell: Shell) -> (String, String) {
     (file.trim_start_matches("~/").to_owned(), line.to_owned())
 }
 
-/// What the README has a newcomer type, up to the list of commands: blocks of language and text.
-fn blocks() -> Vec<(String, String)> {
+/// What the README has a newcomer type from one heading to another: blocks of language and text.
+pub(crate) fn blocks(from: &str, to: &str) -> Vec<(String, String)> {
     let readme = read("README.md");
-    let (_, rest) = readme.split_once("\n## Begin\n").expect("it says how to begin");
-    let (path, _) = rest.split_once("\n## More commands\n").expect("it goes on");
+    let (_, rest) = readme.split_once(&format!("\n## {from}\n")).expect("it has that part");
+    let (path, _) = rest.split_once(&format!("\n## {to}\n")).expect("it goes on");
     fences(path).iter().map(|fence| (fence.language.to_owned(), fence.text.to_owned())).collect()
 }
 
@@ -60,7 +60,7 @@ fn follow(shell: Shell, sandbox: &Sandbox) -> Vec<Step> {
     let mut session = Session::with(sandbox, shell, &home, &setup);
 
     let mut steps = Vec::new();
-    for (language, text) in blocks() {
+    for (language, text) in blocks("Begin", "More commands") {
         if language == "toml" {
             let silo_toml = home.join("app/silo.toml");
             let old = fs::read_to_string(&silo_toml).expect("`silo init` wrote it");
@@ -109,12 +109,12 @@ fn redact(sandbox: &Sandbox, told: &str) -> String {
 }
 
 /// A line of the hook or a row of `silo list` without what depends on how wide and how old all is.
-fn without_widths(line: &str) -> String {
+pub(crate) fn without_widths(line: &str) -> String {
     if let Some((name, ports)) = line.split_once(" · ") {
         let fit: Vec<&str> = ports.split(' ').take(2).collect();
         return format!("{name} · {} …", fit.join(" "));
     }
-    if !line.contains("  stopped  ") && !line.contains("  STATE  ") {
+    if !["  stopped  ", "  running  ", "  STATE  "].iter().any(|word| line.contains(word)) {
         return line.trim_end().to_owned();
     }
     let age = |field: &str| field.ends_with(['s', 'm']) && field[..field.len() - 1].parse::<u32>().is_ok();
@@ -123,7 +123,7 @@ fn without_widths(line: &str) -> String {
 }
 
 /// Whether an answer is the one shown, where `…` stands for any lines.
-fn is_shown(shown: &[String], told: &[&str]) -> bool {
+pub(crate) fn is_shown(shown: &[String], told: &[&str]) -> bool {
     match shown.split_first() {
         None => told.is_empty(),
         Some((first, rest)) if first == "…" => (0..=told.len()).any(|skipped| is_shown(rest, &told[skipped..])),

@@ -22,6 +22,7 @@ use crate::backend::engine::{Container, Engine, Health, program};
 use crate::core::config::{Gate, Settings};
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
+use crate::core::text::source::one_line;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd, Ended};
@@ -98,8 +99,11 @@ impl Part for Services {
         finish(&compose.with_files(&prepared.files, &all), "up")?;
         let observed = Observed { engine: engine(&site.environment, &site.scope.project.root), project };
         let mut check = waiting(&observed);
-        let _spinner = site.scope.context.ui.spin("Waiting until the services are ready");
-        ready::until_ready(&mut check, Instant::now(), READY).map(|()| 0)
+        let spinner = site.scope.context.ui.spin("Waiting until the services are ready");
+        ready::until_ready(&mut check, Instant::now(), READY)?;
+        drop(spinner);
+        site.scope.context.ui.step(&format!("Ready: {}", stand(&observed.containers()?)));
+        Ok(0)
     }
 
     fn keeps_terminal(&self) -> bool {
@@ -238,6 +242,18 @@ fn finish(cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
         (ended, None) => Err(Failure::new(format!("`{line}` failed with exit code {}", ended.code()))
             .hint("Its own words stand above; `silo compose` prints the override it was given")),
     }
+}
+
+/// What runs, each with what it publishes.
+fn stand(containers: &[Container]) -> String {
+    let one = |container: &Container| {
+        let service = one_line(&container.service);
+        match container.ports.is_empty() {
+            true => service,
+            false => format!("{service} ({})", container.ports.join(", ")),
+        }
+    };
+    containers.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn none_runs() -> Failure {
