@@ -68,7 +68,7 @@ pub fn whose(
         named.push(listeners::UNSEEN.to_owned());
     }
     if named.is_empty() {
-        return Whose::Own(owners.iter().map(container).chain(own_processes()).collect::<Vec<_>>().join(" and "));
+        return Whose::Own(owners.iter().map(own_container).chain(own_processes()).collect::<Vec<_>>().join(" and "));
     }
     Whose::Others(named.join(" and "))
 }
@@ -106,10 +106,14 @@ pub fn by_process<'a>(holders: impl IntoIterator<Item = &'a Holder>) -> Vec<(&'a
 
 /// A container that publishes a port, for people.
 fn container(owner: &Owner) -> String {
-    let name = one_line(&owner.container);
+    format!("the container `{}`", one_line(&owner.container))
+}
+
+/// One of the instance itself: by its service, where it has one.
+fn own_container(owner: &Owner) -> String {
     match owner.service.as_str() {
-        "" => format!("the container `{name}`"),
-        service => format!("the service `{}` (container `{name}`)", one_line(service)),
+        "" => container(owner),
+        service => format!("the service `{}`", one_line(service)),
     }
 }
 

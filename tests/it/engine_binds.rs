@@ -15,10 +15,10 @@ fn compose(lines: &str) -> String {
     )
 }
 
-/// A repository with a linked worktree, both trusted.
-fn worktrees(engine: &Engine, lines: &str) -> [PathBuf; 2] {
+/// A repository with a linked worktree, both trusted. Its name is that of no other test: it is one on the engine.
+fn worktrees(engine: &Engine, name: &str, lines: &str) -> [PathBuf; 2] {
     let sandbox = &engine.sandbox;
-    let main = sandbox.project("main", TOML);
+    let main = sandbox.project(name, TOML);
     fs::write(main.join("compose.yaml"), compose(lines)).expect("the project is writable");
     fs::write(main.join(".gitignore"), "ignored*\n").expect("the project is writable");
     sandbox.git(&main, ["init", "--quiet"]);
@@ -53,7 +53,7 @@ fn what_a_running_instance_changes_outside_the_project_is_not_another_ones_unles
         ),
         ("    devices: ['/dev/full']\n".to_owned(), "/dev/full", "has the device `/dev/full`".to_owned()),
     ] {
-        let [main, feature] = worktrees(&engine, &lines);
+        let [main, feature] = worktrees(&engine, "shares", &lines);
         engine.silo(&main, "up -d").success();
         let name = engine.sandbox.instance(&main);
         let also =
@@ -84,6 +84,24 @@ fn what_a_running_instance_changes_outside_the_project_is_not_another_ones_unles
 }
 
 #[test]
+fn an_env_file_that_a_worktree_lacks_is_told_with_the_command_that_brings_it() {
+    let engine = Engine::new();
+    let [main, feature] =
+        worktrees(&engine, "variables", "    env_file: ignored.env\n    environment: { X: '${X}' }\n");
+    for name in ["ignored.env", ".env"] {
+        fs::write(main.join(name), "X=1\n").expect("the project is writable");
+    }
+    let copy = |name: &str| format!("`cp -a $SANDBOX/projects/variables/{name} $SANDBOX/projects/feature/{name}`");
+    let refused = engine.silo(&feature, "up -d").exit(1).stderr_has("cannot read the project's compose files");
+    refused.stderr_has(&format!("Another worktree has it: {}", copy("ignored.env")));
+    fs::copy(main.join("ignored.env"), feature.join("ignored.env")).expect("the project is writable");
+    let told = format!("This worktree has no `.env`, and another one has: {} brings it along", copy(".env"));
+    engine.silo(&feature, "up -d").success().stderr_has(&told);
+    fs::copy(main.join(".env"), feature.join(".env")).expect("the project is writable");
+    assert!(!engine.silo(&feature, "up -d").success().stderr.contains("brings it along"));
+}
+
+#[test]
 fn a_kept_path_that_no_service_has_is_refused_with_its_place() {
     let engine = Engine::new();
     let root = engine.sandbox.project("app", &format!("{TOML}keep = ['../nowhere']\n"));
@@ -98,12 +116,12 @@ fn what_a_worktree_lacks_and_the_main_checkout_has_stops_up_with_the_command_tha
     let engine = Engine::new();
     let lines =
         "    volumes: ['./ignored.conf:/x.conf', './ignored/sub/certs:/certs', './new:/new', './new.conf:/new.conf']\n";
-    let [main, feature] = worktrees(&engine, lines);
+    let [main, feature] = worktrees(&engine, "lacks", lines);
     fs::write(main.join("ignored.conf"), "it's here\n").expect("the project is writable");
     fs::create_dir_all(main.join("ignored/sub/certs")).expect("the project is writable");
     let refused = engine.silo(&feature, "up -d").exit(1);
     let what = "Error: `box` mounts `ignored/sub/certs`, `ignored.conf`, which this worktree does not have and \
-                `$SANDBOX/projects/main` has\n";
+                `$SANDBOX/projects/lacks` has\n";
     let refused = refused.stderr_has(what);
     engine.bash(&feature, "docker compose up -d").exit(1).stderr_has("which this worktree does not have");
     assert!(!feature.join("ignored").exists() && !feature.join("new").exists(), "nobody made a folder");

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::missing;
 use crate::backend::engine::Engine;
 use crate::backend::mounts::Holder;
 use crate::core::services::{Binds, Inside, Kind, Outside};
@@ -94,20 +95,9 @@ fn taken(what: &Outside, holder: &Holder, name: &str, root: Option<&Path>) -> Fa
 /// The mounted paths that are not here and are in another worktree, the main one first; and that one.
 fn missing<'a>(root: &Path, inside: &'a [Inside]) -> (Vec<&'a Inside>, Option<PathBuf>) {
     let gone: Vec<&Inside> = inside.iter().filter(|one| !files::exists(&one.path)).collect();
-    if gone.is_empty() {
-        return (gone, None);
-    }
-    let uid = rustix::process::geteuid().as_raw();
-    let others = worktree::membership(root, uid).map(|found| worktree::siblings(&found, uid)).unwrap_or_default();
-    let there =
-        |other: &Path, one: &Inside| one.path.strip_prefix(root).is_ok_and(|path| files::exists(&other.join(path)));
-    for other in others.into_iter().rev().filter(|other| other != root) {
-        let found: Vec<&Inside> = gone.iter().copied().filter(|one| there(&other, one)).collect();
-        if !found.is_empty() {
-            return (found, Some(other));
-        }
-    }
-    (Vec::new(), None)
+    let paths: Vec<&Path> = gone.iter().map(|one| one.path.as_path()).collect();
+    let Some((other, found)) = missing::elsewhere(root, &paths) else { return (Vec::new(), None) };
+    (gone.into_iter().filter(|one| found.contains(&one.path.as_path())).collect(), Some(other))
 }
 
 fn not_here(root: &Path, missing: &[&Inside], origin: &Path) -> Failure {
@@ -122,10 +112,8 @@ fn not_here(root: &Path, missing: &[&Inside], origin: &Path) -> Failure {
         shown(origin)
     ));
     let failure = paths.iter().fold(failure, |failure, path| {
-        let from = origin.join(path.strip_prefix(root).expect("it lies in the root"));
-        let folder = path.parent().filter(|folder| !files::exists(folder));
-        let make = folder.map_or_else(String::new, |folder| format!("mkdir -p {} && ", quoted(folder)));
-        let copy = format!("Bring it along: `{make}cp -a {} {}`", quoted(&from), quoted(path));
+        let from = missing::of(origin, root, path);
+        let copy = format!("Bring it along: `{}`", missing::copy(&from, path));
         failure.hint(match files::is_folder(&from) {
             true => format!("{copy}; or begin with an empty one: `mkdir -p {}`", quoted(path)),
             false => copy,

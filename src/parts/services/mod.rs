@@ -1,6 +1,7 @@
 //! The services of a project's compose files (docs/compose.md), isolated by an override and never by an edit (D23).
 
 mod guard;
+mod missing;
 mod observe;
 mod plain;
 mod prepare;

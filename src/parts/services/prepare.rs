@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::missing;
 use crate::backend::compose::{self, Compose};
 use crate::backend::labels::LABEL;
 use crate::core::config::ComposeLayer;
@@ -87,7 +88,14 @@ impl Prepared {
         };
         // Looked at before compose reads them: what changes meanwhile is another state.
         let mut origin = Origin::of(&files, flags, &given);
-        let (Override { text, notices, kept }, binds) = made(site, &files, flags)?;
+        let (Override { text, mut notices, kept }, binds) = match made(site, &files, flags) {
+            Ok(made) => made,
+            Err(failure) => {
+                let hints = missing::hints(root, failure.excerpt.as_deref().unwrap_or_default());
+                return Err(hints.into_iter().fold(failure, Failure::hint));
+            }
+        };
+        notices.extend(missing::notice(root));
         origin.binds.clone_from(&binds);
         let path = dirs.services(root, &list(&files, flags));
         let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == text.as_bytes());
