@@ -317,13 +317,16 @@ impl Listed {
             let ip = if port.ip.contains(':') { format!("[{}]", port.ip) } else { port.ip.clone() };
             Some(format!("{ip}:{host}->{}/{}", port.private_port, port.kind))
         };
+        // The engine lists them in any order.
+        let mut published: Vec<&Published> = self.ports.iter().collect();
+        published.sort_by_key(|port| (port.private_port, port.ip.clone(), port.public_port));
         (label(ONE_OFF) != "True").then(|| Container {
             name: self.name(),
             project: label(PROJECT),
             service: label(SERVICE),
             instance: label(LABEL),
             folder: label(WORKING_DIR),
-            ports: self.ports.iter().filter_map(publish).collect(),
+            ports: published.into_iter().filter_map(publish).collect(),
             state: self.state.clone(),
             status: self.status.clone(),
             id: self.id.clone(),

@@ -103,8 +103,11 @@ fn scripts_that_go_past_the_instance_are_told_with_what_to_write() {
         "docker compose exec web sh\ndocker compose -f compose.yaml ps\ndocker compose -p \"$P\" ps\n",
     )
     .expect("it is writable");
+    fs::write(app.join("logs.sh"), "docker logs shop-web-1\ndocker logs \"${COMPOSE_PROJECT_NAME}-web-1\"\n")
+        .expect("it is writable");
     let expected = [
         "script-container-name Makefile:2 `docker exec shop-web` names the container of the service `web` => Write: docker compose exec web",
+        "script-container-name logs.sh:1 `docker logs shop-web-1` names the container of the service `web` => Write: docker compose logs web",
         "script-project-name package.json:3 `docker compose` is told the project's name: `shop` => \
          Leave the flag out: in an instance its own name holds",
         "script-container-name dump:2 `docker cp shop-web` names the container of the service `web` => Write: docker compose cp web",

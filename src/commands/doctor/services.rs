@@ -52,7 +52,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         found.extend(scan.machine.iter().filter_map(|one| shared(scene, root, &layer, path, one)));
         found.extend(scan.fixed.iter().filter_map(|one| unnamed(&layer, path, one)));
     }
-    found.extend(in_scripts(root, &containers(&scans)));
+    found.extend(in_scripts(root, &Containers::of(&scans)));
     found
 }
 
@@ -146,12 +146,37 @@ fn unnamed(layer: &ComposeLayer, path: &Path, one: &Fixed) -> Option<Finding> {
 }
 
 /// The names that containers would have without silo, with their services.
-fn containers(scans: &[(PathBuf, Scan)]) -> Vec<(String, String)> {
-    let fixed = scans.iter().flat_map(|(_, scan)| &scan.fixed).filter(|one| one.kind == Kind::ContainerName);
-    fixed.map(|one| (one.meant.value.clone(), one.owner.clone())).collect()
+struct Containers {
+    fixed: Vec<(String, String)>,
+    services: Vec<String>,
 }
 
-fn in_scripts(root: &Path, containers: &[(String, String)]) -> Vec<Finding> {
+impl Containers {
+    fn of(scans: &[(PathBuf, Scan)]) -> Self {
+        let fixed = scans.iter().flat_map(|(_, scan)| &scan.fixed).filter(|one| one.kind == Kind::ContainerName);
+        let services = scans.iter().flat_map(|(_, scan)| &scan.services).map(|service| service.name.clone());
+        Self {
+            fixed: fixed.map(|one| (one.meant.value.clone(), one.owner.clone())).collect(),
+            services: services.collect(),
+        }
+    }
+
+    /// The service of a name: the fixed one, or what compose makes of any project's name, such as `shop-db-1` and `shop_db_1`.
+    fn service(&self, name: &str) -> Option<&str> {
+        if let Some((_, service)) = self.fixed.iter().find(|(known, _)| known == name) {
+            return Some(service);
+        }
+        let is_it = |service: &&String| {
+            ['-', '_'].iter().any(|mark| {
+                let rest = name.strip_suffix(&format!("{mark}{service}{mark}1"));
+                rest.is_some_and(|project| !project.is_empty())
+            })
+        };
+        self.services.iter().find(is_it).map(String::as_str)
+    }
+}
+
+fn in_scripts(root: &Path, containers: &Containers) -> Vec<Finding> {
     let is_script = |name: &str| {
         FILES.contains(&name) || [".sh", ".bash", ".zsh", ".fish", ".mk", ".just"].iter().any(|end| name.ends_with(end))
     };
@@ -160,13 +185,12 @@ fn in_scripts(root: &Path, containers: &[(String, String)]) -> Vec<Finding> {
         let plain = |path: &PathBuf| path.extension().is_none() && files::is_executable(path);
         paths.extend(files::names_in(&folder).into_iter().filter(plain).take(MOST));
     }
-    let names: Vec<&str> = containers.iter().map(|(name, _)| name.as_str()).collect();
     let mut found = Vec::new();
     for path in paths {
         // What cannot be read is told of by others.
         let Ok(text) = unread::text_within(root, &path) else { continue };
         found.extend(
-            calls(&text, &names)
+            calls(&text, &|name| containers.service(name).is_some())
                 .into_iter()
                 .filter_map(|(line, says)| Some(told(root, &path, says, containers)?.at_line(&path, line))),
         );
@@ -177,10 +201,10 @@ fn in_scripts(root: &Path, containers: &[(String, String)]) -> Vec<Finding> {
 /// The most scripts of a folder that are read.
 const MOST: usize = 64;
 
-fn told(root: &Path, path: &Path, says: Says, containers: &[(String, String)]) -> Option<Finding> {
+fn told(root: &Path, path: &Path, says: Says, containers: &Containers) -> Option<Finding> {
     Some(match says {
         Says::Container(name, verb, instead) => {
-            let service = containers.iter().find(|(known, _)| *known == name).map(|(_, service)| service)?;
+            let service = containers.service(&name)?;
             let mend = match instead {
                 Some(instead) => format!("docker compose {instead} {service}"),
                 None => format!("docker {verb} \"$(docker compose ps --quiet {service})\""),

@@ -34,8 +34,8 @@ pub enum Says {
     File(String),
 }
 
-/// The calls in a text, with their lines from 1. `names` are the containers to look for.
-pub fn calls(text: &str, names: &[&str]) -> Vec<(usize, Says)> {
+/// The calls in a text, with their lines from 1; `is_own` says which words are containers of the project.
+pub fn calls(text: &str, is_own: &dyn Fn(&str) -> bool) -> Vec<(usize, Says)> {
     let mut found = Vec::new();
     let mut line = (1, String::new());
     for (at, piece) in text.lines().enumerate() {
@@ -48,16 +48,16 @@ pub fn calls(text: &str, names: &[&str]) -> Vec<(usize, Says)> {
             continue;
         }
         let whole = std::mem::take(&mut line.1);
-        found.extend(in_line(&whole, names).into_iter().map(|says| (line.0, says)));
+        found.extend(in_line(&whole, is_own).into_iter().map(|says| (line.0, says)));
     }
-    found.extend(in_line(&line.1, names).into_iter().map(|says| (line.0, says)));
+    found.extend(in_line(&line.1, is_own).into_iter().map(|says| (line.0, says)));
     found
 }
 
 /// The longest line that is put together from several, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-fn in_line(line: &str, names: &[&str]) -> Vec<Says> {
+fn in_line(line: &str, is_own: &dyn Fn(&str) -> bool) -> Vec<Says> {
     let line = line.trim_start();
     if line.starts_with(['#', '/']) || !line.contains("docker") {
         return Vec::new();
@@ -65,7 +65,7 @@ fn in_line(line: &str, names: &[&str]) -> Vec<Says> {
     // A comment ends it.
     let line = line.split(" #").next().unwrap_or_default();
     let parts = line.split(|c: char| ";&|()`\n".contains(c));
-    parts.flat_map(|part| in_command(&words(part), names)).collect()
+    parts.flat_map(|part| in_command(&words(part), is_own)).collect()
 }
 
 /// The words of a command, without quotes and what a Makefile puts before it.
@@ -75,7 +75,7 @@ fn words(part: &str) -> Vec<String> {
     words.map(|word| word.trim_start_matches(['@', '+']).to_owned()).collect()
 }
 
-fn in_command(words: &[String], names: &[&str]) -> Vec<Says> {
+fn in_command(words: &[String], is_own: &dyn Fn(&str) -> bool) -> Vec<Says> {
     let is_tool =
         |word: &String| matches!(word.rsplit(['/', '"', '\'', '=']).next(), Some("docker" | "docker-compose"));
     let Some(at) = words.iter().position(is_tool) else { return Vec::new() };
@@ -92,8 +92,9 @@ fn in_command(words: &[String], names: &[&str]) -> Vec<Says> {
         return Vec::new();
     };
     // The first of the words that is a container: behind it stands what runs there.
-    let name = rest[1..].iter().find_map(|word| names.iter().find(|name| word.split(':').next() == Some(**name)));
-    name.map(|name| Says::Container((*name).to_owned(), verb, *instead)).into_iter().collect()
+    let mut named = rest[1..].iter().filter_map(|word| word.split(':').next());
+    let name = named.find(|name| !name.contains('$') && is_own(name));
+    name.map(|name| Says::Container(name.to_owned(), verb, *instead)).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -108,8 +109,10 @@ mod tests {
                     docker compose \\\n  -f ../infra/compose.yaml \\\n  up -d\nX=$(docker inspect shop-db)\n\
                     docker run shop-db\ndocker exec other shop-db2\ndocker-compose --project-name=x ps; docker compose ps\n\
                     make x # docker exec shop-db\ndocker container exec shop-db ls\nsudo /usr/bin/docker stop shop-db\n";
-        let told: Vec<String> =
-            calls(text, &["shop-db", "shop-web"]).iter().map(|(line, says)| format!("{line} {says:?}")).collect();
+        let told: Vec<String> = calls(text, &|word| ["shop-db", "shop-web"].contains(&word))
+            .iter()
+            .map(|(line, says)| format!("{line} {says:?}"))
+            .collect();
         assert_eq!(
             told,
             [
@@ -129,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "(docker|compose|exec|-f|-p|[ \\\\\"'\n;=@#é$()x])*") {
-            let _ = calls(&text, &["x", ""]);
+            let _ = calls(&text, &|word| ["x", ""].contains(&word));
         }
     }
 }

@@ -249,9 +249,10 @@ fn finish(cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
 fn stand(containers: &[Container]) -> String {
     let one = |container: &Container| {
         let service = one_line(&container.service);
-        match container.ports.is_empty() {
-            true => service,
-            false => format!("{service} ({})", container.ports.join(", ")),
+        match (container.state.as_str(), container.ports.is_empty()) {
+            ("running", true) => service,
+            ("running", false) => format!("{service} ({})", container.ports.join(", ")),
+            _ => format!("{service} (done)"),
         }
     };
     containers.iter().map(one).collect::<Vec<_>>().join(", ")
