@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use crate::engine::Engine;
-use crate::newcomer::{SHOWN_HOME, SHOWN_NAME, blocks, is_shown, start_file, without_widths};
+use crate::newcomer::{SHOWN_HOME, SHOWN_NAME, at_home, blocks, is_shown, without_widths};
 use crate::pty::{Session, Setup, Shell, first_shells};
 use crate::sandbox::{free_ports, program};
 
@@ -28,18 +28,12 @@ fn the_readmes_compose_project_does_what_it_says(shell: Shell) {
     let home = sandbox.dir("home");
     let app = home.join("app");
     fs::create_dir_all(&app).expect("the sandbox is writable");
-    let git = "[user]\nname = me\nemail = me@example.com\n[init]\ndefaultBranch = main\n";
-    fs::write(home.join(".gitconfig"), git).expect("HOME is writable");
+    let before = at_home(shell, &home);
     // Stands for a dev server that reads its database's port.
     program(&sandbox.path("bin/npm"), "#!/bin/sh\necho \"$* with a database on $POSTGRES_PORT\"\n");
     let blocks = blocks("A compose project", "Install");
     let (language, compose) = &blocks[0];
     assert!(language == "yaml" && compose.contains(IMAGES[0]), "the README shows a compose file first: {blocks:?}");
-    let (file, line) = start_file(shell);
-    let place = home.join(&file);
-    fs::create_dir_all(place.parent().expect("it lies below HOME")).expect("HOME is writable");
-    fs::write(&place, format!("{line}\n")).expect("HOME is writable");
-    let before = shell.reads_start_file(&file);
     let config = home.join(".config");
     let settings = Engine::settings();
     let own = [("HOME", home.as_os_str()), ("XDG_CONFIG_HOME", config.as_os_str())];

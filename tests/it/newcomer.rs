@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 
 use expect_test::expect_file;
 
@@ -26,13 +27,25 @@ struct Step {
 }
 
 /// The start file below `HOME` that the README's table names for a shell, and the line that goes there.
-pub(crate) fn start_file(shell: Shell) -> (String, String) {
+fn start_file(shell: Shell) -> (String, String) {
     let hook = format!("silo hook {}", shell.name());
     let readme = read("README.md");
     let row = readme.lines().find(|line| line.starts_with('|') && line.contains(&hook));
     let row = row.unwrap_or_else(|| panic!("README.md has no row with `{hook}`")).replace("\\|", "|");
     let [_, file, _, line, _] = row.split('`').collect::<Vec<_>>()[..] else { panic!("not a file and a line: {row}") };
     (file.trim_start_matches("~/").to_owned(), line.to_owned())
+}
+
+/// Puts the hook's line where the README says, and a git user; what a session is configured with.
+pub(crate) fn at_home(shell: Shell, home: &Path) -> String {
+    let git = "[user]\nname = me\nemail = me@example.com\n[init]\ndefaultBranch = main\n";
+    fs::write(home.join(".gitconfig"), git).expect("HOME is writable");
+    let (file, line) = start_file(shell);
+    let place = home.join(&file);
+    fs::create_dir_all(place.parent().expect("it lies below HOME")).expect("HOME is writable");
+    fs::write(&place, format!("{line}\n")).expect("HOME is writable");
+    // A session has a start file of its own; fish reads the user's besides.
+    shell.reads_start_file(&file)
 }
 
 /// What the README has a newcomer type from one heading to another: blocks of language and text.
@@ -46,14 +59,7 @@ pub(crate) fn blocks(from: &str, to: &str) -> Vec<(String, String)> {
 /// Does everything the README says.
 fn follow(shell: Shell, sandbox: &Sandbox) -> Vec<Step> {
     let home = sandbox.path("home");
-    let git = "[user]\nname = me\nemail = me@example.com\n[init]\ndefaultBranch = main\n";
-    fs::write(home.join(".gitconfig"), git).expect("HOME is writable");
-    let (file, line) = start_file(shell);
-    let place = home.join(&file);
-    fs::create_dir_all(place.parent().expect("it lies below HOME")).expect("HOME is writable");
-    fs::write(&place, format!("{line}\n")).expect("HOME is writable");
-    // A session has a start file of its own; fish reads the user's besides.
-    let before = shell.reads_start_file(&file);
+    let before = at_home(shell, &home);
     let config = home.join(".config");
     let env: [(&str, &OsStr); 1] = [("XDG_CONFIG_HOME", config.as_os_str())];
     let setup = Setup { before: &before, unhooked: true, env: &env, ..Setup::default() };

@@ -64,17 +64,14 @@ impl Machine {
 
 /// The path of a mount that can be written to; none for a volume. The socket of the engine counts read-only, too.
 fn written(tree: &Tree, item: Id) -> Option<String> {
-    let (source, is_read_only) = match tree.text(item) {
-        Some(text) => {
-            let mut parts = text.split(':');
-            let source = parts.next()?;
-            parts.next()?;
-            (source, parts.next().is_some_and(|options| options.split(',').any(|option| option == "ro")))
-        }
-        None => {
-            let text = |key: &str| tree.get(item, key).and_then(|id| tree.text(id));
-            (text("source").filter(|_| text("type") == Some("bind"))?, text("read_only") == Some("true"))
-        }
+    let (source, is_read_only) = if let Some(text) = tree.text(item) {
+        let mut parts = text.split(':');
+        let source = parts.next()?;
+        parts.next()?;
+        (source, parts.next().is_some_and(|options| options.split(',').any(|option| option == "ro")))
+    } else {
+        let text = |key: &str| tree.get(item, key).and_then(|id| tree.text(id));
+        (text("source").filter(|_| text("type") == Some("bind"))?, text("read_only") == Some("true"))
     };
     let is_socket = SOCKETS.iter().any(|socket| source.ends_with(socket));
     let is_path = source.starts_with(['/', '~', '.']) && !source.contains('$');
