@@ -210,8 +210,10 @@ pub enum Command {
         after_help = "Examples:\n  silo up                        # This project's instance; Ctrl-C stops it\n  silo up feature-x              # Name it\n  silo up -d                     # In the background\n  silo up --profile testnet      # With a profile\n  silo up -- --stream web        # Arguments for Tilt\n  silo up -d -- db redis         # Without Tilt: only these services"
     )]
     Up(UpArgs),
-    /// Run the environment once with `tilt ci`; pass on how it ended
-    #[command(after_help = "Examples:\n  silo ci\n  silo ci --timeout 10m -- --output-snapshot-on-exit snapshot.json")]
+    /// Run once, and pass on how it ended: `tilt ci`, or a command
+    #[command(
+        after_help = "Examples:\n  silo ci -- npm test   # Without Tilt: services for this alone, on free ports\n  silo ci --timeout 10m -- --output-snapshot-on-exit snapshot.json"
+    )]
     Ci(CiArgs),
     /// Show what Tilt and the services log
     #[command(after_help = "Examples:\n  silo logs\n  silo logs -f web")]

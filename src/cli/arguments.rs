@@ -88,7 +88,7 @@ pub struct UpArgs {
 /// Arguments of `silo ci`.
 #[derive(Debug, Args)]
 pub struct CiArgs {
-    /// Instance name
+    /// Instance name; without Tilt, the run is `NAME-ci`
     #[arg(add = Completes::Name)]
     pub name: Option<String>,
     /// Profile to use (also: `SILO_PROFILE`)
@@ -100,8 +100,8 @@ pub struct CiArgs {
     /// Append the vars to `$GITHUB_ENV` (done by itself where CI is set)
     #[arg(long)]
     pub export_ci: bool,
-    /// Arguments for `tilt ci`
-    #[arg(last = true, value_name = "TILT ARGS")]
+    /// Arguments for `tilt ci`; without Tilt, the command to run
+    #[arg(last = true, value_name = "ARGS")]
     pub words: Vec<OsString>,
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::backend::hooks::{self, Point};
+use crate::backend::hooks::Point;
 use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::kept::{self, Kept};
+use crate::parts::lifecycle;
 use crate::parts::part::{Leave, Part, Stop, Stopped};
 use crate::parts::scope::{Scope, Site};
 use crate::parts::starter::Starter;
@@ -37,10 +38,10 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
     let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
     let scope = Scope::of(context, &project, &config, &ask)?;
     let site = Site::new(&scope, context.settle(&project, &config, &ask)?);
-    let (known, hooks) = (&site.settled.known, &scope.settings.hooks);
+    let known = &site.settled.known;
     // Before anything is stopped: what is somebody else's is not this instance's to take away.
     let leaves = parts::ALL.iter().map(|part| part.may_stop(&site, stop)).collect::<Result<Vec<_>, _>>()?;
-    hooks::run(Point::PreDown, Point::PreDown.of(hooks), &site.environment, &project.root, context.ui)?;
+    lifecycle::run(&site, Point::PreDown)?;
     let (mut stopped, mut unknown) = (Vec::new(), None);
     for (part, leave) in parts::ALL.iter().zip(leaves).rev() {
         match leave {
@@ -57,8 +58,7 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
             context.ui.step(&format!("{absent} here; `{}` keeps its leases", known.name));
         }
     }
-    let post = hooks::run(Point::PostDown, Point::PostDown.of(hooks), &site.environment, &project.root, context.ui);
-    if let Err(failure) = post {
+    if let Err(failure) = lifecycle::run(&site, Point::PostDown) {
         context.ui.warn(&failure.what);
     }
     if clean {

@@ -17,6 +17,7 @@ use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
 use crate::parts::context::{Context, HOOK_WAIT, copy_line};
 use crate::parts::moved;
+use crate::store::apart;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::free;
 use crate::store::one_folder;
@@ -281,6 +282,10 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
             return Visit { fate: keep(), watched, found, untrusted: false, moved: Vec::new() };
         }
     };
+    // A shell in a run apart stays in it.
+    if ours && matches!(apart::around(&context.dirs, &context.environment, &project), Ok(Some(_))) {
+        return Visit { fate: Fate::Stay, watched: None, found, untrusted: false, moved: Vec::new() };
+    }
     match consent::refusal(context, &project, trust) {
         None => Visit { found, ..settled(context, &project, trust, known, (ours, before == AGAIN)) },
         Some(state) => {

@@ -14,13 +14,14 @@ use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
 use crate::parts;
 use crate::parts::context::Context;
-use crate::parts::enter;
+use crate::parts::enter::{self, POINT};
 use crate::parts::part::{Part, Run, Stage};
 use crate::parts::ready;
 use crate::parts::scope::{Scope, Site};
 use crate::parts::services::{self, Plain};
 use crate::parts::starter::Starter;
 use crate::parts::turn;
+use crate::store::apart::INSIDE;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::gates;
 use crate::store::project::{CONFIG_NAME, Project};
@@ -35,7 +36,9 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
     let real = behind(&context.dirs, &context.environment, tool)?;
     let mut environment = context.environment.clone();
     let words: Vec<Option<&str>> = arguments.iter().map(|word| word.to_str()).collect();
-    if let Some(root) = context.environment.get("SILO_ROOT").map(PathBuf::from)
+    // What is being brought up, or is up for a run apart, is not brought up by what that runs.
+    let is_below = [POINT, INSIDE].iter().any(|name| context.environment.get(name).is_some());
+    if let Some(root) = context.environment.get("SILO_ROOT").map(PathBuf::from).filter(|_| !is_below)
         && !tool.to_str().is_some_and(|tool| needs_nothing(tool, &words))
         && let Some(changed) = open(context, &root, tool)?
     {
@@ -45,7 +48,7 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
         && let Some(call) =
             tool.to_str().filter(|tool| COMPOSE_TOOLS.contains(tool)).and_then(|tool| Call::of(tool, arguments))
     {
-        match of_compose(context, &root, tool, &call)? {
+        match of_compose(context, &root, tool, &call, is_below)? {
             Some(Plain::Own(words)) => return Err(cmd::exec(real.as_os_str(), &words, &environment, None)),
             Some(Plain::Others) => environment.remove("COMPOSE_PROJECT_NAME"),
             None => {}
@@ -54,10 +57,17 @@ pub(super) fn run(context: &Context, tool: &OsStr, arguments: &[OsString]) -> Re
     Err(cmd::exec(real.as_os_str(), arguments, &environment, None))
 }
 
-/// What a call of compose becomes; none where the project has no services, or may not act.
-fn of_compose(context: &Context, root: &Path, tool: &OsStr, call: &Call) -> Result<Option<Plain>, Failure> {
+/// What a call of compose becomes; none where the project has no services, or may not act. It may below a lifecycle hook and in a
+/// run apart, which somebody has typed.
+fn of_compose(
+    context: &Context,
+    root: &Path,
+    tool: &OsStr,
+    call: &Call,
+    is_typed: bool,
+) -> Result<Option<Plain>, Failure> {
     let project = Project::read(&root.join(CONFIG_NAME))?;
-    if !consent::may_act(context, &project)? || context.dirs.require_own(&context.environment).is_err() {
+    if !is_typed && !consent::may_act(context, &project)? || context.dirs.require_own(&context.environment).is_err() {
         return Ok(None);
     }
     let config = project.config()?;

@@ -6,6 +6,7 @@ use crate::core::leases::{Instance, Leases};
 use crate::core::text::suggest::nearest;
 use crate::failure::{Failure, shown};
 use crate::parts::context::Context;
+use crate::store::apart;
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::registry;
 use crate::sys::files;
@@ -13,7 +14,7 @@ use crate::sys::files;
 /// The project of this folder, or of the instance with a name.
 pub(super) fn project(context: &Context, of: Option<&str>) -> Result<Project, Failure> {
     let Some(name) = of else { return context.project() };
-    let leases = registry::peek(&context.dirs)?;
+    let leases = apart::without(&context.dirs, registry::peek(&context.dirs)?);
     let root = PathBuf::from(&find(&leases, name)?.root);
     if !files::exists(&root) {
         return Err(Failure::new(format!("The folder of `{name}` is gone: `{}`", shown(&root)))

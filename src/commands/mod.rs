@@ -3,6 +3,7 @@
 
 mod activation_line;
 mod allow;
+mod apart;
 mod ci;
 mod complete;
 mod completions;
@@ -51,7 +52,7 @@ use crate::core::shell::named;
 use crate::failure::Failure;
 use crate::parts::context::{Context, Mistakes};
 use crate::parts::part::Stop;
-use crate::store::gates;
+use crate::store::{apart as runs, gates};
 use crate::sys::dirs::Dirs;
 use crate::ui::Ui;
 
@@ -88,8 +89,8 @@ pub fn gate(environment: &Environment, program: Option<&OsString>, arguments: &[
     // The usual call first: nothing is looked up for silo under its own name.
     let tool = program.file_name().filter(|tool| *tool != "silo")?;
     let dirs = Dirs::find(environment).ok()?;
-    let root = environment.get("SILO_ROOT");
-    if !root.is_some_and(|root| gates::is_gate(&dirs, Path::new(root), tool)) {
+    let (root, run) = (environment.text("SILO_ROOT"), environment.text(runs::INSIDE));
+    if !root.is_some_and(|root| gates::is_gate(&dirs, root, run, tool)) {
         return gate::left(&dirs, environment, program, tool, arguments);
     }
     let ui = Ui::default();
@@ -135,6 +136,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
     if !only_looks(&command) {
         context.dirs.require_own(&context.environment)?;
     }
+    apart::may_be_typed(context, &command)?;
     if counts_on_the_hook(&command) {
         uncalled::tell(context);
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use gone_root::GoneRoot;
 
-use super::instance;
+use super::{apart, instance};
 use crate::cli::PruneArgs;
 use crate::core::leases::block;
 use crate::core::text::source::counted;
@@ -22,6 +22,7 @@ use crate::parts::leftovers::{Claim, Cleaner, Inventory, Kind, Leftovers};
 use crate::parts::look::{self, State};
 use crate::parts::neighbours::Neighbours;
 use crate::parts::servers::Servers;
+use crate::store::apart::Apart;
 use crate::store::free::{self, Fate};
 use crate::store::history;
 use crate::sys::lock::{self, Wait};
@@ -51,6 +52,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let cleaner = Cleaner { environment: &outside };
     let neighbours = Neighbours::gather(&context.dirs)?;
     let mut gone_roots = gone_roots(context, &neighbours, &arguments.names)?;
+    let runs = if arguments.names.is_empty() { apart::cut_off(context)? } else { Vec::new() };
     let there = if arguments.names.is_empty() { kept::roots(&context.dirs, &neighbours) } else { Vec::new() };
     let is_idle = gone_roots.is_empty() && there.is_empty();
     let inventory = inventory(context, cleaner, arguments.clusters && !gone_roots.is_empty(), is_idle)?;
@@ -72,7 +74,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let leave_things = !job.clusters && gone_roots.iter().any(|one| !one.left.is_none());
     let all = gone_roots.len();
     gone_roots.retain(|one| one.entry.is_some() || job.forgets(one));
-    context.ui.answer(&plan(job, &gone_roots))?;
+    context.ui.answer(&plan(job, &gone_roots, &runs))?;
     if !gone_roots.is_empty() {
         tell_of_servers(context, &gone_roots);
     }
@@ -81,7 +83,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     } else if gone_roots.len() < all {
         context.ui.step("Docker does not answer; when it does, `silo prune` forgets roots that left nothing there");
     }
-    if arguments.dry_run || gone_roots.is_empty() {
+    if arguments.dry_run || gone_roots.is_empty() && runs.is_empty() {
         return Ok(0);
     }
     if !arguments.yes {
@@ -95,7 +97,13 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
             Some(true) => {}
         }
     }
-    carry_out(job, &gone_roots)
+    signals::watch();
+    let ended = apart::finish_cut_off(context, |one| runs.iter().any(|run| run.entry.root == one.entry.root));
+    if gone_roots.is_empty() {
+        ended.map(|()| 0)
+    } else {
+        carry_out(job, &gone_roots).and_then(|code| ended.map(|()| code))
+    }
 }
 
 /// Says which compose projects of an instance's names are kept, and why.
@@ -186,8 +194,12 @@ fn inventory(context: &Context, cleaner: Cleaner<'_>, needed: bool, idle: bool) 
     }
 }
 
-fn plan(job: Job<'_>, gone_roots: &[GoneRoot]) -> String {
+fn plan(job: Job<'_>, gone_roots: &[GoneRoot], runs: &[Apart]) -> String {
     let mut text = String::new();
+    for Apart { entry, project } in runs {
+        let of = project.as_ref().map_or_else(String::new, |root| format!(" of {}", shown(root)));
+        text.push_str(&format!("{}: a `silo ci`{of} that was cut off; removes what it made\n", entry.name));
+    }
     for one in gone_roots {
         let root = shown(&one.root);
         if let Some(entry) = &one.entry {
@@ -203,7 +215,7 @@ fn plan(job: Job<'_>, gone_roots: &[GoneRoot]) -> String {
             text.push_str(&format!("  {} {line}\n", if job.clusters { "removes" } else { "leaves" }));
         }
     }
-    if gone_roots.is_empty() { "Nothing to prune\n".to_owned() } else { text }
+    if text.is_empty() { "Nothing to prune\n".to_owned() } else { text }
 }
 
 fn carry_out(job: Job<'_>, gone_roots: &[GoneRoot]) -> Result<u8, Failure> {

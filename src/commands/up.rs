@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::ci;
-use crate::backend::hooks::{self, Point};
+use super::{apart, ci};
+use crate::backend::hooks::Point;
 use crate::cli::{CiArgs, UpArgs};
 use crate::core::config::ConfigFile;
 use crate::core::formats::compose;
@@ -17,6 +17,7 @@ use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::parts::holder::foreign;
+use crate::parts::lifecycle;
 use crate::parts::part::{Declared, Part, Run, Stage};
 use crate::parts::ready;
 use crate::parts::renaming;
@@ -64,6 +65,9 @@ pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
         up: true,
         ..Ask::default()
     };
+    if let Some(code) = apart::run(context, arguments, &ask)? {
+        return Ok(code);
+    }
     let run = Run::Once { timeout: arguments.timeout.as_deref(), words: &arguments.words };
     start(context, ask, &Call { run, export: Some(arguments.export_ci), kill: false })
 }
@@ -93,11 +97,11 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
         signals::watch();
         let mut site = Site::new(&scope, with_own_ports(&scope, ask, call.kill)?);
         signals::check()?;
-        run_hooks(&site, Point::PreUp)?;
+        lifecycle::run(&site, Point::PreUp)?;
         signals::check()?;
         let started: Vec<&dyn Part> = parts.iter().copied().filter(|part| !part.is_up(&scope)).collect();
         bring_up(&mut site, Stage::Foundation, &parts, call.run)?;
-        run_hooks(&site, Point::PostUp)?;
+        lifecycle::run(&site, Point::PostUp)?;
         signals::check()?;
         if let Some(asked) = call.export {
             ci::export(context, asked, &site.settled)?;
@@ -165,14 +169,9 @@ fn bring_up(site: &mut Site<'_>, stage: Stage, parts: &[&dyn Part], run: Run<'_>
     Ok(code)
 }
 
-fn run_hooks(site: &Site<'_>, point: Point) -> Result<(), Failure> {
-    let Scope { context, project, settings, .. } = site.scope;
-    hooks::run(point, point.of(&settings.hooks), &site.environment, &project.root, context.ui)
-}
-
 /// Settles, and settles again without the ports that turn out to be held by somebody else (D3).
 fn with_own_ports(scope: &Scope<'_>, ask: Ask<'_>, kill: bool) -> Result<Settled, Failure> {
-    let Scope { context, project, config, settings, state } = scope;
+    let Scope { context, project, config, settings, state, .. } = scope;
     let settled = context.settle(project, config, &ask)?;
     context.ui.step(&format!("Instance: {}", settled.known.name));
     let of_profile = settled.known.profile.as_ref().map(|profile| format!("Profile: {profile}"));

@@ -22,7 +22,7 @@ use crate::store::ask::{Ask, Case, World};
 use crate::store::give_way::GaveWay;
 use crate::store::instances::{self, Settled};
 use crate::store::project::{self, Project};
-use crate::store::{clusters, gates, one_folder, settings, worktree};
+use crate::store::{apart, clusters, gates, one_folder, settings, worktree};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
 use crate::sys::{clock, files, net, program, random, signals};
@@ -154,7 +154,7 @@ impl Context {
         activation::undone(&self.environment, Undo::of(&self.environment).as_ref())
     }
 
-    /// Settles an instance in the real world: this clock, this machine's ports and tools, chance.
+    /// Settles an instance.
     ///
     /// # Errors
     /// As [`instances::settle`].
@@ -165,6 +165,20 @@ impl Context {
         ask: &Ask<'_>,
         wait: &Wait<'_>,
     ) -> Result<Settled, Failure> {
+        self.in_world(project, config, ask, |case| instances::settle(case, wait))
+    }
+
+    /// Acts on a project in the real world: this clock, this machine's ports and tools, chance.
+    ///
+    /// # Errors
+    /// A [`Failure`] where silo's own path is not known, or of `act` itself.
+    pub fn in_world<T>(
+        &self,
+        project: &Project,
+        config: &ConfigFile,
+        ask: &Ask<'_>,
+        act: impl FnOnce(&Case<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let silo = program::own_path(&self.environment, &self.program)?;
         let own = holder::own_ports(&self.dirs, &|| self.outside(), project, config, ask);
         let installed = |tool: &str| gates::real(&self.dirs, &self.environment, tool.as_ref()).is_some();
@@ -179,7 +193,7 @@ impl Context {
             probe: &net::probe,
             own: &own,
         };
-        instances::settle(&Case { dirs: &self.dirs, project, config, ask, world: &world }, wait)
+        act(&Case { dirs: &self.dirs, project, config, ask, world: &world })
     }
 
     /// Changes what the lockfile of a settled instance says.
@@ -200,11 +214,16 @@ impl Context {
         clusters::note(&self.dirs, &project.root, &wait, cluster, is_there)
     }
 
-    /// Settles an instance for a typed command, and says what was done.
+    /// Settles an instance for a typed command, and says what was done. Inside a run apart that run is the instance, as it is.
     ///
     /// # Errors
     /// As [`instances::settle`].
     pub fn settle(&self, project: &Project, config: &ConfigFile, ask: &Ask<'_>) -> Result<Settled, Failure> {
+        if let Some(run) = apart::around(&self.dirs, &self.environment, project)? {
+            let settings = config.settings(run.profile.as_deref()).or_else(|| config.settings(None));
+            let settings = settings.expect("every file has a base");
+            return Ok(apart::settled(&self.dirs, project, &settings, &run));
+        }
         let outside = self.outside();
         let ask = Ask { profile_variable: outside.text("SILO_PROFILE"), ..*ask };
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };

@@ -12,7 +12,7 @@ use crate::core::instance::lockfile::InstanceState;
 use crate::core::leases::Instance;
 use crate::core::text::columns::Tone;
 use crate::failure::Failure;
-use crate::store::{history, project, registry, worktree};
+use crate::store::{apart, history, project, registry, worktree};
 use crate::sys::dirs::Dirs;
 use crate::sys::{files, lock, together};
 
@@ -112,7 +112,8 @@ struct Looked {
 /// # Errors
 /// A [`Failure`] when the registry cannot be read.
 pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Result<Vec<Observed>, Failure> {
-    let leases = registry::peek(&context.dirs)?;
+    // What CI runs beside an instance is none.
+    let leases = apart::without(&context.dirs, registry::peek(&context.dirs)?);
     let mut instances = leases.instances;
     instances.sort_by(|one, other| (&one.name, &one.root).cmp(&(&other.name, &other.root)));
     // Without gates: to look starts nothing. Asked while the disks are.

@@ -12,6 +12,7 @@ pub mod finding;
 pub mod holder;
 pub mod kept;
 pub mod leftovers;
+pub mod lifecycle;
 pub mod look;
 pub mod moved;
 pub mod nearby;

@@ -119,6 +119,16 @@ pub trait Part: Sync {
         false
     }
 
+    /// Whether it can be run apart from the instance, under a name and leases of its own, for `ci` (D30).
+    fn runs_apart(&self) -> bool {
+        false
+    }
+
+    /// Shows the end of its log, where it did not come up and nobody can look later.
+    fn show_end(&self, site: &Site<'_>) {
+        let _ = site;
+    }
+
     /// Whether it keeps the terminal in a foreground `up`.
     fn keeps_terminal(&self) -> bool {
         false

@@ -1,11 +1,16 @@
 //! Where a part acts: a project as it is recorded, and the same once its instance is settled.
 
+use std::path::PathBuf;
+
 use super::context::Context;
 use super::enter;
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::instance::lockfile::InstanceState;
+use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
+use crate::core::text::digest;
 use crate::failure::Failure;
+use crate::store::apart;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::instances::Settled;
 use crate::store::project::Project;
@@ -23,6 +28,12 @@ pub struct Scope<'a> {
     pub settings: Settings,
     /// What the lockfile says.
     pub state: Option<InstanceState>,
+    /// silo's own folder for the instance.
+    pub folder: PathBuf,
+    /// The id that what it makes bears.
+    pub id: String,
+    /// Whether it is a run apart (D30).
+    pub is_apart: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -36,8 +47,30 @@ impl<'a> Scope<'a> {
         config: &'a ConfigFile,
         ask: &Ask<'_>,
     ) -> Result<Self, Failure> {
-        let (settings, lockfile) = snapshot::preview(&context.dirs, project, config, ask)?;
-        Ok(Self { context, project, config, settings, state: lockfile.map(|lockfile| lockfile.instance) })
+        let dirs = &context.dirs;
+        let run = apart::around(dirs, &context.environment, project)?;
+        let as_run = run.as_ref().map(|run| Ask { profile: run.profile.as_deref(), force: true, ..*ask });
+        let (settings, lockfile) = snapshot::preview(dirs, project, config, as_run.as_ref().unwrap_or(ask))?;
+        let state = lockfile.map(|lockfile| lockfile.instance);
+        let id = digest::root_id(project.root_text().as_bytes());
+        let folder = dirs.instance(&project.root);
+        let scope = Self { context, project, config, settings, state, folder, id, is_apart: false };
+        Ok(match run {
+            Some(run) => scope.of_run(&run),
+            None => scope,
+        })
+    }
+
+    /// The same for a run apart, which keeps no volume; paths that may be written to by several stay such.
+    #[must_use]
+    pub fn of_run(mut self, run: &Instance) -> Self {
+        if let Some(compose) = &mut self.settings.compose {
+            compose.keep.iter_mut().for_each(|keep| keep.retain(|entry| entry.value.contains('/')));
+        }
+        let (name, ports, blocks) = (run.name.clone(), run.ports.clone(), run.blocks.clone());
+        let (profile, slot) = (run.profile.clone(), run.slot);
+        self.state = Some(InstanceState { name, profile, ports, blocks, slot, ..InstanceState::default() });
+        Self { folder: PathBuf::from(&run.root), id: run.id.clone(), is_apart: true, ..self }
     }
 
     /// Settles the instance as it is, as `cd` does.

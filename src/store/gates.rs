@@ -16,8 +16,15 @@ use crate::sys::writing;
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn ensure(dirs: &Dirs, root: &Path, tools: &[&str], silo: &Path) -> Result<Option<PathBuf>, Failure> {
-    let folder = dirs.gates(root);
-    let here = files::names_in(&folder);
+    fill(&dirs.gates(root), tools, silo)
+}
+
+/// The same for any folder of gates.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn fill(folder: &Path, tools: &[&str], silo: &Path) -> Result<Option<PathBuf>, Failure> {
+    let here = files::names_in(folder);
     let stale = here
         .iter()
         .filter(|link| !link.file_name().and_then(|name| name.to_str()).is_some_and(|name| tools.contains(&name)));
@@ -25,14 +32,15 @@ pub fn ensure(dirs: &Dirs, root: &Path, tools: &[&str], silo: &Path) -> Result<O
     if tools.is_empty() {
         return Ok(None);
     }
-    files::make_folder(&folder)?;
+    files::make_folder(folder)?;
     tools.iter().try_for_each(|tool| writing::link(&folder.join(tool), silo))?;
-    Ok(Some(folder))
+    Ok(Some(folder.to_path_buf()))
 }
 
-/// Whether a tool has a gate in the instance of a root.
-pub fn is_gate(dirs: &Dirs, root: &Path, tool: &OsStr) -> bool {
-    files::is_link(&dirs.gates(root).join(tool))
+/// Whether a tool has a gate in the instance of a root, or in a run apart of that name.
+pub fn is_gate(dirs: &Dirs, root: &str, run: Option<&str>, tool: &OsStr) -> bool {
+    let folder = run.map_or_else(|| dirs.gates(Path::new(root)), |run| dirs.apart(root, run).join(GATES));
+    files::is_link(&folder.join(tool))
 }
 
 /// Whether a folder of `PATH` is one of silo's.

@@ -1,6 +1,7 @@
 //! What silo remembers: the registry (under its lock), each project's files, trust, and the stamps the shell hook reads.
 
 pub mod agreement;
+pub mod apart;
 pub mod ask;
 pub mod clusters;
 pub mod free;

@@ -127,6 +127,20 @@ pub fn preview(
     Ok((settings(project, config, profile, ask.up, &snapshot), snapshot.lockfile))
 }
 
+/// The profile that will hold, as for [`preview`].
+///
+/// # Errors
+/// As [`preview`].
+pub fn profile_of(
+    dirs: &Dirs,
+    project: &Project,
+    config: &ConfigFile,
+    ask: &Ask<'_>,
+) -> Result<Option<String>, Failure> {
+    let snapshot = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
+    Ok(choose_profile(project, config, ask, &snapshot)?.map(str::to_owned))
+}
+
 /// What is recorded of an instance; nothing is settled or written.
 pub struct Recorded {
     /// Its name.

@@ -104,6 +104,11 @@ impl Dirs {
         self.instances().join(digest::root_id(root.as_os_str().as_bytes()))
     }
 
+    /// The folder of a run apart from a project's instance (D30), by its name.
+    pub fn apart(&self, root: &str, run: &str) -> PathBuf {
+        self.instances().join(digest::root_id(format!("{root}\0{run}").as_bytes()))
+    }
+
     /// The stamp of a project root.
     pub fn stamp(&self, root: &Path) -> PathBuf {
         self.instance(root).join("stamp")
@@ -122,11 +127,6 @@ impl Dirs {
     /// The lock that one `silo up` of a project holds while it runs.
     pub fn up_lock(&self, root: &Path) -> PathBuf {
         self.instance(root).join("up.lock")
-    }
-
-    /// The override of an instance's services, for the list of files with this digest.
-    pub fn services(&self, root: &Path, list: &str) -> PathBuf {
-        self.instance(root).join(format!("services-{list}.yaml"))
     }
 
     /// Names the cluster that is being made, or whose making was cut off.

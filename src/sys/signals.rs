@@ -89,6 +89,11 @@ pub fn asked() -> Option<Asked> {
     }
 }
 
+/// Forgets the signal that came: what it asked for is being done, and only one more asks to stop that.
+pub fn forget() {
+    LAST.store(0, Ordering::Release);
+}
+
 /// Ends a sequence between two steps when a signal came.
 ///
 /// # Errors

@@ -238,3 +238,31 @@ fn a_kept_volume_outlives_down_with_volumes() {
     engine.silo("app", "down --volumes").success();
     engine.docker(&["volume", "rm", &format!("{}_data", engine.project("app"))]).success();
 }
+
+#[test]
+fn engine_hooks_act_on_the_instance_and_start_nothing_that_waits_for_them() {
+    let engine = Engine::new();
+    let [web, db] = free_ports();
+    let hooks = "[gates]\npsql = \"services\"\ndocker = \"services\"\n[hooks]\n\
+                 pre-up = [\"docker compose up -d --wait db && docker compose exec -T db sh -c 'echo early > /data/early'\", \"psql\"]\n\
+                 post-up = [\"docker compose run --rm -T --no-deps db cat /data/early\", \"silo exec -- docker compose ps --services\", \
+                 \"silo exec -- psql\", \"cd / && docker compose ls --quiet\"]\n\
+                 pre-down = [\"docker compose exec -T db cat /data/early > kept\"]\n";
+    // Nobody has trusted it: it was typed.
+    let root = engine.sandbox.project("app", &format!("{}{hooks}", toml(web, db)));
+    fs::write(root.join("compose.yaml"), compose(web)).expect("the project is writable");
+    crate::sandbox::program(&engine.sandbox.path("bin/psql"), "#!/bin/sh\necho psql at $SILO_LIFECYCLE\n");
+    let up = engine.silo("app", "up -d").success();
+    let project = engine.project("app");
+    for line in ["psql at pre-up", "early", "db", "psql at post-up", project.as_str()] {
+        assert!(up.stdout.lines().any(|said| said == line), "{line}: {}", up.stdout);
+    }
+    assert_eq!(get(engine.port("app", "DB_PORT"), "/early"), "early", "it is the instance's, on its leased port");
+    let all = engine.docker(&["ps", "--all", "--format", "{{.Names}}"]).success().stdout;
+    assert!(!all.lines().any(|name| name == "db"), "{all}");
+    // Outside of hooks the gate is there as ever.
+    let ran = engine.silo("app", "exec -- psql").success();
+    assert_eq!(ran.stdout, "psql at\n");
+    engine.silo("app", "down --volumes").success();
+    assert_eq!(fs::read_to_string(root.join("kept")).expect("the hook wrote it"), "early\n");
+}

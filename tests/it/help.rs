@@ -35,7 +35,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           up            Start the environment: services, cluster, then Tilt
           wait          Wait until the services and every resource of Tilt are ready
           logs          Show what Tilt and the services log
-          ci            Run the environment once with `tilt ci`; pass on how it ended
+          ci            Run once, and pass on how it ended: `tilt ci`, or a command
           down          Stop the environment: Tilt and what it started, and the services
           compose       Print the override: the compose file that isolates the services
         All instances:

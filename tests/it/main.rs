@@ -27,6 +27,7 @@ mod docs_examples;
 mod drivers;
 mod engine;
 mod engine_binds;
+mod engine_ci;
 mod engine_corpus;
 mod engine_newcomer;
 mod engine_services;

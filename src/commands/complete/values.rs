@@ -15,7 +15,7 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::pages::PAGES;
 use crate::failure::shown;
 use crate::store::project::Project;
-use crate::store::{registry, stamp};
+use crate::store::{apart, registry, stamp};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::files;
 
@@ -76,7 +76,8 @@ impl Place {
     }
 
     fn leases(&self) -> Option<Leases> {
-        registry::peek(self.dirs.as_ref()?).ok()
+        let dirs = self.dirs.as_ref()?;
+        Some(apart::without(dirs, registry::peek(dirs).ok()?))
     }
 
     /// The names `silo env NAME` takes: another's is refused while its folder is there (D4).

@@ -10,8 +10,9 @@ use super::scene::{Here, Scene};
 use crate::core::leases::Leases;
 use crate::core::text::digest;
 use crate::core::text::source::counted;
-use crate::failure::quoted;
+use crate::failure::{quoted, shown};
 use crate::parts::finding::Finding;
+use crate::store::apart::{self, Apart};
 use crate::store::{history, registry, trust};
 use crate::sys::dirs::GATES;
 use crate::sys::{files, together, unfinished};
@@ -62,7 +63,7 @@ fn roots(scene: &Scene, leases: &Leases) -> Vec<Root> {
     for history in history::all(&scene.dirs) {
         note(Path::new(&history.root), None, None);
     }
-    for instance in &leases.instances {
+    for instance in leases.instances.iter().filter(|instance| !apart::is_apart(&scene.dirs, instance)) {
         note(Path::new(&instance.root), Some(&instance.name), None);
     }
     if let Some(here) = &scene.here {
@@ -87,6 +88,8 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
     folders.extend(instances.iter().flat_map(|folder| [folder.clone(), folder.join(GATES)]));
     let left = folders.iter().flat_map(|folder| unfinished::files_in(folder));
     let mut found: Vec<Finding> = left.map(|(path, _)| root::temporary(&path)).collect();
+    let runs = apart::all(dirs, &scene.leases);
+    found.extend(runs.iter().filter(|run| run.is_cut_off()).map(cut_off));
     let Some(known) = known else { return found };
     let ids: Vec<String> = known.iter().map(|root| digest::root_id(root.as_bytes())).collect();
     let histories: BTreeMap<String, String> = history::all(dirs)
@@ -97,7 +100,7 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
     for folder in instances {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match histories.get(&name) {
-            _ if ids.contains(&name) => {}
+            _ if ids.contains(&name) || runs.iter().any(|run| run.place() == folder) => {}
             Some(root) if files::exists(Path::new(root)) => {}
             Some(root) if history::unmounted(dirs, Path::new(root)).is_some() => {}
             Some(root) => gone.push(root),
@@ -123,4 +126,14 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// A `silo ci` that was killed, and what it holds.
+fn cut_off(run: &Apart) -> Finding {
+    let name = &run.entry.name;
+    let of = run.project.as_ref().map_or_else(String::new, |root| format!(" of `{}`", shown(root)));
+    Finding::note("ci-cut-off", format!("The `silo ci` `{name}`{of} was cut off"))
+        .at(run.place())
+        .why("Its containers, networks, volumes and leases are still there")
+        .mend("silo prune")
 }

@@ -34,6 +34,8 @@ pub struct Isolation<'a> {
     pub leases: &'a IndexMap<String, u16>,
     /// `keep`: volumes by key.
     pub keep: &'a [String],
+    /// Whether it is a run apart (D30), which touches no data of an instance's.
+    pub is_apart: bool,
 }
 
 /// An override, and what it could not isolate.
@@ -254,6 +256,12 @@ impl Override {
         for (key, volume) in &model.volumes {
             if volume.is_external {
                 let name = volume.global_name.as_ref().unwrap_or(key);
+                if isolation.is_apart {
+                    self.notices
+                        .push(format!("The volume `{name}` is external: this run has an empty one in its place"));
+                    let _ = writeln!(lines, "  {}: !override {{}}", quoted(key));
+                    continue;
+                }
                 self.notices.push(format!("The volume `{name}` is external: it is the same in every instance"));
                 continue;
             }

@@ -29,6 +29,7 @@ fn isolated(
         published: ports,
         leases: &leases.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect(),
         keep: &keep.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>(),
+        is_apart: false,
     };
     Override::of(&model, &isolation)
 }

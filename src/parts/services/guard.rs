@@ -7,7 +7,6 @@ use super::missing;
 use crate::backend::engine::Engine;
 use crate::backend::mounts::Holder;
 use crate::core::services::{Binds, Inside, Kind, Outside};
-use crate::core::text::digest;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, quoted, shown, shown_below};
 use crate::parts::scope::Scope;
@@ -34,9 +33,8 @@ pub(super) fn may_start(scope: &Scope<'_>, engine: Engine<'_>, binds: &Binds) ->
     if binds.outside.is_empty() {
         return Ok(());
     }
-    let id = digest::root_id(scope.project.root_text().as_bytes());
     let leases = registry::peek(&scope.context.dirs)?;
-    for holder in engine.others_of(&id)? {
+    for holder in engine.others_of(&scope.id)? {
         let other = leases.instances.iter().find(|one| one.id == holder.instance);
         let root_of = other.map(|other| Path::new(&other.root));
         for what in &binds.outside {

@@ -1,5 +1,6 @@
 //! The services of a project's compose files (docs/compose.md), isolated by an override and never by an edit (D23).
 
+mod apart;
 mod guard;
 mod missing;
 mod observe;
@@ -24,6 +25,7 @@ use crate::core::config::{Gate, Settings};
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
+use crate::core::text::source::printable;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd, Ended};
@@ -31,6 +33,7 @@ use crate::sys::signals;
 use observe::Observed;
 use prepare::{Prepared, files_for, project_of};
 
+pub use apart::Whole;
 pub use plain::{Plain, plain};
 
 /// How long services may take until they are ready: time for images and first starts.
@@ -38,6 +41,9 @@ const READY: Duration = Duration::from_mins(5);
 
 /// How long a stop may take until silo goes on without it: compose gives each container ten seconds.
 const STOP: Duration = Duration::from_secs(30);
+
+/// How long the end of a log may take.
+const LOG: Duration = Duration::from_secs(10);
 
 /// The part.
 pub(super) struct Services;
@@ -105,6 +111,17 @@ impl Part for Services {
         drop(spinner);
         site.scope.context.ui.step(&format!("Ready: {}", stand(&observed.containers()?)));
         Ok(0)
+    }
+
+    fn runs_apart(&self) -> bool {
+        true
+    }
+
+    fn show_end(&self, site: &Site<'_>) {
+        let project = &site.settled.identity.compose_name;
+        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
+        let Ok(log) = compose.capture(&[], &["logs", "--no-color", "--tail", "20"], LOG) else { return };
+        String::from_utf8_lossy(&log.stdout).lines().for_each(|line| site.scope.context.ui.step(&printable(line)));
     }
 
     fn keeps_terminal(&self) -> bool {

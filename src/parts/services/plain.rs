@@ -66,8 +66,9 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
     let project = scope.state.as_ref().map(|state| project_of(scope, &state.name));
     let there = scope.state.as_ref().zip(project.as_deref()).and_then(|(state, project)| {
         let said = scope.settings.compose.as_ref()?;
-        let given = Given { root, project, leases: &state.ports, said, environment: &context.environment };
-        Prepared::there(&context.dirs, &files, &flags, &given)
+        let (folder, environment) = (&scope.folder, &context.environment);
+        let given = Given { root, folder, project, leases: &state.ports, said, environment };
+        Prepared::there(&files, &flags, &given)
     });
     if let (Some(project), Some((over, binds))) = (&project, there.filter(|_| !call.is_plain())) {
         if call.starts() {
@@ -136,7 +137,7 @@ fn own_files(scope: &Scope<'_>, call: &Call) -> Result<Option<Vec<PathBuf>>, Fai
 
 /// Says once for each instance that a call does not get its name.
 fn tell(scope: &Scope<'_>, why: &str) {
-    let mark = scope.context.dirs.instance(&scope.project.root).join("elsewhere");
+    let mark = scope.folder.join("elsewhere");
     if !disk::is_file(&mark) && writing::replace(&mark, b"", Writing { durable: false, ..Writing::PRIVATE }).is_ok() {
         scope.context.ui.step(&format!("This call of compose goes without the instance's project name: {why}"));
     }

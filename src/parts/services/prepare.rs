@@ -19,7 +19,6 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::failure::Failure;
 use crate::parts::scope::{Scope, Site};
-use crate::sys::dirs::Dirs;
 use crate::sys::files as disk;
 use crate::sys::writing::{self, Writing};
 
@@ -48,6 +47,8 @@ pub(super) struct Prepared {
 /// What an instance gives its override, besides the compose files.
 pub(super) struct Given<'a> {
     pub(super) root: &'a Path,
+    /// silo's own folder for the instance.
+    pub(super) folder: &'a Path,
     pub(super) project: &'a str,
     pub(super) leases: &'a IndexMap<String, u16>,
     pub(super) said: &'a ComposeLayer,
@@ -77,10 +78,11 @@ impl Prepared {
     /// written.
     pub(super) fn of(site: &Site<'_>, mut files: Vec<PathBuf>, flags: &[OsString]) -> Result<Self, Failure> {
         let scope = site.scope;
-        let (root, dirs) = (&scope.project.root, &scope.context.dirs);
+        let root = &scope.project.root;
         let said = scope.settings.compose.clone().unwrap_or_default();
         let given = Given {
             root,
+            folder: &scope.folder,
             project: &site.settled.identity.compose_name,
             leases: &site.settled.known.ports,
             said: &said,
@@ -97,7 +99,7 @@ impl Prepared {
         };
         notices.extend(missing::notice(root));
         origin.binds.clone_from(&binds);
-        let path = dirs.services(root, &list(&files, flags));
+        let path = place(&scope.folder, &files, flags);
         let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == text.as_bytes());
         if !is_there {
             disk::make_folder(path.parent().expect("it lies in a folder"))?;
@@ -110,24 +112,19 @@ impl Prepared {
     }
 
     /// The override of a list of files that is there and still holds, found without a program; none where one must be made.
-    pub(super) fn there(
-        dirs: &Dirs,
-        files: &[PathBuf],
-        flags: &[OsString],
-        given: &Given<'_>,
-    ) -> Option<(PathBuf, Binds)> {
-        let path = dirs.services(given.root, &list(files, flags));
+    pub(super) fn there(files: &[PathBuf], flags: &[OsString], given: &Given<'_>) -> Option<(PathBuf, Binds)> {
+        let path = place(given.folder, files, flags);
         let record = disk::read(&path.with_extension("json"), MAX).ok()??;
         let Origin { files, variables, state, binds } = serde_json::from_slice(&record.bytes).ok()?;
         (disk::is_file(&path) && state_of(&files, &variables, given) == state).then_some((path, binds))
     }
 }
 
-/// The name of a list of files, and of flags that change how they are read.
-fn list(files: &[PathBuf], flags: &[OsString]) -> String {
+/// Where the override of a list of files lies, and of flags that change how they are read.
+fn place(folder: &Path, files: &[PathBuf], flags: &[OsString]) -> PathBuf {
     let words = files.iter().map(|file| file.as_os_str()).chain(flags.iter().map(OsString::as_os_str));
     let list: Vec<u8> = words.flat_map(|word| [word.as_encoded_bytes(), b"\0"].concat()).collect();
-    digest::of(&list)[..16].to_owned()
+    folder.join(format!("services-{}.yaml", &digest::of(&list)[..16]))
 }
 
 impl Origin {
@@ -232,7 +229,8 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
     let keep: Vec<String> = said.keep.iter().flatten().map(|text| as_kept(site, &text.value)).collect();
     let isolation = Isolation {
         project,
-        id: &digest::root_id(scope.project.root_text().as_bytes()),
+        id: &scope.id,
+        is_apart: scope.is_apart,
         label: LABEL,
         root: scope.project.root_text(),
         published: &said.ports,
