@@ -25,6 +25,7 @@ const SETTINGS: u64 = 1024 * 1024;
 pub const PROJECT: &str = "com.docker.compose.project";
 /// The label of a container's service.
 pub(super) const SERVICE: &str = "com.docker.compose.service";
+const NEEDS: &str = "com.docker.compose.depends_on";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 /// The label of the folder that a project's files are in.
 pub(super) const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
@@ -42,6 +43,8 @@ pub struct Container {
     pub service: String,
     /// The instance it was made for; empty where silo did not make it.
     pub instance: String,
+    /// The services it depends on.
+    pub needs: Vec<String>,
     /// The folder of the compose files it was made from.
     pub folder: String,
     /// `running`, `exited`, `restarting`, `created`, `paused` or `dead`.
@@ -233,27 +236,28 @@ impl Engine<'_> {
 
     fn by_docker(&self, label: &str) -> Result<Vec<Container>, Failure> {
         let docker = Docker { environment: self.environment, folder: self.folder };
-        let labels = [PROJECT, SERVICE, LABEL, WORKING_DIR, ONE_OFF].map(docker::label);
-        let [project, service, instance, folder, one_off] = labels;
+        let labels = [PROJECT, SERVICE, LABEL, WORKING_DIR, ONE_OFF, NEEDS].map(docker::label);
+        let [project, service, instance, folder, one_off, needed] = labels;
         let fields = [".ID", ".Names", ".State", ".Status", ".Ports"].map(str::to_owned);
         let [id, name, state, status, ports] = fields;
-        let fields = [id, name, state, status, ports, project, service, instance, folder, one_off];
+        let fields = [id, name, state, status, ports, project, service, instance, folder, one_off, needed];
         let rows = docker.rows(&["ps", "--all", "--no-trunc", "--filter", &format!("label={label}")], &fields)?;
-        let container = |[id, name, state, status, ports, project, service, instance, folder, one_off]: [String;
-                             10]| {
-            let published = ports.split(", ").filter(|port| port.contains("->")).map(str::to_owned).collect();
-            (one_off != "True").then_some(Container {
-                id,
-                name,
-                project,
-                service,
-                instance,
-                folder,
-                state,
-                status,
-                ports: published,
-            })
-        };
+        let container =
+            |[id, name, state, status, ports, project, service, instance, folder, one_off, needed]: [String; 11]| {
+                let published = ports.split(", ").filter(|port| port.contains("->")).map(str::to_owned).collect();
+                (one_off != "True").then_some(Container {
+                    id,
+                    name,
+                    project,
+                    service,
+                    instance,
+                    needs: needs(&needed),
+                    folder,
+                    state,
+                    status,
+                    ports: published,
+                })
+            };
         Ok(rows.into_iter().filter_map(container).collect())
     }
 
@@ -298,6 +302,12 @@ impl Engine<'_> {
     }
 }
 
+/// The services of `db:service_healthy:false,init:service_completed_successfully:false`.
+fn needs(label: &str) -> Vec<String> {
+    let names = label.split(',').map(|one| one.split_once(':').map_or(one, |(name, _)| name));
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 fn current_context(settings: &Path) -> Option<String> {
     let content = files::read(&settings.join("config.json"), SETTINGS).ok()??;
     let value: serde_json::Value = serde_json::from_slice(&content.bytes).ok()?;
@@ -325,6 +335,7 @@ impl Listed {
             project: label(PROJECT),
             service: label(SERVICE),
             instance: label(LABEL),
+            needs: needs(&label(NEEDS)),
             folder: label(WORKING_DIR),
             ports: published.into_iter().filter_map(publish).collect(),
             state: self.state.clone(),

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::{consent, up};
 use crate::core::config::gate::needs_nothing;
 use crate::core::config::profile::COMPOSE_TOOLS;
-use crate::core::config::{ConfigFile, Gate};
+use crate::core::config::{ConfigFile, Text};
 use crate::core::services::Call;
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter::{self, POINT};
-use crate::parts::part::{Part, Run, Stage};
+use crate::parts::part::{Part, Stage};
 use crate::parts::ready;
 use crate::parts::scope::{Scope, Site};
 use crate::parts::services::{self, Plain};
@@ -119,15 +119,16 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     let config = project.config()?;
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     let scope = Scope::of(context, &project, &config, &ask)?;
-    let needs = tool.to_str().and_then(|tool| scope.settings.gates.get(tool)).copied().unwrap_or(Gate::Env);
+    let Some(need) = tool.to_str().and_then(|tool| scope.settings.gates.get(tool)) else { return Ok(None) };
     let declared = |part: &&dyn Part| parts::has(*part, &scope.settings, &project.root);
-    let Some(part) = parts::behind(needs).filter(declared) else { return Ok(None) };
+    let Some(part) = parts::behind(need.gate).filter(declared) else { return Ok(None) };
+    let only = &need.services[..];
     let changed = match part.stage() {
-        _ if part.is_up(&scope) => None,
+        _ if part.is_up_with(&scope, only) => None,
         Stage::Program => Some(in_background(context, &project, &config, part)?),
         Stage::Foundation => {
             parts::require(&[part], &context.environment)?;
-            Some(foundation(context, &project, &config, part)?)
+            Some(foundation(context, &project, &config, (part, only))?)
         }
     };
     // Of what is up, that may still start which the tool needs.
@@ -148,7 +149,7 @@ fn foundation(
     context: &Context,
     project: &Project,
     config: &ConfigFile,
-    part: &dyn Part,
+    (part, only): (&dyn Part, &[Text]),
 ) -> Result<Environment, Failure> {
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     signals::watch();
@@ -156,8 +157,8 @@ fn foundation(
         let scope = Scope::of(context, project, config, &ask)?;
         let mut site = Site::new(&scope, context.settle(project, config, &ask)?);
         // Another call of a tool may have been faster.
-        if !part.is_up(&scope) {
-            part.up(&mut site, Run::Background(&[]))?;
+        if !part.is_up_with(&scope, only) {
+            part.up_with(&mut site, only)?;
         }
         Ok(enter::inside(context, project, &site.settled))
     };
@@ -174,7 +175,7 @@ fn foundation(
             }
         }
         let scope = Scope::of(context, project, config, &ask)?;
-        if part.is_up(&scope) {
+        if part.is_up_with(&scope, only) {
             return Ok(enter::inside(context, project, &context.settle(project, config, &ask)?));
         }
         // One that is past this and keeps a program in its terminal does not let go before that ends; what makes clusters takes

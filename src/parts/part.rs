@@ -10,7 +10,7 @@ use super::finding::Finding;
 use super::leftovers::{Claim, Inventory, Kind};
 pub use super::scan::Scan;
 use super::scope::{Scope, Site};
-use crate::core::config::{Gate, Settings};
+use crate::core::config::{Gate, Settings, Text};
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::instance::vars::Vars;
 use crate::core::leases::Instance;
@@ -159,6 +159,21 @@ pub trait Part: Sync {
     fn is_up(&self, scope: &Scope<'_>) -> bool {
         let _ = scope;
         false
+    }
+
+    /// The same for some of what it has, such as single services.
+    fn is_up_with(&self, scope: &Scope<'_>, only: &[Text]) -> bool {
+        let _ = only;
+        self.is_up(scope)
+    }
+
+    /// Brings up some of what it has in the background, and what that depends on, until it is ready.
+    ///
+    /// # Errors
+    /// As [`Part::up`].
+    fn up_with(&self, site: &mut Site<'_>, only: &[Text]) -> Result<(), Failure> {
+        let _ = only;
+        self.up(site, Run::Background(&[])).map(|_| ())
     }
 
     /// What tells whether it is ready, asked again and again; none for a part that is ready when it is up.

@@ -266,3 +266,53 @@ fn engine_hooks_act_on_the_instance_and_start_nothing_that_waits_for_them() {
     engine.silo("app", "down --volumes").success();
     assert_eq!(fs::read_to_string(root.join("kept")).expect("the hook wrote it"), "early\n");
 }
+
+#[test]
+fn engine_a_gate_for_some_services_starts_these_and_what_they_need_and_waits_for_no_other() {
+    let engine = Engine::new();
+    let [web, db] = free_ports();
+    let gates = "[gates]\npsql = \"services:db\"\nweb = \"services:web\"\n";
+    let root = engine.sandbox.trusted("app", &format!("{}{gates}", toml(web, db)));
+    // One that never gets ready, and that nobody needs.
+    let text = compose(web).replace(
+        "  web:\n",
+        "  sick:\n    <<: *box\n    command: [sleep, \"600\"]\n    healthcheck: { test: [CMD, \"false\"], interval: 1s, retries: 1 }\n  web:\n",
+    );
+    fs::write(root.join("compose.yaml"), text).expect("the project is writable");
+    for tool in ["psql", "web"] {
+        crate::sandbox::program(&engine.sandbox.path(format!("bin/{tool}")), "#!/bin/sh\necho $0 $DB_PORT\n");
+    }
+    let running = |engine: &Engine| -> Vec<String> {
+        let filter = format!("label=com.docker.compose.project={}", engine.project("app"));
+        let format = "{{.Label \"com.docker.compose.service\"}}";
+        let ps = engine.docker(&["ps", "--all", "--filter", &filter, "--format", format]).success();
+        let mut names: Vec<String> = ps.stdout.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let first = engine.bash("app", "psql").success().stderr_has("Starting the services");
+    assert!(first.stdout.trim().ends_with(&engine.port("app", "DB_PORT").to_string()), "{}", first.stdout);
+    assert_eq!(running(&engine), ["db"]);
+    engine.bash("app", "web").success().stderr_has("Starting the services");
+    assert_eq!(running(&engine), ["db", "init", "web"]);
+
+    // Up is up, though another one is ill; and one of what it needs that is gone is started again.
+    engine.bash("app", "docker compose up -d sick").success();
+    until("it is ill", || engine.silo("app", "status").stdout.contains("unhealthy"));
+    let again = engine.bash("app", "psql; web").success();
+    assert!(!again.stderr.contains("Starting"), "{}", again.stderr);
+    engine.bash("app", "docker compose rm --force --stop db").success();
+    engine.bash("app", "web").success().stderr_has("Starting the services");
+    assert_eq!(running(&engine), ["db", "init", "sick", "web"]);
+
+    // A service that is not there, at its place, when the files are known.
+    let wrong = format!("{}{}", toml(web, db), gates.replace("services:web", "services:db,wbe"));
+    engine.sandbox.trusted("app", &wrong);
+    for ran in [engine.bash("app", "web"), engine.silo("app", "up -d")] {
+        ran.exit(1)
+            .stderr_has("Gate `web` names the service `wbe`, which the compose files do not have")
+            .stderr_has("silo.toml:8:20")
+            .stderr_has("The nearest service is `web`");
+    }
+    engine.silo("app", "down --volumes").success();
+}

@@ -48,6 +48,7 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::NoTarget { .. }
         | Problem::ComposeFile(_)
         | Problem::GateLevel { .. }
+        | Problem::GateServices { .. }
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
         Problem::NoPorts | Problem::TwiceNamed { .. } | Problem::NoHost => None,
@@ -111,7 +112,7 @@ fn what_is_odd_but_right_is_right_in_both() {
         "version = 1\noutput = \".github/x.git\"\n[ports]\n_a1 = 1\nNODE_ENV = 2\nBASHFUL = 3\nCARGO = 4\n",
         "version = 1\n[ports]\nA = 1\n[hosts]\nTILT_HOST = \"x\"\nH = \"$${A} $$$${ $ $\"\n",
         "version = 1\n[ports]\nA = 1\n[urls]\nU = \"\"\nV = \"$${${A}${A}}$\"\nW = \"\u{e9} \u{1f980}\\t\"\n",
-        "version = 1\n[ports]\nA = 1\n[gates]\n\"a.b-c+d_e\" = \"tilt\"\n_x = \"env\"\n",
+        "version = 1\n[ports]\nA = 1\n[gates]\n\"a.b-c+d_e\" = \"tilt\"\n_x = \"env\"\npsql = \"services\"\n\"redis-cli\" = \"services:db,my.cache-1\"\n",
         "version = 1\n[ports]\nA = 1\n[profiles.\"9.x_y-z\"]\n[profiles._]\nports.B = 1\nappend.hooks.pre-up = [\"x\"]\n",
         "version = 1\n[ports]\nA = 1\n[hooks]\npre-up = []\npost-down = [\" x \"]\n[k3d]\nargs = [\"${A}\"]\n",
     ] {
@@ -195,6 +196,10 @@ const WRONG: &[&str] = &[
     "hooks.pre-up = [\"a\\nb\"]",
     "gates.kubectl = \"clutser\"",
     "gates.kubectl = true",
+    "gates.psql = \"services:\"",
+    "gates.psql = \"services:db,\"",
+    "gates.psql = \"services:db, redis\"",
+    "gates.psql = \"services:a/b\"",
     "gates.silo = \"env\"",
     "gates.\".x\" = \"env\"",
     "gates.\"a/b\" = \"env\"",

@@ -128,7 +128,14 @@ described! {
     Gates: |_| json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[A-Za-z0-9_+][A-Za-z0-9_.+-]*$", "not": { "const": "silo" } },
-        "additionalProperties": { "enum": ["env", "services", "cluster", "tilt"] },
+        "additionalProperties": { "anyOf": [
+            { "enum": ["env", "services", "cluster", "tilt"] },
+            {
+                "description": "Some of the services, such as services:db,redis",
+                "type": "string",
+                "pattern": "^services:[A-Za-z0-9_.-]+(,[A-Za-z0-9_.-]+)*$",
+            },
+        ] },
     });
     Profiles: |generator| json_schema!({
         "type": "object",

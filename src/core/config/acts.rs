@@ -13,12 +13,16 @@ pub fn lines(file: &ConfigFile) -> Vec<String> {
         lines.extend(of_arguments(append_args, &within));
     }
     // Those that a cluster brings along are said with it.
-    lines.extend(file.gates.iter().map(|(tool, gate)| {
-        let what = match gate {
-            Gate::Env => "only gets the variables",
-            Gate::Cluster => "brings up the cluster first",
-            Gate::Services => "brings up the services first",
-            Gate::Tilt => "brings up everything first, hooks included",
+    lines.extend(file.gates.iter().map(|(tool, need)| {
+        let what = match need.gate {
+            Gate::Env => "only gets the variables".to_owned(),
+            Gate::Cluster => "brings up the cluster first".to_owned(),
+            Gate::Services if need.services.is_empty() => "brings up the services first".to_owned(),
+            Gate::Services => {
+                let names: Vec<String> = need.services.iter().map(|name| format!("`{}`", name.value)).collect();
+                format!("brings up {} and what they depend on first", names.join(", "))
+            }
+            Gate::Tilt => "brings up everything first, hooks included".to_owned(),
         };
         format!("A gate stands before `{tool}`: it {what}")
     }));

@@ -56,6 +56,11 @@ fn address(value: &Value<'_>) -> Result<IpAddr, ConfigError> {
     text.parse().map_err(|_| value.fail(Problem::Bind(text)))
 }
 
+/// Whether a text can name a service.
+pub(super) fn is_service(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
 /// `SERVICE:PORT` or `DEFAULT:SERVICE:PORT`, with or without `/tcp` or `/udp` behind it.
 fn place(text: &str) -> Option<(String, u16, bool, u16)> {
     let (text, udp) = match text.rsplit_once('/') {
@@ -74,8 +79,7 @@ fn place(text: &str) -> Option<(String, u16, bool, u16)> {
         Some((default, service)) => (number(default)?, service),
         None => (target, before),
     };
-    let is_service = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (!service.is_empty() && service.chars().all(is_service)).then(|| (service.to_owned(), target, udp, default))
+    is_service(service).then(|| (service.to_owned(), target, udp, default))
 }
 
 #[cfg(test)]

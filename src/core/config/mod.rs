@@ -16,7 +16,7 @@ pub mod user;
 
 pub use model::{
     API_PORT, Advertisement, ComposeLayer, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer,
-    OWN_PORTS, Profile, Published, REGISTRY_PORT, Settings, TILT_PORT, Text, is_profile_name,
+    Need, OWN_PORTS, Profile, Published, REGISTRY_PORT, Settings, TILT_PORT, Text, is_profile_name,
 };
 pub use problem::{ConfigError, Problem, TemplateSpot};
 

@@ -163,6 +163,21 @@ pub enum Gate {
     Services,
 }
 
+/// What stands behind a tool in `[gates]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// What its gate brings up.
+    pub gate: Gate,
+    /// Which of the services, where that is services; none is all.
+    pub services: Vec<Text>,
+}
+
+impl From<Gate> for Need {
+    fn from(gate: Gate) -> Self {
+        Self { gate, services: Vec::new() }
+    }
+}
+
 /// `[compose]`, as far as one layer says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ComposeLayer {
@@ -216,7 +231,7 @@ pub struct ConfigFile {
     /// `[profiles]`, in declared order.
     pub profiles: IndexMap<String, Profile>,
     /// `[gates]`, in declared order.
-    pub gates: IndexMap<String, Gate>,
+    pub gates: IndexMap<String, Need>,
     /// Profiles under which a value of the base cannot be filled, as a URL with a cluster's name without the cluster: each is
     /// refused when it is to hold, and the base is not.
     pub broken: IndexMap<String, ConfigError>,
@@ -250,7 +265,7 @@ pub struct Settings {
     /// How a registry outside k3d is announced.
     pub registry: Advertisement,
     /// What each gated tool needs, defaults included (D17).
-    pub gates: IndexMap<String, Gate>,
+    pub gates: IndexMap<String, Need>,
 }
 
 impl Settings {

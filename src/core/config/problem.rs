@@ -99,6 +99,8 @@ pub enum Problem {
     InProfile { profile: String, problem: Box<Problem> },
     /// A gate level that does not exist.
     GateLevel { tool: String, value: String },
+    /// A gate for some services whose names cannot be read.
+    GateServices { tool: String, value: String },
     /// A gate for something that is not a plain program name.
     GateTool(String),
 }
@@ -151,6 +153,7 @@ impl std::fmt::Display for Problem {
             Self::NoHost => write!(f, "`registry.advertise` is true and `registry.host` is missing"),
             Self::InProfile { profile, problem } => write!(f, "With profile `{profile}`: {problem}"),
             Self::GateLevel { tool, value } => write!(f, "Gate `{tool}` has an invalid value: {value}"),
+            Self::GateServices { tool, value } => write!(f, "Gate `{tool}` has no list of services: {value}"),
             Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
         }
     }
@@ -234,7 +237,8 @@ impl Problem {
                 }
                 hints
             }
-            Self::GateLevel { .. } => one("Use \"env\", \"services\", \"cluster\" or \"tilt\""),
+            Self::GateLevel { .. } => one("Use \"env\", \"services\", \"services:NAME,NAME\", \"cluster\" or \"tilt\""),
+            Self::GateServices { .. } => one("Name each once, with commas and no spaces, as in \"services:db,redis\""),
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
         }
     }

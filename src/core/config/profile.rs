@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::model::{Advertisement, ConfigFile, Gate, Hooks, Layer, Profile, REGISTRY_PORT, Settings, Text};
+use super::model::{Advertisement, ConfigFile, Gate, Hooks, Layer, Need, Profile, REGISTRY_PORT, Settings, Text};
 use crate::core::instance::identity::K3dParts;
 use crate::core::leases::ports::PortSpec;
 
@@ -107,14 +107,15 @@ impl ConfigFile {
 pub const COMPOSE_TOOLS: [&str; 4] = ["docker", "docker-compose", "podman", "podman-compose"];
 
 /// Tilt needs the vars; with a cluster, it and what talks to the cluster need that. With services docker and podman get the override.
-fn gates(cluster: bool, services: bool, own: &IndexMap<String, Gate>) -> IndexMap<String, Gate> {
+fn gates(cluster: bool, services: bool, own: &IndexMap<String, Need>) -> IndexMap<String, Need> {
     let defaults: &[(&str, Gate)] = match cluster {
         true => &[("tilt", Gate::Cluster), ("kubectl", Gate::Cluster), ("helm", Gate::Cluster), ("k9s", Gate::Cluster)],
         false => &[("tilt", Gate::Env)],
     };
-    let mut gates: IndexMap<String, Gate> = defaults.iter().map(|(tool, gate)| ((*tool).to_owned(), *gate)).collect();
+    let mut gates: IndexMap<String, Need> =
+        defaults.iter().map(|(tool, gate)| ((*tool).to_owned(), Need::from(*gate))).collect();
     if services {
-        gates.extend(COMPOSE_TOOLS.map(|tool| (tool.to_owned(), Gate::Env)));
+        gates.extend(COMPOSE_TOOLS.map(|tool| (tool.to_owned(), Need::from(Gate::Env))));
     }
     gates.extend(own.clone());
     gates

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::compose;
 use super::model::{
-    Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, OWN_PORTS, Profile,
+    Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Need, OWN_PORTS, Profile,
     REGISTRY_PORT, Text, is_profile_name,
 };
 use super::problem::{ConfigError, Problem};
@@ -215,7 +215,7 @@ fn profiles(top: &Table<'_>) -> Result<IndexMap<String, Profile>, ConfigError> {
     Ok(profiles)
 }
 
-fn gates(top: &Table<'_>) -> Result<IndexMap<String, Gate>, ConfigError> {
+fn gates(top: &Table<'_>) -> Result<IndexMap<String, Need>, ConfigError> {
     let mut gates = IndexMap::new();
     let Some(table) = top.table("gates")? else { return Ok(gates) };
     for entry in table.entries() {
@@ -223,17 +223,44 @@ fn gates(top: &Table<'_>) -> Result<IndexMap<String, Gate>, ConfigError> {
         if !plain || entry.key.is_empty() || entry.key.starts_with(['.', '-']) || entry.key == "silo" {
             return Err(ConfigError { problem: Problem::GateTool(entry.key.to_owned()), span: entry.key_span });
         }
-        let level = match entry.value.text()?.value.as_str() {
+        let text = entry.value.text()?;
+        let gate = match text.value.as_str() {
             "env" => Gate::Env,
             "cluster" => Gate::Cluster,
             "tilt" => Gate::Tilt,
             "services" => Gate::Services,
+            some if some.starts_with(SOME_SERVICES) => {
+                let invalid = || Problem::GateServices { tool: entry.key.to_owned(), value: format!("\"{some}\"") };
+                let services = some_services(&text).ok_or_else(|| entry.value.fail(invalid()))?;
+                gates.insert(entry.key.to_owned(), Need { gate: Gate::Services, services });
+                continue;
+            }
             other => {
                 let problem = Problem::GateLevel { tool: entry.key.to_owned(), value: format!("\"{other}\"") };
                 return Err(entry.value.fail(problem));
             }
         };
-        gates.insert(entry.key.to_owned(), level);
+        gates.insert(entry.key.to_owned(), Need::from(gate));
     }
     Ok(gates)
+}
+
+/// What begins a gate for some of the services.
+const SOME_SERVICES: &str = "services:";
+
+/// The services of `services:db,redis`, each with its place; none where one is no name, or stands there twice.
+fn some_services(text: &Text) -> Option<Vec<Text>> {
+    // Where the string has escapes, the place is the whole of it.
+    let is_plain = text.span.len() == text.value.len() + 2;
+    let mut services: Vec<Text> = Vec::new();
+    let mut at = text.span.start + 1 + SOME_SERVICES.len();
+    for name in text.value[SOME_SERVICES.len()..].split(',') {
+        if !compose::is_service(name) || services.iter().any(|before| before.value == name) {
+            return None;
+        }
+        let span = if is_plain { at..at + name.len() } else { text.span.clone() };
+        services.push(Text { value: name.to_owned(), span });
+        at += name.len() + 1;
+    }
+    Some(services)
 }

@@ -92,7 +92,7 @@ fn the_whole_schema_is_read() {
     let text = include_str!("full.toml");
     let file = parse(text).expect("it is valid");
     assert_eq!(file.profiles.keys().collect::<Vec<_>>(), ["testnet-local", "devnet-local"]);
-    assert_eq!(file.gates["kubectl"], Gate::Cluster);
+    assert_eq!(file.gates["kubectl"], Gate::Cluster.into());
     assert_eq!(
         file.base.k3d.registry.host_from_cluster_network.as_ref().map(|text| text.value.as_str()),
         Some("registry:5000")
@@ -188,7 +188,11 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[gates]\nkubectl = \"clutser\"\n",
-            "5:11 Gate `kubectl` has an invalid value: \"clutser\"\nUse \"env\", \"services\", \"cluster\" or \"tilt\"",
+            "5:11 Gate `kubectl` has an invalid value: \"clutser\"\nUse \"env\", \"services\", \"services:NAME,NAME\", \"cluster\" or \"tilt\"",
+        ),
+        (
+            "version = 1\n[compose]\n[gates]\npsql = \"services:db, redis\"\n",
+            "4:8 Gate `psql` has no list of services: \"services:db, redis\"\nName each once, with commas and no spaces, as in \"services:db,redis\"",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[profiles.p]\nurls.U = \"${NOPE}\"\n",
@@ -352,5 +356,19 @@ proptest! {
             let _ = source::locate(&text, &error.span);
             let _ = (error.problem.to_string(), error.problem.hints());
         }
+    }
+}
+
+#[test]
+fn a_gate_may_need_some_of_the_services_each_with_its_place() {
+    let text = "version = 1\n[compose]\n[gates]\npsql = \"services:db,my.cache_1\"\nredis-cli = 'services'\n";
+    let file = parse(text).expect("it is valid");
+    let named: Vec<(&str, &str)> =
+        file.gates["psql"].services.iter().map(|name| (name.value.as_str(), &text[name.span.clone()])).collect();
+    assert_eq!(named, [("db", "db"), ("my.cache_1", "my.cache_1")]);
+    assert_eq!(file.gates["redis-cli"], Gate::Services.into());
+    for value in ["services:", "services:db,", "services:,db", "services:db,db", "services: db", "services:a/b"] {
+        let error = parse(&text.replace("services:db,my.cache_1", value)).expect_err(value);
+        assert!(matches!(error.problem, Problem::GateServices { .. }), "{value}: {error:?}");
     }
 }

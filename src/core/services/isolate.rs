@@ -47,6 +47,8 @@ pub struct Override {
     pub notices: Vec<String>,
     /// The names of kept volumes, which must be there before anything starts.
     pub kept: Vec<String>,
+    /// The services it was made for, those of every profile.
+    pub services: Vec<String>,
 }
 
 /// A `[compose]` that does not fit the compose files.
@@ -90,7 +92,8 @@ impl Override {
     /// [`Refused`] where `[compose]` names a service, a port or a volume that the files do not have.
     pub fn of(model: &Model, isolation: &Isolation<'_>) -> Result<Self, Refused> {
         check(model, isolation)?;
-        let mut made = Self { text: HEAD.to_owned(), notices: Vec::new(), kept: Vec::new() };
+        let names = model.services.keys().cloned().collect();
+        let mut made = Self { text: HEAD.to_owned(), notices: Vec::new(), kept: Vec::new(), services: names };
         let images = Images::of(model, isolation.project);
         let mut services = String::new();
         for (name, service) in &model.services {

@@ -21,11 +21,12 @@ use super::scope::{Scope, Site};
 use crate::backend::compose::Compose;
 use crate::backend::docker;
 use crate::backend::engine::{Container, Engine, Health, program};
-use crate::core::config::{Gate, Settings};
+use crate::core::config::{Gate, Settings, Text};
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::core::text::source::printable;
+use crate::core::text::suggest::nearest;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd, Ended};
@@ -95,22 +96,19 @@ impl Part for Services {
             // The terminal comes later, by `attach`.
             Run::Foreground(_) | Run::Once { .. } => &[],
         };
-        let prepared = Prepared::of(site, files(site)?, &[])?;
-        guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &prepared.binds)?;
-        prepared.notices.iter().for_each(|notice| site.scope.context.ui.step(notice));
-        let project = &site.settled.identity.compose_name;
-        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
-        prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;
-        site.scope.context.ui.step("Starting the services");
-        let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
-        finish(&compose.with_files(&prepared.files, &all), "up")?;
-        let observed = Observed { engine: engine(&site.environment, &site.scope.project.root), project };
-        let mut check = waiting(&observed);
-        let spinner = site.scope.context.ui.spin("Waiting until the services are ready");
-        ready::until_ready(&mut check, Instant::now(), READY)?;
-        drop(spinner);
-        site.scope.context.ui.step(&format!("Ready: {}", stand(&observed.containers()?)));
-        Ok(0)
+        start(site, words, &[]).map(|()| 0)
+    }
+
+    fn up_with(&self, site: &mut Site<'_>, only: &[Text]) -> Result<(), Failure> {
+        let names: Vec<OsString> = only.iter().map(|name| name.value.clone().into()).collect();
+        start(site, &names, only)
+    }
+
+    fn is_up_with(&self, scope: &Scope<'_>, only: &[Text]) -> bool {
+        let Some(state) = &scope.state else { return false };
+        let engine = engine(&scope.context.environment, &scope.project.root);
+        let observed = Observed { engine, project: &project_of(scope, &state.name) };
+        observed.pending(only).is_ok_and(|pending| pending.is_none())
     }
 
     fn runs_apart(&self) -> bool {
@@ -194,9 +192,7 @@ impl Part for Services {
     }
 
     fn is_up(&self, scope: &Scope<'_>) -> bool {
-        let Some(state) = &scope.state else { return false };
-        let engine = engine(&scope.context.environment, &scope.project.root);
-        Observed { engine, project: &project_of(scope, &state.name) }.pending().is_ok_and(|pending| pending.is_none())
+        self.is_up_with(scope, &[])
     }
 
     fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
@@ -206,7 +202,7 @@ impl Part for Services {
         if (Observed { engine, project: &project }).containers()?.is_empty() {
             return Err(none_runs());
         }
-        Ok(Some(Box::new(move || answer(&Observed { engine, project: &project }))))
+        Ok(Some(Box::new(move || answer(&Observed { engine, project: &project }, &[]))))
     }
 
     fn logs(&self, scope: &Scope<'_>, log: Log<'_>) -> Result<Option<u8>, Failure> {
@@ -279,8 +275,8 @@ fn none_runs() -> Failure {
     Failure::new("No services run here").hint("Run `silo up -d` first")
 }
 
-fn answer(observed: &Observed<'_>) -> Result<Readiness, Failure> {
-    match observed.pending() {
+fn answer(observed: &Observed<'_>, only: &[Text]) -> Result<Readiness, Failure> {
+    match observed.pending(only) {
         Ok(None) => Ok(Readiness::Ready),
         Ok(Some((service, ..))) if service.is_empty() => Err(none_runs()),
         Ok(Some((service, Health::Down, status))) => {
@@ -294,8 +290,48 @@ fn answer(observed: &Observed<'_>) -> Result<Readiness, Failure> {
     }
 }
 
-fn waiting<'a>(observed: &'a Observed<'a>) -> ReadyCheck<'a> {
-    Box::new(move || answer(observed))
+fn waiting<'a>(observed: &'a Observed<'a>, only: &'a [Text]) -> ReadyCheck<'a> {
+    Box::new(move || answer(observed, only))
+}
+
+/// Starts services in the background, and waits until they are ready: all, or only some and what they depend on.
+fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failure> {
+    let prepared = Prepared::of(site, files(site)?, &[])?;
+    gates_fit(site, &prepared.services)?;
+    guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &prepared.binds)?;
+    prepared.notices.iter().for_each(|notice| site.scope.context.ui.step(notice));
+    let project = &site.settled.identity.compose_name;
+    let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
+    prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;
+    site.scope.context.ui.step("Starting the services");
+    let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
+    finish(&compose.with_files(&prepared.files, &all), "up")?;
+    let observed = Observed { engine: engine(&site.environment, &site.scope.project.root), project };
+    let mut check = waiting(&observed, only);
+    let spinner = site.scope.context.ui.spin("Waiting until the services are ready");
+    ready::until_ready(&mut check, Instant::now(), READY)?;
+    drop(spinner);
+    site.scope.context.ui.step(&format!("Ready: {}", stand(&observed.containers()?)));
+    Ok(())
+}
+
+/// Makes sure that the services which gates name are there: the compose files alone know.
+fn gates_fit(site: &Site<'_>, known: &[String]) -> Result<(), Failure> {
+    for (tool, need) in &site.scope.settings.gates {
+        for name in need.services.iter().filter(|name| !known.contains(&name.value)) {
+            let what = format!("Gate `{tool}` names the service `{}`, which the compose files do not have", name.value);
+            let failure = site.scope.project.misfit(&what, &name.span);
+            let near = nearest(&name.value, known.iter().map(String::as_str));
+            let failure =
+                near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest service is `{near}`")));
+            let all: Vec<String> = known.iter().take(20).map(|name| format!("`{name}`")).collect();
+            return Err(match all.is_empty() {
+                true => failure,
+                false => failure.hint(format!("The compose files have {}", all.join(", "))),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The override for a list of files, as `silo compose` prints it.

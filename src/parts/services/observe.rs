@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::backend::engine::{Container, Engine, Health};
+use crate::core::config::Text;
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
@@ -29,11 +30,19 @@ impl Observed<'_> {
     }
 
     /// The first service that is not ready, with how it stands and the engine's words; none where all are, and one without a
-    /// name where there is no container at all. What is down comes first: waiting does not help it.
-    pub(super) fn pending(&self) -> Result<Option<(String, Health, String)>, Failure> {
-        let containers = self.containers()?;
+    /// name where there is no container at all. What is down comes first: waiting does not help it. With names, only these count
+    /// and what they depend on, as their containers tell.
+    pub(super) fn pending(&self, only: &[Text]) -> Result<Option<(String, Health, String)>, Failure> {
+        let mut containers = self.containers()?;
         if containers.is_empty() {
             return Ok(Some((String::new(), Health::Down, String::new())));
+        }
+        if !only.is_empty() {
+            let wanted = match with_needs(&containers, only) {
+                Ok(wanted) => wanted,
+                Err(missing) => return Ok(Some((missing, Health::Down, "it has no container".to_owned()))),
+            };
+            containers.retain(|container| wanted.contains(&container.service));
         }
         let mut pending: Vec<_> = containers
             .iter()
@@ -43,6 +52,25 @@ impl Observed<'_> {
         pending.sort_by_key(|(_, health, _)| *health != Health::Down);
         Ok(pending.into_iter().next())
     }
+}
+
+/// Some services and what they depend on; or the first of them without a container.
+fn with_needs(containers: &[Container], only: &[Text]) -> Result<Vec<String>, String> {
+    let mut wanted: Vec<String> = only.iter().map(|name| name.value.clone()).collect();
+    let mut at = 0;
+    while let Some(name) = wanted.get(at).cloned() {
+        let own: Vec<&Container> = containers.iter().filter(|container| container.service == name).collect();
+        if own.is_empty() {
+            return Err(name);
+        }
+        for needed in own.iter().flat_map(|container| &container.needs) {
+            if !wanted.contains(needed) {
+                wanted.push(needed.clone());
+            }
+        }
+        at += 1;
+    }
+    Ok(wanted)
 }
 
 fn word(health: Health) -> &'static str {

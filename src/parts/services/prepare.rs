@@ -42,6 +42,8 @@ pub(super) struct Prepared {
     pub(super) kept: Vec<String>,
     /// What services mount of this machine.
     pub(super) binds: Binds,
+    /// The services of the files, those of every profile.
+    pub(super) services: Vec<String>,
 }
 
 /// What an instance gives its override, besides the compose files.
@@ -90,7 +92,7 @@ impl Prepared {
         };
         // Looked at before compose reads them: what changes meanwhile is another state.
         let mut origin = Origin::of(&files, flags, &given);
-        let (Override { text, mut notices, kept }, binds) = match made(site, &files, flags) {
+        let (Override { text, mut notices, kept, services }, binds) = match made(site, &files, flags) {
             Ok(made) => made,
             Err(failure) => {
                 let hints = missing::hints(root, failure.excerpt.as_deref().unwrap_or_default());
@@ -108,7 +110,7 @@ impl Prepared {
         let record = serde_json::to_vec(&origin).expect("paths and strings serialise");
         writing::replace(&path.with_extension("json"), &record, Writing { durable: false, ..Writing::PRIVATE })?;
         files.push(path);
-        Ok(Self { files, notices, kept, binds })
+        Ok(Self { files, notices, kept, binds, services })
     }
 
     /// The override of a list of files that is there and still holds, found without a program; none where one must be made.
