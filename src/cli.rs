@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::core::shell::Completions;
 
-pub use arguments::{CiArgs, EnvArgs, EnvTold, HookArgs, PruneArgs, UpArgs};
+pub use arguments::{CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, PruneArgs, UpArgs};
 pub use completes::Completes;
 pub use words::ExportFormat;
 
@@ -252,11 +252,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  silo compose                                # For the project's compose files\n  silo compose compose.yaml deploy/dev.yaml   # For these files, in this order"
     )]
-    Compose {
-        /// Compose files in the order in which they are merged; default: those of the project
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-        files: Vec<PathBuf>,
-    },
+    Compose(ComposeArgs),
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]
     Exec {

@@ -1,8 +1,9 @@
 //! Arguments of the commands that have many.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::completes::Completes;
 use super::words;
@@ -103,6 +104,20 @@ pub struct CiArgs {
     /// Arguments for `tilt ci`; without Tilt, the command to run
     #[arg(last = true, value_name = "ARGS")]
     pub words: Vec<OsString>,
+}
+
+/// Arguments of `silo compose`.
+#[derive(Debug, Args)]
+pub struct ComposeArgs {
+    /// Compose files in the order in which they are merged; default: those of the project
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// A file with variables, as for compose
+    #[arg(long = "env-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_files: Vec<PathBuf>,
+    /// For a program that starts the services: make volumes of `keep`; print nothing without [compose]
+    #[arg(long)]
+    pub pass_on: bool,
 }
 
 /// Arguments of `silo prune`.

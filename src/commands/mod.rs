@@ -154,7 +154,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Logs { follow, resource } => logs::run(context, follow, resource.as_deref()),
         Command::Wait { timeout } => wait::run(context, timeout),
         Command::Down { delete_cluster, volumes, clean } => down::run(context, Stop { delete_cluster, volumes }, clean),
-        Command::Compose { files } => compose::run(context, &files),
+        Command::Compose(arguments) => compose::run(context, &arguments),
         Command::List { json, watch } => list::run(context, json, watch),
         Command::Who { port, json } => who::run(context, port.as_deref(), json),
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),

@@ -22,6 +22,7 @@ pub mod ready;
 pub mod renaming;
 pub mod scan;
 pub mod scope;
+pub mod seen;
 pub mod servers;
 pub mod services;
 pub mod starter;

@@ -4,20 +4,17 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::finding::Finding;
 use super::leftovers::{Claim, Inventory, Kind};
 pub use super::scan::Scan;
 use super::scope::{Scope, Site};
+pub use super::seen::{Inspected, PartState, Report, Subject, Survey};
 use crate::core::config::{Gate, Settings, Text};
 use crate::core::instance::lockfile::InstanceState;
-use crate::core::instance::vars::Vars;
 use crate::core::leases::Instance;
 use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
-use crate::store::snapshot::Recorded;
 use crate::sys::processes::Process;
 
 /// How long a part may take to say how it stands.
@@ -351,63 +348,4 @@ pub struct Log<'a> {
     pub follow: bool,
     /// Of what alone; none is all.
     pub resource: Option<&'a str>,
-}
-
-/// Tells of one instance after the system was asked about all; none where that instance has no such part.
-pub type Survey = Box<dyn Fn(&Instance, Option<&InstanceState>) -> Option<PartState> + Send>;
-
-/// What was observed of a part, for `silo list`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PartState {
-    /// Whether the instance counts as running by it.
-    pub runs: bool,
-    /// For people.
-    pub cell: String,
-    /// The ports that it listens on as long as it is there, whether the instance runs or not.
-    pub publishes: Vec<u16>,
-    /// For programs.
-    pub value: Value,
-}
-
-/// An instance for `silo status`.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    /// The environment outside every instance: to look starts nothing.
-    pub outside: &'a Environment,
-    /// The project's root.
-    pub root: &'a Path,
-    /// What its `silo.toml` means; none where that no longer has the profile.
-    pub settings: Option<&'a Settings>,
-    /// What is recorded of it.
-    pub recorded: &'a Recorded,
-    /// Its vars.
-    pub vars: &'a Vars,
-}
-
-/// What a part says in `silo status`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// Whether the instance counts as running by it.
-    pub runs: bool,
-    /// For people; none where it does not run.
-    pub lines: Vec<String>,
-    /// The ports that it listens on as long as it is there, whether the instance runs or not.
-    pub publishes: Vec<u16>,
-    /// For programs.
-    pub value: Value,
-}
-
-/// A root for `silo doctor`.
-#[derive(Clone, Copy)]
-pub struct Inspected<'a> {
-    /// The project's root.
-    pub root: &'a Path,
-    /// Its lockfile.
-    pub lockfile: &'a Path,
-    /// What that says; none without a readable one.
-    pub state: Option<&'a InstanceState>,
-    /// Whether a `silo up` is on the way.
-    pub is_starting: bool,
-    /// Whether it is the project silo was called in.
-    pub is_here: bool,
 }

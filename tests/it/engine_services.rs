@@ -310,7 +310,7 @@ fn engine_a_gate_for_some_services_starts_these_and_what_they_need_and_waits_for
     engine.sandbox.trusted("app", &wrong);
     for ran in [engine.bash("app", "web"), engine.silo("app", "up -d")] {
         ran.exit(1)
-            .stderr_has("Gate `web` names the service `wbe`, which the compose files do not have")
+            .stderr_has("`gates.web` names the service `wbe`, which the compose files do not have")
             .stderr_has("silo.toml:8:20")
             .stderr_has("The nearest service is `web`");
     }

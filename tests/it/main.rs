@@ -31,6 +31,7 @@ mod engine_ci;
 mod engine_corpus;
 mod engine_newcomer;
 mod engine_services;
+mod engine_tilt;
 mod example;
 mod explained;
 mod fleet_doctor;

@@ -23,6 +23,7 @@ use crate::backend::docker;
 use crate::backend::engine::{Container, Engine, Health, program};
 use crate::core::config::{Gate, Settings, Text};
 use crate::core::leases::Instance;
+use crate::core::services::Override;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::core::text::source::printable;
@@ -319,7 +320,8 @@ fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failu
 fn gates_fit(site: &Site<'_>, known: &[String]) -> Result<(), Failure> {
     for (tool, need) in &site.scope.settings.gates {
         for name in need.services.iter().filter(|name| !known.contains(&name.value)) {
-            let what = format!("Gate `{tool}` names the service `{}`, which the compose files do not have", name.value);
+            let what =
+                format!("`gates.{tool}` names the service `{}`, which the compose files do not have", name.value);
             let failure = site.scope.project.misfit(&what, &name.span);
             let near = nearest(&name.value, known.iter().map(String::as_str));
             let failure =
@@ -334,13 +336,25 @@ fn gates_fit(site: &Site<'_>, known: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The override for a list of files, as `silo compose` prints it.
+/// The override for a list of files, as `silo compose` prints it; `flags` are compose's own that change how the files are read.
+/// Who is to start services with it needs the volumes that are kept: they are made.
 ///
 /// # Errors
-/// A [`Failure`] when compose cannot read the files, or `[compose]` does not fit them.
-pub fn override_text(site: &Site<'_>, files: &[PathBuf]) -> Result<(String, Vec<String>), Failure> {
-    let (made, _) = prepare::made(site, files, &[])?;
-    Ok((made.text, made.notices))
+/// A [`Failure`] when compose cannot read the files, `[compose]` does not fit them, or a volume cannot be made.
+pub fn override_of(
+    site: &Site<'_>,
+    files: &[PathBuf],
+    flags: &[OsString],
+    is_to_start: bool,
+) -> Result<Override, Failure> {
+    let (made, binds) = prepare::made(site, files, flags)?;
+    if is_to_start {
+        guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &binds)?;
+    }
+    let (environment, folder) = (&site.environment, &site.scope.project.root);
+    let compose = Compose { environment, folder, project: &site.settled.identity.compose_name };
+    made.kept.iter().filter(|_| is_to_start).try_for_each(|volume| compose.make_volume(volume))?;
+    Ok(made)
 }
 
 /// The compose files of a project.
