@@ -231,3 +231,41 @@ fn engine_ci_that_is_stopped_leaves_nothing_and_what_a_kill_leaves_goes_with_the
         fs::remove_file(&up).expect("it is there");
     }
 }
+
+#[test]
+fn engine_ci_holds_in_shells_hooks_and_profiles_and_takes_built_images_along() {
+    let stage = Stage::new();
+    let engine = &stage.engine;
+    let toml = fs::read_to_string(stage.root.join("silo.toml")).expect("it is there");
+    let more = "[hooks]\npre-up = [\"docker compose up -d db && docker compose exec -T db sh -c 'echo early > /data/early'\"]\n\
+                post-up = [\"docker compose exec -T db cat /data/early; echo at $SILO_LIFECYCLE of $SILO_CI\"]\n\
+                [profiles.p.compose.ports]\nBUILT_PORT = \"built:80\"\n";
+    engine.sandbox.trusted("app", &format!("{toml}{more}"));
+    let compose = fs::read_to_string(stage.root.join("compose.yaml")).expect("it is there");
+    let built = "  built:\n    <<: *box\n    image: silo-test-ci-built\n    build: { context: ., dockerfile_inline: \"FROM silo-test-box\" }\n    command: [sleep, \"600\"]\n    ports: [\"80\"]\n";
+    fs::write(
+        stage.root.join("compose.yaml"),
+        compose.replace("volumes:\n  data:", &format!("{built}volumes:\n  data:")),
+    )
+    .expect("the project is writable");
+    engine.silo("app", "env mine").success();
+
+    // Typed in the active shell, and a shell with the hook inside: all of that is the run.
+    let inside = "eval \"$(silo hook bash)\"; __silo_hook; echo $COMPOSE_PROJECT_NAME ${BUILT_PORT:+built}; docker compose ps --services; \
+                  docker image ls --format {{.Repository}}; cd /; __silo_hook; echo outside $COMPOSE_PROJECT_NAME; true";
+    let line =
+        format!("echo $COMPOSE_PROJECT_NAME; silo ci -p p -- bash --norc -c '{inside}'; echo $COMPOSE_PROJECT_NAME");
+    let ran = engine.bash("app", &line).success();
+    let said: Vec<&str> = ran.stdout.lines().collect();
+    for line in ["early", "at post-up of mine-ci", "localnet-mine-ci built", "db", "localnet-mine-ci-built", "outside"]
+    {
+        assert!(said.contains(&line), "{line}: {}", ran.stdout);
+    }
+    assert_eq!((said[0], said.last()), ("localnet-mine", Some(&"localnet-mine")), "{}", ran.stdout);
+    assert_eq!(stage.there("localnet-mine-ci"), [""; 0]);
+    assert_eq!(stage.there("localnet-mine"), [""; 0], "nothing was started for the instance");
+    let images = engine.docker(&["image", "ls", "--format", "{{.Repository}}"]).success().stdout;
+    assert!(!images.contains("localnet-mine-ci"), "{images}");
+    let lockfile = engine.sandbox.lockfile("app");
+    assert_eq!(lockfile["instance"]["profile"], serde_json::Value::Null, "the profile is the run's alone");
+}

@@ -191,10 +191,6 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
             "5:11 Gate `kubectl` has an invalid value: \"clutser\"\nUse \"env\", \"services\", \"services:NAME,NAME\", \"cluster\" or \"tilt\"",
         ),
         (
-            "version = 1\n[compose]\n[gates]\npsql = \"services:db, redis\"\n",
-            "4:8 Gate `psql` has no list of services: \"services:db, redis\"\nName each once, with commas and no spaces, as in \"services:db,redis\"",
-        ),
-        (
             "version = 1\n[ports]\nA = 1\n[profiles.p]\nurls.U = \"${NOPE}\"\n",
             "5:11 With profile `p`: Unknown variable `${NOPE}` in `urls.U`\nURLs can use `${name}`, `${prefix}`, every host and port, and URLs declared above\nOr give `urls.U` another value in the profile, below `[profiles.p]`",
         ),
@@ -367,6 +363,13 @@ fn a_gate_may_need_some_of_the_services_each_with_its_place() {
         file.gates["psql"].services.iter().map(|name| (name.value.as_str(), &text[name.span.clone()])).collect();
     assert_eq!(named, [("db", "db"), ("my.cache_1", "my.cache_1")]);
     assert_eq!(file.gates["redis-cli"], Gate::Services.into());
+    let error = parse(&text.replace("db,my", "db, my")).expect_err("a space");
+    let told = [error.problem.to_string(), error.problem.hints().join("\n")].join("\n");
+    assert_eq!(
+        told,
+        "Gate `psql` has no list of services: \"services:db, my.cache_1\"\nName each once, with commas and no spaces, as in \"services:db,redis\""
+    );
+    assert_eq!(error.span.start, text.find("\"services:db").expect("it is there"));
     for value in ["services:", "services:db,", "services:,db", "services:db,db", "services: db", "services:a/b"] {
         let error = parse(&text.replace("services:db,my.cache_1", value)).expect_err(value);
         assert!(matches!(error.problem, Problem::GateServices { .. }), "{value}: {error:?}");

@@ -318,22 +318,18 @@ fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failu
 
 /// Makes sure that the services which gates name are there: the compose files alone know.
 fn gates_fit(site: &Site<'_>, known: &[String]) -> Result<(), Failure> {
-    for (tool, need) in &site.scope.settings.gates {
-        for name in need.services.iter().filter(|name| !known.contains(&name.value)) {
-            let what =
-                format!("`gates.{tool}` names the service `{}`, which the compose files do not have", name.value);
-            let failure = site.scope.project.misfit(&what, &name.span);
-            let near = nearest(&name.value, known.iter().map(String::as_str));
-            let failure =
-                near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest service is `{near}`")));
-            let all: Vec<String> = known.iter().take(20).map(|name| format!("`{name}`")).collect();
-            return Err(match all.is_empty() {
-                true => failure,
-                false => failure.hint(format!("The compose files have {}", all.join(", "))),
-            });
-        }
-    }
-    Ok(())
+    let gates = &site.scope.settings.gates;
+    let mut named = gates.iter().flat_map(|(tool, need)| need.services.iter().map(move |name| (tool, name)));
+    let Some((tool, name)) = named.find(|(_, name)| !known.contains(&name.value)) else { return Ok(()) };
+    let what = format!("`gates.{tool}` names the service `{}`, which the compose files do not have", name.value);
+    let failure = site.scope.project.misfit(&what, &name.span);
+    let near = nearest(&name.value, known.iter().map(String::as_str));
+    let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest service is `{near}`")));
+    let all: Vec<String> = known.iter().take(20).map(|name| format!("`{name}`")).collect();
+    Err(match all.is_empty() {
+        true => failure,
+        false => failure.hint(format!("The compose files have {}", all.join(", "))),
+    })
 }
 
 /// The override for a list of files, as `silo compose` prints it; `flags` are compose's own that change how the files are read.
