@@ -301,6 +301,15 @@ fn engine_a_gate_for_some_services_starts_these_and_what_they_need_and_waits_for
     until("it is ill", || engine.silo("app", "status").stdout.contains("unhealthy"));
     let again = engine.bash("app", "psql; web").success();
     assert!(!again.stderr.contains("Starting"), "{}", again.stderr);
+    // That is one question to the engine, and no program but the tool.
+    #[cfg(target_os = "linux")]
+    {
+        engine.bash("app", "strace -f -e trace=execve,connect -o calls psql").success();
+        let calls = fs::read_to_string(root.join("calls")).expect("strace wrote it");
+        let many = |call: &str| calls.lines().filter(|line| line.contains(call) && line.ends_with("= 0")).count();
+        assert_eq!((many("connect("), many("/bin/psql\"")), (1, 1), "{calls}");
+        assert!(!calls.contains("/docker\""), "{calls}");
+    }
     engine.bash("app", "docker compose rm --force --stop db").success();
     engine.bash("app", "web").success().stderr_has("Starting the services");
     assert_eq!(running(&engine), ["db", "init", "sick", "web"]);

@@ -20,7 +20,7 @@ pub fn lines(file: &ConfigFile) -> Vec<String> {
             Gate::Services if need.services.is_empty() => "brings up the services first".to_owned(),
             Gate::Services => {
                 let names: Vec<String> = need.services.iter().map(|name| format!("`{}`", name.value)).collect();
-                format!("brings up {} and what they depend on first", names.join(", "))
+                format!("brings up {} first, and what is needed for that", names.join(", "))
             }
             Gate::Tilt => "brings up everything first, hooks included".to_owned(),
         };
