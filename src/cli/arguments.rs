@@ -115,7 +115,7 @@ pub struct ComposeArgs {
     /// A file with variables, as for compose
     #[arg(long = "env-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub env_files: Vec<PathBuf>,
-    /// For a program that starts the services: make volumes of `keep`; print nothing without [compose]
+    /// For a program that starts the services: make volumes of `keep`; print nothing without `[compose]`
     #[arg(long)]
     pub pass_on: bool,
 }

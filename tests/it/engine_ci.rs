@@ -2,6 +2,7 @@
 //! nothing of the developer's instance is touched.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
@@ -77,6 +78,7 @@ impl Stage {
     fn beside(&self, words: &[&str]) -> Child {
         let mut command = self.engine.command(SILO, &self.root);
         command.arg("ci").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.process_group(0);
         command.spawn().expect("silo starts")
     }
 
@@ -199,13 +201,15 @@ fn engine_ci_that_is_stopped_leaves_nothing_and_what_a_kill_leaves_goes_with_the
     let up = stage.root.join("up");
     let line = format!("touch {}; exec sleep 600", up.display());
     let words = ["z", "--", "sh", "-c", &line];
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    // The last as from a terminal, which sends Ctrl-C to all of the group.
+    for (signal, to_group) in [(Signal::SIGTERM, false), (Signal::SIGINT, false), (Signal::SIGINT, true)] {
         let mut silo = stage.beside(&words);
         until("the command runs", || up.exists());
         // One more of that name is refused, and one of another name is not.
         stage.ci(&["z", "--", "true"]).exit(1).stderr_has("A `silo ci` runs as `z-ci` already");
         assert!(stage.engine.silo("app", "prune --dry-run").success().stdout.contains("Nothing to prune"));
-        kill(Pid::from_raw(silo.id().cast_signed()), signal).expect("it runs");
+        let pid = silo.id().cast_signed();
+        kill(Pid::from_raw(if to_group { -pid } else { pid }), signal).expect("it runs");
         assert_eq!(silo.wait().expect("it is our child").code(), Some(128 + signal as i32));
         assert_eq!(stage.there("localnet-z-ci"), [""; 0]);
         assert!(!stage.registry().contains("z-ci"), "{}", stage.registry());
