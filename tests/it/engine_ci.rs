@@ -167,6 +167,11 @@ fn engine_ci_says_what_to_type_and_refuses_what_is_not_its_own() {
     stage.ci(&["x", "--", "pwd"]).success().stdout("$SANDBOX/projects/app\n");
     assert!(!stage.root.join(".silo.lock").exists(), "a run makes no instance");
 
+    // What outlives its run does not get at the instance in its place.
+    let mut outlived = engine.command(SILO, &stage.root);
+    outlived.args(["exec", "--", "true"]).env("SILO_CI", "x-ci").env("SILO_ROOT", &stage.root);
+    engine.sandbox.finish(outlived).exit(1).stderr_has("The `silo ci` that was `x-ci` here is over");
+
     // Somebody else's volume of that name is not the run's.
     engine
         .docker(&["volume", "create", "--label", "com.docker.compose.project=localnet-x-ci", "silo-test-ci-theirs"])
