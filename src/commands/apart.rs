@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::ci;
+use crate::backend::engine;
 use crate::backend::hooks::Point;
 use crate::cli::{CiArgs, Command};
 use crate::core::config::ConfigFile;
@@ -43,6 +44,10 @@ pub(super) fn run(context: &Context, arguments: &CiArgs, ask: &Ask<'_>) -> Resul
         return Ok(None);
     }
     may_run(arguments)?;
+    if engine::program(&context.environment) != "docker" {
+        return Err(Failure::new("`silo ci` runs services apart in Docker alone, and this project's run in podman")
+            .hint("Run the tests in the instance: `silo up -d && silo exec -- CMD`"));
+    }
     parts::require(&parts, &context.environment)?;
     finish_cut_off(context, |run| run.project.as_ref() == Some(&project.root))?;
     let name = context.in_world(&project, &config, &ask, apart::choose)?;
