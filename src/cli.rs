@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::core::shell::Completions;
 
-pub use arguments::{CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, PruneArgs, UpArgs};
+pub use arguments::{CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, PruneArgs, SeedArgs, UpArgs};
 pub use completes::Completes;
 pub use words::ExportFormat;
 
@@ -153,7 +153,7 @@ pub enum Command {
     },
     /// Free the leases of projects whose folder is gone
     #[command(
-        after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --clusters --yes   # Clusters, containers, networks, volumes too"
+        after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --all --yes   # What they left in Docker too, data included"
     )]
     Prune(PruneArgs),
     /// Show what activation changes in this shell
@@ -253,6 +253,11 @@ pub enum Command {
         after_help = "Examples:\n  silo compose                                # For the project's compose files\n  silo compose compose.yaml deploy/dev.yaml   # For these files, in this order"
     )]
     Compose(ComposeArgs),
+    /// Fill a volume of the services from another one
+    #[command(
+        after_help = "Examples:\n  silo seed data --from main               # From another instance's volume\n  silo seed data --from-volume shop_data   # From a volume of before silo\n  silo seed data --from main --force       # Though it is not empty"
+    )]
+    Seed(SeedArgs),
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]
     Exec {

@@ -181,7 +181,7 @@ impl Ui {
     pub fn spin(self, text: &str) -> Spinner {
         self.step(text);
         let style =
-            indicatif::ProgressStyle::with_template("{spinner} {elapsed}").expect("the template is well-formed");
+            indicatif::ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is well-formed");
         let spinner = indicatif::ProgressBar::new_spinner().with_style(style);
         spinner.enable_steady_tick(Duration::from_millis(100));
         Spinner(spinner)
@@ -235,6 +235,13 @@ impl Ui {
 /// A line that moves while something takes long; on a terminal only, a plain line elsewhere. Gone when dropped.
 #[derive(Debug)]
 pub struct Spinner(indicatif::ProgressBar);
+
+impl Spinner {
+    /// How far it is, on a terminal.
+    pub fn say(&self, text: &str) {
+        self.0.set_message(printable(text));
+    }
+}
 
 impl Drop for Spinner {
     fn drop(&mut self) {

@@ -20,8 +20,6 @@ pub const INSTALL: &str = "Install Docker Compose 2.24.4 or newer: https://docs.
 const LEAST: Version = Version(2, 24, 4);
 /// How long a question may take.
 const ASK: Duration = Duration::from_secs(20);
-/// How long making a volume may take.
-const RUN: Duration = Duration::from_mins(1);
 /// Largest `.env` that is read, in bytes.
 const DOTENV: u64 = 1024 * 1024;
 
@@ -143,20 +141,6 @@ impl Compose<'_> {
         }
         arguments.extend(words.iter().cloned());
         Cmd { program: program(self.environment), arguments, environment: self.environment, folder: self.folder }
-    }
-
-    /// Makes a volume, unless it is there.
-    ///
-    /// # Errors
-    /// A [`Failure`] with Docker's last lines.
-    pub fn make_volume(&self, name: &str) -> Result<(), Failure> {
-        let cmd = self.docker(&["volume", "create", name]);
-        let made = cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down);
-        match made {
-            // To podman that is a mistake.
-            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("already exists")) => Ok(()),
-            made => made.map(|_| ()),
-        }
     }
 
     /// Runs a command to its end and takes what it prints.

@@ -16,6 +16,8 @@ const RUN: Duration = Duration::from_mins(2);
 /// Docker with an environment to call it in.
 #[derive(Debug, Clone, Copy)]
 pub struct Docker<'a> {
+    /// `docker`, or for services what stands in its place.
+    pub program: &'static str,
     /// The environment.
     pub environment: &'a Environment,
     /// The folder.
@@ -167,6 +169,6 @@ impl Docker<'_> {
 
     fn cmd(&self, words: &[&str]) -> Cmd<'_> {
         let arguments = words.iter().map(Into::into).collect();
-        Cmd { program: "docker", arguments, environment: self.environment, folder: self.folder }
+        Cmd { program: self.program, arguments, environment: self.environment, folder: self.folder }
     }
 }

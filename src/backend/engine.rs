@@ -226,7 +226,7 @@ impl Engine<'_> {
             ask::<Inspected>(&socket, &format!("/containers/{}/json", escaped(&container.id)))
                 .map(|inspected| inspected.host_config.restart_policy.name)
         } else {
-            let docker = Docker { environment: self.environment, folder: self.folder };
+            let docker = Docker { program: "docker", environment: self.environment, folder: self.folder };
             docker
                 .rows(&["inspect", &container.id], &[".HostConfig.RestartPolicy.Name".to_owned()])
                 .map(|rows| rows.into_iter().next().map(|[name]| name).unwrap_or_default())
@@ -235,7 +235,7 @@ impl Engine<'_> {
     }
 
     fn by_docker(&self, label: &str) -> Result<Vec<Container>, Failure> {
-        let docker = Docker { environment: self.environment, folder: self.folder };
+        let docker = Docker { program: "docker", environment: self.environment, folder: self.folder };
         let labels = [PROJECT, SERVICE, LABEL, WORKING_DIR, ONE_OFF, NEEDS].map(docker::label);
         let [project, service, instance, folder, one_off, needed] = labels;
         let fields = [".ID", ".Names", ".State", ".Status", ".Ports"].map(str::to_owned);
@@ -273,7 +273,7 @@ impl Engine<'_> {
     }
 
     /// The socket of the engine that `docker` would talk to; none where that is no socket of this machine.
-    fn socket(&self) -> Option<PathBuf> {
+    pub(super) fn socket(&self) -> Option<PathBuf> {
         let local = |host: &str| host.strip_prefix("unix://").map(PathBuf::from);
         if program(self.environment) == "podman" {
             return match self.environment.text("CONTAINER_HOST") {
@@ -346,7 +346,7 @@ impl Listed {
 }
 
 /// Asks in HTTP/1.0, whose answers come in one piece and end where the engine closes.
-fn ask<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<T, Failure> {
+pub(super) fn ask<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<T, Failure> {
     let failed = |why: String| {
         let failure = Failure::new(format!("The container engine at `{}` does not answer: {why}", socket.display()));
         failure.hint("Start Docker, then run it again; look at it with `docker version`")

@@ -166,7 +166,7 @@ impl<'a> K3d<'a> {
 
     /// Docker in the same environment, for what k3d does not tell.
     pub fn docker(&self) -> Docker<'_> {
-        Docker { environment: &self.environment, folder: self.folder }
+        Docker { program: "docker", environment: &self.environment, folder: self.folder }
     }
 
     /// Every cluster on this machine, whoever made it.

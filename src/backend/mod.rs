@@ -1,9 +1,11 @@
 //! Other programs: what silo asks of them, and what they really answer.
 
 pub mod compose;
+pub mod copying;
 pub mod docker;
 pub mod engine;
 pub mod hooks;
+pub mod images;
 pub mod k3d;
 pub mod kubectl;
 pub mod labels;
@@ -11,3 +13,4 @@ pub mod mounts;
 pub mod pools;
 pub mod publishers;
 pub mod tilt;
+pub mod volumes;

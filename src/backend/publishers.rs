@@ -73,7 +73,7 @@ impl Engine<'_> {
         if cmd::find("docker", self.environment).is_none() {
             return Ok(Vec::new());
         }
-        let docker = Docker { environment: self.environment, folder: self.folder };
+        let docker = Docker { program: "docker", environment: self.environment, folder: self.folder };
         let labels = [CLUSTER, PROJECT, SERVICE, WORKING_DIR, LABEL].map(label);
         let [name, status, ports] = [".Names", ".Status", ".Ports"].map(str::to_owned);
         let [cluster, compose, service, folder, instance] = labels;

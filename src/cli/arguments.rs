@@ -120,6 +120,30 @@ pub struct ComposeArgs {
     pub pass_on: bool,
 }
 
+/// Arguments of `silo seed`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+pub struct SeedArgs {
+    /// The volume, by its key below `volumes:` in the compose files
+    #[arg(value_name = "VOLUME", add = Completes::Volume)]
+    pub volume: String,
+    /// Fill it from another instance's volume of the same key
+    #[arg(long, value_name = "INSTANCE", group = "source", add = Completes::Instance)]
+    pub from: Option<String>,
+    /// Fill it from this volume, as `docker volume ls` names it
+    #[arg(long, value_name = "NAME", group = "source")]
+    pub from_volume: Option<String>,
+    /// Lose what is in it
+    #[arg(short, long)]
+    pub force: bool,
+    /// Do not stop what uses the source; what it writes meanwhile may be torn
+    #[arg(long)]
+    pub live: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
 /// Arguments of `silo prune`.
 #[derive(Debug, Args)]
 pub struct PruneArgs {
@@ -129,9 +153,9 @@ pub struct PruneArgs {
     /// Only show what would be done
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Remove their clusters, containers, networks and volumes too, data included
-    #[arg(long)]
-    pub clusters: bool,
+    /// Remove their clusters, containers, networks, volumes and images too, data included
+    #[arg(short, long, alias = "clusters")]
+    pub all: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

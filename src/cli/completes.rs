@@ -21,6 +21,8 @@ pub enum Completes {
     OwnPort,
     /// A port leased to any instance of the user.
     Port,
+    /// A volume of the project's compose files.
+    Volume,
     /// A page of the documentation.
     Topic,
 }

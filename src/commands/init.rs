@@ -11,6 +11,7 @@ use crate::core::instance::lockfile;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::parts::part::Stage;
+use crate::parts::services::Former;
 use crate::parts::{self, extension, moved};
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{registry, trust};
@@ -73,6 +74,12 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     let leases = registry::peek(&context.dirs).unwrap_or_default();
     for line in moved::beforehand(&leases, &project.root, &settings.ports) {
         context.ui.step(&line);
+    }
+    if settings.compose.is_some() {
+        match Former::of(&context.dirs, &project.root, &settings, &context.outside()) {
+            Ok(former) => former.lines().iter().for_each(|line| context.ui.step(line)),
+            Err(failure) => context.ui.detail(&failure.what),
+        }
     }
     context.ui.answer(&next(&project, &starter)?)?;
     Ok(0)

@@ -31,6 +31,7 @@ mod profiles;
 mod prune;
 mod recorded;
 mod require;
+mod seed;
 mod shell;
 mod status;
 mod uncalled;
@@ -155,6 +156,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Wait { timeout } => wait::run(context, timeout),
         Command::Down { delete_cluster, volumes, clean } => down::run(context, Stop { delete_cluster, volumes }, clean),
         Command::Compose(arguments) => compose::run(context, &arguments),
+        Command::Seed(arguments) => seed::run(context, &arguments),
         Command::List { json, watch } => list::run(context, json, watch),
         Command::Who { port, json } => who::run(context, port.as_deref(), json),
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),

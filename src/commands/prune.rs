@@ -1,4 +1,4 @@
-//! `silo prune`: frees the leases of roots that are gone, and with `--clusters` removes what they left in Docker. It shows
+//! `silo prune`: frees the leases of roots that are gone, and with `--all` removes what they left in Docker. It shows
 //! first what it will do, and looks afterwards whether it is done.
 //!
 //! What an instance left goes before its entry does, and only what is proved its own at that moment: its name may have been
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use gone_root::GoneRoot;
 
-use super::{apart, instance};
+use super::apart;
 use crate::cli::PruneArgs;
 use crate::core::leases::block;
 use crate::core::text::source::counted;
@@ -20,6 +20,7 @@ use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::kept::{self, Kept};
 use crate::parts::leftovers::{Claim, Cleaner, Inventory, Kind, Leftovers};
 use crate::parts::look::{self, State};
+use crate::parts::named;
 use crate::parts::neighbours::Neighbours;
 use crate::parts::servers::Servers;
 use crate::store::apart::Apart;
@@ -34,7 +35,7 @@ struct Job<'a> {
     context: &'a Context,
     cleaner: Cleaner<'a>,
     /// Whether what they left in Docker is removed.
-    clusters: bool,
+    all: bool,
     /// Whether it is known what they left.
     known: bool,
 }
@@ -43,7 +44,7 @@ impl Job<'_> {
     /// Whether nothing of an instance is left afterwards. Until then its history stays: by that alone what may still lie in
     /// Docker is known to be silo's.
     fn forgets(self, one: &GoneRoot) -> bool {
-        self.known && one.unproved.is_empty() && (self.clusters || one.left.is_none())
+        self.known && one.unproved.is_empty() && (self.all || one.left.is_none())
     }
 }
 
@@ -55,12 +56,12 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
     let runs = if arguments.names.is_empty() { apart::cut_off(context)? } else { Vec::new() };
     let there = if arguments.names.is_empty() { kept::roots(&context.dirs, &neighbours) } else { Vec::new() };
     let is_idle = gone_roots.is_empty() && there.is_empty();
-    let inventory = inventory(context, cleaner, arguments.clusters && !gone_roots.is_empty(), is_idle)?;
+    let inventory = inventory(context, cleaner, arguments.all && !gone_roots.is_empty(), is_idle)?;
     if let Some(inventory) = &inventory {
         for one in &mut gone_roots {
             let claim = neighbours.claim(&one.root, &one.names);
             one.left = parts::left(inventory, &claim);
-            if arguments.clusters {
+            if arguments.all {
                 tell_of_living(context, inventory, &claim);
             }
             one.unproved = kept::unproved(inventory, &neighbours, &one.root);
@@ -70,8 +71,8 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
         }
         tell_of_kept(context, inventory, &neighbours, &there);
     }
-    let job = Job { context, cleaner, clusters: arguments.clusters, known: inventory.is_some() || !cleaner.is_there() };
-    let leave_things = !job.clusters && gone_roots.iter().any(|one| !one.left.is_none());
+    let job = Job { context, cleaner, all: arguments.all, known: inventory.is_some() || !cleaner.is_there() };
+    let leave_things = !job.all && gone_roots.iter().any(|one| !one.left.is_none());
     let all = gone_roots.len();
     gone_roots.retain(|one| one.entry.is_some() || job.forgets(one));
     context.ui.answer(&plan(job, &gone_roots, &runs))?;
@@ -79,7 +80,7 @@ pub(super) fn run(context: &Context, arguments: &PruneArgs) -> Result<u8, Failur
         tell_of_servers(context, &gone_roots);
     }
     if leave_things {
-        context.ui.step("Roots that are gone left things in Docker; `silo prune --clusters` removes these too");
+        context.ui.step("Roots that are gone left things in Docker; `silo prune --all` removes these too");
     } else if gone_roots.len() < all {
         context.ui.step("Docker does not answer; when it does, `silo prune` forgets roots that left nothing there");
     }
@@ -112,6 +113,9 @@ fn tell_of_living(context: &Context, inventory: &Inventory, claim: &Claim) {
         let folder = shown(Path::new(folder));
         context.ui.step(&format!("Kept: compose project {project}, for `{folder}`, where it was started, is there"));
     }
+    for project in inventory.others(claim) {
+        context.ui.step(&format!("Kept: compose project {project}, for another instance has things in it"));
+    }
 }
 
 /// Says what instances of roots that are there left in Docker under names, or by a profile, that they no longer have.
@@ -139,7 +143,7 @@ fn tell_of_servers(context: &Context, gone_roots: &[GoneRoot]) {
 /// The roots that are gone. One on a disk that is not mounted is said and kept, unless it is named.
 fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> Result<Vec<GoneRoot>, Failure> {
     let leases = &neighbours.leases;
-    let asked = names.iter().map(|name| instance::find(leases, name)).collect::<Result<Vec<_>, _>>()?;
+    let asked = names.iter().map(|name| named::find(leases, name)).collect::<Result<Vec<_>, _>>()?;
     let mut gone_roots = Vec::new();
     for entry in &leases.instances {
         let root = PathBuf::from(&entry.root);
@@ -157,7 +161,7 @@ fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> R
                     entry.name,
                     shown(&root),
                     shown(&mount),
-                    if instance::find(leases, &entry.name).is_ok() { entry.name.clone() } else { entry.qualified() }
+                    if named::find(leases, &entry.name).is_ok() { entry.name.clone() } else { entry.qualified() }
                 ));
             }
             Some(_) if asked.is_empty() || is_asked => gone_roots.push(GoneRoot::of(neighbours, root, Some(entry))),
@@ -180,12 +184,12 @@ fn inventory(context: &Context, cleaner: Cleaner<'_>, needed: bool, idle: bool) 
     }
     if !cleaner.is_there() {
         return Err(Failure::new("`docker` is not installed, so nothing in it can be removed")
-            .hint("Run `silo prune` without `--clusters` to free the leases alone"));
+            .hint("Run `silo prune` without `--all` to free the leases alone"));
     }
     match cleaner.inventory() {
         Ok(inventory) => Ok(Some(inventory)),
         Err(failure) if needed => {
-            Err(failure.hint("Start Docker first, or run `silo prune` without `--clusters` to free the leases alone"))
+            Err(failure.hint("Start Docker first, or run `silo prune` without `--all` to free the leases alone"))
         }
         Err(failure) => {
             context.ui.detail(&failure.what);
@@ -212,7 +216,7 @@ fn plan(job: Job<'_>, gone_roots: &[GoneRoot], runs: &[Apart]) -> String {
             text.push_str(&format!("{}: {root} is gone{then}\n", one.names.join(", ")));
         }
         for line in one.left.lines() {
-            text.push_str(&format!("  {} {line}\n", if job.clusters { "removes" } else { "leaves" }));
+            text.push_str(&format!("  {} {line}\n", if job.all { "removes" } else { "leaves" }));
         }
     }
     if text.is_empty() { "Nothing to prune\n".to_owned() } else { text }
@@ -226,7 +230,7 @@ fn carry_out(job: Job<'_>, gone_roots: &[GoneRoot]) -> Result<u8, Failure> {
         signals::check()?;
         let lock = context.dirs.up_lock(&one.root);
         let started = |holder| Failure::new(format!("`{}` is being started{holder}", shown(&one.root)));
-        let done = if job.clusters && !one.left.is_none() {
+        let done = if job.all && !one.left.is_none() {
             lock::hold(&lock, "its start", &lock::AT_ONCE, started, || remove(job, one))
         } else {
             lock::holder(&lock).map_or(Ok(()), |holder| Err(started(holder)))
@@ -279,7 +283,7 @@ fn remove(job: Job<'_>, one: &GoneRoot) -> Result<(), Failure> {
     // Docker's own words, where it said some.
     let excerpt = removed.err().map(|failure| failure.excerpt.unwrap_or(failure.what));
     Err(Failure { excerpt, ..failure }
-        .hint("Look what holds them: `docker ps --all`; then run `silo prune --clusters` again"))
+        .hint("Look what holds them: `docker ps --all`; then run `silo prune --all` again"))
 }
 
 /// What there is in Docker of an instance now, under the names that no other bears now.

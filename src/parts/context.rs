@@ -22,7 +22,7 @@ use crate::store::ask::{Ask, Case, World};
 use crate::store::give_way::GaveWay;
 use crate::store::instances::{self, Settled};
 use crate::store::project::{self, Project};
-use crate::store::{apart, clusters, gates, one_folder, settings, worktree};
+use crate::store::{apart, clusters, gates, kept as kept_volumes, one_folder, settings, worktree};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::lock::Wait;
 use crate::sys::{clock, files, net, program, random, signals};
@@ -212,6 +212,15 @@ impl Context {
     pub fn note_cluster(&self, project: &Project, cluster: &str, is_there: bool) -> Result<(), Failure> {
         let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
         clusters::note(&self.dirs, &project.root, &wait, cluster, is_there)
+    }
+
+    /// Remembers which volumes of a project's services are kept.
+    ///
+    /// # Errors
+    /// A [`Failure`] when that cannot be written.
+    pub fn note_kept(&self, project: &Project, compose_name: &str, kept: &[String]) -> Result<(), Failure> {
+        let wait = Wait { limit: COMMAND_WAIT, tell: &|text| self.ui.step(text) };
+        kept_volumes::note(&self.dirs, &project.root, compose_name, kept, &wait)
     }
 
     /// Settles an instance for a typed command, and says what was done. Inside a run apart that run is the instance, as it is.

@@ -85,7 +85,8 @@ pub fn tell_of_earlier(context: &Context, project: &Project, settled: &Settled) 
     }
 }
 
-/// A line for each cluster that silo has noted for a root which is gone, and that nothing else proves its own: an older silo's bear
+/// A line for each kept volume of a root which is gone, and for each cluster that silo has noted for it and that nothing else proves
+/// its own: an older silo's bear
 /// no label, and by now somebody else may have made one of that name.
 pub fn unproved(inventory: &Inventory, neighbours: &Neighbours, root: &Path) -> Vec<String> {
     let noted = neighbours.history(root).map_or(&[][..], |history| &history.clusters);
@@ -93,7 +94,16 @@ pub fn unproved(inventory: &Inventory, neighbours: &Neighbours, root: &Path) -> 
     let line = |name: &String| {
         format!("Kept: cluster {name}, for it has no label of silo's; if nobody needs it: `k3d cluster delete {name}`")
     };
-    all.map(|(name, _)| line(name)).collect()
+    let clusters = all.map(|(name, _)| line(name));
+    let claim = neighbours.claim(root, &neighbours.names(root, neighbours.leases.at(&root.to_string_lossy())));
+    let volume = |name: &String| {
+        let why = match claim.kept.contains(name) {
+            true => "which `keep` names",
+            false => "for compose did not make it",
+        };
+        format!("Kept: volume {name}, {why}; if nobody needs it: `docker volume rm {name}`")
+    };
+    clusters.chain(inventory.kept(&claim).map(volume)).collect()
 }
 
 /// Takes stock of Docker for a command that does not need it: none where it is not there or does not answer.

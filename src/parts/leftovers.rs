@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::context::Context;
 use super::turn;
+use crate::backend::copying::{self, LABEL as COPIER};
 use crate::backend::docker::{self, Docker};
 use crate::backend::k3d::K3d;
 use crate::backend::labels::{LABEL, cluster_of_server};
@@ -32,8 +33,14 @@ pub struct Inventory {
     pub containers: Vec<Labelled>,
     /// Networks with their compose project.
     pub networks: Vec<Labelled>,
-    /// Volumes with their compose project.
+    /// Volumes with their compose project; empty where compose did not make it.
     pub volumes: Vec<Labelled>,
+    /// Images that compose built, with their compose project.
+    pub images: Vec<Labelled>,
+    /// What copies of volumes that were killed left, with the instance's id.
+    pub copiers: Vec<Labelled>,
+    /// The instances whose ids the containers and volumes of a compose project bear.
+    pub bearers: BTreeMap<String, BTreeSet<String>>,
     /// Compose projects with a container that was made from a folder which is there, and this folder.
     pub living: BTreeMap<String, String>,
 }
@@ -49,6 +56,8 @@ pub struct Claim {
     pub names: Vec<String>,
     /// Clusters that silo has noted as its own, which count without a label too; none for a root that is gone.
     pub noted: Vec<String>,
+    /// Volumes that `keep` names: they are never removed.
+    pub kept: Vec<String>,
     /// Whether its own id is nobody else's: a cluster that bears it is then its own, even under a name another has now.
     pub sole: bool,
 }
@@ -64,11 +73,13 @@ pub enum Kind {
     Network,
     /// A volume, data included.
     Volume,
+    /// An image that was built for the instance alone.
+    Image,
 }
 
 impl Kind {
     /// All of them, in the order in which they are removed: each may hold those after it.
-    pub const ALL: [Self; 4] = [Self::Cluster, Self::Container, Self::Network, Self::Volume];
+    pub const ALL: [Self; 5] = [Self::Cluster, Self::Container, Self::Network, Self::Volume, Self::Image];
 
     /// Its name in a sentence.
     fn word(self) -> &'static str {
@@ -77,6 +88,7 @@ impl Kind {
             Self::Container => "container",
             Self::Network => "network",
             Self::Volume => "volume",
+            Self::Image => "image",
         }
     }
 }
@@ -130,18 +142,59 @@ impl Inventory {
         of_claim.map(|(project, folder)| (project.as_str(), folder.as_str()))
     }
 
+    /// The compose projects of an instance's names that another instance has things in: another user's of this engine.
+    pub fn others<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = &'a String> {
+        claim.names.iter().filter(|name| self.is_others(claim, name))
+    }
+
+    fn is_others(&self, claim: &Claim, project: &str) -> bool {
+        self.bearers.get(project).is_some_and(|ids| ids.iter().any(|id| !claim.ids.contains(id)))
+    }
+
+    /// Volumes of an instance that stay until somebody names them: what `keep` names, and what bears its name and was not made by
+    /// compose.
+    pub fn kept<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = &'a String> {
+        let is_of = |name: &String, project: &String| {
+            name.strip_prefix(project.as_str()).is_some_and(|rest| rest.starts_with('_'))
+        };
+        let is_kept = move |(name, owner): &&Labelled| {
+            (owner.is_empty() || claim.kept.contains(name)) && claim.names.iter().any(|project| is_of(name, project))
+        };
+        self.volumes.iter().filter(is_kept).map(|(name, _)| name)
+    }
+
     /// What compose made under an instance's names, and the plain network of one, as far as the claim goes.
     pub fn of_compose(&self, claim: &Claim) -> Vec<(Kind, String)> {
         let names = &claim.names;
-        let project = |one: &Labelled| names.contains(&one.1) && !self.living.contains_key(&one.1);
+        let project = |one: &Labelled| {
+            names.contains(&one.1) && !self.living.contains_key(&one.1) && !self.is_others(claim, &one.1)
+        };
+        let volume = |one: &Labelled| project(one) && !claim.kept.contains(&one.0);
+        // The label alone proves nothing: anybody may run a container with it.
+        let copier = |(name, id): &Labelled| {
+            let of = |project: &String| name.starts_with(&copying::name(id, &format!("{project}_")));
+            claim.ids.contains(id) && names.iter().any(of)
+        };
+        // An image built from another one has its labels: its name must be the instance's own, too.
+        let image = |one: &Labelled| project(one) && is_named(&one.0, &one.1);
         let network = |one: &Labelled| project(one) || one.1.is_empty() && names.contains(&one.0);
         [
             picked(Kind::Container, &self.containers, project),
+            picked(Kind::Container, &self.copiers, copier),
             picked(Kind::Network, &self.networks, network),
-            picked(Kind::Volume, &self.volumes, project),
+            picked(Kind::Volume, &self.volumes, volume),
+            picked(Kind::Image, &self.images, image),
         ]
         .concat()
     }
+}
+
+/// Whether an image has the name of a compose project in its own, as a whole: `localnet-x-web`, `reg.example/localnet-x/web`.
+fn is_named(image: &str, project: &str) -> bool {
+    image.split(['/', ':']).any(|part| {
+        let rest = part.strip_prefix(project);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_', '.']))
+    })
 }
 
 /// Those of a kind for which it holds, by name, each once.
@@ -171,17 +224,28 @@ impl<'a> Cleaner<'a> {
         let compose = format!("label={COMPOSE}");
         let clusters = self.list(&["ps", "--all", "--filter", "label=k3d.role=server"], ".Names", LABEL)?;
         let first_server = |(name, owner): Labelled| Some((cluster_of_server(&name)?.to_owned(), owner));
-        let fields = [".Names".to_owned(), docker::label(COMPOSE), docker::label(FOLDER)];
+        let fields = [".Names".to_owned(), docker::label(COMPOSE), docker::label(FOLDER), docker::label(LABEL)];
         let composed = self.docker().rows(&["ps", "--all", "--filter", &compose], &fields)?;
         let is_there = |folder: &str| Path::new(folder).is_absolute() && files::exists(Path::new(folder));
-        let living = composed.iter().filter(|[_, _, folder]| is_there(folder));
+        let living = composed.iter().filter(|[_, _, folder, _]| is_there(folder));
+        let volumes = self.docker().volumes()?;
+        let mut bearers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let labelled = composed.iter().map(|[_, project, _, id]| (project, id));
+        for (project, id) in labelled.chain(volumes.iter().map(|one| (&one.project, &one.instance))) {
+            if !id.is_empty() {
+                bearers.entry(project.clone()).or_default().insert(id.clone());
+            }
+        }
         Ok(Inventory {
-            living: living.map(|[_, project, folder]| (project.clone(), folder.clone())).collect(),
+            living: living.map(|[_, project, folder, _]| (project.clone(), folder.clone())).collect(),
             clusters: clusters.into_iter().filter_map(first_server).collect(),
             registries: self.list(&["ps", "--all", "--filter", "label=k3d.role=registry"], ".Names", "k3d.cluster")?,
-            containers: composed.into_iter().map(|[name, project, _]| (name, project)).collect(),
+            containers: composed.into_iter().map(|[name, project, ..]| (name, project)).collect(),
             networks: self.list(&["network", "ls"], ".Name", COMPOSE)?,
-            volumes: self.list(&["volume", "ls", "--filter", &compose], ".Name", COMPOSE)?,
+            volumes: volumes.into_iter().map(|one| (one.name, one.project)).collect(),
+            images: self.docker().built_images()?,
+            copiers: self.list(&["ps", "--all", "--filter", &format!("label={COPIER}")], ".Names", COPIER)?,
+            bearers,
         })
     }
 
@@ -202,6 +266,7 @@ impl<'a> Cleaner<'a> {
             Kind::Container => &["rm", "--force", "--volumes"],
             Kind::Network => &["network", "rm"],
             Kind::Volume => &["volume", "rm"],
+            Kind::Image => &["image", "rm"],
         };
         self.docker().run(&[words, names].concat())
     }
@@ -221,6 +286,6 @@ impl<'a> Cleaner<'a> {
     }
 
     fn docker(self) -> Docker<'a> {
-        Docker { environment: self.environment, folder: Path::new("/") }
+        Docker { program: "docker", environment: self.environment, folder: Path::new("/") }
     }
 }

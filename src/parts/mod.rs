@@ -15,6 +15,7 @@ pub mod leftovers;
 pub mod lifecycle;
 pub mod look;
 pub mod moved;
+pub mod named;
 pub mod nearby;
 pub mod neighbours;
 pub mod part;
@@ -98,7 +99,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::left;
-    use super::leftovers::{Claim, Inventory, Labelled, Leftovers};
+    use super::leftovers::{Claim, Inventory, Kind, Labelled, Leftovers};
 
     fn pairs(list: &[(&str, &str)]) -> Vec<Labelled> {
         list.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect()
@@ -130,14 +131,32 @@ mod tests {
                 ("k3d-localnet-old", ""),
                 ("k3d-localnet-z", ""),
             ]),
-            volumes: pairs(&[("localnet-x_data", "localnet-x"), ("localnet-x-data", "")]),
+            volumes: pairs(&[
+                ("localnet-x_data", "localnet-x"),
+                ("localnet-x-data", ""),
+                ("localnet-x_keep", "localnet-x"),
+                ("localnet-x_own", ""),
+            ]),
+            images: pairs(&[
+                ("localnet-x-web", "localnet-x"),
+                ("localnet-x-2-web", "localnet-x"),
+                ("localnet-x2", "localnet-x"),
+                ("shop:1", "localnet-x"),
+            ]),
+            copiers: pairs(&[
+                ("silo-seed-id-x-localnet-x_v", "id-x"),
+                ("any", "id-x"),
+                ("silo-seed-id-x-localnet-x_w", "id-y"),
+            ]),
             living: BTreeMap::new(),
+            bearers: BTreeMap::new(),
         };
         let claim = |id: &str, names: &[&str], sole| Claim {
             ids: vec![id.to_owned()],
             had: ["localnet-x", "localnet-old"].map(str::to_owned).to_vec(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             noted: Vec::new(),
+            kept: vec!["localnet-x_keep".to_owned()],
             sole,
         };
         let all = left(&inventory, &claim("id-x", &["localnet-x", "localnet-old"], true));
@@ -145,11 +164,19 @@ mod tests {
             all.lines(),
             [
                 "cluster localnet-x",
-                "containers localnet-x-registry.localhost, x-db-1",
+                "containers localnet-x-registry.localhost, x-db-1, silo-seed-id-x-localnet-x_v",
                 "networks k3d-localnet-old, localnet-x, localnet-x_default",
                 "volume localnet-x_data",
+                "images localnet-x-2-web, localnet-x-web",
             ]
         );
+        let own = claim("id-x", &["localnet-x"], true);
+        assert_eq!(inventory.kept(&own).collect::<Vec<_>>(), ["localnet-x_keep", "localnet-x_own"]);
+        // What bears another instance's id is that one's, and so is all of its project.
+        let mut shared = inventory.clone();
+        shared.bearers.insert("localnet-x".to_owned(), ["id-x", "id-other"].map(str::to_owned).into());
+        assert_eq!(shared.others(&own).collect::<Vec<_>>(), ["localnet-x"]);
+        assert_eq!(left(&shared, &own).named(Kind::Volume), [""; 0]);
         // The cluster of that name is another root's now, and so is its registry.
         assert_eq!(left(&inventory, &claim("id-z", &["localnet-y"], true)), Leftovers::default());
         // Where an id is somebody else's too, the name must be the instance's own.

@@ -62,7 +62,8 @@ impl Neighbours {
         let mut ids = self.history(root).map_or_else(|| vec![own.clone()], History::ids);
         ids.retain(|id| *id == own || !others().any(|other| other.ids().contains(id)));
         let free = names.iter().filter(|name| is_free(name)).cloned().collect();
-        Claim { ids, had: names.to_vec(), names: free, noted: Vec::new(), sole }
+        let kept = self.history(root).map_or_else(Vec::new, |history| history.kept.clone());
+        Claim { ids, had: names.to_vec(), names: free, noted: Vec::new(), kept, sole }
     }
 
     /// The history of a root.

@@ -80,9 +80,11 @@ fn things(context: &Context, project: &Project, before: &str) -> Result<Vec<Stri
     let names = vec![before.to_owned()];
     let ids = history::ids(&context.dirs, &project.root);
     let noted = history::of(&context.dirs, &project.root).map_or_else(Vec::new, |history| history.clusters);
-    let found = left(&inventory, &Claim { ids, had: names.clone(), names, noted, sole: true });
-    let counts = COUNTS.iter().any(|kind| !found.named(*kind).is_empty());
-    Ok(if counts { found.lines() } else { Vec::new() })
+    let claim = Claim { ids, had: names.clone(), names, noted, kept: Vec::new(), sole: true };
+    let found = left(&inventory, &claim);
+    let kept: Vec<String> = inventory.kept(&claim).map(|name| format!("volume {name}")).collect();
+    let counts = COUNTS.iter().any(|kind| !found.named(*kind).is_empty()) || !kept.is_empty();
+    Ok(if counts { found.lines().into_iter().chain(kept).collect() } else { Vec::new() })
 }
 
 /// Whether an instance may have made anything in Docker: where it cannot be asked, others are not kept from their new name.

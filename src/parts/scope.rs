@@ -61,11 +61,12 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// The same for a run apart, which keeps no volume; paths that may be written to by several stay such.
+    /// The same for a run apart, which keeps and fills no volume; paths that may be written to by several stay such.
     #[must_use]
     pub fn of_run(mut self, run: &Instance) -> Self {
         if let Some(compose) = &mut self.settings.compose {
             compose.keep.iter_mut().for_each(|keep| keep.retain(|entry| entry.value.contains('/')));
+            compose.seed = None;
         }
         let (name, ports, blocks) = (run.name.clone(), run.ports.clone(), run.blocks.clone());
         let (profile, slot) = (run.profile.clone(), run.slot);

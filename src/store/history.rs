@@ -28,6 +28,9 @@ pub struct History {
     /// Every cluster that was made for it and is not known to be gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<String>,
+    /// The volumes of its services that no command removes, by their names in Docker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// The mount point of the disk the root is on.
     #[serde(default)]
     pub mount: Option<String>,
@@ -69,11 +72,13 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String], cluster: 
     let mut names = old.as_ref().map_or_else(Vec::new, |history| history.names.clone());
     let mut heir_of = old.as_ref().map_or_else(Vec::new, |history| history.heir_of.clone());
     let mut clusters = old.as_ref().map_or_else(Vec::new, |history| history.clusters.clone());
+    let mut kept = old.as_ref().map_or_else(Vec::new, |history| history.kept.clone());
     for gone in gone.iter().filter(|gone| *gone != root) {
         heir_of.extend(ids(dirs, Path::new(gone)));
         if let Some(theirs) = of(dirs, Path::new(gone)) {
             names.extend(theirs.names);
             clusters.extend(theirs.clusters);
+            kept.extend(theirs.kept);
         }
     }
     clusters.extend(cluster.map(str::to_owned));
@@ -81,10 +86,12 @@ pub fn note(dirs: &Dirs, root: &str, qualified: &str, gone: &[String], cluster: 
     clusters.dedup();
     heir_of.sort();
     heir_of.dedup();
+    kept.sort();
+    kept.dedup();
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| name != qualified && seen.insert(name.clone()));
     names.push(qualified.to_owned());
-    let history = History { names, clusters, heir_of, ..as_it_is(root) };
+    let history = History { names, clusters, kept, heir_of, ..as_it_is(root) };
     if old.as_ref() == Some(&history) { Ok(()) } else { save(&path, &history) }
 }
 
@@ -102,6 +109,25 @@ pub(super) fn note_cluster(dirs: &Dirs, root: &Path, cluster: &str, is_there: bo
     history.clusters.extend(is_there.then(|| cluster.to_owned()));
     history.clusters.sort();
     save(&path, &history)
+}
+
+/// Remembers which volumes of a root's services are kept now; those of another name it had before stay remembered.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub(super) fn note_kept(dirs: &Dirs, root: &Path, project: &str, kept: &[String]) -> Result<(), Failure> {
+    let path = dirs.history(root);
+    let Some(mut history) = load(&path) else { return Ok(()) };
+    let before = std::mem::take(&mut history.kept);
+    let is_of_now = |name: &&String| name.strip_prefix(project).is_some_and(|rest| rest.starts_with('_'));
+    let is_older = |name: &&String| {
+        let is_of = |older: &String| name.strip_prefix(older.as_str()).is_some_and(|rest| rest.starts_with('_'));
+        !is_of_now(name) && history.names.iter().any(is_of)
+    };
+    history.kept = before.iter().filter(is_older).chain(kept).cloned().collect();
+    history.kept.sort();
+    history.kept.dedup();
+    if history.kept == before { Ok(()) } else { save(&path, &history) }
 }
 
 fn save(path: &Path, history: &History) -> Result<(), Failure> {

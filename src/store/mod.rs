@@ -9,6 +9,7 @@ pub mod gates;
 pub mod give_way;
 pub mod history;
 pub mod instances;
+pub mod kept;
 pub mod one_folder;
 pub mod project;
 pub mod registry;

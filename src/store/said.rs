@@ -2,7 +2,7 @@
 //! only means that something is said twice.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::core::text::digest;
 use crate::sys::dirs::Dirs;
@@ -28,6 +28,29 @@ pub fn before(dirs: &Dirs, texts: &[String]) -> Vec<bool> {
             .and_then(|()| writing::replace(&path, text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE }));
     }
     told
+}
+
+/// Whether something was said of the instance of a root that is said once.
+pub fn was(dirs: &Dirs, root: &Path, topic: &str) -> bool {
+    files::is_file(&mark(dirs, root, topic))
+}
+
+/// Whether it was said while this was so: said anew where it is another by now.
+pub fn was_of(dirs: &Dirs, root: &Path, topic: &str, state: &str) -> bool {
+    let content = files::read(&mark(dirs, root, topic), LIMIT).ok().flatten();
+    content.is_some_and(|content| content.bytes == digest::of(state.as_bytes()).into_bytes())
+}
+
+/// Remembers that it was, while `state` is so; where that cannot be written, it is said again.
+pub fn note(dirs: &Dirs, root: &Path, topic: &str, state: &str) {
+    let text = digest::of(state.as_bytes());
+    let _ = files::make_folder(&dirs.instance(root)).and_then(|()| {
+        writing::replace(&mark(dirs, root, topic), text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
+    });
+}
+
+fn mark(dirs: &Dirs, root: &Path, topic: &str) -> PathBuf {
+    dirs.instance(root).join(format!("said-{topic}"))
 }
 
 fn path(dirs: &Dirs) -> PathBuf {

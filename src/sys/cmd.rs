@@ -165,10 +165,7 @@ impl Cmd<'_> {
     /// # Errors
     /// As [`Cmd::capture`].
     pub fn capture_with(&self, limit: Duration, input: &[u8]) -> Result<Captured, Failure> {
-        let mut command = self.command();
-        command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|error| self.unstartable(&error))?;
+        let mut child = self.piped(!input.is_empty())?;
         if let Some(mut pipe) = child.stdin.take() {
             let input = input.to_vec();
             // A child that reads nothing closes its end; that is its own business.
@@ -182,15 +179,9 @@ impl Cmd<'_> {
                 break ended;
             }
             if start.elapsed() > limit || signals::asked().is_some() {
-                // Its own children hold the pipes too, so the whole group goes.
-                if let Ok(pid) = i32::try_from(child.id()) {
-                    let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-                }
-                let _ = child.wait();
+                kill_group(&mut child);
                 if let Some(asked) = signals::asked() {
-                    return Err(
-                        Failure::new(format!("Stopped by a signal during `{}`", self.brief())).code(asked.code())
-                    );
+                    return Err(self.stopped(asked));
                 }
                 let seconds = limit.as_secs_f32();
                 return Err(Failure::new(format!("`{}` did not end within {seconds} s", self.brief()))
@@ -203,13 +194,28 @@ impl Cmd<'_> {
         Ok(Captured { ended, stdout: taken(&stdout, until), stderr: taken(&stderr, until) })
     }
 
+    /// Starts the program in a process group of its own with pipes for all it prints, and for what it reads if it `reads`.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be started.
+    pub(super) fn piped(&self, reads: bool) -> Result<Child, Failure> {
+        let mut command = self.command();
+        command.stdin(if reads { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.spawn().map_err(|error| self.unstartable(&error))
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter()).current_dir(self.folder);
         command
     }
 
-    fn ended(&self, child: &mut Child) -> Result<Option<Ended>, Failure> {
+    pub(super) fn stopped(&self, asked: signals::Asked) -> Failure {
+        Failure::new(format!("Stopped by a signal during `{}`", self.brief())).code(asked.code())
+    }
+
+    pub(super) fn ended(&self, child: &mut Child) -> Result<Option<Ended>, Failure> {
         let status = child.try_wait().map_err(|error| Failure::file("wait for", Path::new(self.program), &error))?;
         Ok(status.map(|status| match (status.code(), status.signal()) {
             (Some(code), _) => Ended::Code(code),
@@ -289,6 +295,14 @@ impl Captured {
     }
 }
 
+/// Ends a program that has a process group of its own, with its children, which hold its pipes too.
+pub(super) fn kill_group(child: &mut Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    let _ = child.wait();
+}
+
 /// Sends a signal to one process; one that has ended is no error.
 pub fn send(pid: u32, number: i32) {
     if let (Ok(pid), Ok(signal)) = (i32::try_from(pid), Signal::try_from(number)) {
@@ -308,7 +322,7 @@ pub fn find_in(program: &OsStr, environment: &Environment, counts: impl Fn(&Path
 }
 
 /// Reads a pipe to its end, piece by piece.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+pub(super) fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let Some(mut pipe) = pipe else { return };
@@ -326,7 +340,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 }
 
 /// What came so far, and what comes until then or the end.
-fn taken(pieces: &Receiver<Vec<u8>>, until: Instant) -> Vec<u8> {
+pub(super) fn taken(pieces: &Receiver<Vec<u8>>, until: Instant) -> Vec<u8> {
     let left = || until.saturating_duration_since(Instant::now());
     std::iter::from_fn(|| pieces.recv_timeout(left()).ok()).flatten().collect()
 }

@@ -10,6 +10,7 @@ pub mod listeners;
 pub mod lock;
 pub mod mounts;
 pub mod net;
+pub mod pour;
 pub mod processes;
 pub mod program;
 pub mod random;

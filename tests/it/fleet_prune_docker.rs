@@ -1,4 +1,4 @@
-//! `silo prune --clusters`: of what lies in Docker, what is proved an instance's goes, nothing else does, and what was removed
+//! `silo prune --all`: of what lies in Docker, what is proved an instance's goes, nothing else does, and what was removed
 //! is looked for again.
 
 use std::fs;
@@ -36,14 +36,14 @@ fn with_clusters_everything_that_is_proved_theirs_goes_and_nothing_else() {
     let stage = left_behind();
     let kubeconfig = stage.sandbox.path("home/.kube/localnet-dev");
     assert!(kubeconfig.exists());
-    let ran = stage.sandbox.run("", ["prune", "--dry-run", "--clusters"]).success();
+    let ran = stage.sandbox.run("", ["prune", "--dry-run", "--all"]).success();
     let (_, plan) = ran.stdout.split_once('\n').expect("it has lines");
     let expected = "  removes cluster localnet-dev\n  \
          removes containers localnet-dev-registry.localhost, localnet-dev-db-1\n  \
          removes networks localnet-dev, localnet-dev_default\n  removes volume localnet-dev_data\n";
     assert_eq!(plan, expected);
     let before = [stage.tools.names_of("container"), stage.tools.names_of("network"), stage.tools.names_of("volume")];
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert_eq!(stage.tools.names_of("container"), ["localnet-dev-2-db-1"], "of {before:?}");
     assert_eq!(stage.tools.names_of("network"), ["localnet-dev-2", "localnet-dev-2_default"]);
     assert_eq!(stage.tools.names_of("volume"), ["localnet-dev-2_data", "localnet-dev-data"]);
@@ -65,7 +65,7 @@ fn a_label_that_anybody_could_write_proves_nothing() {
     // A row of Docker's answer is not to be forged by a label with a line break.
     stage.tools.container("five", &[("com.docker.compose.project", "x\nvictim\tlocalnet-dev")], &[]);
     stage.tools.container("victim", &[], &[]);
-    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert!(
         ran.stdout.contains("  removes cluster localnet-dev\n  removes containers localnet-dev-registry"),
         "{ran:#?}"
@@ -83,14 +83,14 @@ fn a_label_that_anybody_could_write_proves_nothing() {
 fn what_stayed_in_docker_is_found_again_after_the_leases_are_free() {
     let stage = left_behind();
     let ran = stage.sandbox.run("", ["prune", "--yes"]).success();
-    assert!(ran.stderr.contains("`silo prune --clusters` removes these too"), "{ran:#?}");
+    assert!(ran.stderr.contains("`silo prune --all` removes these too"), "{ran:#?}");
     assert_eq!(names(&stage.sandbox), [""; 0]);
     let ran = stage.sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n");
-    ran.stderr("Roots that are gone left things in Docker; `silo prune --clusters` removes these too\n");
-    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    ran.stderr("Roots that are gone left things in Docker; `silo prune --all` removes these too\n");
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert!(ran.stdout.starts_with("localnet-dev: ") && ran.stdout.contains("its leases are free already"), "{ran:#?}");
     assert_eq!(stage.tools.names_of("container"), ["localnet-dev-2-db-1"]);
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success().stdout("Nothing to prune\n");
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).success().stdout("Nothing to prune\n");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn the_things_of_a_name_that_somebody_else_bears_now_are_left_alone() {
     stage.sandbox.run("", ["prune", "--yes"]).success();
     let heir = stage.sandbox.project("heir", RANDOM);
     stage.sandbox.run(&heir, ["env", "dev"]).success();
-    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     // The cluster bears the old root's own label; the rest could be the heir's by now.
     assert!(ran.stdout.contains("removes cluster localnet-dev\n") && !ran.stdout.contains("volume"), "{ran:#?}");
     assert_eq!(stage.tools.names_of("volume").len(), 3);
@@ -119,7 +119,7 @@ fn the_things_of_a_name_that_a_living_root_once_had_are_left_alone() {
     tools.thing("volume", "localnet-old_data", &[("com.docker.compose.project", "localnet-old")]);
     sandbox.run(&lives, ["env", "other", "--rename"]).success();
     remove(&gone);
-    let ran = sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    let ran = sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert!(ran.stdout.ends_with("  removes volume localnet-old_data\n"), "{ran:#?}");
     assert_eq!(tools.names_of("volume"), ["localnet-main_data"]);
 }
@@ -138,7 +138,7 @@ fn a_compose_project_that_was_started_in_a_folder_which_is_there_is_kept() {
         tools.container(&format!("{name}-db-1"), &labels, &[]);
     }
     both.iter().for_each(remove);
-    let ran = sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    let ran = sandbox.run("", ["prune", "--yes", "--all"]).success();
     let kept = "Kept: compose project localnet-one, for `$SANDBOX/projects`, where it was started, is there\n";
     assert!(ran.stderr.starts_with(kept), "{ran:#?}");
     assert_eq!(
@@ -158,7 +158,7 @@ fn a_cluster_without_silos_label_keeps_its_network_and_image_registry() {
     }
     tools.thing("network", "k3d-localnet-gone", &[("app", "k3d")]);
     remove(&gone);
-    let ran = sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    let ran = sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert!(!ran.stdout.contains("removes"), "{ran:#?}");
     assert_eq!((tools.names_of("network").len(), tools.names_of("container").len()), (1, 2));
     assert_eq!(names(&sandbox), [""; 0]);
@@ -177,7 +177,7 @@ fn a_cluster_of_an_id_that_two_roots_had_goes_by_its_name_too() {
     fs::write(stage.app.join("Tiltfile"), "").expect("the project is writable");
     stage.run("up second").success();
     remove(&moved);
-    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert!(!ran.stdout.contains("cluster"), "{ran:#?}");
     assert!(stage.tools.names_of("container").contains(&"k3d-localnet-second-server-0".to_owned()));
 }
@@ -195,7 +195,7 @@ fn what_got_another_owner_while_docker_was_asked_is_left_alone() {
     let heir = stage.sandbox.project("heir", RANDOM);
     stage.tools.set("docker.volume-ls.wait", "");
     let mut prune = stage.sandbox.command(SILO, "");
-    prune.args(["prune", "--yes", "--clusters"]).stdout(Stdio::null()).stderr(Stdio::null());
+    prune.args(["prune", "--yes", "--all"]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut prune = prune.spawn().expect("silo starts");
     stage.tools.wait_for("docker volume ls");
     stage.sandbox.run(&heir, ["env", "dev"]).success();
@@ -211,12 +211,12 @@ fn what_cannot_be_removed_is_named_and_its_leases_are_kept() {
     let stage = left_behind();
     stage.tools.set("docker.volume-rm.exit", "1");
     stage.tools.set("docker.volume-rm.stderr", "Error response from daemon: volume is in use\n");
-    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]);
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--all"]);
     let ran = ran.fails_naming(&["Still there: volume localnet-dev_data; its leases are kept", "volume is in use"]);
-    assert!(ran.stderr.ends_with("then run `silo prune --clusters` again\n"), "{ran:#?}");
+    assert!(ran.stderr.ends_with("then run `silo prune --all` again\n"), "{ran:#?}");
     assert_eq!(names(&stage.sandbox), ["dev"]);
     stage.tools.unset("docker.volume-rm.exit");
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert_eq!(names(&stage.sandbox), [""; 0]);
 }
 
@@ -224,11 +224,11 @@ fn what_cannot_be_removed_is_named_and_its_leases_are_kept() {
 fn an_answer_that_is_none_is_not_taken_for_nothing() {
     let stage = left_behind();
     stage.tools.set("docker.volume-ls.garbage", "no volumes for today\n");
-    let told = "`docker volume ls --filter label=com.docker.compose.project` printed something other than JSON";
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).fails_naming(&[told, "Run it by hand and look"]);
+    let told = "`docker volume ls` printed something other than JSON";
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).fails_naming(&[told, "Run it by hand and look"]);
     assert_eq!(names(&stage.sandbox), ["dev"]);
     stage.tools.unset("docker.volume-ls.garbage");
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert_eq!(stage.tools.names_of("volume"), ["localnet-dev-2_data", "localnet-dev-data"]);
 }
 
@@ -239,9 +239,7 @@ fn without_docker_the_leases_are_freed_and_clusters_are_refused() {
     let [gone] = instances(&sandbox, ["gone"]);
     remove(&gone);
     tools.set("docker.down", "");
-    sandbox
-        .run("", ["prune", "--yes", "--clusters"])
-        .fails_naming(&["Is the docker daemon running?", "without `--clusters`"]);
+    sandbox.run("", ["prune", "--yes", "--all"]).fails_naming(&["Is the docker daemon running?", "without `--all`"]);
     assert_eq!(names(&sandbox), ["gone"]);
     sandbox.run("", ["prune", "--yes"]).success();
     assert_eq!(names(&sandbox), [""; 0]);

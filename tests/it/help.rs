@@ -38,6 +38,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           ci            Run once, and pass on how it ended: `tilt ci`, or a command
           down          Stop the environment: Tilt and what it started, and the services
           compose       Print the override: the compose file that isolates the services
+          seed          Fill a volume of the services from another one
         All instances:
           list, ls      List every instance: state, ports, root and branch
           who           Say who holds a port: lease, process, container
@@ -58,7 +59,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help
     "#]]
     .assert_eq(&ran.stdout);
-    assert!(ran.stdout.lines().count() <= 39, "{} lines", ran.stdout.lines().count());
+    assert!(ran.stdout.lines().count() <= 46, "{} lines", ran.stdout.lines().count());
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
     sandbox.run("", ["-h"]).success().stdout(&ran.stdout);
     sandbox.run("", ["help"]).success().stdout(&ran.stdout);

@@ -107,10 +107,11 @@ fn down_clean_removes_the_files_and_frees_the_leases() {
         tilt down
         hook post-down
         docker ps --all --filter label=k3d.role=server --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
-        docker ps --all --filter label=com.docker.compose.project --format '{{json .Names}}	{{json (.Label "com.docker.compose.project")}}	{{json (.Label "com.docker.compose.project.working_dir")}}'
+        docker ps --all --filter label=com.docker.compose.project --format '{{json .Names}}	{{json (.Label "com.docker.compose.project")}}	{{json (.Label "com.docker.compose.project.working_dir")}}	{{json (.Label "silo.instance")}}'
+        docker volume ls --format '{{json .Name}}	{{json (.Label "com.docker.compose.project")}}	{{json (.Label "com.docker.compose.volume")}}	{{json (.Label "silo.seeded-from")}}	{{json (.Label "silo.instance")}}'
         docker ps --all --filter label=k3d.role=registry --format '{{json .Names}}	{{json (.Label "k3d.cluster")}}'
         docker network ls --format '{{json .Name}}	{{json (.Label "com.docker.compose.project")}}'
-        docker volume ls --filter label=com.docker.compose.project --format '{{json .Name}}	{{json (.Label "com.docker.compose.project")}}'
+        docker image ls --no-trunc --filter label=com.docker.compose.project --format '{{json .ID}}'
     "#]]);
     assert!(!stage.app.join(".localnet.env").exists() && !stage.app.join(".silo.lock").exists());
     assert_eq!(registry(&stage.sandbox).instances, []);

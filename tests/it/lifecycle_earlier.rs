@@ -179,9 +179,9 @@ fn prune_names_what_a_root_that_is_gone_leaves_and_keeps_a_cluster_without_a_lab
     assert!(ran.stdout.contains("  leaves volume localnet-dev_data\n"), "{ran:#?}");
     let told = "Kept: cluster localnet-dev, for it has no label of silo's; if nobody needs it: \
                 `k3d cluster delete localnet-dev`\n";
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success().stderr_has(told);
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).success().stderr_has(told);
     assert!(stage.tools.names_of("container").contains(&"k3d-localnet-dev-server-0".to_owned()));
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success().stderr_has(told);
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).success().stderr_has(told);
     by_hand(&stage, "k3d cluster delete localnet-dev");
     stage.sandbox.run("", ["prune", "--yes"]).success().tells("forgets it");
     stage.sandbox.run("", ["prune", "--yes"]).success().stdout("Nothing to prune\n").stderr("");

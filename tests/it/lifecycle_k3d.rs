@@ -286,7 +286,7 @@ fn a_moved_folder_keeps_its_cluster_and_prune_leaves_it_alone() {
     stage.app = moved;
     stage.skip_story();
     stage.run("up").success().stderr_has("Reusing k3d cluster 'localnet-dev'\n");
-    stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success().stdout("Nothing to prune\n");
+    stage.sandbox.run("", ["prune", "--yes", "--all"]).success().stdout("Nothing to prune\n");
     assert_eq!(status(&stage)["k3d"]["state"], "running");
     stage.run("down --delete-cluster").success();
     assert_eq!(status(&stage)["k3d"]["state"], "missing");
@@ -302,7 +302,7 @@ fn a_name_that_comes_back_in_another_folder_brings_its_cluster() {
     stage.run("up dev").success().stderr_has("Reusing k3d cluster 'localnet-dev'\n");
     // When this one is gone too, what is left is known to be its own.
     std::fs::remove_dir_all(&stage.app).expect("it is there");
-    let ran = stage.sandbox.run("", ["prune", "--yes", "--clusters"]).success();
+    let ran = stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
     assert!(ran.stdout.contains("  removes cluster localnet-dev\n"), "{ran:#?}");
     assert_eq!(stage.tools.names_of("container"), [""; 0]);
 }

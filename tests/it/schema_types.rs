@@ -96,6 +96,10 @@ described! {
         "not": { "anyOf": [{ "pattern": "^[/~]" }, { "pattern": r"(^|/)\.\.(/|$)" }] },
     }));
     Words: |_| list(&json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] }));
+    Seeds: |_| json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] },
+    });
     Place: |_| json_schema!({
         "description": "SERVICE:PORT, or DEFAULT:SERVICE:PORT, with /udp behind it or not.",
         "type": "string",
@@ -272,6 +276,8 @@ struct Compose {
     start: Option<bool>,
     /// Volumes that no command of silo's removes.
     keep: Option<Words>,
+    /// The instance from whose volume a new one is filled, by the volume's key.
+    seed: Option<Seeds>,
     /// A variable for each published port of a service.
     ports: Option<Published>,
 }

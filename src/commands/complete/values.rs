@@ -14,6 +14,7 @@ use crate::core::leases::{Instance, Leases};
 use crate::core::shell::environment::Environment;
 use crate::core::text::pages::PAGES;
 use crate::failure::shown;
+use crate::parts::services;
 use crate::store::project::Project;
 use crate::store::{apart, registry, stamp};
 use crate::sys::dirs::{self, Dirs};
@@ -25,6 +26,7 @@ pub(super) struct Place {
     pub(super) folder: PathBuf,
     config: Option<PathBuf>,
     dirs: Option<Dirs>,
+    environment: Environment,
 }
 
 impl Place {
@@ -41,7 +43,7 @@ impl Place {
         };
         let folder = dirs::working_folder(environment).unwrap_or_default();
         let folder = path("directory").map_or(folder.clone(), |directory| folder.join(directory));
-        Self { config: path("config"), folder, dirs }
+        Self { config: path("config"), folder, dirs, environment: environment.clone() }
     }
 
     /// Every candidate, whatever the word begins with.
@@ -64,6 +66,7 @@ impl Place {
                 let own = named(own.iter().flat_map(|own| own.ports.keys()));
                 own.into_iter().chain(ports(&leases)).collect()
             }),
+            Completes::Volume => self.volumes(),
             Completes::Topic => {
                 Some(named(PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0))))
             }
@@ -89,6 +92,13 @@ impl Place {
 
     fn profiles(&self) -> Option<Vec<CompletionCandidate>> {
         Some(named(self.project()?.config().ok()?.profiles.into_keys()))
+    }
+
+    /// The keys below `volumes:` in the compose files.
+    fn volumes(&self) -> Option<Vec<CompletionCandidate>> {
+        let project = self.project()?;
+        let settings = project.config().ok()?.settings(None)?;
+        Some(named(services::volume_keys(&project.root, &settings, &self.environment)))
     }
 
     /// Names and values: from the stamp where the instance is settled for this very `silo.toml`, else as declared.
@@ -226,6 +236,16 @@ LOG_LEVEL = "debug"
         assert_eq!(offered(&place, Completes::Instance), [format!("b {home}/b"), format!("a {home}/a")]);
         files::make_folder(&place.folder.join("b")).expect("it is writable");
         assert_eq!(offered(&place, Completes::Gone), [format!("a {home}/a is gone")], "what lives is not pruned");
+    }
+
+    #[test]
+    fn volumes_are_those_of_the_compose_files() {
+        let (_home, place) = home();
+        assert_eq!(offered(&place, Completes::Volume), [""; 0], "without a compose file");
+        let text = "services: {}\nvolumes: { data: {}, theirs: { external: true }, more: { name: shop-more } }\n";
+        writing::replace(&place.folder.join("compose.yaml"), text.as_bytes(), Writing::PRIVATE)
+            .expect("it is writable");
+        assert_eq!(offered(&place, Completes::Volume), ["data", "more"]);
     }
 
     #[test]

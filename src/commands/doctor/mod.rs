@@ -6,6 +6,7 @@ mod compose_told;
 mod dotenv;
 mod file_ports;
 mod fix;
+mod former;
 mod git;
 mod instances;
 mod machine;
@@ -80,6 +81,7 @@ fn look_around(scene: &Scene) -> Vec<Finding> {
         shell::examine,
         tools::examine,
         machine::examine,
+        former::examine,
     ];
     let scene = scene.clone();
     let answers = together::ask(checks, AROUND, move |check| check(&scene));

@@ -10,7 +10,7 @@ use super::model::{ComposeLayer, Published, Text};
 use super::problem::{ConfigError, Problem};
 use super::table::{Entry, Table, Value, named, not_a_host};
 
-const KEYS: &[&str] = &["files", "start", "keep", "ports"];
+const KEYS: &[&str] = &["files", "start", "keep", "seed", "ports"];
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
@@ -19,6 +19,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
         files: table.texts("files")?.map(|files| files.into_iter().map(file).collect()).transpose()?,
         start: table.boolean("start")?,
         keep: table.texts("keep")?,
+        seed: table.table("seed")?.map(|seed| sources(&seed)).transpose()?,
         ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| named(&ports, port))?,
     })
 }
@@ -30,6 +31,13 @@ fn file(text: Text) -> Result<Text, ConfigError> {
         false => Ok(text),
         true => Err(ConfigError { problem: Problem::ComposeFile(text.value), span: text.span }),
     }
+}
+
+/// Volumes by key, each with the instance it is filled from.
+fn sources(table: &Table<'_>) -> Result<IndexMap<String, Text>, ConfigError> {
+    let keys: Vec<String> = table.entries().map(|entry| entry.key.to_owned()).collect();
+    let source = |key: String| Ok(table.filled_text(&key)?.map(|source| (key, source)));
+    keys.into_iter().filter_map(|key| source(key).transpose()).collect()
 }
 
 fn port(entry: &Entry<'_>) -> Result<Published, ConfigError> {
@@ -115,7 +123,7 @@ mod tests {
     #[test]
     fn its_ports_are_leases_and_profiles_replace_single_ones() {
         let file = parse(
-            "version = 1\n[compose]\nfiles = ['a.yaml']\n[compose.ports]\nDB = 'db:5432'\nWEB = '3000:web:80'\n\
+            "version = 1\n[compose]\nfiles = ['a.yaml']\nseed = { data = 'main' }\n[compose.ports]\nDB = 'db:5432'\nWEB = '3000:web:80'\n\
              [profiles.p.compose]\nkeep = ['data']\nports.DB = { to = '5433:db:5432', bind = '0.0.0.0' }\n",
         )
         .expect("it is valid");
@@ -126,6 +134,11 @@ mod tests {
         let compose = over.compose.expect("it is declared");
         assert_eq!(compose.files.map(|files| files.len()), Some(1));
         assert_eq!(compose.keep.map(|keep| keep.len()), Some(1));
+        let sources = compose.seed.expect("the base has it");
+        assert_eq!(
+            sources.iter().map(|(key, of)| (key.as_str(), of.value.as_str())).collect::<Vec<_>>(),
+            [("data", "main")]
+        );
         assert_eq!(compose.ports["DB"].bind, Some([0, 0, 0, 0].into()));
     }
 }

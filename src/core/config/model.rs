@@ -187,6 +187,8 @@ pub struct ComposeLayer {
     pub start: Option<bool>,
     /// `keep`: volumes that no command of silo's removes.
     pub keep: Option<Vec<Text>>,
+    /// `seed`: volumes by key, with the instance from whose volume a new one is filled.
+    pub seed: Option<IndexMap<String, Text>>,
     /// `ports`, in declared order.
     pub ports: IndexMap<String, Published>,
 }
@@ -211,10 +213,11 @@ pub struct Published {
 impl ComposeLayer {
     /// What a profile puts over it: single keys and lists are replaced, ports merge by variable.
     pub(super) fn put_over(&mut self, over: &Self) {
-        let Self { files, start, keep, ports } = over.clone();
+        let Self { files, start, keep, seed, ports } = over.clone();
         self.files = files.or(self.files.take());
         self.start = start.or(self.start);
         self.keep = keep.or(self.keep.take());
+        self.seed = seed.or(self.seed.take());
         self.ports.extend(ports);
     }
 }

@@ -9,5 +9,6 @@ pub mod kubeconfig;
 pub mod mise;
 pub mod scripts;
 pub mod shared;
+pub mod tar;
 pub mod tiltfile;
 mod yaml;

@@ -2,6 +2,14 @@
 
 use crate::core::text::digest;
 
+/// What compose calls a project in a folder of this name: small letters, digits, dashes and underscores, of which none begins it
+/// (`NormalizeProjectName`: <https://github.com/compose-spec/compose-go/blob/main/loader/loader.go>).
+pub fn compose(folder: &str) -> String {
+    let lower = folder.to_lowercase();
+    let may_be = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    lower.chars().filter(may_be).collect::<String>().trim_start_matches(['-', '_']).to_owned()
+}
+
 /// Longest instance name, in characters: a DNS label.
 pub const NAME_MAX: usize = 63;
 /// Longest k3d cluster name, in characters: k3d refuses longer ones.

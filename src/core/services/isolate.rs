@@ -13,6 +13,7 @@ use super::binds::{ANYBODYS, is_path, keeps};
 use super::image::Images;
 use super::model::{Model, Service};
 use super::port::Port;
+use super::volume::{OwnVolume, is_for_all};
 use crate::core::config::Published;
 use crate::core::formats::compose::SOCKETS;
 use crate::core::text::suggest::nearest;
@@ -45,10 +46,10 @@ pub struct Override {
     pub text: String,
     /// What the user should know, one sentence each.
     pub notices: Vec<String>,
-    /// The names of kept volumes, which must be there before anything starts.
-    pub kept: Vec<String>,
     /// The services it was made for, those of every profile.
     pub services: Vec<String>,
+    /// The instance's own volumes, by key. Kept ones must be there before anything starts.
+    pub volumes: IndexMap<String, OwnVolume>,
 }
 
 /// A `[compose]` that does not fit the compose files.
@@ -63,9 +64,8 @@ pub struct Refused {
 }
 
 impl Isolation<'_> {
-    /// Whether a name is the same in every instance: one with the instance's own name in it is not.
     fn is_for_all(&self, name: Option<&String>) -> bool {
-        name.is_some_and(|name| !name.contains(self.project))
+        name.is_some_and(|name| is_for_all(name, self.project))
     }
 
     /// The service whose container something of a `container:NAME` names, as long as that has the name; what else stands
@@ -93,7 +93,12 @@ impl Override {
     pub fn of(model: &Model, isolation: &Isolation<'_>) -> Result<Self, Refused> {
         check(model, isolation)?;
         let names = model.services.keys().cloned().collect();
-        let mut made = Self { text: HEAD.to_owned(), notices: Vec::new(), kept: Vec::new(), services: names };
+        let mut made = Self {
+            text: HEAD.to_owned(),
+            notices: Vec::new(),
+            services: names,
+            volumes: OwnVolume::all(model, isolation.project, isolation.keep),
+        };
         let images = Images::of(model, isolation.project);
         let mut services = String::new();
         for (name, service) in &model.services {
@@ -274,11 +279,11 @@ impl Override {
                 self.notices.push(format!("The volume `{key}` is `{device}`: it is the same in every instance"));
             }
             // One that is a path loses nothing when it is removed, and made anew elsewhere it would be another one.
-            if isolation.keep.contains(key) && volume.device.is_none() {
-                let name = volume.global_name.clone().unwrap_or_else(|| format!("{}_{key}", isolation.project));
-                let _ = writeln!(lines, "  {}: !override {{external: true, name: {}}}", quoted(key), quoted(&name));
-                self.kept.push(name);
-            } else if isolation.is_for_all(volume.global_name.as_ref()) {
+            let own = &self.volumes[key];
+            if own.is_kept {
+                let name = quoted(&own.name);
+                let _ = writeln!(lines, "  {}: !override {{external: true, name: {name}}}", quoted(key));
+            } else if own.before.is_some() {
                 let _ = writeln!(lines, "  {}: {{name: !reset null}}", quoted(key));
             }
         }

@@ -8,12 +8,14 @@ mod image;
 mod isolate;
 mod model;
 mod port;
+mod volume;
 
 pub use binds::{Binds, Inside, Kind, Outside, is_shared, is_shared_device, kept};
 pub use call::Call;
 pub use isolate::{Isolation, Override, Refused};
 pub use model::{Model, Mount, Network, Service, Unreadable, Volume};
 pub use port::Port;
+pub use volume::OwnVolume;
 
 #[cfg(test)]
 mod tests;

@@ -95,6 +95,12 @@ pub struct Volume {
     pub global_name: Option<String>,
     /// The path of this machine, or of another one, that it is.
     pub device: Option<String>,
+    /// `driver`.
+    pub driver: Option<String>,
+    /// `driver_opts`.
+    pub options: IndexMap<String, String>,
+    /// `labels`.
+    pub labels: IndexMap<String, String>,
 }
 
 impl Service {
@@ -139,6 +145,9 @@ impl Model {
             is_external: is_external(body),
             global_name: global(key, body),
             device: options(body).and_then(|options| string(&options, "device")),
+            driver: string(body, "driver"),
+            options: strings(body, "driver_opts"),
+            labels: strings(body, "labels"),
         };
         Ok(Self {
             services: tables(top, "services")?.map(|(key, body)| (key.clone(), service(body))).collect(),
@@ -156,6 +165,12 @@ fn is_external(body: &Map<String, Value>) -> bool {
 /// A string with something in it; compose doubles each dollar sign, so that its answer can be read as a compose file.
 fn string(body: &Map<String, Value>, key: &str) -> Option<String> {
     body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(plain)
+}
+
+/// A table of strings.
+fn strings(body: &Map<String, Value>, key: &str) -> IndexMap<String, String> {
+    let entries = body.get(key).and_then(Value::as_object).into_iter().flatten();
+    entries.map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), plain))).collect()
 }
 
 fn plain(text: &str) -> String {

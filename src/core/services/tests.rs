@@ -36,7 +36,13 @@ fn isolated(
 
 fn rendered(made: &Override) -> String {
     let notices: Vec<String> = made.notices.iter().map(|notice| format!("- {notice}")).collect();
-    format!("{}\n{}\nkept: [{}]\n", made.text, notices.join("\n"), made.kept.join(", "))
+    let volumes = made.volumes.iter().map(|(key, own)| match (&own.before, own.is_kept) {
+        (_, true) => format!("{key}: {}, kept", own.name),
+        (Some(before), _) => format!("{key}: {}, before {before}", own.name),
+        (None, _) => format!("{key}: {}", own.name),
+    });
+    let volumes: Vec<String> = volumes.collect();
+    format!("{}\n{}\nvolumes: [{}]\n", made.text, notices.join("\n"), volumes.join("; "))
 }
 
 /// A project with everything in it.
@@ -163,7 +169,7 @@ fn the_override_says_what_isolates_and_no_more() {
         - The network `traefik` is external: the services of every instance meet there under the same names
         - The volume `theirs` is external: it is the same in every instance
         - The volume `nfs` is `:/export`: it is the same in every instance
-        kept: [localnet-app_kept, shop-named]
+        volumes: [data: localnet-app_data, before shop-data; kept: localnet-app_kept, kept; named: shop-named, kept; nfs: localnet-app_nfs]
     "##]].assert_eq(&rendered(&made));
 }
 
@@ -178,7 +184,7 @@ fn what_has_nothing_to_isolate_is_labelled_and_no_more() {
             labels: {"silo.instance": "0123456789abcdef"}
 
 
-        kept: []
+        volumes: []
     "##]].assert_eq(&rendered(&made.expect("it fits")));
     let made = isolated(&json!({}), &ports, &[], &[]).expect("it fits");
     assert_eq!(made.text.lines().count(), 1, "{}", made.text);

@@ -33,7 +33,7 @@ pub(super) fn among<'c>(
 
 /// Whose each cluster is, as far as Docker says so.
 pub(super) fn owners(environment: &Environment) -> Vec<(String, String)> {
-    let docker = Docker { environment, folder: Path::new("/") };
+    let docker = Docker { program: "docker", environment, folder: Path::new("/") };
     let asked = cmd::find("docker", environment).map(|_| docker.labelled_clusters());
     asked.and_then(Result::ok).unwrap_or_default()
 }
@@ -45,7 +45,7 @@ pub(super) fn candidates(context: &Context, site: &Site<'_>, now: Option<&Names>
     let mut found = made.noted.clone();
     // What bears the label, though nobody noted it: the state folder may be younger than the cluster.
     if cmd::find("docker", &site.environment).is_some() {
-        let docker = Docker { environment: &site.environment, folder: &project.root };
+        let docker = Docker { program: "docker", environment: &site.environment, folder: &project.root };
         match docker.labelled_clusters() {
             Ok(all) => found.extend(all.into_iter().filter(|(one, id)| made.has(one, Some(id))).map(|(one, _)| one)),
             Err(failure) if !found.is_empty() => return Err(failure),

@@ -5,7 +5,7 @@ use crate::core::instance::name;
 
 /// The cluster, its image registry and its network, as far as the claim goes.
 pub(super) fn of(inventory: &Inventory, claim: &Claim) -> Vec<(Kind, String)> {
-    let Claim { ids, had, names, noted, sole } = claim;
+    let Claim { ids, had, names, noted, sole, .. } = claim;
     let clusters = |names: &[String]| -> Vec<String> { names.iter().map(|name| name::k3d(name)).collect() };
     let (clusters_had, clusters_named) = (clusters(had), clusters(names));
     // A label alone proves nothing: anybody may run a container with it.

@@ -75,6 +75,6 @@ impl Whole<'_> {
     }
 
     fn docker(&self) -> Docker<'_> {
-        docker::Docker { environment: self.environment, folder: Path::new("/") }
+        docker::Docker { program: "docker", environment: self.environment, folder: Path::new("/") }
     }
 }

@@ -1,11 +1,16 @@
 //! The services of a project's compose files (docs/compose.md), isolated by an override and never by an edit (D23).
 
 mod apart;
+mod fill;
+mod filling;
+mod former;
 mod guard;
 mod missing;
 mod observe;
 mod plain;
 mod prepare;
+mod run;
+mod source;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,7 +24,7 @@ use super::part::{
 use super::ready;
 use super::scope::{Scope, Site};
 use crate::backend::compose::Compose;
-use crate::backend::docker;
+use crate::backend::docker::INSTALL;
 use crate::backend::engine::{Container, Engine, Health, program};
 use crate::core::config::{Gate, Settings, Text};
 use crate::core::leases::Instance;
@@ -33,10 +38,14 @@ use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::signals;
 use observe::Observed;
+use plain::prepare_volumes;
 use prepare::{Prepared, files_for, project_of};
+use run::finish;
 
 pub use apart::Whole;
+pub use former::{Former, seed as seed_line, stop as stop_line, volume_keys};
 pub use plain::{Plain, plain};
+pub use source::{Manner, Source, seed};
 
 /// How long services may take until they are ready: time for images and first starts.
 const READY: Duration = Duration::from_mins(5);
@@ -52,7 +61,7 @@ pub(super) struct Services;
 
 const TOOLS: [Tool; 1] = [Tool {
     name: "docker",
-    install: docker::INSTALL,
+    install: INSTALL,
     version: &["--version"],
     least: Some((Version(20, 10, 0), "`docker compose` needs it")),
     or: Some("podman"),
@@ -248,17 +257,6 @@ fn own(site: &Site<'_>) -> Result<Vec<Container>, Failure> {
     Observed { engine, project: &site.settled.identity.compose_name }.containers()
 }
 
-/// Runs compose in silo's terminal.
-fn finish(cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
-    let line = format!("{} compose {word}", cmd.program);
-    match (cmd.run(|_| Ok(()))?, signals::asked()) {
-        (Ended::Code(0), _) => Ok(()),
-        (_, Some(asked)) => Err(Failure::new(format!("Stopped by a signal during `{line}`")).code(asked.code())),
-        (ended, None) => Err(Failure::new(format!("`{line}` failed with exit code {}", ended.code()))
-            .hint("Its own words stand above; `silo compose` prints the override it was given")),
-    }
-}
-
 /// What runs, each with what it publishes.
 fn stand(containers: &[Container]) -> String {
     let one = |container: &Container| {
@@ -303,7 +301,7 @@ fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failu
     prepared.notices.iter().for_each(|notice| site.scope.context.ui.step(notice));
     let project = &site.settled.identity.compose_name;
     let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
-    prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;
+    prepare_volumes(site, &prepared)?;
     site.scope.context.ui.step("Starting the services");
     let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
     finish(&compose.with_files(&prepared.files, &all), "up")?;
@@ -333,7 +331,7 @@ fn gates_fit(site: &Site<'_>, known: &[String]) -> Result<(), Failure> {
 }
 
 /// The override for a list of files, as `silo compose` prints it; `flags` are compose's own that change how the files are read.
-/// Who is to start services with it needs the volumes that are kept: they are made.
+/// Who is to start services with it needs their volumes: those that are kept are made, others filled.
 ///
 /// # Errors
 /// A [`Failure`] when compose cannot read the files, `[compose]` does not fit them, or a volume cannot be made.
@@ -343,14 +341,12 @@ pub fn override_of(
     flags: &[OsString],
     is_to_start: bool,
 ) -> Result<Override, Failure> {
-    let (made, binds) = prepare::made(site, files, flags)?;
     if is_to_start {
-        guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &binds)?;
+        let prepared = Prepared::of(site, files.to_vec(), flags)?;
+        guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &prepared.binds)?;
+        prepare_volumes(site, &prepared)?;
     }
-    let (environment, folder) = (&site.environment, &site.scope.project.root);
-    let compose = Compose { environment, folder, project: &site.settled.identity.compose_name };
-    made.kept.iter().filter(|_| is_to_start).try_for_each(|volume| compose.make_volume(volume))?;
-    Ok(made)
+    prepare::made(site, files, flags).map(|(made, _)| made)
 }
 
 /// The compose files of a project.

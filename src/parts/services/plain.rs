@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::guard;
 use super::prepare::{Given, Prepared, files_for, project_of};
-use crate::backend::compose::{self, Compose};
+use super::run::docker;
+use super::{filling, former, source};
+use crate::backend::compose;
 use crate::backend::engine::{Engine, program};
 use crate::core::formats::compose::NAMES;
 use crate::core::services::Call;
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
-use crate::parts::scope::Scope;
+use crate::parts::scope::{Scope, Site};
+use crate::store::said;
 use crate::sys::files as disk;
-use crate::sys::writing::{self, Writing};
 
 /// What a call becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +72,8 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
         let given = Given { root, folder, project, leases: &state.ports, said, environment };
         Prepared::there(&files, &flags, &given)
     });
-    if let (Some(project), Some((over, binds))) = (&project, there.filter(|_| !call.is_plain())) {
+    let there = there.filter(|_| !(call.is_plain() || call.makes() && asks_for_data(scope)));
+    if let (Some(project), Some((over, binds))) = (&project, there) {
         if call.starts() {
             guard::may_start(scope, engine, &binds)?;
         }
@@ -87,8 +90,9 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
                 guard::may_start(scope, engine, &prepared.binds)?;
             }
             prepared.notices.iter().for_each(|notice| context.ui.step(notice));
-            let compose = Compose { environment: &site.environment, folder: root, project };
-            prepared.kept.iter().try_for_each(|volume| compose.make_volume(volume))?;
+            if call.makes() {
+                prepare_volumes(&site, &prepared)?;
+            }
             prepared.files
         }
         Err(failure) if call.makes() => return Err(failure),
@@ -98,6 +102,24 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
         }
     };
     Ok(Plain::Own(call.with(project, files.iter().map(|file| file.as_os_str()))))
+}
+
+/// Whether a call that makes something must look at the volumes first: one is to be filled, or half filled, or nobody has looked.
+fn asks_for_data(scope: &Scope<'_>) -> bool {
+    let (dirs, root) = (&scope.context.dirs, &scope.project.root);
+    !scope.is_apart && (source::lacks_seeds(scope) || filling::is_marked(dirs, root) || !former::was_told(dirs, root))
+}
+
+/// What must be in the volumes before anything is made; a run apart begins with empty ones.
+pub(super) fn prepare_volumes(site: &Site<'_>, prepared: &Prepared) -> Result<(), Failure> {
+    if site.scope.is_apart {
+        return Ok(());
+    }
+    let docker = docker(site);
+    former::tell_once(site, &prepared.volumes);
+    source::first(site, prepared)?;
+    filling::check(&site.scope.context.dirs, &site.scope.project.root, docker)?;
+    prepared.make_kept(site)
 }
 
 /// Why a tool talks to another engine than the one that services run in; none where it is that.
@@ -137,8 +159,9 @@ fn own_files(scope: &Scope<'_>, call: &Call) -> Result<Option<Vec<PathBuf>>, Fai
 
 /// Says once for each instance that a call does not get its name.
 fn tell(scope: &Scope<'_>, why: &str) {
-    let mark = scope.folder.join("elsewhere");
-    if !disk::is_file(&mark) && writing::replace(&mark, b"", Writing { durable: false, ..Writing::PRIVATE }).is_ok() {
-        scope.context.ui.step(&format!("This call of compose goes without the instance's project name: {why}"));
+    let (context, root) = (scope.context, &scope.project.root);
+    if !said::was(&context.dirs, root, "elsewhere") {
+        said::note(&context.dirs, root, "elsewhere", "");
+        context.ui.step(&format!("This call of compose goes without the instance's project name: {why}"));
     }
 }

@@ -9,14 +9,18 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::missing;
+use super::run::{docker, engine};
 use crate::backend::compose::{self, Compose};
 use crate::backend::labels::LABEL;
+use crate::backend::volumes::Made;
 use crate::core::config::ComposeLayer;
 use crate::core::formats::compose::{Setting, scan};
 use crate::core::instance::name;
-use crate::core::services::{Binds, Isolation, Model, Override, Refused, kept};
+use crate::core::services::{Binds, Isolation, Model, Override, OwnVolume, Refused, kept};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
+use crate::core::text::source::one_line;
+use crate::core::text::suggest::{nearest, ticked};
 use crate::failure::Failure;
 use crate::parts::scope::{Scope, Site};
 use crate::sys::files as disk;
@@ -38,8 +42,8 @@ pub(super) struct Prepared {
     pub(super) files: Vec<PathBuf>,
     /// What the user should know.
     pub(super) notices: Vec<String>,
-    /// Volumes that must be there.
-    pub(super) kept: Vec<String>,
+    /// The instance's own volumes, by key.
+    pub(super) volumes: IndexMap<String, OwnVolume>,
     /// What services mount of this machine.
     pub(super) binds: Binds,
     /// The services of the files, those of every profile.
@@ -92,7 +96,7 @@ impl Prepared {
         };
         // Looked at before compose reads them: what changes meanwhile is another state.
         let mut origin = Origin::of(&files, flags, &given);
-        let (Override { text, mut notices, kept, services }, binds) = match made(site, &files, flags) {
+        let (Override { text, mut notices, volumes, services }, binds) = match made(site, &files, flags) {
             Ok(made) => made,
             Err(failure) => {
                 let hints = missing::hints(root, failure.excerpt.as_deref().unwrap_or_default());
@@ -110,7 +114,41 @@ impl Prepared {
         let record = serde_json::to_vec(&origin).expect("paths and strings serialise");
         writing::replace(&path.with_extension("json"), &record, Writing { durable: false, ..Writing::PRIVATE })?;
         files.push(path);
-        Ok(Self { files, notices, kept, binds, services })
+        Ok(Self { files, notices, volumes, binds, services })
+    }
+
+    /// One of the instance's own volumes.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the files have none of that key, or it is everybody's.
+    pub(super) fn own(&self, key: &str) -> Result<&OwnVolume, Failure> {
+        self.volumes.get(key).ok_or_else(|| {
+            let near = nearest(key, self.volumes.keys().map(String::as_str));
+            let failure = Failure::new(format!("This instance has no volume `{}` of its own", one_line(key)));
+            let failure =
+                near.into_iter().fold(failure, |failure, near| failure.hint(format!("The nearest is `{near}`")));
+            failure.hint(match self.volumes.is_empty() {
+                true => "The compose files declare none but external ones below `volumes:`".to_owned(),
+                false => format!("It has {}", ticked(self.volumes.keys())),
+            })
+        })
+    }
+
+    /// Makes the kept volumes that are missing: compose takes them for external.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub(super) fn make_kept(&self, site: &Site<'_>) -> Result<(), Failure> {
+        let docker = docker(site);
+        let kept: Vec<&OwnVolume> = self.volumes.values().filter(|own| own.is_kept).collect();
+        let names: Vec<String> = kept.iter().map(|own| own.name.clone()).collect();
+        site.scope.context.note_kept(site.scope.project, &site.settled.identity.compose_name, &names)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let there = engine(site).volumes()?;
+        let is_missing = |own: &&&OwnVolume| there.iter().all(|volume| volume.name != own.name);
+        kept.iter().filter(is_missing).try_for_each(|own| docker.make_volume(&Made::kept(own)))
     }
 
     /// The override of a list of files that is there and still holds, found without a program; none where one must be made.

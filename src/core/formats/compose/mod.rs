@@ -10,7 +10,7 @@ mod naming;
 mod ports;
 mod seen;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::core::formats::yaml::{Id, Over, ROOT, Tree};
 
@@ -45,6 +45,10 @@ pub struct Scan {
     pub addresses: Vec<Address>,
     /// Its services.
     pub services: Vec<Seen>,
+    /// Its top-level `name`, where that is the same in every instance.
+    pub project: Option<String>,
+    /// Its volumes that are not external, by key, with the `name` that is written out for each.
+    pub volumes: Vec<(String, Option<String>)>,
     /// What of this machine its services are given.
     pub machine: Vec<Machine>,
     /// What of a service counts in place of what files before it say.
@@ -89,7 +93,18 @@ pub fn scan(text: &str, setting: &dyn Fn(&str) -> Setting) -> Result<Scan, Unrea
     found.retain(|one| seen.insert((one.line, one.kind, one.value.clone())));
     found.sort_by_key(|one| one.line);
     let links = links::Links::of(&tree, setting);
+    let named: HashMap<(Kind, &str), &String> =
+        found.iter().map(|one| ((one.kind, one.owner.as_str()), &one.meant.value)).collect();
+    let named = |kind: Kind, owner: &str| named.get(&(kind, owner)).map(|name| (*name).clone());
+    let is_own = |body: &Id| {
+        let external = tree.get(*body, "external").filter(|value| tree.text(*value) != Some("false"));
+        external.is_none()
+    };
+    let volumes = tree.children(ROOT, "volumes").into_iter().filter(|(_, body)| is_own(body));
+    let volumes = volumes.map(|(key, _)| (key.clone(), named(Kind::VolumeName, &key))).collect();
     Ok(Scan {
+        project: named(Kind::ProjectName, ""),
+        volumes,
         fixed: found,
         used,
         files: links.files,

@@ -1,0 +1,34 @@
+//! Images that compose built, and for which of its projects.
+
+use super::docker::Docker;
+use super::engine::PROJECT;
+use crate::failure::Failure;
+
+/// How many images are asked about at once.
+const MANY: usize = 100;
+
+impl Docker<'_> {
+    /// The names of all images that compose built, each with its compose project; one without a name is left out.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn built_images(&self) -> Result<Vec<(String, String)>, Failure> {
+        let filter = format!("label={PROJECT}");
+        let rows = self.rows(&["image", "ls", "--no-trunc", "--filter", &filter], &[".ID".to_owned()])?;
+        let mut ids: Vec<String> = rows.into_iter().map(|[id]| id).collect();
+        ids.sort();
+        ids.dedup();
+        let fields = ["(join .RepoTags \" \")".to_owned(), format!("(index .Config.Labels \"{PROJECT}\")")];
+        let mut images = Vec::new();
+        for ids in ids.chunks(MANY) {
+            let words: Vec<&str> = ["image", "inspect"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+            for [names, project] in self.rows(&words, &fields)? {
+                let names = names.split(' ').filter(|name| !name.is_empty());
+                images.extend(
+                    names.map(|name| (name.strip_suffix(":latest").unwrap_or(name).to_owned(), project.clone())),
+                );
+            }
+        }
+        Ok(images)
+    }
+}
