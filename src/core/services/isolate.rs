@@ -383,19 +383,15 @@ fn check(model: &Model, isolation: &Isolation<'_>) -> Result<(), Refused> {
             let devices = model.services.values().flat_map(|service| &service.devices);
             let volumes = model.volumes.values().filter_map(|volume| volume.device.as_ref());
             if !mounts.chain(devices).chain(volumes).any(|path| keeps(std::slice::from_ref(key), path)) {
-                return Err(Refused {
-                    what: format!("`compose.keep` names the path `{key}`, which no service of the compose files has"),
-                    hints: vec!["Take it out of `keep`, or write it as the compose files do".to_owned()],
-                    variable: None,
-                });
+                let what = format!("`compose.keep` names the path `{key}`, which no service of the compose files has");
+                let hints = vec!["Take it out of `keep`, or write it as the compose files do".to_owned()];
+                return Err(Refused { what, hints, variable: None });
             }
         } else if !model.volumes.contains_key(key) {
             let near = nearest(key, model.volumes.keys().map(String::as_str));
-            return Err(Refused {
-                what: format!("`compose.keep` names the volume `{key}`, which the compose files do not have"),
-                hints: near.map(|near| format!("The nearest volume is `{near}`")).into_iter().collect(),
-                variable: None,
-            });
+            let what = format!("`compose.keep` names the volume `{key}`, which the compose files do not have");
+            let hints = near.map(|near| format!("The nearest volume is `{near}`")).into_iter().collect();
+            return Err(Refused { what, hints, variable: None });
         }
     }
     Ok(())
