@@ -367,10 +367,8 @@ fn check(model: &Model, isolation: &Isolation<'_>) -> Result<(), Refused> {
         if !service.ports.is_empty() && !known.contains(&port.target) {
             let near = known.iter().min_by_key(|known| known.abs_diff(port.target));
             let hints = near.map(|near| format!("The nearest port of `{}` is {near}", port.service)).into_iter();
-            let expose = format!(
-                "Where it listens on {} all the same, say so in the compose file: `expose: [{}]`",
-                port.target, port.target
-            );
+            let at = port.target;
+            let expose = format!("Where it listens on {at} all the same, say so in the compose file: `expose: [{at}]`");
             return Err(refused(
                 format!("`{variable}` names port {} of `{}`, which it does not publish", port.target, port.service),
                 hints.chain([expose]).collect(),
@@ -383,15 +381,19 @@ fn check(model: &Model, isolation: &Isolation<'_>) -> Result<(), Refused> {
             let devices = model.services.values().flat_map(|service| &service.devices);
             let volumes = model.volumes.values().filter_map(|volume| volume.device.as_ref());
             if !mounts.chain(devices).chain(volumes).any(|path| keeps(std::slice::from_ref(key), path)) {
-                let what = format!("`compose.keep` names the path `{key}`, which no service of the compose files has");
-                let hints = vec!["Take it out of `keep`, or write it as the compose files do".to_owned()];
-                return Err(Refused { what, hints, variable: None });
+                return Err(Refused {
+                    what: format!("`compose.keep` names the path `{key}`, which no service of the compose files has"),
+                    hints: vec!["Take it out of `keep`, or write it as the compose files do".to_owned()],
+                    variable: None,
+                });
             }
         } else if !model.volumes.contains_key(key) {
             let near = nearest(key, model.volumes.keys().map(String::as_str));
-            let what = format!("`compose.keep` names the volume `{key}`, which the compose files do not have");
-            let hints = near.map(|near| format!("The nearest volume is `{near}`")).into_iter().collect();
-            return Err(Refused { what, hints, variable: None });
+            return Err(Refused {
+                what: format!("`compose.keep` names the volume `{key}`, which the compose files do not have"),
+                hints: near.into_iter().map(|near| format!("The nearest volume is `{near}`")).collect(),
+                variable: None,
+            });
         }
     }
     Ok(())
