@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::project::Project;
-use super::{history, registry, stamp};
+use super::{history, registry, routes, stamp};
 use crate::core::leases::Leases;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
@@ -20,6 +20,7 @@ pub fn own(dirs: &Dirs, root: &Path, project_files: &[&Path], wait: &Wait<'_>) -
         stamp::invalidate(dirs, root)?;
         locked.leases.release(&root.to_string_lossy());
         locked.save()?;
+        routes::forget(dirs, root)?;
         project_files.iter().try_for_each(|file| files::remove(file))
     })
 }

@@ -17,6 +17,7 @@ use super::history;
 use super::one_folder;
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
+use super::routes;
 use super::snapshot::{Snapshot, choose_name, choose_profile, settings, snapshot};
 use super::stamp::{self, Known};
 use super::trust;
@@ -29,6 +30,7 @@ use crate::core::instance::vars::{self, Vars};
 use crate::core::leases::block::{self, Blocks};
 use crate::core::leases::ports::{self, Given, Moved, Plan};
 use crate::core::leases::{Instance, Leases};
+use crate::core::routes::{self as planned, Route};
 use crate::core::text::digest;
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
@@ -124,7 +126,8 @@ pub(super) fn decide(case: &Case<'_>, leases: &Leases) -> Result<InstancePlan, F
         .expect("`config::parse` has checked every template");
     let env_file = project.env_file(&config.output)?;
     let blocks = ports::blocks(&settings.ports);
-    let target = Target { name, profile, identity, ports: plan.ports, blocks, slot, vars, gone, gates: None };
+    let routes = planned::of(&settings, &vars);
+    let target = Target { name, profile, identity, ports: plan.ports, blocks, slot, vars, routes, gone, gates: None };
     Ok(InstancePlan { snapshot, settings, target, env_file, moved: plan.moved })
 }
 
@@ -225,6 +228,7 @@ pub(super) struct Target {
     pub(super) blocks: Blocks,
     pub(super) slot: Option<u16>,
     pub(super) vars: Vars,
+    routes: Vec<Route>,
     /// Roots that are gone and whose places this instance takes.
     gone: Vec<String>,
     gates: Option<PathBuf>,
@@ -259,6 +263,7 @@ fn write(
         // Theirs is this root's now, as its history says.
         target.gone.iter().try_for_each(|gone| history::forget(dirs, Path::new(gone)))?;
     }
+    routes::save(dirs, root, &target.routes)?;
     if env_file.differs(&env_text) {
         env_file.save(&env_text)?;
         written.push(env_file.path.clone());

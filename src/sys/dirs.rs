@@ -129,6 +129,21 @@ impl Dirs {
         self.instance(root).join("up.lock")
     }
 
+    /// The lock that the proxy holds while it runs.
+    pub fn proxy_lock(&self) -> PathBuf {
+        self.state.join("proxy.lock")
+    }
+
+    /// Where the proxy that runs can be reached.
+    pub fn proxy(&self) -> PathBuf {
+        self.state.join("proxy.json")
+    }
+
+    /// What the proxy says in the background.
+    pub fn proxy_log(&self) -> PathBuf {
+        self.state.join("proxy.log")
+    }
+
     /// Names the cluster that is being made, or whose making was cut off.
     pub fn making(&self, root: &Path) -> PathBuf {
         self.instance(root).join("making")

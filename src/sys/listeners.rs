@@ -1,8 +1,8 @@
 //! Which sockets there are on a port of this machine, TCP and UDP, and which processes have them, where this user may see it.
 //! A port has as many holders as there are sockets: one on `127.0.0.1` and another on `::1`, or several that share one.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::processes::Process;
 
@@ -57,6 +57,24 @@ pub fn holders(asked: impl Fn(u16) -> bool) -> Vec<Holder> {
 pub fn ports() -> Option<HashSet<u16>> {
     let served = |sockets: Vec<Socket>| sockets.into_iter().filter(|one| one.kind != Kind::Connection);
     imp::HAS_TABLE.then(|| served(imp::sockets()).map(|socket| socket.port).collect())
+}
+
+/// Every port on which somebody listens (TCP), each with an address to reach it by on this machine: IPv4 loopback where that does.
+pub fn listening() -> HashMap<u16, IpAddr> {
+    let mut found: HashMap<u16, IpAddr> = HashMap::new();
+    for socket in imp::sockets().into_iter().filter(|socket| socket.kind == Kind::Listens) {
+        let address = match socket.address {
+            // A socket of IPv6 for all addresses takes IPv4 too, with nearly every program.
+            any if any.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+            one => one,
+        };
+        let is_better =
+            |known: &IpAddr| address == Ipv4Addr::LOCALHOST || (!known.is_loopback() && address.is_loopback());
+        if found.get(&socket.port).is_none_or(is_better) {
+            found.insert(socket.port, address);
+        }
+    }
+    found
 }
 
 /// Whether the holders of a port are read from the system's own tables: elsewhere a program is asked for them.

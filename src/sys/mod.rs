@@ -6,6 +6,7 @@ pub mod dirs;
 pub mod dotfiles;
 pub mod files;
 pub mod folders;
+pub mod limits;
 pub mod listeners;
 pub mod lock;
 pub mod mounts;

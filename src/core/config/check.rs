@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::model::{ConfigFile, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use super::problem::{ConfigError, Problem, TemplateSpot};
 use super::profile::merge;
+use super::routes;
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::name::NAME_MAX;
 use crate::core::instance::template::{self, Piece};
@@ -66,12 +67,19 @@ fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
     }
     distinct(text, settings)?;
     templates(text, settings)?;
+    routes(text, settings)?;
     lengths(settings)
 }
 
 /// Whether a place in the file is in a template of the profile's own.
 fn says(profile: &Profile, span: &Range<usize>) -> bool {
-    let Layer { hosts, urls, k3d, registry, .. } = &profile.layer;
+    let Layer { hosts, urls, k3d, registry, routes, .. } = &profile.layer;
+    if routes
+        .values()
+        .any(|route| [&route.host, &route.span].iter().any(|own| own.start <= span.start && span.end <= own.end))
+    {
+        return true;
+    }
     let tables = hosts.iter().flat_map(IndexMap::values).chain(urls.values());
     let arguments = k3d.args.iter().flatten().chain(&profile.append_args);
     let announced = k3d.registry.texts().chain(registry.texts()).map(|(_, text)| text);
@@ -161,6 +169,23 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     all_known(source, TemplateSpot::Registry, announced, &known)?;
     let arguments = settings.k3d_args.iter().map(|text| ("k3d.args".to_owned(), text));
     all_known(source, TemplateSpot::K3dArgs, arguments, &known)
+}
+
+/// Makes sure that the hosts of `[routes]` can be filled, and come out as host names that lead to a port of the file.
+fn routes(source: &str, settings: &Settings) -> Result<(), ConfigError> {
+    for (host, routed) in &settings.routes {
+        let (key, text) = (format!("routes.{host}"), Text { value: host.clone(), span: routed.host.clone() });
+        for (variable, span) in references(source, &key, &text)? {
+            let known = HOST_VARIABLES.iter().map(ToString::to_string).chain(settings.hosts.keys().cloned());
+            match routes::is_usable(&variable, settings) {
+                true => {}
+                false => {
+                    return Err(ConfigError { problem: unknown(variable, key, TemplateSpot::Routes, known), span });
+                }
+            }
+        }
+    }
+    routes::check(settings)
 }
 
 /// Makes sure that templates use only names that are known.

@@ -10,13 +10,14 @@ pub(in crate::core) mod model;
 mod problem;
 pub mod profile;
 mod read;
+mod routes;
 pub mod starter;
 mod table;
 pub mod user;
 
 pub use model::{
     API_PORT, Advertisement, ComposeLayer, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer,
-    Need, OWN_PORTS, Profile, Published, REGISTRY_PORT, Settings, TILT_PORT, Text, is_profile_name,
+    Need, OWN_PORTS, Profile, Published, REGISTRY_PORT, Routed, Settings, TILT_PORT, Text, is_profile_name,
 };
 pub use problem::{ConfigError, Problem, TemplateSpot};
 

@@ -9,6 +9,7 @@ use super::problem::ConfigError;
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::template;
 use crate::core::leases::ports::PortSpec;
+use crate::core::routes::target::Target;
 
 /// The resource prefix when `prefix` is absent.
 pub const DEFAULT_PREFIX: &str = "localnet";
@@ -125,6 +126,8 @@ pub struct Layer {
     pub hosts: Option<IndexMap<String, Text>>,
     /// `[urls]`, templates.
     pub urls: IndexMap<String, Text>,
+    /// `[routes]`: host templates, and where each leads.
+    pub routes: IndexMap<String, Routed>,
     /// `[env]`, templates.
     pub env: IndexMap<String, Text>,
     /// `[k3d]`.
@@ -137,6 +140,17 @@ pub struct Layer {
     pub hooks: Hooks,
     /// `[registry]`, for clusters that are not k3d's.
     pub registry: Advertisement,
+}
+
+/// Where a host of `[routes]` leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// Where it leads.
+    pub to: Target,
+    /// The place of the host in the file, in bytes, quotes included.
+    pub host: Range<usize>,
+    /// The place of the value, in bytes.
+    pub span: Range<usize>,
 }
 
 /// A named overlay.
@@ -251,6 +265,8 @@ pub struct Settings {
     pub hosts: IndexMap<String, Text>,
     /// URL templates in declared order.
     pub urls: IndexMap<String, Text>,
+    /// Host templates of `[routes]` in declared order, and where each leads.
+    pub routes: IndexMap<String, Routed>,
     /// Templates of all other variables in declared order; they may use the URLs.
     pub env: IndexMap<String, Text>,
     /// Whether the instance has a cluster, and an image registry.
@@ -276,7 +292,8 @@ impl Settings {
     pub fn uses(&self, name: &str) -> bool {
         let texts = self.hosts.values().chain(self.urls.values()).chain(self.env.values()).chain(&self.k3d_args);
         let announced = self.registry.texts().chain(self.k3d_registry.texts()).map(|(_, text)| text);
-        texts.chain(announced).any(|text| template::uses(&text.value, name))
+        let texts = texts.chain(announced).map(|text| &text.value).chain(self.routes.keys());
+        texts.into_iter().any(|text| template::uses(text, name))
     }
 
     /// Leases the ports of what silo starts itself: Tilt's, and the API server's where there is a cluster. `wanted` tells for

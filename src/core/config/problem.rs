@@ -27,6 +27,8 @@ pub enum TemplateSpot {
     K3dArgs,
     /// `[registry]` and `[k3d.registry]`.
     Registry,
+    /// The hosts of `[routes]`.
+    Routes,
 }
 
 /// What is wrong.
@@ -97,6 +99,16 @@ pub enum Problem {
     NoHost,
     /// What is wrong only where this profile is merged with the base.
     InProfile { profile: String, problem: Box<Problem> },
+    /// A host of `[routes]` without quotes, which TOML reads as a table.
+    RouteUnquoted(String),
+    /// A route to neither a variable nor a port.
+    RouteTarget { host: String, value: String },
+    /// A route to a variable that is no port's.
+    RoutePort { host: String, variable: String, known: Vec<String> },
+    /// A host that cannot be a route's.
+    RouteHost { host: String, why: &'static str },
+    /// Two hosts of `[routes]` that are one.
+    RouteTwice { host: String, other: String },
     /// A gate level that does not exist.
     GateLevel { tool: String, value: String },
     /// A gate for some services whose names cannot be read.
@@ -152,6 +164,13 @@ impl std::fmt::Display for Problem {
             }
             Self::NoHost => write!(f, "`registry.advertise` is true and `registry.host` is missing"),
             Self::InProfile { profile, problem } => write!(f, "With profile `{profile}`: {problem}"),
+            Self::RouteUnquoted(host) => write!(f, "The host `{host}` of `[routes]` is not in quotes"),
+            Self::RouteTarget { host, value } => write!(f, "Route `{host}` has an invalid value: {value}"),
+            Self::RoutePort { host, variable, .. } => {
+                write!(f, "Route `{host}` leads to `{variable}`, which is no port here")
+            }
+            Self::RouteHost { host, why } => write!(f, "`{host}` cannot be a route: {why}"),
+            Self::RouteTwice { host, other } => write!(f, "The routes `{other}` and `{host}` are one host"),
             Self::GateLevel { tool, value } => write!(f, "Gate `{tool}` has an invalid value: {value}"),
             Self::GateServices { tool, value } => write!(f, "Gate `{tool}` has no list of services: {value}"),
             Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
@@ -237,6 +256,23 @@ impl Problem {
                 }
                 hints
             }
+            Self::RouteUnquoted(_) => {
+                one("Write the whole host in quotes, as in `\"docs.${name}.localhost\" = \"DOCS_PORT\"`")
+            }
+            Self::RouteTarget { .. } => {
+                one("Name a variable of `[ports]` or `[compose.ports]`, or write a port of 1-65535")
+            }
+            Self::RoutePort { variable, known, .. } => {
+                let near = nearest(variable, known.iter().map(String::as_str));
+                let near = near.map(|near| format!("The nearest port is `{near}`"));
+                let all = match known.is_empty() {
+                    true => "Declare it below `[ports]`".to_owned(),
+                    false => format!("Ports here: {}", ticked(known)),
+                };
+                near.into_iter().chain([all]).collect()
+            }
+            Self::RouteHost { .. } => one("Write a name such as `docs.${name}.localhost`"),
+            Self::RouteTwice { .. } => one("Remove one of them"),
             Self::GateLevel { .. } => one("Use \"env\", \"services\", \"services:NAME,NAME\", \"cluster\" or \"tilt\""),
             Self::GateServices { .. } => one("Name each once, with commas and no spaces, as in \"services:db,redis\""),
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
@@ -256,6 +292,9 @@ impl TemplateSpot {
             }
             Self::Registry => {
                 "`[registry]` and `[k3d.registry]` can use `${name}`, `${prefix}`, and every host, port, URL and variable"
+            }
+            Self::Routes => {
+                "Hosts of `[routes]` can use `${name}`, `${prefix}`, `${id}`, `${slot}` and every host; ports are what they lead to"
             }
             Self::K3dArgs => "`k3d.args` can use `${name}`, `${prefix}`, and every host, port, URL and variable",
         }

@@ -90,6 +90,7 @@ impl ConfigFile {
             ports,
             hosts: merged.hosts.unwrap_or_else(default_hosts),
             urls: merged.urls,
+            routes: merged.routes,
             env: merged.env,
             k3d,
             compose: merged.compose,
@@ -131,6 +132,7 @@ pub fn merge(base: &Layer, profile: &Profile) -> Layer {
     let mut merged = base.clone();
     merged.ports.extend(over.ports.clone());
     merged.urls.extend(over.urls.clone());
+    merged.routes.extend(over.routes.clone());
     merged.env.extend(over.env.clone());
     if let Some(hosts) = &over.hosts {
         merged.hosts.get_or_insert_with(default_hosts).extend(hosts.clone());

@@ -9,16 +9,18 @@ use super::model::{
     REGISTRY_PORT, Text, is_profile_name,
 };
 use super::problem::{ConfigError, Problem};
+use super::routes;
 use super::table::{Entry, Table, Value, named, not_a_host};
 use crate::core::instance::name;
 use crate::core::leases::block;
 use crate::core::leases::ports::PortSpec;
 
 const TOP: &[&str] = &[
-    "version", "prefix", "output", "ports", "compose", "hosts", "urls", "env", "k3d", "tilt", "hooks", "profiles",
-    "registry", "gates",
+    "version", "prefix", "output", "ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks",
+    "profiles", "registry", "gates",
 ];
-const PROFILE: &[&str] = &["ports", "compose", "hosts", "urls", "env", "k3d", "tilt", "hooks", "append", "registry"];
+const PROFILE: &[&str] =
+    &["ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks", "append", "registry"];
 const HOOKS: &[&str] = &["pre-up", "post-up", "pre-down", "post-down"];
 const REGISTRY: &[&str] = &["advertise", "host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"];
 const K3D_REGISTRY: &[&str] =
@@ -86,6 +88,7 @@ fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
         ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| named(&ports, port))?,
         hosts: table.table("hosts")?.map(|hosts| named(&hosts, |entry| entry.value.text())).transpose()?,
         urls: templates(table, "urls")?,
+        routes: table.table("routes")?.map(|routes| routes::read(&routes)).transpose()?.unwrap_or_default(),
         env: templates(table, "env")?,
         k3d: table.table("k3d")?.map_or_else(|| Ok(K3dLayer::default()), |k3d| self::k3d(&k3d))?,
         compose: table.table("compose")?.map(|compose| compose::read(&compose)).transpose()?,

@@ -2,10 +2,12 @@
 //! `silo.toml`: a key that is mistyped would be a wish unheard.
 
 use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::core::leases::source::RANGE;
+use crate::core::text::span;
 
 /// The JSON Schema of the file, for editors; a test keeps it at what [`parse`] takes.
 pub const SCHEMA: &str = include_str!("../../../docs/schema/config.schema.json");
@@ -13,6 +15,8 @@ pub const SCHEMA: &str = include_str!("../../../docs/schema/config.schema.json")
 const PLACE: &str = "%s";
 /// The lowest port of a range: those below need more rights.
 const LOWEST: u16 = 1024;
+/// The port of the proxy when `[proxy] port` is absent.
+pub const PROXY_PORT: u16 = 7450;
 
 /// The settings, with their defaults where the file says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct UserSettings {
     pub wrap_cd: bool,
     /// What services run in.
     pub engine: EngineKind,
+    /// How the proxy serves routes.
+    pub proxy: ProxySettings,
 }
 
 /// A container engine.
@@ -42,6 +48,21 @@ pub enum EngineKind {
     Podman,
 }
 
+/// `[proxy]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxySettings {
+    /// The port of loopback it listens on.
+    pub port: u16,
+    /// How long a server behind a route may take to begin its answer.
+    pub timeout: Duration,
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        Self { port: PROXY_PORT, timeout: Duration::from_mins(2) }
+    }
+}
+
 impl Default for UserSettings {
     fn default() -> Self {
         let log_format = ("silo: ".to_owned(), String::new());
@@ -52,6 +73,7 @@ impl Default for UserSettings {
             log_format,
             wrap_cd: true,
             engine: EngineKind::Docker,
+            proxy: ProxySettings::default(),
         }
     }
 }
@@ -80,6 +102,12 @@ pub enum SettingsProblem {
     /// No place for the text, or two.
     #[error("`log_format` has an invalid value: `{0}`")]
     Format(String),
+    /// No port.
+    #[error("`proxy.port` has an invalid value: {0}")]
+    ProxyPort(i64),
+    /// No time.
+    #[error("`proxy.timeout` has an invalid value: `{0}`")]
+    ProxyTimeout(String),
 }
 
 impl SettingsProblem {
@@ -87,7 +115,7 @@ impl SettingsProblem {
     pub fn hint(&self) -> String {
         let fixed = match self {
             Self::Malformed(_) => {
-                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd` and `engine`; see `silo doc settings`"
+                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine` and `[proxy]`; see `silo doc settings`"
             }
             Self::Folder(_) => "Begin it with `/`, or with `~/` for the home folder",
             Self::Range(text) => match ends(text) {
@@ -97,6 +125,8 @@ impl SettingsProblem {
                 _ => "Write two ports of 1024-65535, such as `49152-65535`",
             },
             Self::Format(_) => "Write `%s` once, where the text is to stand",
+            Self::ProxyPort(_) => "Write a port of 1-65535, such as 7450",
+            Self::ProxyTimeout(_) => "Write a time such as `90s` or `5m`",
         };
         fixed.to_owned()
     }
@@ -112,6 +142,15 @@ struct File {
     log_format: Option<toml::Spanned<String>>,
     wrap_cd: Option<bool>,
     engine: EngineKind,
+    proxy: Proxy,
+}
+
+/// `[proxy]` as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Proxy {
+    port: Option<toml::Spanned<i64>>,
+    timeout: Option<toml::Spanned<String>>,
 }
 
 /// Reads the settings.
@@ -145,6 +184,15 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         settings.log_format = (before.to_owned(), after.to_owned());
     }
     settings.wrap_cd = file.wrap_cd.unwrap_or(settings.wrap_cd);
+    if let Some(number) = file.proxy.port {
+        let problem = SettingsProblem::ProxyPort(*number.get_ref());
+        let port = u16::try_from(*number.get_ref()).ok().filter(|port| *port > 0);
+        settings.proxy.port = port.ok_or_else(|| SettingsError { problem, span: number.span() })?;
+    }
+    if let Some(text) = file.proxy.timeout {
+        let time = span::parse(text.get_ref()).ok().filter(|time| !time.is_zero());
+        settings.proxy.timeout = time.ok_or_else(|| fail(&text, SettingsProblem::ProxyTimeout))?;
+    }
     Ok(settings)
 }
 
@@ -161,7 +209,7 @@ mod tests {
     #[test]
     fn every_key_is_read_and_an_empty_file_is_the_defaults() {
         assert_eq!(parse(""), Ok(UserSettings::default()));
-        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\nengine = \"podman\"\n";
+        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\nengine = \"podman\"\nproxy = { port = 80, timeout = \"5m\" }\n";
         let expected = UserSettings {
             quiet: true,
             trusted: vec!["~/work".into(), "/srv".into()],
@@ -169,6 +217,7 @@ mod tests {
             log_format: ("[".into(), "]".into()),
             wrap_cd: false,
             engine: EngineKind::Podman,
+            proxy: ProxySettings { port: 80, timeout: Duration::from_mins(5) },
         };
         assert_eq!(parse(text), Ok(expected));
     }
@@ -185,6 +234,10 @@ mod tests {
             ("port_range = \"3000-2000\"", 13..24),
             ("port_range = \"49152\"", 13..20),
             ("log_format = \"%s %s\"", 13..20),
+            ("proxy.port = 65536", 13..18),
+            ("proxy.port = 0", 13..14),
+            ("proxy.timeout = \"0s\"", 16..20),
+            ("proxy.timeout = \"soon\"", 16..22),
         ] {
             assert_eq!(wrong(text).span, at, "{text}");
         }

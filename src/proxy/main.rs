@@ -1,0 +1,67 @@
+//! `silo-proxy`: serves the routes of all instances on a port of loopback (D29). A program of its own, so that nothing of it is in
+//! `silo`, which runs at each `cd`; `silo proxy` starts and stops it.
+//!
+//! `listen.rs` takes connections, `answer.rs` decides what a request is about, `forward.rs` passes it on, `front.rs` shows all
+//! instances. Only loopback is listened on and only loopback is connected to.
+
+mod answer;
+mod body;
+mod client;
+mod forward;
+mod front;
+mod guard;
+mod headers;
+mod listen;
+mod pages;
+mod shared;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use silo::cli::Global;
+use silo::core::shell::environment::Environment;
+use silo::failure::{Failure, code};
+use silo::parts::context::{Context, Mistakes};
+use silo::sys::lock;
+use silo::ui::Ui;
+
+fn main() -> ExitCode {
+    let environment: Environment = std::env::vars_os().collect();
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_else(|| "silo-proxy".into());
+    let ui = Ui::default();
+    let done = match &words.map(|word| word.into_string().unwrap_or_default()).collect::<Vec<_>>()[..] {
+        [] => run(ui, environment, program, None),
+        [flag, port] if flag == "--port" && port.parse::<u16>().is_ok() => {
+            run(ui, environment, program, port.parse().ok())
+        }
+        [flag] if flag == "--version" => ui.answer(concat!("silo-proxy v", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => Err(Failure::new("`silo-proxy` is started by `silo proxy up`")
+            .hint("Usage: silo-proxy [--port PORT]; read about it: `silo doc routes`")
+            .code(code::USAGE)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui.fail(&failure);
+            failure.code.into()
+        }
+    }
+}
+
+/// Serves until it is told to stop. `port` stands in for the setting.
+fn run(ui: Ui, environment: Environment, program: OsString, port: Option<u16>) -> Result<(), Failure> {
+    let context = Context::of(Global::default(), environment, program, ui, Mistakes::Stop)?;
+    context.dirs.require_own(&context.environment)?;
+    let busy = |holder: String| {
+        Failure::new(format!("A proxy of this user runs already{holder}"))
+            .hint("See where: `silo proxy status`; stop it: `silo proxy down`")
+    };
+    lock::hold(&context.dirs.proxy_lock(), "the proxy", &lock::AT_ONCE, busy, || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        // Only the page of all instances asks outside of the one thread.
+        let runtime = runtime.enable_all().max_blocking_threads(2).thread_keep_alive(front::FRESH).build();
+        let runtime = runtime.map_err(|error| Failure::new(format!("Cannot start the proxy: {error}")))?;
+        runtime.block_on(listen::serve(context, port))
+    })
+}

@@ -1,0 +1,16 @@
+//! What the system lets a process have.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// As many open files as are of use to a server.
+const FILES: u64 = 16 * 1024;
+
+/// Lets this process have as many open files as it may, up to a limit of silo's own; where that cannot be, it has those it had.
+pub fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|now| now < most) {
+        limit.current = Some(most);
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
