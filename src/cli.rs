@@ -13,7 +13,10 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::core::shell::Completions;
 
-pub use arguments::{CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, PruneArgs, SeedArgs, UpArgs};
+pub use arguments::{
+    CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, ProxyAction, ProxyArgs, PruneArgs, RoutesArgs, RoutesFor, SeedArgs,
+    UpArgs,
+};
 pub use completes::Completes;
 pub use words::ExportFormat;
 
@@ -114,6 +117,16 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the routes of all instances, or write them for a web server
+    #[command(
+        after_help = "Examples:\n  silo routes\n  silo routes --json | jq -r '.[] | select(.listening) | .host'\n  silo routes --nginx --out /etc/nginx/conf.d/silo.conf --test 'nginx -t' --reload 'nginx -s reload'\n  silo routes --caddy --out silo.caddy --test 'caddy validate --config {}' --watch"
+    )]
+    Routes(RoutesArgs),
+    /// Serve the routes of all instances on one port of this machine
+    #[command(
+        after_help = "Examples:\n  silo proxy up -d    # Then http://silo.localhost:7450 shows all instances\n  silo proxy status\n  silo proxy reload   # After a change of the settings\n  silo proxy down"
+    )]
+    Proxy(ProxyArgs),
     /// Print the value of one variable of the instance
     #[command(
         after_help = "Examples:\n  silo get WEB_PORT\n  curl -s \"$(silo get API_URL)/health\"\n  silo get WEB_URL -i feature-x"

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::completes::Completes;
 use super::words;
@@ -159,4 +159,71 @@ pub struct PruneArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// Arguments of `silo routes`.
+#[derive(Debug, Args)]
+pub struct RoutesArgs {
+    /// Print JSON
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// For which web server.
+    #[command(flatten)]
+    pub server: RoutesFor,
+    /// The port of 127.0.0.1 that nginx or Caddy is to listen on
+    #[arg(long, value_name = "PORT", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Write the file, where it is not the same already
+    #[arg(long, value_name = "FILE", requires = "server", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// A command that must succeed before the file counts; {} in it is the new file beside the old one
+    #[arg(long, value_name = "CMD", requires = "out")]
+    pub test: Option<String>,
+    /// A command that follows each change of the file
+    #[arg(long, value_name = "CMD", requires = "out")]
+    pub reload: Option<String>,
+    /// Go on, and write each change, until Ctrl-C
+    #[arg(short, long, requires = "out")]
+    pub watch: bool,
+}
+
+/// For which web server `silo routes` writes.
+#[derive(Debug, Args)]
+pub struct RoutesFor {
+    /// Print what runs for nginx, a file for its http block
+    #[arg(long, groups = ["form", "server"])]
+    pub nginx: bool,
+    /// Print what runs for Caddy, a Caddyfile
+    #[arg(long, groups = ["form", "server"])]
+    pub caddy: bool,
+    /// Print what runs for Traefik, a file of its file provider
+    #[arg(long, groups = ["form", "server"])]
+    pub traefik: bool,
+}
+
+/// Arguments of `silo proxy`.
+#[derive(Debug, Args)]
+pub struct ProxyArgs {
+    /// What to do
+    #[arg(value_enum)]
+    pub action: ProxyAction,
+    /// Serve in the background (up)
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Print JSON (status)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `silo proxy` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProxyAction {
+    /// Start it
+    Up,
+    /// Stop it
+    Down,
+    /// Say whether it runs, and where
+    Status,
+    /// Have it read settings and routes anew
+    Reload,
 }

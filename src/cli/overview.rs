@@ -16,7 +16,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin with", &["init", "allow", "status"]),
     ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed"]),
-    ("All instances", &["list", "who", "doctor", "prune"]),
+    ("All instances", &["list", "who", "routes", "proxy", "doctor", "prune"]),
     (
         "Shell, and silo itself",
         &["hook", "completions", "diff", "deactivate", "deny", "require", "export", "doc", "version"],

@@ -28,9 +28,11 @@ mod list;
 mod logs;
 mod open;
 mod profiles;
+mod proxy;
 mod prune;
 mod recorded;
 mod require;
+mod routes;
 mod seed;
 mod shell;
 mod status;
@@ -47,7 +49,7 @@ pub use usage::usage;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs};
+use crate::cli::{Cli, Command, ExportFormat, Global, HookArgs, RoutesArgs};
 use crate::core::shell::environment::Environment;
 use crate::core::shell::named;
 use crate::failure::Failure;
@@ -159,6 +161,8 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Seed(arguments) => seed::run(context, &arguments),
         Command::List { json, watch } => list::run(context, json, watch),
         Command::Who { port, json } => who::run(context, port.as_deref(), json),
+        Command::Routes(arguments) => routes::run(context, &arguments),
+        Command::Proxy(arguments) => proxy::run(context, &arguments),
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),
         Command::Open { name, instance, print } => open::run(context, name.as_deref(), instance.as_deref(), print),
         Command::Prune(arguments) => prune::run(context, &arguments),
@@ -185,5 +189,6 @@ fn only_looks(command: &Command) -> bool {
     use Command as C;
     let looks =
         matches!(command, C::Profiles { .. } | C::Status { .. } | C::Diff { .. } | C::List { .. } | C::Who { .. });
+    let looks = looks || matches!(command, C::Routes(RoutesArgs { out: None, .. }));
     looks || matches!(command, C::Require | C::Deactivate | C::Logs { .. } | C::Wait { .. } | C::Export { .. })
 }

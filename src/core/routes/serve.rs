@@ -29,7 +29,7 @@ pub enum Server {
 }
 
 /// What heads each file.
-const HEAD: &str = "# Routes of silo's instances that run. Written by `silo routes`; changes are lost.\n";
+pub const HEAD: &str = "# Routes of silo's instances that run. Written by `silo routes`; changes are lost.\n";
 
 impl Server {
     /// The file for these routes. nginx and Caddy listen on `port` of loopback; Traefik has entry points of its own.
