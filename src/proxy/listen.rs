@@ -23,7 +23,7 @@ use super::client::Client;
 use super::guard::{Guard, Guarded};
 use super::shared::Shared;
 
-/// The longest head of a request, in bytes, and the largest buffer of a connection.
+/// The longest head of a request and the largest buffer of a connection, in bytes.
 const HEAD: usize = 64 * 1024;
 /// How many connections there may be at once; more wait.
 const CONNECTIONS: usize = 4096;
@@ -39,7 +39,6 @@ pub(crate) async fn serve(context: Context, port: Option<u16>) -> Result<(), Fai
     limits::raise_open_files();
     let shared = Arc::new(Shared::new(context));
     let wanted = port.unwrap_or(shared.settings().port);
-    let mut listening = start(&shared, wanted)?;
     let fail = |error| Failure::new(format!("Cannot wait for signals: {error}"));
     let mut stop = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
         .map(signal)
@@ -47,6 +46,8 @@ pub(crate) async fn serve(context: Context, port: Option<u16>) -> Result<(), Fai
         .collect::<Result<Vec<Signal>, _>>()
         .map_err(fail)?;
     let mut reload = signal(SignalKind::user_defined1()).map_err(fail)?;
+    // Last, for who sees that it serves may send a signal at once.
+    let mut listening = start(&shared, wanted)?;
     loop {
         let asked = std::future::poll_fn(|context| {
             if stop.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
@@ -144,6 +145,7 @@ async fn talk(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
         .max_buf_size(HEAD)
+        .max_header_size(HEAD)
         .preserve_header_case(true)
         .auto_date_header(false)
         .serve_connection(TokioIo::new(Guarded::new(stream, guard)), service)

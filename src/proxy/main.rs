@@ -22,6 +22,7 @@ use silo::cli::Global;
 use silo::core::shell::environment::Environment;
 use silo::failure::{Failure, code};
 use silo::parts::context::{Context, Mistakes};
+use silo::store::proxy;
 use silo::sys::lock;
 use silo::ui::Ui;
 
@@ -58,6 +59,8 @@ fn run(ui: Ui, environment: Environment, program: OsString, port: Option<u16>) -
             .hint("See where: `silo proxy status`; stop it: `silo proxy down`")
     };
     lock::hold(&context.dirs.proxy_lock(), "the proxy", &lock::AT_ONCE, busy, || {
+        // What one left that was killed.
+        proxy::forget(&context.dirs)?;
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         // Only the page of all instances asks outside of the one thread.
         let runtime = runtime.enable_all().max_blocking_threads(2).thread_keep_alive(front::FRESH).build();

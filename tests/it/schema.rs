@@ -47,11 +47,14 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::Published { .. }
         | Problem::NoTarget { .. }
         | Problem::ComposeFile(_)
+        | Problem::RouteUnquoted(_)
+        | Problem::RouteTarget { .. }
         | Problem::GateLevel { .. }
         | Problem::GateServices { .. }
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
-        Problem::NoPorts | Problem::TwiceNamed { .. } | Problem::NoHost => None,
+        // Of the host names of routes it knows the letters.
+        Problem::NoPorts | Problem::TwiceNamed { .. } | Problem::NoHost | Problem::RouteHost { .. } => None,
         Problem::InProfile { problem, .. } => structural(problem),
         // Every form of an IP address is more than a pattern says.
         Problem::Bind(_)
@@ -62,6 +65,8 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::BlockName { .. }
         | Problem::UnknownVariable { .. }
         | Problem::PortInHost { .. }
+        | Problem::RoutePort { .. }
+        | Problem::RouteTwice { .. }
         | Problem::Later { .. }
         | Problem::EnvInUrl { .. }
         | Problem::Cycle { .. } => Some(false),
@@ -112,6 +117,7 @@ fn what_is_odd_but_right_is_right_in_both() {
         "version = 1\noutput = \".github/x.git\"\n[ports]\n_a1 = 1\nNODE_ENV = 2\nBASHFUL = 3\nCARGO = 4\n",
         "version = 1\n[ports]\nA = 1\n[hosts]\nTILT_HOST = \"x\"\nH = \"$${A} $$$${ $ $\"\n",
         "version = 1\n[ports]\nA = 1\n[urls]\nU = \"\"\nV = \"$${${A}${A}}$\"\nW = \"\u{e9} \u{1f980}\\t\"\n",
+        "version = 1\n[ports]\nA = 1\n[routes]\n\"x.${name}.Test\" = \"A\"\n\"${APP_HOST}\" = 0x50\n",
         "version = 1\n[ports]\nA = 1\n[gates]\n\"a.b-c+d_e\" = \"tilt\"\n_x = \"env\"\npsql = \"services\"\n\"redis-cli\" = \"services:db,my.cache-1\"\n",
         "version = 1\n[ports]\nA = 1\n[profiles.\"9.x_y-z\"]\n[profiles._]\nports.B = 1\nappend.hooks.pre-up = [\"x\"]\n",
         "version = 1\n[ports]\nA = 1\n[hooks]\npre-up = []\npost-down = [\" x \"]\n[k3d]\nargs = [\"${A}\"]\n",

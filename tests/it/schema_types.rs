@@ -141,6 +141,17 @@ described! {
             },
         ] },
     });
+    Routes: |_| json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": TEMPLATE },
+        "additionalProperties": {
+            "description": "A variable of a port, or a port of this machine.",
+            "oneOf": [
+                { "type": "integer", "minimum": 1, "maximum": 65535 },
+                { "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] },
+            ],
+        },
+    });
     Profiles: |generator| json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}$" },
@@ -186,6 +197,8 @@ struct Config {
     hosts: Option<Hosts>,
     /// Addresses derived from hosts, ports and the URLs above.
     urls: Option<Urls>,
+    /// Host names beside those of the URLs, and the port each leads to.
+    routes: Option<Routes>,
     /// Any other variable; it may use hosts, ports, URLs and the variables above.
     env: Option<Env>,
     /// The instance's own k3d cluster.
@@ -215,6 +228,8 @@ struct Profile {
     hosts: Option<Hosts>,
     /// URLs that differ or are new.
     urls: Option<Urls>,
+    /// Routes that differ or are new.
+    routes: Option<Routes>,
     /// Variables that differ or are new.
     env: Option<Env>,
     /// What differs about the cluster.

@@ -1,10 +1,11 @@
 //! The JSON Schema of the user's settings and their parser say the same, as far as a schema can.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use expect_test::expect_file;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 use silo::core::config::user::{self, SettingsProblem};
 
@@ -34,6 +35,9 @@ struct Settings {
     /// What services run in.
     #[schemars(default)]
     engine: Option<Engine>,
+    /// How `silo proxy` serves routes.
+    #[schemars(default)]
+    proxy: Option<Proxy>,
 }
 
 /// A container engine.
@@ -43,6 +47,36 @@ struct Settings {
 enum Engine {
     Docker,
     Podman,
+}
+
+/// The table of the proxy.
+struct Proxy;
+
+impl JsonSchema for Proxy {
+    fn schema_name() -> Cow<'static, str> {
+        "Proxy".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "port": {
+                    "description": "The port of loopback it listens on.",
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": 65535,
+                },
+                "timeout": {
+                    "description": "How long a server behind a route may take to begin its answer, as 90s or 5m.",
+                    "type": "string",
+                    "pattern": "^([0-9]+|([0-9]+[smh])+)$",
+                    "not": { "pattern": "^0+[smh]?$" },
+                },
+            },
+            "additionalProperties": false,
+        })
+    }
 }
 
 fn schema() -> Value {
@@ -57,6 +91,10 @@ fn schema() -> Value {
             key.insert("type".to_owned(), first);
         }
         key.remove("default");
+        // What may be left out and is a table of its own.
+        if let Some(Value::Array(either)) = key.remove("anyOf") {
+            key.extend(either[0].as_object().expect("the first is the table").clone());
+        }
     }
     schema.to_value()
 }
@@ -75,6 +113,8 @@ fn parser_and_schema_take_and_refuse_the_same() {
     for good in [
         "",
         "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\nwrap_cd = false\n",
+        "[proxy]\nport = 80\ntimeout = \"1h30m\"\n",
+        "proxy = {}\n",
         "trusted = []\nport_range = \"1024-65535\"\nlog_format = \"%s\"\n",
     ] {
         assert!(user::parse(good).is_ok() && schema.is_valid(&json_of(good)), "{good}");
@@ -86,6 +126,14 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "trusted = \"~/work\"",
         "trusted = [\"work\"]",
         "trusted = [\"~\"]",
+        "proxy = 80",
+        "proxy.port = 0",
+        "proxy.port = 65536",
+        "proxy.port = \"80\"",
+        "proxy.host = \"x\"",
+        "proxy.timeout = \"soon\"",
+        "proxy.timeout = \"0s\"",
+        "proxy.timeout = 5",
         "port_range = 20000",
         "port_range = \"20000\"",
         "port_range = \"80-90\"",
