@@ -119,7 +119,7 @@ pub enum Command {
     },
     /// List the routes of all instances, or write them for a web server
     #[command(
-        after_help = "Examples:\n  silo routes\n  silo routes --json | jq -r '.[] | select(.listening) | .host'\n  silo routes --nginx --out /etc/nginx/conf.d/silo.conf --test 'nginx -t' --reload 'nginx -s reload'\n  silo routes --caddy --out silo.caddy --test 'caddy validate --config {}' --watch"
+        after_help = "Examples:\n  silo routes\n  silo routes --json | jq -r '.[] | select(.listening) | .host'\n  silo routes --nginx                 # For the http block of nginx\n  silo routes --caddy --out silo.caddy --reload 'caddy reload' --watch"
     )]
     Routes(RoutesArgs),
     /// Serve the routes of all instances on one port of this machine

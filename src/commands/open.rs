@@ -8,6 +8,7 @@ use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::parts::context::Context;
 use crate::store::stamp::Known;
+use crate::store::{proxy, routes};
 use crate::sys::cmd::{self, Cmd};
 
 /// How long an opener may take to hand the address over.
@@ -20,6 +21,9 @@ pub(super) fn run(context: &Context, name: Option<&str>, of: Option<&str>, print
         None => first(&known)?,
     };
     context.ui.answer(&format!("{url}\n"))?;
+    if let Some(routed) = routed(context, &known, url) {
+        context.ui.step(&format!("Through the proxy: {routed}"));
+    }
     if print {
         return Ok(0);
     }
@@ -32,6 +36,21 @@ pub(super) fn run(context: &Context, name: Option<&str>, of: Option<&str>, print
     let cmd = Cmd { program: &program, arguments, environment: &environment, folder: Path::new("/") };
     cmd.hand_over(HANDED)?;
     Ok(0)
+}
+
+/// The address of the same by its route, where a proxy runs and has one for its port.
+fn routed(context: &Context, known: &Known, url: &str) -> Option<String> {
+    let running = proxy::running(&context.dirs)?;
+    let rest = url.strip_prefix("http://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (host, port) = authority.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let rows = routes::all(&context.dirs).ok()?;
+    let root = known.get("SILO_ROOT")?;
+    let own = || rows.iter().filter(|row| row.root == root && row.clash.is_none() && row.port == Some(port));
+    let row = own().find(|row| row.host == host.to_ascii_lowercase()).or_else(|| own().next())?;
+    Some(running.address(&row.host) + path)
 }
 
 /// The first URL of `silo.toml` that a browser can open.

@@ -21,7 +21,7 @@ use crate::parts::part::{self, Subject};
 use crate::parts::servers::{Served, Servers};
 use crate::store::project::Project;
 use crate::store::snapshot::{self, Recorded};
-use crate::store::{history, registry, trust};
+use crate::store::{history, proxy, registry, routes, trust};
 use crate::sys::lock;
 
 pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Failure> {
@@ -95,6 +95,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
         shell: Shell::of(context, &project),
         active_root: elsewhere::active_root(context, None),
         urls: vars.urls().collect(),
+        routes: routed(context, &project),
         env_file: project.root.join(&config.output),
         root: project.root_text(),
         trust,
@@ -120,6 +121,8 @@ struct Report<'a> {
     /// Who listens on its ports.
     served: Served,
     urls: IndexMap<&'a str, &'a str>,
+    /// The addresses of its routes and where they lead, while a proxy runs.
+    routes: IndexMap<String, String>,
     root: &'a str,
     env_file: PathBuf,
     trust: Trust,
@@ -183,6 +186,7 @@ impl Report<'_> {
         object["listeners"] = json!(self.served.own);
         object["moved"] = json!(self.reasons);
         object["urls"] = json!(self.urls);
+        object["routes"] = json!(self.routes);
         object
     }
 
@@ -216,6 +220,10 @@ impl Report<'_> {
             lines.push(vec![Cell::new("URLs", Tone::Head), Cell::plain(":")]);
         }
         lines.extend(self.urls.iter().map(|(name, url)| vec![Cell::plain(&format!("  {name}: {url}"))]));
+        if !self.routes.is_empty() {
+            lines.push(vec![Cell::new("Routes", Tone::Head), Cell::plain(":")]);
+        }
+        lines.extend(self.routes.iter().map(|(address, to)| vec![Cell::plain(&format!("  {address}: {to}"))]));
         lines
     }
 
@@ -236,6 +244,14 @@ impl Report<'_> {
         }
         line
     }
+}
+
+/// The addresses of a project's routes through the proxy, and where they lead; none while no proxy runs.
+fn routed(context: &Context, project: &Project) -> IndexMap<String, String> {
+    let Some(running) = proxy::running(&context.dirs) else { return IndexMap::new() };
+    let rows = routes::all(&context.dirs).unwrap_or_default();
+    let own = rows.iter().filter(|row| row.root == project.root_text() && row.clash.is_none());
+    own.map(|row| (running.address(&row.host), row.to.shown())).collect()
 }
 
 /// Asks every part at once; what was started last comes first.

@@ -61,7 +61,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help
     "#]]
     .assert_eq(&ran.stdout);
-    assert!(ran.stdout.lines().count() <= 46, "{} lines", ran.stdout.lines().count());
+    assert!(ran.stdout.lines().count() <= 48, "{} lines", ran.stdout.lines().count());
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
     sandbox.run("", ["-h"]).success().stdout(&ran.stdout);
     sandbox.run("", ["help"]).success().stdout(&ran.stdout);

@@ -100,6 +100,8 @@ mod recipes;
 mod recipes_editors;
 mod registry;
 mod renaming;
+mod routes;
+mod routes_out;
 mod sandbox;
 mod schema;
 mod schema_types;
