@@ -6,8 +6,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, ORIGIN};
@@ -22,32 +21,14 @@ use silo::parts;
 use silo::parts::context::{Context, Mistakes};
 use silo::parts::look::{Observed, observe_all};
 use silo::sys::listeners;
-use tokio::sync::Mutex as AsyncMutex;
 
 use super::body::Answered;
 use super::pages::{self, Page, document, escaped, start_command, with_headers};
 use super::shared::Shared;
 
-/// How long what was seen is shown: many pages ask once.
-pub(crate) const FRESH: Duration = Duration::from_secs(1);
 /// The script that keeps the page true.
 const SCRIPT: &str = include_str!("pages.js");
 const HTML: &str = "text/html; charset=utf-8";
-
-/// What was seen last.
-#[derive(Default)]
-pub(crate) struct Front {
-    seen: Mutex<Option<(Instant, Arc<str>)>>,
-    /// One looks at a time.
-    turn: AsyncMutex<()>,
-}
-
-impl Front {
-    fn fresh(&self) -> Option<Arc<str>> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, html)| Arc::clone(html))
-    }
-}
 
 /// Answers a request for the page or a part of it.
 pub(crate) async fn answer(shared: &Arc<Shared>, request: &Request<Incoming>) -> Response<Answered> {
@@ -84,11 +65,11 @@ fn stranger(headers: &HeaderMap, own: &str) -> Option<&'static str> {
 
 /// The list of instances as markup, looked at anew where that is long ago.
 async fn instances(shared: &Arc<Shared>) -> Arc<str> {
-    if let Some(html) = shared.front.fresh() {
+    if let Some(html) = shared.seen.fresh() {
         return html;
     }
-    let _turn = shared.front.turn.lock().await;
-    if let Some(html) = shared.front.fresh() {
+    let _turn = shared.seen.turn.lock().await;
+    if let Some(html) = shared.seen.fresh() {
         return html;
     }
     let asked = Arc::clone(shared);
@@ -98,7 +79,7 @@ async fn instances(shared: &Arc<Shared>) -> Arc<str> {
         Ok(Err(failure)) => format!("<p class=\"bad\">{}</p>\n", escaped(&failure.to_string())).into(),
         Err(_) => "<p class=\"bad\">The instances could not be looked at</p>\n".into(),
     };
-    *shared.front.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&html)));
+    shared.seen.keep(&html);
     html
 }
 

@@ -13,6 +13,7 @@ mod guard;
 mod headers;
 mod listen;
 mod pages;
+mod seen;
 mod shared;
 
 use std::ffi::OsString;
@@ -63,7 +64,7 @@ fn run(ui: Ui, environment: Environment, program: OsString, port: Option<u16>) -
         proxy::forget(&context.dirs)?;
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         // Only the page of all instances asks outside of the one thread.
-        let runtime = runtime.enable_all().max_blocking_threads(2).thread_keep_alive(front::FRESH).build();
+        let runtime = runtime.enable_all().max_blocking_threads(2).thread_keep_alive(seen::FRESH).build();
         let runtime = runtime.map_err(|error| Failure::new(format!("Cannot start the proxy: {error}")))?;
         runtime.block_on(listen::serve(context, port))
     })

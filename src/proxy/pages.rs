@@ -165,7 +165,7 @@ pub(super) fn with_headers(status: StatusCode, kind: &'static str, body: impl In
     const ALL: [(&str, &str); 6] = [
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
+        ("x-frame-options", "deny"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-resource-policy", "same-origin"),
         (

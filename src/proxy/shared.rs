@@ -11,7 +11,7 @@ use silo::parts::context::Context;
 use silo::store::proxy::Running;
 use silo::store::{routes, settings};
 
-use super::front::Front;
+use super::seen::Seen;
 
 /// After how long it is looked again whether routes have changed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) struct Shared {
     /// Folders, environment, printing.
     pub(crate) context: Context,
-    /// The page of all instances.
-    pub(crate) front: Front,
+    /// The page of all instances, as it was made last.
+    pub(crate) seen: Seen,
     port: AtomicU16,
     known: Mutex<Known>,
 }
@@ -61,7 +61,7 @@ impl Shared {
             looked: None,
             settings: context.settings.proxy,
         };
-        Self { context, front: Front::default(), port: AtomicU16::new(0), known: Mutex::new(known) }
+        Self { context, seen: Seen::default(), port: AtomicU16::new(0), known: Mutex::new(known) }
     }
 
     /// The port that is listened on.

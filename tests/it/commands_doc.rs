@@ -20,6 +20,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         ports            Every instance leases ports of its own and keeps them, so that no two collide
         hosts            Each instance has host names of its own, so that browsers keep its cookies apart
         urls             [urls] holds the addresses that follow from hosts and ports, [env] any other variable
+        routes           A route is a host name and the port it leads to; silo's proxy serves all of them
         interpolation    Where ${VAR} may stand in silo.toml, and which names it may use
         lockfile         The two files silo writes into a project: its memory and the env file
         registry         The registry is the user's file of all instances and the ports they hold

@@ -89,7 +89,8 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
         "taken": {},
         "listeners": {},
         "moved": {},
-        "urls": { "WEB_URL": format!("http://dev.localhost:{web}") }
+        "urls": { "WEB_URL": format!("http://dev.localhost:{web}") },
+        "routes": {},
     });
     sandbox.run(&app, ["status", "--json"]).success().stderr("").stdout(&format!("{answer:#}\n"));
     let deep = app.join("a/b");

@@ -80,7 +80,7 @@ fn commands_come_first_and_options_where_one_is_begun() {
     let commands = values(&sandbox, "app", "silo ");
     assert_eq!(commands.first().map(String::as_str), Some("init"));
     assert!(commands.iter().all(|word| !word.starts_with('-')), "{commands:?}");
-    assert_eq!(values(&sandbox, "app", "silo pro"), ["profiles"]);
+    assert_eq!(values(&sandbox, "app", "silo prof"), ["profiles"]);
     assert_eq!(values(&sandbox, "app", "silo tru"), ["trust"]);
     assert_eq!(values(&sandbox, "app", "silo completions "), ["bash", "zsh", "fish"]);
     assert_eq!(values(&sandbox, "app", "silo up --de"), ["--detach"]);

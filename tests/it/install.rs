@@ -26,6 +26,7 @@ fn built(sandbox: &Sandbox) -> PathBuf {
     let built = sandbox.path("bin/built");
     program(&built, "#!/bin/sh\necho it runs\n");
     fs::set_permissions(&built, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    program(&sandbox.path("bin/silo-proxy"), "#!/bin/sh\necho it serves\n");
     built
 }
 
@@ -55,6 +56,7 @@ fn an_archive_is_the_same_bytes_each_time_and_runs_where_it_is_unpacked() {
     assert!(bytes == packed(&sandbox, &two, "silo-1.2.3-here", "077"), "the umask is in the archive");
 
     sh(&sandbox, &one, "tar -xzf silo-*.tar.gz && silo-1.2.3-here/silo").success().stdout("it runs\n");
+    sh(&sandbox, &one, "silo-1.2.3-here/silo-proxy").success().stdout("it serves\n");
     let listed = sh(&sandbox, &one, "tar -tvzf silo-*.tar.gz").success().stdout;
     assert!(listed.lines().all(|line| line.contains(" 0/0 ") && line.contains("2023-11-14")), "{listed}");
     let names: Vec<&str> = listed.lines().filter_map(|line| line.split("silo-1.2.3-here/").nth(1)).collect();
@@ -164,5 +166,18 @@ fn the_debian_package_has_every_man_page_and_completion() {
         let line = format!("[\"{from}\", \"{to}\", \"644\"],");
         assert_eq!(has(from, to), is_here, "[package.metadata.deb] in Cargo.toml needs: {line}");
     }
-    assert!(has("target/release/silo", "usr/bin/") && has("docs/*.md", "usr/share/doc/silo/docs/"));
+    for program in ["target/release/silo", "target/release/silo-proxy"] {
+        assert!(has(program, "usr/bin/"), "{program}");
+    }
+    assert!(has("docs/*.md", "usr/share/doc/silo/docs/"));
+}
+
+#[test]
+fn silo_has_nothing_of_the_proxy_in_it() {
+    let words = |program: &str| {
+        let bytes = fs::read(program).expect("it is built");
+        ["tokio", "hyper"].map(|word| bytes.windows(word.len()).any(|part| part == word.as_bytes()))
+    };
+    assert_eq!(words(crate::proxy::PROXY), [true, true], "they are found where they are");
+    assert_eq!(words(crate::sandbox::SILO), [false, false]);
 }

@@ -14,8 +14,11 @@ use crate::sandbox::{SILO, Sandbox};
 const RECORDING: &str = "docs/pictures/silo.svg";
 
 /// Both pictures, and the pages that show them.
-const PICTURES: [(&str, &[&str]); 2] =
-    [(RECORDING, &["README.md"]), ("docs/pictures/records.svg", &["README.md", "docs/architecture.md"])];
+const PICTURES: [(&str, &[&str]); 3] = [
+    (RECORDING, &["README.md"]),
+    ("docs/pictures/records.svg", &["README.md", "docs/architecture.md"]),
+    ("docs/pictures/routes.svg", &["docs/routes.md"]),
+];
 
 /// The texts of a class.
 fn texts(svg: &str, class: &str) -> Vec<String> {

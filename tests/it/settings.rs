@@ -80,7 +80,7 @@ fn settings_that_cannot_be_read_stop_what_is_typed_and_never_the_prompt() {
     let sandbox = Sandbox::new();
     let app = sandbox.trusted("app", RANDOM);
     for (text, place, hint) in [
-        ("quite = true\n", ":1:1", "`quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd` and `engine`"),
+        ("quite = true\n", ":1:1", "`quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine` and `[proxy]`"),
         ("trusted = [\"work\"]\n", ":1:12", "or with `~/`"),
         ("port_range = \"80-90\"\n", ":1:14", "two ports of 1024-65535"),
         ("log_format = \"x\"\n", ":1:14", "`%s` once"),

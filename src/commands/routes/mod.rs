@@ -23,7 +23,7 @@ const HEADS: [&str; 5] = ["route", "instance", "leads to", "port", "behind it"];
 
 pub(super) fn run(context: &Context, arguments: &RoutesArgs) -> Result<u8, Failure> {
     if let (Some(server), Some(path)) = (server(arguments), &arguments.out) {
-        return out::run(context, arguments, server, path);
+        return out::run(context, arguments, path, || text(context, server, arguments.port));
     }
     if let Some(server) = server(arguments) {
         context.ui.answer(&text(context, server, arguments.port)?)?;

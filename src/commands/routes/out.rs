@@ -4,9 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::text;
 use crate::cli::RoutesArgs;
-use crate::core::routes::serve::{HEAD, Server};
+use crate::core::routes::serve::HEAD;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::sys::cmd::Cmd;
@@ -32,11 +31,16 @@ struct Out<'a> {
     reload: Option<&'a str>,
 }
 
-pub(super) fn run(context: &Context, arguments: &RoutesArgs, server: Server, path: &Path) -> Result<u8, Failure> {
+/// Writes what `make` makes to `path`, once or whenever it changes.
+pub(super) fn run(
+    context: &Context,
+    arguments: &RoutesArgs,
+    path: &Path,
+    make: impl Fn() -> Result<String, Failure>,
+) -> Result<u8, Failure> {
     let path = context.folder.join(path);
     let out = Out { context, path, test: arguments.test.as_deref(), reload: arguments.reload.as_deref() };
     out.recover()?;
-    let make = || text(context, server, arguments.port);
     if !arguments.watch {
         if out.put(&make()?)? {
             out.tell_reload()?;
