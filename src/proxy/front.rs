@@ -136,16 +136,18 @@ fn instance(html: &mut String, seen: &Observed, routes: &[(&Row, bool)], shared:
     }
     if !routes.is_empty() {
         html.push_str("<table>\n<tr><th>Route</th><th>Leads to</th><th>Behind it</th></tr>\n");
-        routes.iter().for_each(|(row, listens)| route(html, row, *listens, shared));
+        for (row, listens) in routes {
+            route(html, row, *listens, shared);
+        }
         html.push_str("</table>\n");
     }
-    let ports: Vec<String> = instance
+    let leased: Vec<String> = instance
         .ports
         .iter()
         .map(|(name, port)| format!("{}={}", escaped(name), escaped(&block::shown(name, *port, &instance.blocks))))
         .collect();
-    if !ports.is_empty() {
-        let _ = writeln!(html, "<p class=\"faint\">{}</p>", ports.join(" "));
+    if !leased.is_empty() {
+        let _ = writeln!(html, "<p class=\"faint\">{}</p>", leased.join(" "));
     }
     let _ = write!(
         html,

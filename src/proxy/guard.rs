@@ -37,7 +37,8 @@ struct Scanner {
     line: Vec<u8>,
     /// The line's length so far.
     length: usize,
-    has_line: bool,
+    /// How many lines of the head there were, empty ones before it left out.
+    lines: usize,
     has_length: bool,
     has_encoding: bool,
     /// The head has come to its end.
@@ -57,7 +58,7 @@ impl Scanner {
         for byte in bytes.iter().filter(|byte| **byte != b'\r') {
             match byte {
                 // Empty lines before a request are none of it.
-                b'\n' if self.length == 0 => self.is_over = self.has_line,
+                b'\n' if self.length == 0 => self.is_over = self.lines > 0,
                 b'\n' => self.end_line(),
                 _ => {
                     self.length += 1;
@@ -77,7 +78,7 @@ impl Scanner {
         let is = |name: &[u8]| self.line.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b':'));
         self.has_length |= is(LENGTH);
         self.has_encoding |= is(ENCODING);
-        self.has_line = true;
+        self.lines += 1;
         self.line.clear();
         self.length = 0;
     }

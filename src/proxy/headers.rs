@@ -159,7 +159,7 @@ mod tests {
     fn only_many_rounds_are_a_circle() {
         let rounds = |count| is_circling(&headers(&vec![("via", "1.1 silo-proxy"); count]));
         assert!(!rounds(0) && !rounds(7) && rounds(8));
-        assert!(is_circling(&headers(&[("via", &vec!["1.1 silo-proxy"; 8].join(", "))])));
-        assert!(!is_circling(&headers(&[("via", &vec!["1.1 other"; 20].join(", "))])));
+        assert!(is_circling(&headers(&[("via", &["1.1 silo-proxy"; 8].join(", "))])));
+        assert!(!is_circling(&headers(&[("via", &["1.1 other"; 20].join(", "))])));
     }
 }

@@ -39,7 +39,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         doctor           silo doctor compares what should be with what is, and says what mends it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         A user's own settings hold for every project
-        install          How silo, which is one program, gets onto a machine, is upgraded and removed
+        install          How silo, with its proxy beside it, gets onto a machine, is upgraded and removed
         logging          What silo prints, where, and how to see more or less of it
         migration        What silo takes over from an older silo, and how it lives beside direnv and others
         troubleshooting  What each error and warning means, and what to do about it

@@ -59,11 +59,11 @@ fn text(context: &Context, server: Server, port: u16) -> Result<String, Failure>
     let (rows, listening) = (routes::all(&context.dirs)?, listeners::listening());
     // A route to the server itself, or to the proxy, would go in a circle.
     let own = [Some(port), proxy::running(&context.dirs).map(|running| running.port)];
-    let served = rows.into_iter().filter(|row| row.clash.is_none() && !own.contains(&row.port)).filter_map(|row| {
+    let found = rows.into_iter().filter(|row| row.clash.is_none() && !own.contains(&row.port)).filter_map(|row| {
         let at = SocketAddr::new(*listening.get(&row.port?)?, row.port?);
         Some(Served { host: row.host, at, instance: row.instance })
     });
-    Ok(server.render(&served.collect::<Vec<_>>(), port))
+    Ok(server.render(&found.collect::<Vec<_>>(), port))
 }
 
 /// What is behind a route.

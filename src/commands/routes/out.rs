@@ -78,6 +78,11 @@ pub(super) fn run(
     }
 }
 
+/// A file as it is; none where there is none.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(files::read(path, LARGEST)?.map(|content| content.bytes))
+}
+
 impl Out<'_> {
     fn beside(&self, end: &str) -> PathBuf {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
@@ -90,7 +95,7 @@ impl Out<'_> {
 
     /// Puts back what a test that was cut off had not decided.
     fn recover(&self) -> Result<(), Failure> {
-        match self.read(&self.before())? {
+        match read(&self.before())? {
             None => Ok(()),
             Some(old) => {
                 writing::replace(&self.path, &old, MODE)?;
@@ -99,14 +104,10 @@ impl Out<'_> {
         }
     }
 
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(files::read(path, LARGEST)?.map(|content| content.bytes))
-    }
-
     /// Writes the file where it says something else, and says whether it did.
-    fn put(&self, text: &str) -> Result<bool, Failure> {
-        let old = self.read(&self.path)?;
-        if old.as_deref() == Some(text.as_bytes()) {
+    fn put(&self, new: &str) -> Result<bool, Failure> {
+        let old = read(&self.path)?;
+        if old.as_deref() == Some(new.as_bytes()) {
             return Ok(false);
         }
         let foreign = old.as_ref().is_some_and(|old| !old.is_empty() && !old.starts_with(HEAD.as_bytes()));
@@ -115,25 +116,25 @@ impl Out<'_> {
                 .hint(format!("Name another file, or move it away: `mv {0} {0}.old`", quoted(&self.path))));
         }
         match self.test {
-            None => writing::replace(&self.path, text.as_bytes(), MODE)?,
+            None => writing::replace(&self.path, new.as_bytes(), MODE)?,
             Some(test) if test.contains(PLACE) => {
-                let new = self.beside("silo-new");
-                writing::replace(&new, text.as_bytes(), MODE)?;
-                let tested = self.call(&test.replace(PLACE, &quoted(&new)));
-                files::remove(&new)?;
+                let beside = self.beside("silo-new");
+                writing::replace(&beside, new.as_bytes(), MODE)?;
+                let tested = self.call(&test.replace(PLACE, &quoted(&beside)));
+                files::remove(&beside)?;
                 tested.map_err(|failure| self.kept(failure))?;
-                writing::replace(&self.path, text.as_bytes(), MODE)?;
+                writing::replace(&self.path, new.as_bytes(), MODE)?;
             }
-            Some(test) => self.try_in_place(test, old.as_deref(), text)?,
+            Some(test) => self.try_in_place(test, old.as_deref(), new)?,
         }
         self.context.ui.step(&format!("Writing `{}`", shown(&self.path)));
         Ok(true)
     }
 
     /// A test that reads the whole configuration meets the new file in its place; where it says no, the old one comes back.
-    fn try_in_place(&self, test: &str, old: Option<&[u8]>, text: &str) -> Result<(), Failure> {
+    fn try_in_place(&self, test: &str, old: Option<&[u8]>, new: &str) -> Result<(), Failure> {
         writing::replace(&self.before(), old.unwrap_or(HEAD.as_bytes()), MODE)?;
-        writing::replace(&self.path, text.as_bytes(), MODE)?;
+        writing::replace(&self.path, new.as_bytes(), MODE)?;
         let tested = self.call(test);
         if tested.is_err() {
             match old {
