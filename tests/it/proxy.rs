@@ -172,7 +172,8 @@ pub(crate) fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + Clo
 
 /// A project with routes to these ports: `a.test`, `b.test`, … in their order.
 pub(crate) fn routed(sandbox: &Sandbox, ports: &[u16]) {
-    let routes: String = ports.iter().zip('a'..).map(|(port, name)| format!("\"{name}.test\" = {port}\n")).collect();
-    sandbox.trusted("app", &format!("version = 1\nports.WEB_PORT = \"random\"\n[routes]\n{routes}"));
+    let routes: Vec<String> = ports.iter().zip('a'..).map(|(port, name)| format!("\"{name}.test\" = {port}")).collect();
+    let routes = routes.join("\n");
+    sandbox.trusted("app", &format!("version = 1\nports.WEB_PORT = \"random\"\n[routes]\n{routes}\n"));
     sandbox.run("app", ["env", "app"]).success();
 }

@@ -59,12 +59,12 @@ fn nginx_serves_what_is_written_and_follows_after_a_reload() {
     );
     fs::write(&conf, text).expect("writable");
     let call = format!("{nginx} -c {}", conf.display());
-    let test = format!("{call} -t");
+    let check = format!("{call} -t");
     let out = |reload: &str| {
         let file = sandbox.path("silo.conf");
         let mut command = sandbox.command(SILO, "");
         command.args(["routes", "--nginx", "--port", &port.to_string(), "--out"]).arg(file);
-        command.args(["--test", &test, "--reload", reload]);
+        command.args(["--test", &check, "--reload", reload]);
         sandbox.finish(command)
     };
     out("true").success().stderr_has("silo.conf");
@@ -90,13 +90,13 @@ fn caddy_serves_what_is_written_and_its_own_check_decides() {
     let (conf, socket, file) = (sandbox.path("Caddyfile"), sandbox.path("run/caddy"), sandbox.path("silo.caddy"));
     let text = format!("{{\n\tadmin unix/{}\n}}\nimport {}\n", socket.display(), file.display());
     fs::write(&conf, text).expect("writable");
-    let test = format!("{caddy} validate --adapter caddyfile --config {{}}");
+    let check = format!("{caddy} validate --adapter caddyfile --config {{}}");
     let reload =
         format!("{caddy} reload --adapter caddyfile --config {} --address unix/{}", conf.display(), socket.display());
     let out = |reload: &str| {
         let mut command = sandbox.command(SILO, "");
         command.args(["routes", "--caddy", "--port", &port.to_string(), "--out"]).arg(&file);
-        command.args(["--test", &test, "--reload", reload]);
+        command.args(["--test", &check, "--reload", reload]);
         sandbox.finish(command)
     };
     out("true").success();
