@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::body::Sent;
@@ -19,6 +20,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The longest head of an answer, in bytes, and the largest buffer.
 const HEAD: usize = 64 * 1024;
 
+/// A connection to a server that waits for the next request.
+struct Kept {
+    port: u16,
+    sender: SendRequest<Sent>,
+    /// One of those that may be kept at once: clients that are idle for long would hold as many.
+    _place: OwnedSemaphorePermit,
+}
+
 /// One client's connection.
 pub(crate) struct Client {
     /// Who it is.
@@ -27,7 +36,7 @@ pub(crate) struct Client {
     pub(crate) guard: Arc<Guard>,
     /// What all connections share.
     pub(crate) shared: Arc<Shared>,
-    kept: Mutex<Option<(u16, SendRequest<Sent>)>>,
+    kept: Mutex<Option<Kept>>,
 }
 
 impl Client {
@@ -38,13 +47,14 @@ impl Client {
     /// The connection that is kept to a port, where it is one still.
     pub(crate) async fn kept(&self, port: u16) -> Option<SendRequest<Sent>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (_, mut sender) = kept.filter(|(known, sender)| *known == port && !sender.is_closed())?;
-        sender.ready().await.ok().map(|()| sender)
+        let mut kept = kept.filter(|kept| kept.port == port && !kept.sender.is_closed())?;
+        kept.sender.ready().await.ok().map(|()| kept.sender)
     }
 
-    /// Keeps a connection for the next request.
+    /// Keeps a connection for the next request, where there is a place for it; else it ends with its answer.
     pub(crate) fn keep(&self, port: u16, sender: SendRequest<Sent>) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((port, sender));
+        let place = Arc::clone(&self.shared.kept).try_acquire_owned().ok();
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = place.map(|_place| Kept { port, sender, _place });
     }
 }
 

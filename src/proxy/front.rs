@@ -13,6 +13,7 @@ use hyper::header::{HeaderMap, ORIGIN};
 use hyper::{Method, Request, Response, StatusCode};
 use silo::cli::Global;
 use silo::core::leases::block;
+use silo::core::routes::Target;
 use silo::core::routes::host;
 use silo::core::routes::table::Row;
 use silo::core::text::columns::Tone;
@@ -137,7 +138,7 @@ fn instance(html: &mut String, seen: &Observed, routes: &[(&Row, bool)], shared:
     if !routes.is_empty() {
         html.push_str("<table>\n<tr><th>Route</th><th>Leads to</th><th>Behind it</th></tr>\n");
         for (row, listens) in routes {
-            route(html, row, *listens, shared);
+            route(html, row, behind(seen, row, *listens), shared);
         }
         html.push_str("</table>\n");
     }
@@ -160,13 +161,23 @@ fn instance(html: &mut String, seen: &Observed, routes: &[(&Row, bool)], shared:
     );
 }
 
-fn route(html: &mut String, row: &Row, listens: bool, shared: &Shared) {
-    let address = shared.running().address(&row.host);
-    let (tone, says) = match (&row.clash, listens) {
-        (Some(other), _) => ("bad", format!("taken by {other}")),
-        (None, true) => ("good", "listens".to_owned()),
-        (None, false) => ("idle", "nobody listens".to_owned()),
+/// What is behind a route, and how good that is.
+fn behind(seen: &Observed, row: &Row, listens: bool) -> (&'static str, String) {
+    let by = match &row.to {
+        Target::Variable(variable) => seen.served.of(variable),
+        Target::Port(_) => (None, None),
     };
+    match (&row.clash, by, listens) {
+        (Some(other), ..) => ("bad", format!("`{other}` has this name")),
+        (None, (Some(other), _), _) => ("bad", format!("taken by {other}")),
+        (None, (None, Some(own)), _) => ("good", format!("listens: {own}")),
+        (None, _, true) => ("good", "listens".to_owned()),
+        (None, _, false) => ("idle", "nobody listens".to_owned()),
+    }
+}
+
+fn route(html: &mut String, row: &Row, (tone, says): (&str, String), shared: &Shared) {
+    let address = shared.running().address(&row.host);
     let leads = row.port.map_or_else(|| row.to.shown(), |port| format!("{} {port}", row.to.shown()));
     let _ = writeln!(
         html,

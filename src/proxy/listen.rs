@@ -139,7 +139,8 @@ async fn talk(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let client = Arc::new(Client::new(peer, Arc::clone(&guard), shared));
     let service = service_fn(move |request| {
         let client = Arc::clone(&client);
-        async move { Ok::<_, Infallible>(answer::answer(&client, request).await) }
+        // In a box of its own, so that a connection without a request holds none of it.
+        Box::pin(async move { Ok::<_, Infallible>(answer::answer(&client, request).await) })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

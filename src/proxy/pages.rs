@@ -108,7 +108,7 @@ impl Page {
 
     fn html(&self) -> String {
         let mut body = format!("<h1>{}</h1>\n", escaped(&self.title));
-        self.says.iter().for_each(|line| body.push_str(&format!("<p>{}</p>\n", escaped(line))));
+        self.says.iter().for_each(|line| body.push_str(&format!("<p>{}</p>\n", marked(line))));
         self.commands.iter().for_each(|line| body.push_str(&format!("<pre tabindex=\"0\">{}</pre>\n", escaped(line))));
         if !self.links.is_empty() {
             let link = |(name, address): &(String, String)| {
@@ -128,6 +128,12 @@ pub(super) fn document(title: &str, head: &str, body: &str) -> String {
          <style>\n{STYLE}</style>\n{head}\n<body>\n{body}\n</body>\n</html>\n",
         escaped(title)
     )
+}
+
+/// A sentence as markup, with what stands in backticks as code.
+fn marked(text: &str) -> String {
+    let pieces = text.split('`').map(escaped).enumerate();
+    pieces.map(|(at, piece)| if at % 2 == 0 { piece } else { format!("<code>{piece}</code>") }).collect()
 }
 
 /// A text as markup that shows it.

@@ -10,11 +10,15 @@ use silo::core::routes::table::Row;
 use silo::parts::context::Context;
 use silo::store::proxy::Running;
 use silo::store::{routes, settings};
+use tokio::sync::Semaphore;
 
 use super::seen::Seen;
 
 /// After how long it is looked again whether routes have changed.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How many connections to servers are kept at once while their clients ask nothing.
+const KEPT: usize = 128;
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -22,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) context: Context,
     /// The page of all instances, as it was made last.
     pub(crate) seen: Seen,
+    /// Places for connections to servers that wait for the next request of their client.
+    pub(crate) kept: Arc<Semaphore>,
     port: AtomicU16,
     known: Mutex<Known>,
 }
@@ -61,7 +67,8 @@ impl Shared {
             looked: None,
             settings: context.settings.proxy,
         };
-        Self { context, seen: Seen::default(), port: AtomicU16::new(0), known: Mutex::new(known) }
+        let kept = Arc::new(Semaphore::new(KEPT));
+        Self { context, kept, seen: Seen::default(), port: AtomicU16::new(0), known: Mutex::new(known) }
     }
 
     /// The port that is listened on.

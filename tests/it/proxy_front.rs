@@ -20,7 +20,7 @@ fn the_front_page_shows_every_instance_with_what_is_observed() {
     let proxy = Proxy::start(&sandbox);
     let (head, body) = proxy.get("silo.localhost", "/");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && body.starts_with("<!doctype html>"), "{head}");
-    for told in ["first", "second", "stopped", "taken", "branch main", "nobody listens", ">listens<", "silo up -d -C "]
+    for told in ["first", "second", "stopped", "taken", "branch main", "nobody listens", "taken by ", "silo up -d -C "]
     {
         assert!(body.contains(told), "no {told} in {body}");
     }
@@ -28,7 +28,7 @@ fn the_front_page_shows_every_instance_with_what_is_observed() {
     assert!(!body.contains("<form") && !body.contains("<button"), "it shows commands and starts nothing");
     drop(listener);
     // What the script asks for is the same list, as it is now.
-    wait(|| (!proxy.get("silo.localhost", "/instances").1.contains(">listens<")).then_some(()));
+    wait(|| (!proxy.get("silo.localhost", "/instances").1.contains("taken by ")).then_some(()));
     let (head, script) = proxy.get("silo.localhost", "/pages.js");
     assert!(head.contains("text/javascript") && script.contains("/instances"), "{head}");
     assert!(proxy.get("silo.localhost", "/other").0.starts_with("HTTP/1.1 404 "));
