@@ -104,12 +104,11 @@ impl Shared {
             let look = routes::look(&self.context.dirs);
             if known.looked.is_none() || look != known.look {
                 match routes::all(&self.context.dirs) {
-                    Ok(rows) => {
-                        known.table = Arc::new(Table::of(rows));
-                        known.look = look;
-                    }
+                    Ok(rows) => known.table = Arc::new(Table::of(rows)),
+                    // Once, until the files are others.
                     Err(failure) => self.context.ui.fail(&failure),
                 }
+                known.look = look;
             }
             known.looked = Some(Instant::now());
         }

@@ -21,15 +21,13 @@ fn place(dirs: &Dirs, root: &Path) -> PathBuf {
     dirs.instance(root).join("routes")
 }
 
-/// Writes the routes of a root's instance, where they are not what is written already; without any there is no file.
+/// Writes the routes of a root's instance, where they are not what is written already. An instance without any has a file too: one
+/// without a file was settled by a silo that knew of none.
 ///
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn save(dirs: &Dirs, root: &str, routes: &[Route]) -> Result<(), Failure> {
     let path = place(dirs, Path::new(root));
-    if routes.is_empty() {
-        return files::remove(&path);
-    }
     let text = record::render(root, routes);
     if files::read(&path, LIMIT).ok().flatten().is_some_and(|old| old.bytes == text.as_bytes()) {
         return Ok(());
@@ -50,6 +48,16 @@ pub(super) fn forget(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
 pub fn of(dirs: &Dirs, instance: &Instance) -> Vec<Route> {
     let content = files::read(&place(dirs, Path::new(&instance.root)), LIMIT).ok().flatten();
     content.map(|content| record::parse(&content.bytes, &instance.root)).unwrap_or_default()
+}
+
+/// The instances of the registry whose routes nobody has written yet.
+///
+/// # Errors
+/// A [`Failure`] when the registry cannot be read.
+pub fn unwritten(dirs: &Dirs) -> Result<Vec<Instance>, Failure> {
+    let mut instances = registry::peek(dirs)?.instances;
+    instances.retain(|instance| !files::exists(&place(dirs, Path::new(&instance.root))));
+    Ok(instances)
 }
 
 /// The routes of all instances of the registry.

@@ -156,3 +156,42 @@ fn a_connection_that_the_server_closes_meanwhile_is_made_again() {
         assert!(head.starts_with("HTTP/1.1 200 OK") && body == "ok", "{head}");
     }
 }
+
+#[test]
+fn bodies_of_any_size_pass_both_ways_unharmed() {
+    let sandbox = Sandbox::new();
+    routed(&sandbox, &[server(echo)]);
+    let proxy = Proxy::start(&sandbox);
+    let body: Vec<u8> = (0..4_000_000_u32).map(|number| b'a' + u8::try_from(number * 7 % 26).unwrap_or(0)).collect();
+    let mut stream = proxy.connect();
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let mut sending = stream.try_clone().expect("it is a socket");
+    let sent = body.clone();
+    let sender = std::thread::spawn(move || sending.write_all(&[head.into_bytes(), sent].concat()));
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it comes");
+    sender.join().expect("it does not panic").expect("all is taken");
+    assert!(answer.ends_with(&body), "{} bytes came", answer.len());
+}
+
+#[test]
+fn a_client_that_goes_away_takes_its_request_along() {
+    let sandbox = Sandbox::new();
+    let (told, heard) = std::sync::mpsc::channel();
+    let port = server(move |mut stream| {
+        read_until(&mut stream, "\r\n\r\n");
+        let _ = told.send(1);
+        // Until the proxy closes: no answer is said.
+        let end = stream.read(&mut [0; 8]);
+        let _ = told.send(end.unwrap_or(0));
+    });
+    routed(&sandbox, &[port]);
+    let proxy = Proxy::start(&sandbox);
+    let mut stream = proxy.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").expect("it listens");
+    let next = || heard.recv_timeout(std::time::Duration::from_secs(30));
+    assert_eq!(next(), Ok(1), "the request has got there");
+    drop(stream);
+    assert_eq!(next(), Ok(0), "and its end, too");
+}

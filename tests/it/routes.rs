@@ -119,6 +119,10 @@ fn a_damaged_file_of_routes_is_no_route_and_the_next_settling_writes_it_again() 
     let folder =
         fs::read_dir(sandbox.path("state/silo/instances")).expect("there").flatten().next().expect("one").path();
     let whole = fs::read(folder.join("routes")).expect("it is written");
+    fs::remove_file(folder.join("routes")).expect("it is there");
+    let told =
+        format!("`a` was made by an earlier silo; its routes come with `silo env -C {}`", "$SANDBOX/projects/one");
+    sandbox.run("", ["routes"]).success().stderr_has(&told);
     for damage in [&b"{"[..], b"", b"\xff\xfe", b"[]", b"{\"version\":1,\"root\":\"/other\",\"routes\":[]}"] {
         fs::write(folder.join("routes"), damage).expect("writable");
         assert_eq!(routes(&sandbox), [Value::Null; 0]);

@@ -5,19 +5,23 @@ mod out;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::cli::RoutesArgs;
+use crate::core::leases::Instance;
 use crate::core::routes::serve::{Served, Server};
 use crate::core::routes::table::Row;
 use crate::core::text::columns::{Cell, Tone, table};
-use crate::failure::Failure;
+use crate::failure::{Failure, quoted};
 use crate::parts::context::Context;
 use crate::store::proxy::{self, Running};
 use crate::store::routes;
-use crate::sys::listeners;
+use crate::sys::{files, listeners};
 
+/// How many instances of an earlier silo are named.
+const TOLD: usize = 3;
 /// The heads of the columns.
 const HEADS: [&str; 5] = ["route", "instance", "leads to", "port", "behind it"];
 
@@ -36,6 +40,7 @@ pub(super) fn run(context: &Context, arguments: &RoutesArgs) -> Result<u8, Failu
         context.ui.answer_json(&Value::Array(all))?;
         return Ok(0);
     }
+    tell_unwritten(context)?;
     if rows.is_empty() {
         context.ui.answer("No route yet. URLs such as `http://${APP_HOST}:${WEB_PORT}` below `[urls]` make them.\n")?;
         return Ok(0);
@@ -46,6 +51,21 @@ pub(super) fn run(context: &Context, arguments: &RoutesArgs) -> Result<u8, Failu
         context.ui.step("Nothing serves them; `silo proxy up -d` does");
     }
     Ok(0)
+}
+
+/// Says of instances that an earlier silo made how they get routes.
+fn tell_unwritten(context: &Context) -> Result<(), Failure> {
+    let there = |instance: &Instance| files::exists(Path::new(&instance.root));
+    let mut found = routes::unwritten(&context.dirs)?.into_iter().filter(there);
+    for Instance { name, root, .. } in found.by_ref().take(TOLD) {
+        let root = quoted(Path::new(&root));
+        context.ui.step(&format!("`{name}` was made by an earlier silo; its routes come with `silo env -C {root}`"));
+    }
+    let more = found.count();
+    if more > 0 {
+        context.ui.step(&format!("{more} more were made by an earlier silo"));
+    }
+    Ok(())
 }
 
 fn server(arguments: &RoutesArgs) -> Option<Server> {
