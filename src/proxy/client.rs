@@ -25,7 +25,7 @@ struct Kept {
     port: u16,
     sender: SendRequest<Sent>,
     /// One of those that may be kept at once: clients that are idle for long would hold as many.
-    _place: OwnedSemaphorePermit,
+    _held: OwnedSemaphorePermit,
 }
 
 /// One client's connection.
@@ -54,7 +54,8 @@ impl Client {
     /// Keeps a connection for the next request, where there is a place for it; else it ends with its answer.
     pub(crate) fn keep(&self, port: u16, sender: SendRequest<Sent>) {
         let place = Arc::clone(&self.shared.kept).try_acquire_owned().ok();
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = place.map(|_place| Kept { port, sender, _place });
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) =
+            place.map(|place| Kept { port, sender, _held: place });
     }
 }
 
