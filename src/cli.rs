@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::core::shell::Completions;
 
 pub use arguments::{
-    CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, ProxyAction, ProxyArgs, PruneArgs, RoutesArgs, RoutesFor, SeedArgs,
-    UpArgs,
+    CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, ProxyAction, ProxyArgs, PruneArgs, RoutesArgs, RoutesFor,
+    SeedArgs, UpArgs,
 };
 pub use completes::Completes;
 pub use words::ExportFormat;
