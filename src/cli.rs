@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::core::shell::Completions;
 
 pub use arguments::{
-    CiArgs, ComposeArgs, EnvArgs, EnvTold, HookArgs, ProxyAction, ProxyArgs, PruneArgs, RoutesArgs, RoutesFor,
-    SeedArgs, UpArgs,
+    CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HookArgs, ProxyAction, ProxyArgs, PruneArgs, RoutesArgs,
+    RoutesFor, SeedArgs, UpArgs,
 };
 pub use completes::Completes;
 pub use words::ExportFormat;
@@ -271,6 +271,11 @@ pub enum Command {
         after_help = "Examples:\n  silo seed data --from main               # From another instance's volume\n  silo seed data --from-volume shop_data   # From a volume of before silo\n  silo seed data --from main --force       # Though it is not empty"
     )]
     Seed(SeedArgs),
+    /// Names for services: `db.feature-x.test`
+    #[command(
+        after_help = "Examples:\n  silo dns up              # The user's own name server, on 127.0.0.1:5354\n  silo dns                 # What it knows; exit code 1 where it is down\n  silo dns --install       # Shows what the system's resolver needs, and asks\n  silo dns --uninstall"
+    )]
+    Dns(DnsArgs),
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]
     Exec {

@@ -2,9 +2,11 @@
 //! millisecond), and else by `docker ps`.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -51,6 +53,8 @@ pub struct Container {
     pub state: String,
     /// The engine's words, such as `Up 3 minutes (healthy)`.
     pub status: String,
+    /// Its address in each network where it has one; not known where the engine has no socket here.
+    pub addresses: IndexMap<String, Ipv4Addr>,
     /// What it publishes, such as `127.0.0.1:5432->5432/tcp`.
     pub ports: Vec<String>,
 }
@@ -118,6 +122,20 @@ pub(super) struct Listed {
     pub(super) ports: Vec<Published>,
     #[serde(default, deserialize_with = "or_empty")]
     pub(super) mounts: Vec<Point>,
+    #[serde(default)]
+    network_settings: Networked,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct Networked {
+    networks: Option<IndexMap<String, Attached>>,
+}
+
+#[derive(Deserialize)]
+struct Attached {
+    #[serde(rename = "IPAddress", default)]
+    address: String,
 }
 
 #[derive(Deserialize)]
@@ -255,6 +273,7 @@ impl Engine<'_> {
                     folder,
                     state,
                     status,
+                    addresses: IndexMap::new(),
                     ports: published,
                 })
             };
@@ -273,7 +292,7 @@ impl Engine<'_> {
     }
 
     /// The socket of the engine that `docker` would talk to; none where that is no socket of this machine.
-    pub(super) fn socket(&self) -> Option<PathBuf> {
+    pub fn socket(&self) -> Option<PathBuf> {
         let local = |host: &str| host.strip_prefix("unix://").map(PathBuf::from);
         if program(self.environment) == "podman" {
             return match self.environment.text("CONTAINER_HOST") {
@@ -314,6 +333,13 @@ fn current_context(settings: &Path) -> Option<String> {
     Some(value.get("currentContext")?.as_str()?.to_owned())
 }
 
+impl Networked {
+    fn addresses(&self) -> IndexMap<String, Ipv4Addr> {
+        let networks = self.networks.iter().flatten();
+        networks.filter_map(|(name, one)| Some((name.clone(), one.address.parse().ok()?))).collect()
+    }
+}
+
 impl Listed {
     /// Its name.
     pub(super) fn name(&self) -> String {
@@ -337,6 +363,7 @@ impl Listed {
             instance: label(LABEL),
             needs: needs(&label(NEEDS)),
             folder: label(WORKING_DIR),
+            addresses: self.network_settings.addresses(),
             ports: published.into_iter().filter_map(publish).collect(),
             state: self.state.clone(),
             status: self.status.clone(),

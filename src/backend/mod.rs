@@ -2,6 +2,7 @@
 
 pub mod compose;
 pub mod copying;
+pub mod dnsmasq;
 pub mod docker;
 pub mod engine;
 pub mod hooks;
@@ -10,6 +11,7 @@ pub mod k3d;
 pub mod kubectl;
 pub mod labels;
 pub mod mounts;
+pub mod networks;
 pub mod pools;
 pub mod publishers;
 pub mod tilt;

@@ -227,3 +227,38 @@ pub enum ProxyAction {
     /// Have it read settings and routes anew
     Reload,
 }
+
+/// Arguments of `silo dns`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct DnsArgs {
+    /// What to do with the name server; default: status
+    #[arg(value_enum, conflicts_with_all = ["install", "uninstall"])]
+    pub word: Option<DnsWord>,
+    /// Have the system's resolver ask it for these names; shows each line first
+    #[arg(long, conflicts_with = "uninstall")]
+    pub install: bool,
+    /// Take that back
+    #[arg(long)]
+    pub uninstall: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Look at, and change, the system below this folder, and run nothing of it
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub root: Option<PathBuf>,
+}
+
+/// What to do with the name server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DnsWord {
+    /// Start it
+    Up,
+    /// Stop it
+    Down,
+    /// Say whether it runs, who asks it, and what it knows
+    Status,
+}

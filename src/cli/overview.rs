@@ -15,7 +15,7 @@ use crate::core::text::suggest::nearest;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin with", &["init", "allow", "status"]),
     ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
-    ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed"]),
+    ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed", "dns"]),
     ("All instances", &["list", "who", "routes", "proxy", "doctor", "prune"]),
     (
         "Shell, and silo itself",

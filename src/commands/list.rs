@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use crate::core::leases::block;
@@ -185,6 +186,10 @@ fn object(seen: &Observed) -> Value {
     });
     if !instance.blocks.is_empty() {
         object["blocks"] = json!(instance.blocks);
+    }
+    if let Some(subnet) = instance.subnet {
+        object["subnet"] = json!(subnet);
+        object["addresses"] = json!(instance.service_addresses().collect::<IndexMap<_, _>>());
     }
     for (column, part) in &seen.parts {
         object[column] = part.as_ref().map_or(Value::Null, |part| part.value.clone());

@@ -12,6 +12,7 @@ mod consent;
 mod deactivate;
 mod deny;
 mod diff;
+mod dns;
 mod doc;
 mod doctor;
 mod down;
@@ -159,6 +160,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Down { delete_cluster, volumes, clean } => down::run(context, Stop { delete_cluster, volumes }, clean),
         Command::Compose(arguments) => compose::run(context, &arguments),
         Command::Seed(arguments) => seed::run(context, &arguments),
+        Command::Dns(arguments) => dns::run(context, &arguments),
         Command::List { json, watch } => list::run(context, json, watch),
         Command::Who { port, json } => who::run(context, port.as_deref(), json),
         Command::Routes(arguments) => routes::run(context, &arguments),

@@ -181,6 +181,9 @@ impl Report<'_> {
         if !recorded.blocks.is_empty() {
             object["blocks"] = json!(recorded.blocks);
         }
+        if let Some(subnet) = recorded.subnet {
+            object["subnet"] = json!(subnet);
+        }
         object["listening"] = json!(self.served.own.keys().collect::<Vec<_>>());
         object["taken"] = json!(self.served.others);
         object["listeners"] = json!(self.served.own);
@@ -203,6 +206,7 @@ impl Report<'_> {
             Some((head, rest)) => said(head, rest, Tone::Plain),
             None => vec![Cell::plain(line)],
         }));
+        lines.extend(recorded.subnet.map(|subnet| said("Subnet", &subnet.to_string(), Tone::Plain)));
         lines.push(said("Root", self.root, Tone::Plain));
         let (mend, tone) = match self.trust {
             Trust::Allowed => ("", Tone::Good),

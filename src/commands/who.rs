@@ -1,5 +1,6 @@
-//! `silo who [PORT]`: who holds a port, recorded and seen: a lease, processes with their addresses, containers.
+//! `silo who [PORT]`: who holds a port or an address, recorded and seen: a lease, processes with their addresses, containers.
 
+mod address;
 mod all;
 mod asked;
 
@@ -36,6 +37,9 @@ struct Holders<'a> {
 pub(super) fn run(context: &Context, word: Option<&str>, as_json: bool) -> Result<u8, Failure> {
     let leases = registry::peek(&context.dirs)?;
     let Some(word) = word else { return all::run(context, &leases, as_json) };
+    if let Some(address) = address::asked(word) {
+        return address::run(context, &leases, address, as_json);
+    }
     let port = asked::port(context, &leases, word)?;
     let sockets = listeners::holders(|one| one == port);
     // Without gates: to look starts nothing.

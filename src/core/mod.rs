@@ -4,6 +4,7 @@ pub mod config;
 pub mod formats;
 pub mod instance;
 pub mod leases;
+pub mod resolver;
 pub mod routes;
 pub mod services;
 pub mod shell;

@@ -32,6 +32,10 @@ pub enum Fix {
     PutAside(PathBuf),
     /// Let the lockfile of a root forget this process.
     ForgetProcess(PathBuf, u32),
+    /// Write where the names of a root's services lead.
+    Names(PathBuf),
+    /// Start the name server.
+    Dns,
     /// Remove what a writer that was killed left.
     Remove(PathBuf),
     /// Add lines for these files to the `.gitignore` of a root.

@@ -6,6 +6,7 @@
 mod announcement;
 mod cluster;
 pub mod context;
+pub mod dns;
 pub mod enter;
 mod fill;
 pub mod finding;
@@ -16,6 +17,7 @@ pub mod lifecycle;
 pub mod look;
 pub mod moved;
 pub mod named;
+pub mod names;
 pub mod nearby;
 pub mod neighbours;
 pub mod part;

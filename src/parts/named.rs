@@ -88,7 +88,7 @@ mod tests {
             root: format!("/nowhere/{name}"),
             ..Instance::default()
         };
-        let leases = Leases { version: 1, instances: ["shop-main", "shop-x", "blog-x", "domain"].map(instance).into() };
+        let leases = Leases::of(["shop-main", "shop-x", "blog-x", "domain"].map(instance).into());
         let root = Path::new("/nowhere/shop-x");
         let told = |name: &str| match other(&leases, root, name) {
             Ok(found) => found.name.clone(),

@@ -177,6 +177,7 @@ pub fn lease(
             changed: world.now.clone(),
             ports: plan.ports,
             blocks: ports::blocks(&settings.ports),
+            ..Instance::default()
         };
         locked.leases.claim(entry.clone(), &[]);
         locked.save()?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::project::Project;
-use super::{history, registry, routes, stamp};
+use super::{history, names, registry, routes, stamp};
 use crate::core::leases::Leases;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
@@ -18,6 +18,7 @@ use crate::sys::lock::Wait;
 pub fn own(dirs: &Dirs, root: &Path, project_files: &[&Path], wait: &Wait<'_>) -> Result<(), Failure> {
     registry::with_lock(dirs, wait, |locked| {
         stamp::invalidate(dirs, root)?;
+        names::publish(dirs, root, "")?;
         locked.leases.release(&root.to_string_lossy());
         locked.save()?;
         routes::forget(dirs, root)?;
@@ -61,6 +62,7 @@ pub fn gone(dirs: &Dirs, roots: &[(&Path, bool)], wait: &Wait<'_>) -> Result<Vec
                 None => Fate::Freed(0),
                 Some(ports) => {
                     stamp::invalidate(dirs, root)?;
+                    names::publish(dirs, root, "")?;
                     locked.leases.release(&text);
                     changed = true;
                     Fate::Freed(ports)

@@ -311,7 +311,8 @@ fn write(
 }
 
 pub(super) fn registry_entry(root: &str, snapshot: &Snapshot, target: &Target, now: &str) -> Instance {
-    let created = snapshot.entry.as_ref().map(|entry| entry.created.clone()).filter(|created| !created.is_empty());
+    let held = snapshot.entry.clone().unwrap_or_default();
+    let created = Some(held.created).filter(|created| !created.is_empty());
     Instance {
         id: digest::root_id(root.as_bytes()),
         root: root.to_owned(),
@@ -324,6 +325,10 @@ pub(super) fn registry_entry(root: &str, snapshot: &Snapshot, target: &Target, n
         changed: now.to_owned(),
         ports: target.ports.clone(),
         blocks: target.blocks.clone(),
+        // What is leased when it is needed stays until the instance goes.
+        subnet: held.subnet,
+        addresses: held.addresses,
+        wanted: held.wanted,
     }
 }
 
@@ -345,6 +350,10 @@ pub(super) fn new_lockfile(snapshot: &Snapshot, target: &Target, now: &str) -> L
     lockfile.instance.ports.clone_from(&target.ports);
     lockfile.instance.blocks.clone_from(&target.blocks);
     lockfile.instance.slot = target.slot;
+    if let Some(held) = snapshot.entry.as_ref().filter(|held| held.subnet.is_some()) {
+        lockfile.instance.subnet = held.subnet;
+        lockfile.instance.addresses.clone_from(&held.addresses);
+    }
     lockfile.instance.identity = target.identity.clone();
     lockfile
 }

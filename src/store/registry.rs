@@ -81,7 +81,7 @@ pub fn peek(dirs: &Dirs) -> Result<Leases, Failure> {
 pub fn is_newer(dirs: &Dirs) -> bool {
     let content = files::read(&place(dirs), LIMIT).ok().flatten();
     let text = content.and_then(|content| String::from_utf8(content.bytes).ok());
-    text.is_some_and(|text| matches!(Leases::parse(&text), Err(LeasesError::Version(_))))
+    text.is_some_and(|text| matches!(Leases::parse(&text), Err(LeasesError::Version { .. })))
 }
 
 /// What [`repair`] did.
@@ -112,7 +112,7 @@ pub fn repair(dirs: &Dirs, wait: &Wait<'_>) -> Result<Option<Repaired>, Failure>
             Ok(leases) => {
                 return Ok(Some(Repaired { rebuilt: Rebuilt { leases, disputed: Vec::new() }, aside: None }));
             }
-            Err(LeasesError::Version(_)) => return read(&path).map(|_| None),
+            Err(LeasesError::Version { .. }) => return read(&path).map(|_| None),
             Err(_) => remade(dirs, &rebuild::salvage(&text)),
         };
         let aside = files::put_aside(&path)?;
@@ -168,7 +168,9 @@ fn understand(path: &Path, bytes: Vec<u8>) -> Result<Leases, Failure> {
     };
     let text = String::from_utf8(bytes).map_err(|_| broken("it is not UTF-8 text"))?;
     Leases::parse(&text).map_err(|error| match error {
-        LeasesError::Version(_) => cannot(&error.to_string()).hint("Install the newer silo again"),
+        LeasesError::Version { .. } => {
+            cannot(&error.to_string()).hint("Install the newer silo again: `silo doc install` says how")
+        }
         _ => broken(&error.to_string()),
     })
 }

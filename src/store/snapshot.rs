@@ -15,6 +15,7 @@ use crate::core::config::{ConfigFile, Settings};
 use crate::core::instance::lockfile::{InstanceState, Lockfile};
 use crate::core::instance::name;
 use crate::core::leases::block::Blocks;
+use crate::core::leases::subnet::{Addresses, Range};
 use crate::core::leases::{Instance, Leases};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
@@ -151,6 +152,10 @@ pub struct Recorded {
     pub ports: IndexMap<String, u16>,
     /// How many ports the blocks among them have.
     pub blocks: Blocks,
+    /// The addresses it holds.
+    pub subnet: Option<Range>,
+    /// The numbers of its services' addresses in it.
+    pub addresses: Addresses,
     /// Its number, where it has one.
     pub slot: Option<u16>,
     /// What the lockfile says; empty without one that is this instance's.
@@ -169,12 +174,13 @@ pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<O
         (Some(entry), _) => entry.blocks.clone(),
         (None, state) => state.as_ref().map(|state| state.blocks.clone()).unwrap_or_default(),
     };
+    let (subnet, addresses) = entry.as_ref().map(|entry| (entry.subnet, entry.addresses.clone())).unwrap_or_default();
     let (name, profile, ports, slot) = match (entry, &state) {
         (Some(entry), _) => (entry.name, entry.profile, entry.ports, entry.slot),
         (None, Some(state)) => (state.name.clone(), state.profile.clone(), state.ports.clone(), state.slot),
         (None, None) => return Ok(None),
     };
-    Ok(Some(Recorded { name, profile, ports, blocks, slot, state: state.unwrap_or_default() }))
+    Ok(Some(Recorded { name, profile, ports, blocks, subnet, addresses, slot, state: state.unwrap_or_default() }))
 }
 
 /// The instance's name, and the other root, now gone, that bore it. Whether a root is gone is asked once: it may come

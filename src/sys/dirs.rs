@@ -98,6 +98,11 @@ impl Dirs {
         self.state.join("instances")
     }
 
+    /// Where the name server's files are.
+    pub fn dns(&self) -> PathBuf {
+        self.state.join("dns")
+    }
+
     /// The folder of a project root.
     pub fn instance(&self, root: &Path) -> PathBuf {
         use std::os::unix::ffi::OsStrExt as _;

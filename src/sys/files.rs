@@ -88,6 +88,15 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
     made.map_err(|error| Failure::folder(path, path.ancestors().find(|folder| is_folder(folder)), &error))
 }
 
+/// Makes a folder of the system's and its parents, for everybody to read; existing ones stay as they are.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn make_folder_for_all(path: &Path) -> Result<(), Failure> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    made.map_err(|error| Failure::folder(path, path.ancestors().find(|folder| is_folder(folder)), &error))
+}
+
 /// A file's modification time, or none when it cannot be had.
 pub fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).ok()

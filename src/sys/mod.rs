@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cmd;
 pub mod dirs;
+pub mod dns;
 pub mod dotfiles;
 pub mod files;
 pub mod folders;
@@ -15,6 +16,7 @@ pub mod pour;
 pub mod processes;
 pub mod program;
 pub mod random;
+pub mod routes;
 pub mod signals;
 pub mod socket;
 pub mod start;

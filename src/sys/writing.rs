@@ -40,6 +40,17 @@ pub fn replace(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failur
     replace_with(path, bytes, writing, |_| Ok(()))
 }
 
+/// Replaces a file as [`replace`] does, but what is not whole yet lies in another folder of the same disk: for a folder in which a
+/// program takes up every file that appears.
+///
+/// # Errors
+/// A [`Failure`] that names the path; the old content is then still there.
+pub fn replace_by_way_of(folder: &Path, path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failure> {
+    let whole = beside(&folder.join(path.file_name().expect("every path written has a file name")));
+    replace(&whole, bytes, writing)?;
+    fs::rename(&whole, path).map_err(|error| Failure::file("write", path, &error))
+}
+
 /// Replaces a file that is there as [`replace`] does, and keeps its permission bits and its group.
 ///
 /// # Errors

@@ -161,12 +161,16 @@ fn a_registry_of_a_newer_silo_is_told_and_stays() {
     let clinic = Clinic::new();
     let app = clinic.project("app");
     let path = registry_path(&clinic.sandbox);
-    fs::write(&path, "version = 2\n[subnets]\n").expect("it is ours");
+    fs::write(&path, "version = 3\n[subnets]\n").expect("it is ours");
     for args in [&["--fix"][..], &[]] {
         let found = clinic.found(&app, args).remove(0).cannot_be_fixed();
-        found.tells("its version is 2, and this silo reads version 1", Some(&path), "Install the newer silo again");
+        found.tells(
+            "its version is 3, and this silo (0.1.0) reads version 2",
+            Some(&path),
+            "Install the newer silo again",
+        );
     }
-    assert_eq!(fs::read(&path).expect("it is there"), b"version = 2\n[subnets]\n");
+    assert_eq!(fs::read(&path).expect("it is there"), b"version = 3\n[subnets]\n");
 }
 
 #[test]

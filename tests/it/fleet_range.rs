@@ -42,7 +42,7 @@ fn fill(sandbox: &Sandbox) -> PathBuf {
     assert_eq!(instances.len(), 1638);
     let one = PathBuf::from(&instances[700].root);
     fs::create_dir(sandbox.path("state/silo")).expect("the sandbox is writable");
-    let text = Leases { version: 1, instances }.render();
+    let text = Leases::of(instances).render();
     fs::write(registry_path(sandbox), text).expect("the sandbox is writable");
     one
 }

@@ -39,6 +39,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           down          Stop the environment: Tilt and what it started, and the services
           compose       Print the override: the compose file that isolates the services
           seed          Fill a volume of the services from another one
+          dns           Names for services: `db.feature-x.test`
         All instances:
           list, ls      List every instance: state, ports, root and branch
           who           Say who holds a port: lease, process, container
@@ -61,7 +62,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help
     "#]]
     .assert_eq(&ran.stdout);
-    assert!(ran.stdout.lines().count() <= 48, "{} lines", ran.stdout.lines().count());
+    assert!(ran.stdout.lines().count() <= 49, "{} lines", ran.stdout.lines().count());
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
     sandbox.run("", ["-h"]).success().stdout(&ran.stdout);
     sandbox.run("", ["help"]).success().stdout(&ran.stdout);

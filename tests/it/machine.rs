@@ -22,13 +22,17 @@ pub(crate) fn registry(sandbox: &Sandbox) -> Leases {
     Leases::parse(&text).unwrap_or_else(|error| panic!("{error}:\n{text}"))
 }
 
-/// No port stands in two leases, and no name in two instances.
+/// No port or subnet stands in two leases, and no name in two instances.
 #[track_caller]
 pub(crate) fn assert_sound(leases: &Leases) {
     let mut ports = BTreeSet::new();
     let mut names = BTreeSet::new();
+    let mut subnets = BTreeSet::new();
     for instance in &leases.instances {
         assert!(names.insert(instance.qualified()), "two instances have one name: {leases:#?}");
+        if let Some(subnet) = instance.subnet {
+            assert!(subnets.insert(subnet), "{subnet} is leased twice: {leases:#?}");
+        }
         for port in instance.ports.values() {
             assert!(ports.insert(port), "port {port} stands in two leases: {leases:#?}");
         }

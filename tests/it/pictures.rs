@@ -13,11 +13,12 @@ use crate::sandbox::{SILO, Sandbox};
 
 const RECORDING: &str = "docs/pictures/silo.svg";
 
-/// Both pictures, and the pages that show them.
-const PICTURES: [(&str, &[&str]); 3] = [
+/// The pictures, and the pages that show them.
+const PICTURES: [(&str, &[&str]); 4] = [
     (RECORDING, &["README.md"]),
     ("docs/pictures/records.svg", &["README.md", "docs/architecture.md"]),
     ("docs/pictures/routes.svg", &["docs/routes.md"]),
+    ("docs/pictures/names.svg", &["docs/names.md"]),
 ];
 
 /// The texts of a class.

@@ -179,14 +179,69 @@ fn a_registry_that_is_gone_is_made_again_from_the_lockfiles_of_all_known_roots()
 fn a_registry_of_a_newer_silo_is_not_touched() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("state/silo")).expect("the sandbox is writable");
-    fs::write(registry_path(&sandbox), "version = 2\n[subnets]\n").expect("the sandbox is writable");
+    fs::write(registry_path(&sandbox), "version = 3\nsilo = \"9.1.0\"\n[routes]\n").expect("the sandbox is writable");
     refused(
         &sandbox,
         &[
-            "Cannot read the registry `$SANDBOX/state/silo/registry.toml`: its version is 2, and this silo reads version 1",
-            "Install the newer silo again",
+            "Cannot read the registry `$SANDBOX/state/silo/registry.toml`: its version is 3, written by silo 9.1.0, and this silo (0.1.0) reads version 2",
+            "Install the newer silo again: `silo doc install` says how",
         ],
     );
+}
+
+/// As silo 0.1.0 wrote it before there were subnets.
+const OF_VERSION_1: &str = r#"# silo's registry: every instance of this user and the ports it holds. Written by silo; see `silo doctor`.
+digest = "34b61877c37e9c82"
+version = 1
+
+[[instance]]
+id = "f9852f0164a82439"
+root = "/home/user/src/app"
+name = "feature-x"
+prefix = "localnet"
+profile = "e2e"
+slot = 0
+folder = 1016225
+created = "2026-01-15T10:30:47Z"
+changed = "2026-01-15T10:30:47Z"
+
+[instance.ports]
+WEB_PORT = 62875
+RTC_PORT = 50000
+
+[instance.blocks]
+RTC_PORT = 3
+
+[[instance]]
+id = "6fb73aa4ce662baa"
+root = "/home/user/src/other"
+name = "other-1qxn"
+prefix = "localnet"
+folder = 1016241
+created = "2026-01-15T10:30:48Z"
+changed = "2026-01-15T10:30:48Z"
+
+[instance.ports]
+A = 61636
+"#;
+
+#[test]
+fn a_registry_of_version_1_is_kept_whole_and_written_anew_with_the_next_change() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("state/silo")).expect("the sandbox is writable");
+    let path = registry_path(&sandbox);
+    fs::write(&path, OF_VERSION_1).expect("the sandbox is writable");
+    sandbox.run("", ["list"]).success();
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), OF_VERSION_1, "to look writes nothing");
+
+    let app = sandbox.project("app", "version = 1\n[ports]\nRTC_PORT = { default = 50000, count = 3 }\n");
+    sandbox.run(&app, ["env", "new"]).success();
+    let text = fs::read_to_string(&path).expect("it is there");
+    assert!(text.contains("\nversion = 2\nsilo = \"0.1.0\"\n"), "{text}");
+    let before = OF_VERSION_1.split_once("[[instance]]").expect("it has some").1;
+    assert!(text.contains(before.trim_end()), "nothing of it is lost or changed: {text}");
+    assert_ne!(sandbox.lockfile_ports(&app)["RTC_PORT"], 50000, "a block of it is nobody else's");
+    assert_sound(&registry(&sandbox));
 }
 
 #[test]
@@ -223,7 +278,7 @@ fn a_full_range_says_how_many_leases_there_are_and_names_prune() {
     let holder =
         Instance { root: "/".into(), name: "all".into(), prefix: "localnet".into(), ports, ..Instance::default() };
     fs::create_dir(sandbox.path("state/silo")).expect("the sandbox is writable");
-    let leases = Leases { version: 1, instances: vec![holder] };
+    let leases = Leases::of(vec![holder]);
     fs::write(registry_path(&sandbox), leases.render()).expect("the sandbox is writable");
     sandbox.run(&app, ["env"]).exit(1).stdout("").stderr(
         "Error: No port is left for `A`: other instances hold 16384 leases\n\

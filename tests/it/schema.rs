@@ -49,6 +49,7 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::ComposeFile(_)
         | Problem::RouteUnquoted(_)
         | Problem::RouteTarget { .. }
+        | Problem::Network(_)
         | Problem::GateLevel { .. }
         | Problem::GateServices { .. }
         | Problem::GateTool(_) => Some(true),

@@ -280,6 +280,17 @@ struct K3d {
     registry: Option<K3dRegistry>,
 }
 
+/// How services are reached from this machine.
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "read by the derive")]
+enum Network {
+    /// By the ports they publish.
+    Ports,
+    /// By an address for each, too.
+    Subnet,
+}
+
 /// The services of the project's compose files.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -289,6 +300,11 @@ struct Compose {
     files: Option<ComposeFiles>,
     /// Whether `silo up` starts the services; without it, unless a Tiltfile does.
     start: Option<bool>,
+    /// Whether each service also has an address of its own.
+    #[schemars(extend("default" = "ports"))]
+    network: Option<Network>,
+    /// The service that has the instance's own name; without it the only one with a web port.
+    ingress: Option<String>,
     /// Volumes that no command of silo's removes.
     keep: Option<Words>,
     /// The instance from whose volume a new one is filled, by the volume's key.

@@ -80,10 +80,16 @@ fn settings_that_cannot_be_read_stop_what_is_typed_and_never_the_prompt() {
     let sandbox = Sandbox::new();
     let app = sandbox.trusted("app", RANDOM);
     for (text, place, hint) in [
-        ("quite = true\n", ":1:1", "`quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine` and `[proxy]`"),
+        (
+            "quite = true\n",
+            ":1:1",
+            "`quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `[proxy]` and `[network]`",
+        ),
         ("trusted = [\"work\"]\n", ":1:12", "or with `~/`"),
         ("port_range = \"80-90\"\n", ":1:14", "two ports of 1024-65535"),
         ("log_format = \"x\"\n", ":1:14", "`%s` once"),
+        ("[network]\npool = \"10.0.0.0/7\"\n", ":2:8", "a range of /8 to /24"),
+        ("[network]\nsuffix = \"dev\"\n", ":2:10", "`force_suffix = true`"),
     ] {
         set(&sandbox, text);
         let place = format!("  --> $SANDBOX/config/silo/config.toml{place}\n");

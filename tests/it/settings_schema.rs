@@ -38,6 +38,9 @@ struct Settings {
     /// How `silo proxy` serves routes.
     #[schemars(default)]
     proxy: Option<Proxy>,
+    /// The addresses and names that instances get.
+    #[schemars(default)]
+    network: Option<Network>,
 }
 
 /// A container engine.
@@ -79,6 +82,25 @@ impl JsonSchema for Proxy {
     }
 }
 
+/// The addresses and names that instances get.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct Network {
+    /// Where the subnets of instances come from, such as 10.224.0.0/16: a /8 to a /24.
+    #[schemars(default, regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/(8|9|1[0-9]|2[0-4])$"))]
+    pool: Option<String>,
+    /// What the names of services end in.
+    #[schemars(default, regex(pattern = r"^[A-Za-z0-9.-]+$"))]
+    suffix: Option<String>,
+    /// Whether a suffix that is used on the Internet is the user's own.
+    #[schemars(default)]
+    force_suffix: Option<bool>,
+    /// Where silo's dnsmasq listens on loopback.
+    #[schemars(default, range(min = 1024, max = 65535))]
+    dns_port: Option<u16>,
+}
+
 fn schema() -> Value {
     let mut settings = SchemaSettings::draft07();
     settings.inline_subschemas = true;
@@ -115,6 +137,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\nwrap_cd = false\n",
         "[proxy]\nport = 80\ntimeout = \"1h30m\"\n",
         "proxy = {}\n",
+        "[network]\npool = \"10.224.0.0/16\"\nsuffix = \"test\"\nforce_suffix = false\ndns_port = 5354\n",
         "trusted = []\nport_range = \"1024-65535\"\nlog_format = \"%s\"\n",
     ] {
         assert!(user::parse(good).is_ok() && schema.is_valid(&json_of(good)), "{good}");
@@ -141,6 +164,11 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "log_format = \"\"",
         "log_format = \"%s %s\"",
         "log_format = \"%\"",
+        "[network]\npool = \"10.224.0.0/25\"",
+        "[network]\npool = \"10.224.0.0\"",
+        "[network]\nsuffix = \"a_b\"",
+        "[network]\ndns_port = 53",
+        "[network]\npools = \"10.0.0.0/8\"",
     ] {
         assert!(user::parse(bad).is_err() && !schema.is_valid(&json_of(bad)), "{bad}");
     }

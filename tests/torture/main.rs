@@ -16,6 +16,8 @@ mod pty;
 #[path = "../it/sandbox.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod sandbox;
+#[path = "../it/stand_in.rs"]
+mod stand_in;
 #[path = "../it/terminal.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod terminal;

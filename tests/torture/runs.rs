@@ -69,7 +69,8 @@ pub(crate) fn act(world: &World, chance: &mut Rng) {
 fn run_somewhere(world: &World, chance: &mut Rng) {
     let dir = folders::pick(world, chance).dir.clone();
     let run = match chance.u8(..32) {
-        0..6 => run(&["env"], &[]),
+        0..2 => run(&["compose"], &["let go of meanwhile", "silo.toml` is not there"]),
+        2..6 => run(&["env"], &[]),
         6..8 => run(&["env", "--force"], &[]),
         8..12 => run(&["env", &format!("name-{}", chance.usize(..NAMES))], &["belongs to `"]),
         12..18 => {
@@ -97,7 +98,7 @@ fn run(words: &[&str], allowed: &'static [&'static str]) -> Run {
 
 fn carry_out(world: &World, chance: &mut Rng, dir: &Path, run: &Run) {
     let mut silo = world.sandbox.command(SILO, dir);
-    silo.args(&run.line);
+    silo.args(&run.line).env("DOCKER_HOST", &world.engine);
     let killed = chance.u8(..KILLED) == 0;
     // A run takes a few milliseconds, or much longer when it waits for its turn.
     let moment = Duration::from_micros(1 << chance.u32(8..20));

@@ -42,6 +42,7 @@ pub(crate) fn pronounce(world: &World) {
     let living = world.living();
     let before = registry(&world.sandbox);
     assert_sound(&before);
+    assert!(before.instances.iter().any(|one| one.subnet.is_some()), "nobody leased a subnet");
     for root in &living {
         assert_agreed(&world.sandbox, root);
     }

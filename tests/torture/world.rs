@@ -10,7 +10,8 @@ use fastrand::Rng;
 use silo::core::leases::Instance;
 
 use crate::machine::registry;
-use crate::sandbox::{Sandbox, free_ports, program};
+use crate::sandbox::{Sandbox, free_ports};
+use crate::stand_in::StandIn;
 
 /// Folders that are changed, copied, moved, removed and made again.
 const SLOTS: usize = 56;
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) slots: Vec<Slot>,
     /// Roots of the undisturbed instances, and what the registry said of them before.
     pub(crate) bystanders: Vec<Instance>,
+    /// Where the stand-in for the engine listens, as `DOCKER_HOST` says it.
+    pub(crate) engine: String,
     defaults: [u16; 8],
     seed: u64,
     end: OnceLock<Instant>,
@@ -54,9 +57,9 @@ impl World {
     /// Makes the folders, and settles those of the bystanders.
     pub(crate) fn new(seed: u64) -> Self {
         let sandbox = Sandbox::new();
-        // Docker of this machine is none of the test's business: this one has nothing, and says so.
-        let docker = sandbox.path("bin/docker");
-        program(&docker, "#!/bin/sh\n");
+        // Docker of this machine is none of the test's business: this one runs nothing, and says so.
+        let socket = sandbox.path("engine");
+        StandIn::start(&sandbox.path("bin/docker"), &socket).networks(&["10.224.0.0/18"]);
 
         let slots = (0..SLOTS).map(|n| Slot { dir: sandbox.dir(format!("slot-{n:02}")), hands: Mutex::default() });
         let mut world = Self {
@@ -68,6 +71,7 @@ impl World {
             over: AtomicBool::new(false),
             problems: Mutex::default(),
             counts: Mutex::default(),
+            engine: format!("unix://{}", socket.display()),
             sandbox,
         };
         let chance = &mut Rng::with_seed(seed);
@@ -104,7 +108,13 @@ impl World {
             0 => format!("P{n} = \"random\"\n"),
             _ => format!("P{n} = {}\n", self.defaults[chance.usize(..self.defaults.len())]),
         });
-        format!("version = 1\n[ports]\n{}[hosts]\nAPP_HOST = \"${{name}}.localhost\"\n", ports.collect::<String>())
+        let ports: String = ports.collect();
+        // The stand-in for compose reads no file.
+        let network = if chance.bool() { "subnet" } else { "ports" };
+        format!(
+            "version = 1\n[ports]\n{ports}[hosts]\nAPP_HOST = \"${{name}}.localhost\"\n\
+             [compose]\nfiles = [\"silo.toml\"]\nnetwork = \"{network}\"\n"
+        )
     }
 
     /// The choices of one actor: the same for the same seed.

@@ -153,7 +153,6 @@ fn candidate(value: &str, help: &str) -> CompletionCandidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::leases::VERSION;
     use crate::core::shell::environment::Environment;
     use crate::store::stamp::{Known, Stamp};
     use crate::sys::writing::{self, Writing};
@@ -226,7 +225,7 @@ LOG_LEVEL = "debug"
             ports: IndexMap::from([("WEB_PORT".to_owned(), port)]),
             ..Instance::default()
         };
-        let leases = Leases { version: VERSION, instances: vec![instance("b", 3001), instance("a", 3000)] };
+        let leases = Leases::of(vec![instance("b", 3001), instance("a", 3000)]);
         let dirs = place.dirs.as_ref().expect("there is a home");
         files::make_folder(&dirs.state).expect("it is writable");
         let path = dirs.state.join("registry.toml");

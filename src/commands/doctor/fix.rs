@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::super::init;
 use super::root;
+use crate::backend::engine::Engine;
 use crate::core::instance::lockfile::FILE_NAME;
 use crate::core::text::digest;
 use crate::core::text::source::counted;
 use crate::failure::{Failure, shown};
 use crate::parts::context::Context;
 use crate::parts::finding::{Fix, Outcome};
+use crate::parts::{dns, names};
 use crate::store::ask::{Ask, Occasion};
 use crate::store::instances::{self};
 use crate::store::project::{self, CONFIG_NAME, Project};
@@ -70,6 +72,19 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
                 }
             })?;
             "the lockfile no longer names it".to_owned()
+        }
+        Fix::Names(root) => {
+            let outside = context.outside();
+            let containers = Engine { environment: &outside, folder: Path::new("/") }.containers(None)?;
+            registry::with_lock(&context.dirs, &wait, |locked| match locked.leases.at(&root.to_string_lossy()) {
+                Some(instance) => names::publish(&context.dirs, instance, &containers).map(|_| ()),
+                None => Ok(()),
+            })?;
+            "wrote where they lead now".to_owned()
+        }
+        Fix::Dns => {
+            dns::up(&context.dirs, &context.settings.network, &context.outside())?;
+            "started it".to_owned()
         }
         Fix::Remove(path) => files::remove(path).map(|()| "removed it".to_owned())?,
         Fix::Ignore(root, names) => {

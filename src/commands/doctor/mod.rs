@@ -10,6 +10,7 @@ mod former;
 mod git;
 mod instances;
 mod machine;
+mod names;
 mod ports;
 mod registry;
 mod root;
@@ -54,6 +55,7 @@ pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Fai
     // Behind what ails silo itself, and may be the cause of the rest, this project comes first.
     let own = found.len();
     found.extend(passes(context, here.as_ref(), fix, || instances::examine(&scene)));
+    found.extend(passes(context, here.as_ref(), fix, || names::examine(&scene)));
     found.extend(around.join().unwrap_or_default());
     let root = scene.here.as_ref().map(|here| here.root.as_path());
     found[own..].sort_by_key(|finding| !root.is_some_and(|root| finding.is_in(root)));

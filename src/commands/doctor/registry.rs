@@ -194,7 +194,7 @@ mod tests {
             ..Instance::default()
         };
         let ids = |instances: Vec<Instance>| -> Vec<&str> {
-            let leases = Leases { version: 1, instances };
+            let leases = Leases::of(instances);
             content(Path::new("/r"), &leases).iter().map(|finding| finding.id).collect()
         };
         assert_eq!(ids(vec![entry("/a", "a", 1), entry("/b", "b", 2)]), [""; 0]);

@@ -6,11 +6,11 @@ use ::core::net::IpAddr;
 use indexmap::IndexMap;
 use toml::de::DeValue;
 
-use super::model::{ComposeLayer, Published, Text};
+use super::model::{ComposeLayer, Network, Published, Text};
 use super::problem::{ConfigError, Problem};
 use super::table::{Entry, Table, Value, named, not_a_host};
 
-const KEYS: &[&str] = &["files", "start", "keep", "seed", "ports"];
+const KEYS: &[&str] = &["files", "start", "network", "ingress", "keep", "seed", "ports"];
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
@@ -18,6 +18,8 @@ pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
     Ok(ComposeLayer {
         files: table.texts("files")?.map(|files| files.into_iter().map(file).collect()).transpose()?,
         start: table.boolean("start")?,
+        network: table.find("network").map(|value| network(&value)).transpose()?,
+        ingress: table.text("ingress")?,
         keep: table.texts("keep")?,
         seed: table.table("seed")?.map(|seed| sources(&seed)).transpose()?,
         ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| named(&ports, port))?,
@@ -38,6 +40,14 @@ fn sources(table: &Table<'_>) -> Result<IndexMap<String, Text>, ConfigError> {
     let keys: Vec<String> = table.entries().map(|entry| entry.key.to_owned()).collect();
     let source = |key: String| Ok(table.filled_text(&key)?.map(|source| (key, source)));
     keys.into_iter().filter_map(|key| source(key).transpose()).collect()
+}
+
+fn network(value: &Value<'_>) -> Result<Network, ConfigError> {
+    match value.text()?.value.as_str() {
+        "ports" => Ok(Network::Ports),
+        "subnet" => Ok(Network::Subnet),
+        other => Err(value.fail(Problem::Network(other.to_owned()))),
+    }
 }
 
 fn port(entry: &Entry<'_>) -> Result<Published, ConfigError> {
@@ -124,7 +134,7 @@ mod tests {
     fn its_ports_are_leases_and_profiles_replace_single_ones() {
         let file = parse(
             "version = 1\n[compose]\nfiles = ['a.yaml']\nseed = { data = 'main' }\n[compose.ports]\nDB = 'db:5432'\nWEB = '3000:web:80'\n\
-             [profiles.p.compose]\nkeep = ['data']\nports.DB = { to = '5433:db:5432', bind = '0.0.0.0' }\n",
+             [profiles.p.compose]\nnetwork = 'subnet'\nkeep = ['data']\nports.DB = { to = '5433:db:5432', bind = '0.0.0.0' }\n",
         )
         .expect("it is valid");
         let base = file.settings(None).expect("the base");
@@ -132,6 +142,7 @@ mod tests {
         let over = file.settings(Some("p")).expect("the profile");
         assert_eq!(over.ports.values().collect::<Vec<_>>(), [&PortSpec::Default(5433), &PortSpec::Default(3000)]);
         let compose = over.compose.expect("it is declared");
+        assert_eq!(compose.network, Some(Network::Subnet));
         assert_eq!(compose.files.map(|files| files.len()), Some(1));
         assert_eq!(compose.keep.map(|keep| keep.len()), Some(1));
         let sources = compose.seed.expect("the base has it");

@@ -199,12 +199,25 @@ pub struct ComposeLayer {
     pub files: Option<Vec<Text>>,
     /// `start`: whether `silo up` starts the services.
     pub start: Option<bool>,
+    /// `network`: how services are reached from this machine.
+    pub network: Option<Network>,
+    /// `ingress`: the service that has the instance's own name.
+    pub ingress: Option<Text>,
     /// `keep`: volumes that no command of silo's removes.
     pub keep: Option<Vec<Text>>,
     /// `seed`: volumes by key, with the instance from whose volume a new one is filled.
     pub seed: Option<IndexMap<String, Text>>,
     /// `ports`, in declared order.
     pub ports: IndexMap<String, Published>,
+}
+
+/// How services are reached from this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// By the ports they publish.
+    Ports,
+    /// By an address for each, too (D26).
+    Subnet,
 }
 
 /// A port of a service, and the variable that holds where it is published.
@@ -227,9 +240,11 @@ pub struct Published {
 impl ComposeLayer {
     /// What a profile puts over it: single keys and lists are replaced, ports merge by variable.
     pub(super) fn put_over(&mut self, over: &Self) {
-        let Self { files, start, keep, seed, ports } = over.clone();
+        let Self { files, start, network, ingress, keep, seed, ports } = over.clone();
         self.files = files.or(self.files.take());
         self.start = start.or(self.start);
+        self.network = network.or(self.network);
+        self.ingress = ingress.or(self.ingress.take());
         self.keep = keep.or(self.keep.take());
         self.seed = seed.or(self.seed.take());
         self.ports.extend(ports);

@@ -63,6 +63,8 @@ pub enum Problem {
     NoTarget { name: String },
     /// An address that is none.
     Bind(String),
+    /// A `network` that is none.
+    Network(String),
     /// A compose file outside the project.
     ComposeFile(String),
     /// `[ports]` is absent or empty.
@@ -135,6 +137,7 @@ impl std::fmt::Display for Problem {
             Self::Published { name, value } => write!(f, "`compose.ports.{name}` has an invalid value: \"{value}\""),
             Self::NoTarget { name } => write!(f, "`compose.ports.{name}` has no `to`"),
             Self::Bind(value) => write!(f, "`bind` has an invalid value: \"{value}\""),
+            Self::Network(value) => write!(f, "`compose.network` has an invalid value: \"{value}\""),
             Self::ComposeFile(file) => write!(f, "`compose.files` names `{file}`, which is outside the project"),
             Self::NoPorts => write!(f, "`[ports]` declares no port"),
             Self::Name { name, refusal: Refusal::Malformed } => write!(f, "`{name}` cannot name a variable"),
@@ -216,6 +219,7 @@ impl Problem {
             }
             Self::NoTarget { .. } => one("Write `{ to = \"SERVICE:PORT\", bind = \"0.0.0.0\" }`"),
             Self::Bind(_) => one("Use an IP address of this machine, such as \"0.0.0.0\" or \"192.168.1.5\""),
+            Self::Network(_) => one("Write \"ports\", or \"subnet\" for an address of its own for each service"),
             Self::ComposeFile(_) => one("Name a file in the project, relative to it: every worktree has its own"),
             Self::NoPorts => one("Declare at least one, for example `WEB_PORT = 3000` below `[ports]`"),
             Self::Name { refusal: Refusal::Malformed, .. } => one("Use letters, digits and `_`, and no digit first"),

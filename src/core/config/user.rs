@@ -1,11 +1,14 @@
 //! The user's own settings, `$XDG_CONFIG_HOME/silo/config.toml`: what holds for every project of theirs. Strict like
 //! `silo.toml`: a key that is mistyped would be a wish unheard.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::user_network::{NetworkFile, NetworkSettings};
+use super::user_problem::{LOWEST, ends};
+pub use super::user_problem::{SettingsError, SettingsProblem};
 use crate::core::leases::source::RANGE;
 use crate::core::text::span;
 
@@ -13,8 +16,6 @@ use crate::core::text::span;
 pub const SCHEMA: &str = include_str!("../../../docs/schema/config.schema.json");
 /// What stands for the text in `log_format`.
 const PLACE: &str = "%s";
-/// The lowest port of a range: those below need more rights.
-const LOWEST: u16 = 1024;
 /// The port of the proxy when `[proxy] port` is absent.
 pub const PROXY_PORT: u16 = 7450;
 
@@ -35,6 +36,8 @@ pub struct UserSettings {
     pub engine: EngineKind,
     /// How the proxy serves routes.
     pub proxy: ProxySettings,
+    /// `[network]`.
+    pub network: NetworkSettings,
 }
 
 /// A container engine.
@@ -74,61 +77,8 @@ impl Default for UserSettings {
             wrap_cd: true,
             engine: EngineKind::Docker,
             proxy: ProxySettings::default(),
+            network: NetworkSettings::default(),
         }
-    }
-}
-
-/// Settings that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingsError {
-    /// What is wrong.
-    pub problem: SettingsProblem,
-    /// Where, in bytes.
-    pub span: Range<usize>,
-}
-
-/// What is wrong with settings.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsProblem {
-    /// Not TOML, a key there is not, or a value of another type.
-    #[error("The settings are not understood: {0}")]
-    Malformed(String),
-    /// A trusted folder that is not absolute.
-    #[error("The trusted folder `{0}` is not absolute")]
-    Folder(String),
-    /// Not two ports, or no ports between them.
-    #[error("`port_range` has an invalid value: `{0}`")]
-    Range(String),
-    /// No place for the text, or two.
-    #[error("`log_format` has an invalid value: `{0}`")]
-    Format(String),
-    /// No port.
-    #[error("`proxy.port` has an invalid value: {0}")]
-    ProxyPort(i64),
-    /// No time.
-    #[error("`proxy.timeout` has an invalid value: `{0}`")]
-    ProxyTimeout(String),
-}
-
-impl SettingsProblem {
-    /// The way out.
-    pub fn hint(&self) -> String {
-        let fixed = match self {
-            Self::Malformed(_) => {
-                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine` and `[proxy]`; see `silo doc settings`"
-            }
-            Self::Folder(_) => "Begin it with `/`, or with `~/` for the home folder",
-            Self::Range(text) => match ends(text) {
-                Some((first, last)) if LOWEST <= last && last < first => {
-                    return format!("Write the smaller port first: `port_range = \"{last}-{first}\"`");
-                }
-                _ => "Write two ports of 1024-65535, such as `49152-65535`",
-            },
-            Self::Format(_) => "Write `%s` once, where the text is to stand",
-            Self::ProxyPort(_) => "Write a port of 1-65535, such as 7450",
-            Self::ProxyTimeout(_) => "Write a time such as `90s` or `5m`",
-        };
-        fixed.to_owned()
     }
 }
 
@@ -143,6 +93,7 @@ struct File {
     wrap_cd: Option<bool>,
     engine: EngineKind,
     proxy: Proxy,
+    network: NetworkFile,
 }
 
 /// `[proxy]` as it is written.
@@ -193,13 +144,8 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         let time = span::parse(text.get_ref()).ok().filter(|time| !time.is_zero());
         settings.proxy.timeout = time.ok_or_else(|| fail(&text, SettingsProblem::ProxyTimeout))?;
     }
+    settings.network = file.network.read()?;
     Ok(settings)
-}
-
-/// The two ports a range is written with.
-fn ends(range: &str) -> Option<(u16, u16)> {
-    let (first, last) = range.split_once('-')?;
-    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
 }
 
 #[cfg(test)]
@@ -218,6 +164,7 @@ mod tests {
             wrap_cd: false,
             engine: EngineKind::Podman,
             proxy: ProxySettings { port: 80, timeout: Duration::from_mins(5) },
+            network: NetworkSettings::default(),
         };
         assert_eq!(parse(text), Ok(expected));
     }

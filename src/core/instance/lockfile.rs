@@ -8,6 +8,7 @@ use crate::core::config::model::is_profile_name;
 use crate::core::instance::identity::Identity;
 use crate::core::instance::name;
 use crate::core::leases::block::Blocks;
+use crate::core::leases::subnet::{self, Addresses, Range};
 use crate::core::shell::varname;
 
 /// The file's name, in the project's root.
@@ -50,6 +51,12 @@ pub struct InstanceState {
     /// The number that no other instance of the prefix has, where templates use one; what is no such number is none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "usable_slot")]
     pub slot: Option<u16>,
+    /// The addresses that the instance holds, where its services have some of their own; what is no such range is none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "usable_subnet")]
+    pub subnet: Option<Range>,
+    /// The numbers of its services' addresses in the subnet; unusable ones are left out.
+    #[serde(default, skip_serializing_if = "Addresses::is_empty", deserialize_with = "usable_addresses")]
+    pub addresses: Addresses,
     /// Names of everything the instance owns; written for readers, never believed.
     #[serde(default)]
     pub identity: Identity,
@@ -113,6 +120,18 @@ fn usable_ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ind
 fn usable_slot<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(value.as_u64().and_then(|slot| u16::try_from(slot).ok()))
+}
+
+fn usable_subnet<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Range>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let range: Option<Range> = value.as_str().and_then(|text| text.parse().ok());
+    Ok(range.filter(|range| range.bits() == subnet::BITS))
+}
+
+fn usable_addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Addresses, D::Error> {
+    let all: IndexMap<String, Value> = IndexMap::deserialize(deserializer)?;
+    let number = |value: &Value| value.as_u64().and_then(|number| u8::try_from(number).ok());
+    Ok(all.into_iter().filter_map(|(name, value)| Some((name, number(&value)?))).collect())
 }
 
 /// A lockfile that cannot be read.

@@ -1,9 +1,12 @@
 //! One instance and its leases, and how it stands in the registry's text.
 
+use ::core::net::Ipv4Addr;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::block::{self, Blocks};
+use super::subnet::{Addresses, Range};
 use crate::core::instance::name;
 
 /// One instance and its leases.
@@ -28,6 +31,9 @@ pub struct Instance {
     /// it is only ever a reason to look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<u64>,
+    /// The addresses it holds, where its services have some of their own (D26).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Range>,
     /// When it was made, RFC 3339.
     pub created: String,
     /// When it was last changed, RFC 3339.
@@ -37,6 +43,31 @@ pub struct Instance {
     /// How many ports the blocks among them have.
     #[serde(default, skip_serializing_if = "Blocks::is_empty")]
     pub blocks: Blocks,
+    /// The numbers of its services' addresses in the subnet.
+    #[serde(default, skip_serializing_if = "Addresses::is_empty")]
+    pub addresses: Addresses,
+    /// What is to run of it.
+    #[serde(default, skip_serializing_if = "Wanted::is_nothing")]
+    pub wanted: Wanted,
+}
+
+/// What is to run of an instance (D1): an intent, never a state. What does run is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// The parts, by their titles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
+    /// Of the services which; none is all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether nothing is.
+    pub fn is_nothing(&self) -> bool {
+        self.parts.is_empty() && self.services.is_empty()
+    }
 }
 
 impl Instance {
@@ -55,6 +86,18 @@ impl Instance {
         block::spread(&self.ports, &self.blocks)
     }
 
+    /// The service that has an address.
+    pub fn service_at(&self, address: Ipv4Addr) -> Option<&str> {
+        let subnet = self.subnet?;
+        self.addresses.iter().find(|(_, number)| subnet.address(**number) == address).map(|(name, _)| name.as_str())
+    }
+
+    /// Its services' addresses.
+    pub fn service_addresses(&self) -> impl Iterator<Item = (&str, Ipv4Addr)> {
+        let subnet = self.subnet;
+        self.addresses.iter().filter_map(move |(name, number)| Some((name.as_str(), subnet?.address(*number))))
+    }
+
     /// The variable whose port or block a port is.
     pub fn variable_of(&self, port: u16) -> Option<(&str, u16)> {
         let has = |(name, first): &(&String, &u16)| {
@@ -67,13 +110,22 @@ impl Instance {
 
 /// One instance without its head; its own tables are headed by the list's name.
 pub(super) fn read(piece: &str) -> Option<Instance> {
-    plain(piece).or_else(|| toml::from_str(&piece.replacen(PORTS, "[ports]", 1).replacen(BLOCKS, "[blocks]", 1)).ok())
+    #[derive(Deserialize)]
+    struct One {
+        instance: [Instance; 1],
+    }
+    plain(piece)
+        .or_else(|| toml::from_str(&format!("{ENTRY}{piece}")).ok().map(|One { instance: [instance] }| instance))
 }
 
+/// What heads each instance.
+pub(super) const ENTRY: &str = "[[instance]]\n";
 /// What heads the ports of each instance.
 const PORTS: &str = "[instance.ports]";
 /// What heads the blocks of an instance that has some.
 const BLOCKS: &str = "[instance.blocks]";
+/// What heads the addresses of an instance that has a subnet.
+const ADDRESSES: &str = "[instance.addresses]";
 
 /// An instance as silo writes nearly all of them: a line for each key, strings without escapes. None for anything else,
 /// which is TOML's to read: that takes five times as long, and with the whole port range leased most of an activation.
@@ -94,6 +146,12 @@ fn plain(piece: &str) -> Option<Instance> {
             None => {}
         }
         let value = value.strip_prefix('"')?.strip_suffix('"')?;
+        if key == "subnet" {
+            if instance.subnet.replace(value.parse().ok()?).is_some() {
+                return None;
+            }
+            continue;
+        }
         let place = match key {
             "id" => &mut instance.id,
             "root" => &mut instance.root,
@@ -111,21 +169,36 @@ fn plain(piece: &str) -> Option<Instance> {
         value.clone_into(place);
         missing -= usize::from(key != "profile");
     }
-    let mut in_blocks = false;
+    let mut table = Table::Ports;
     for line in lines {
-        if line == BLOCKS && !in_blocks {
-            in_blocks = true;
-            continue;
-        }
-        let (variable, port) = line.split_once(" = ")?;
-        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let table = if in_blocks { &mut instance.blocks } else { &mut instance.ports };
-        let before = table.insert(variable.to_owned(), port.parse().ok()?);
-        if !variable.chars().all(bare) || variable.is_empty() || before.is_some() {
-            return None;
+        match (line, table) {
+            (BLOCKS, Table::Ports) => table = Table::Blocks,
+            (ADDRESSES, Table::Ports | Table::Blocks) => table = Table::Addresses,
+            _ => {
+                let (name, number) = line.split_once(" = ")?;
+                let bare =
+                    |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == '-' && matches!(table, Table::Addresses));
+                let name = Some(name).filter(|name| !name.is_empty() && name.chars().all(bare))?.to_owned();
+                let is_second = match table {
+                    Table::Ports => instance.ports.insert(name, number.parse().ok()?).is_some(),
+                    Table::Blocks => instance.blocks.insert(name, number.parse().ok()?).is_some(),
+                    Table::Addresses => instance.addresses.insert(name, number.parse().ok()?).is_some(),
+                };
+                if is_second {
+                    return None;
+                }
+            }
         }
     }
     (missing == 0 && piece.contains(PORTS)).then_some(instance)
+}
+
+/// The tables of an instance, in the order in which they are written.
+#[derive(Clone, Copy)]
+enum Table {
+    Ports,
+    Blocks,
+    Addresses,
 }
 
 #[cfg(test)]
@@ -133,7 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::leases::{ENTRY, Leases};
+    use crate::core::leases::Leases;
 
     #[test]
     fn the_usual_entry_is_read_without_toml_and_what_toml_would_not_read_is_not() {
@@ -149,20 +222,25 @@ mod tests {
             prefix: "localnet".into(),
             ports: [("P0".to_owned(), 3000), ("P1".to_owned(), 49152)].into_iter().collect(),
             blocks: [("P1".to_owned(), 61)].into_iter().collect(),
+            subnet: Some("10.224.3.0/24".parse().expect("it is one")),
+            addresses: [("db-1".to_owned(), 10), ("web".to_owned(), 11)].into_iter().collect(),
+            wanted: Wanted::default(),
         };
-        let leases = Leases { version: 1, instances: vec![usual.clone()] };
+        let leases = Leases::of(vec![usual.clone()]);
         let text = leases.render();
         let piece = text.split(ENTRY).nth(1).expect("it has one entry");
         assert_eq!(plain(piece), Some(usual));
         let broken =
-            ["id = \"0123\"\n", "root = \"/\"\n", "P1 = 1\n", "new = \"x\"\n", "P2 = 70000\n", "\u{7}", "P2\n"];
+            ["id = \"0123\"\n", "root = \"/\"\n", "web = 1\n", "new = \"x\"\n", "P2 = 70000\n", "\u{7}", "P2\n"];
         for more in broken {
             assert_eq!(read(&format!("{piece}{more}")), None, "{more}");
             assert_eq!(read(&format!("{more}{piece}")), None, "{more}");
         }
         assert_eq!(read(&format!("slot = 4\n{piece}")), None, "two numbers");
         assert_eq!(read(&format!("folder = 4\n{piece}")), None, "two folders");
-        let may_lack = ["P", "profile", "slot", "folder"];
+        assert_eq!(read(&format!("subnet = \"10.224.3.0/24\"\n{piece}")), None, "two subnets");
+        assert_eq!(read(&piece.replace("10.224.3.0/24", "10.224.3.1/24")), None, "no subnet");
+        let may_lack = ["P", "profile", "slot", "folder", "subnet", "db-1", "web", ADDRESSES];
         for line in piece.lines().filter(|line| !line.is_empty() && !may_lack.iter().any(|key| line.starts_with(key))) {
             assert_eq!(read(&piece.replace(&format!("{line}\n"), "")), None, "without {line}");
         }
@@ -177,14 +255,22 @@ mod tests {
             folder in proptest::option::of(0..i64::MAX.cast_unsigned()),
             ports in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..4),
             blocks in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..3),
+            addresses in proptest::collection::hash_map("[a-z-]{1,4}|\\PC{0,4}", any::<u8>(), 0..3),
+            subnet in proptest::option::of((any::<u32>(), 0u8..=32)),
+            parts in proptest::collection::vec("[a-z]{1,4}|\\PC{0,4}", 0..3),
         ) {
             let [id, root, name, prefix, created, changed] = texts.try_into().expect("there are six");
             let (ports, blocks) = (ports.into_iter().collect(), blocks.into_iter().collect());
-            let entry = Instance { id, root, name, prefix, profile, slot, folder, created, changed, ports, blocks };
-            let text = toml::to_string(&entry).expect("it always serialises").replacen("[ports]", PORTS, 1);
-            let text = text.replacen("\n[blocks]\n", &format!("\n{BLOCKS}\n"), 1);
-            prop_assert_eq!(read(&text), Some(entry.clone()));
-            prop_assert!(plain(&text).is_none_or(|read| read == entry));
+            let entry = Instance {
+                id, root, name, prefix, profile, slot, folder, created, changed, ports, blocks,
+                addresses: addresses.into_iter().collect(),
+                subnet: subnet.and_then(|(first, bits)| Range::around(first.into(), bits)),
+                wanted: Wanted { parts, services: Vec::new() },
+            };
+            let text = Leases::of(vec![entry.clone()]).render();
+            prop_assert_eq!(Leases::parse(&text), Ok(Leases::of(vec![entry.clone()])));
+            let piece = text.split_once(ENTRY).expect("it has one").1;
+            prop_assert!(plain(piece).is_none_or(|read| read == entry));
         }
     }
 }

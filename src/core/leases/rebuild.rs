@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use crate::core::config::model::DEFAULT_PREFIX;
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::instance::name;
-use crate::core::leases::{self, Instance, Leases};
+use crate::core::leases::subnet::Range;
+use crate::core::leases::{Instance, Leases};
 use crate::core::leases::{block, entry};
 use crate::core::text::digest;
 
@@ -36,7 +37,7 @@ pub struct Rebuilt {
 
 /// The instances that can still be read from a damaged text, each by itself, and whose id is that of their root.
 pub fn salvage(text: &str) -> Vec<Instance> {
-    let read = text.split(leases::ENTRY).skip(1).filter_map(entry::read);
+    let read = text.split(entry::ENTRY).skip(1).filter_map(entry::read);
     read.filter(|instance| instance.id == digest::root_id(instance.root.as_bytes())).collect()
 }
 
@@ -56,6 +57,12 @@ pub fn rebuild(records: Vec<RootRecord>) -> Rebuilt {
         }
         // Settled anew, the later one gets another.
         instance.slot = instance.slot.filter(|slot| !rebuilt.leases.has_slot(&instance.prefix, *slot, &[]));
+        let taken_subnet = |subnet: &Range| rebuilt.leases.instances.iter().find(|one| one.subnet == Some(*subnet));
+        if let Some((subnet, holder)) = instance.subnet.and_then(|subnet| Some((subnet, taken_subnet(&subnet)?))) {
+            let (root, other) = (&instance.root, &holder.root);
+            rebuilt.disputed.push(format!("the subnet {subnet} of `{root}` is held by `{other}`"));
+            instance.subnet = None;
+        }
         let ports = std::mem::take(&mut instance.ports);
         for (variable, port) in ports {
             let last = block::last(port, instance.blocks.get(&variable).copied().unwrap_or(1));
@@ -93,6 +100,11 @@ fn instance(record: RootRecord) -> Option<Instance> {
         created: first_said(salvaged.created, state.created_at.clone()),
         changed: first_said(salvaged.changed, state.created_at),
         ports,
+        // What is wanted stands in the registry alone.
+        wanted: salvaged.wanted,
+        // The registry learns of an address first.
+        subnet: salvaged.subnet.or(state.subnet),
+        addresses: if salvaged.addresses.is_empty() { state.addresses } else { salvaged.addresses },
         blocks: if state.blocks.is_empty() { salvaged.blocks } else { state.blocks },
     })
 }
@@ -125,14 +137,11 @@ mod tests {
 
     #[test]
     fn whole_instances_come_back_from_a_damaged_text() {
-        let leases = Leases {
-            version: 1,
-            instances: vec![
-                instance("/a", "a", &[("A", 1)]),
-                instance("/b", "b", &[]),
-                instance("/c", "c", &[("C", 3)]),
-            ],
-        };
+        let leases = Leases::of(vec![
+            instance("/a", "a", &[("A", 1)]),
+            instance("/b", "b", &[]),
+            instance("/c", "c", &[("C", 3)]),
+        ]);
         assert_eq!(salvage(&leases.render()), leases.instances);
         let damaged = leases.render().replace("root = \"/b\"", "root = \"/B\"");
         assert_eq!(salvage(&damaged), [leases.instances[0].clone(), leases.instances[2].clone()]);
@@ -173,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn a_subnet_comes_back_from_the_lockfile_and_only_once() {
+        let subnet = "10.224.3.0/24".parse().ok();
+        let record = |root: &str, name: &str| RootRecord {
+            root: root.into(),
+            lockfile: Some(InstanceState { subnet, addresses: [("db".into(), 10)].into(), ..state(name, &[]) }),
+            ..RootRecord::default()
+        };
+        let rebuilt = rebuild(vec![record("/a", "x"), record("/b", "y")]);
+        let all: Vec<_> = rebuilt.leases.instances.iter().map(|one| (one.subnet, one.addresses["db"])).collect();
+        assert_eq!(all, [(subnet, 10), (None, 10)]);
+        assert_eq!(rebuilt.disputed, ["the subnet 10.224.3.0/24 of `/b` is held by `/a`"]);
+    }
+
+    #[test]
     fn what_two_claim_the_first_gets() {
         let record = |root: &str, name: &str| RootRecord {
             root: root.into(),
@@ -188,7 +211,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "\\PC{0,200}", at in 0usize..400, byte in any::<u8>()) {
             let _ = salvage(&text);
-            let whole = Leases { version: 1, instances: vec![instance("/é", "x", &[("A", 1)])] }.render();
+            let whole = Leases::of(vec![instance("/é", "x", &[("A", 1)])]).render();
             let mut bytes = whole.into_bytes();
             let at = at % bytes.len();
             bytes[at] = byte;

@@ -11,33 +11,14 @@ use indexmap::IndexMap;
 
 use super::binds::{ANYBODYS, is_path, keeps};
 use super::image::Images;
+use super::isolation::{Isolation, quoted};
 use super::model::{Model, Service};
+use super::networks::{attachments, networks};
 use super::port::Port;
-use super::volume::{OwnVolume, is_for_all};
+use super::volume::OwnVolume;
 use crate::core::config::Published;
 use crate::core::formats::compose::SOCKETS;
 use crate::core::text::suggest::nearest;
-
-/// What an instance has that its services are to use.
-#[derive(Debug, Clone, Copy)]
-pub struct Isolation<'a> {
-    /// The compose project's name, the instance's own.
-    pub project: &'a str,
-    /// The instance's id, which each container bears.
-    pub id: &'a str,
-    /// The label of that id.
-    pub label: &'a str,
-    /// The project's root.
-    pub root: &'a str,
-    /// `[compose.ports]`.
-    pub published: &'a IndexMap<String, Published>,
-    /// Every lease of the instance, by variable.
-    pub leases: &'a IndexMap<String, u16>,
-    /// `keep`: volumes by key.
-    pub keep: &'a [String],
-    /// Whether it is a run apart (D30), which touches no data of an instance's.
-    pub is_apart: bool,
-}
 
 /// An override, and what it could not isolate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,25 +42,6 @@ pub struct Refused {
     pub hints: Vec<String>,
     /// The variable of `[compose.ports]` it is about.
     pub variable: Option<String>,
-}
-
-impl Isolation<'_> {
-    fn is_for_all(&self, name: Option<&String>) -> bool {
-        name.is_some_and(|name| is_for_all(name, self.project))
-    }
-
-    /// The service whose container something of a `container:NAME` names, as long as that has the name; what else stands
-    /// behind it stays.
-    fn own(&self, model: &Model, mode: &str) -> Option<String> {
-        let of = mode.strip_prefix("container:")?;
-        let (of, rest) = of.split_at(of.find(':').unwrap_or(of.len()));
-        let is_it = |service: &Service| {
-            let name = service.container_name.as_ref().filter(|name| self.is_for_all(Some(name)));
-            name.is_some_and(|name| name == of)
-        };
-        let (name, _) = model.services.iter().find(|(_, service)| is_it(service))?;
-        Some(format!("{name}{rest}"))
-    }
 }
 
 /// An IPv4 address of this machine alone.
@@ -108,7 +70,7 @@ impl Override {
         if !services.is_empty() {
             let _ = write!(made.text, "services:\n{services}");
         }
-        let (networks, volumes) = (made.networks(model, isolation), made.volumes(model, isolation));
+        let (networks, volumes) = (networks(model, isolation, &mut made.notices), made.volumes(model, isolation));
         for (key, lines) in [("networks", networks), ("volumes", volumes)] {
             if !lines.is_empty() {
                 let _ = write!(made.text, "{key}:\n{lines}");
@@ -187,6 +149,10 @@ impl Override {
             }
             let is_lease = |host: &u16| isolation.leases.values().any(|leased| leased == host);
             let host = port.published.filter(|host| is_lease(host) && !service.is_scaled);
+            // Whoever wants it has the service's address.
+            if host.is_none() && isolation.layout.is_some_and(|layout| layout.has(name)) {
+                continue;
+            }
             let Port { target, udp, .. } = *port;
             written.push(entry(LOOPBACK, host, target, udp));
             if host.is_none() && port.published.is_some() {
@@ -234,31 +200,6 @@ impl Override {
         }
     }
 
-    fn networks(&mut self, model: &Model, isolation: &Isolation<'_>) -> String {
-        let mut lines = String::new();
-        for (key, network) in &model.networks {
-            if network.is_external {
-                let name = network.global_name.as_ref().unwrap_or(key);
-                self.notices.push(format!(
-                    "The network `{name}` is external: the services of every instance meet there under the same names"
-                ));
-                continue;
-            }
-            let mut said = Vec::new();
-            said.extend(isolation.is_for_all(network.global_name.as_ref()).then(|| "name: !reset null".to_owned()));
-            said.extend(network.has_ipam.then(|| "ipam: !reset null".to_owned()));
-            if !network.bridge_options.is_empty() {
-                let options: Vec<String> =
-                    network.bridge_options.iter().map(|option| format!("{}: !reset null", quoted(option))).collect();
-                said.push(format!("driver_opts: {{{}}}", options.join(", ")));
-            }
-            if !said.is_empty() {
-                let _ = writeln!(lines, "  {}: {{{}}}", quoted(key), said.join(", "));
-            }
-        }
-        lines
-    }
-
     fn volumes(&mut self, model: &Model, isolation: &Isolation<'_>) -> String {
         let mut lines = String::new();
         for (key, volume) in &model.volumes {
@@ -293,21 +234,6 @@ impl Override {
 
 const HEAD: &str = "# Written by silo for one instance of the project, and written anew when the project's files change; see `silo doc compose`.\n";
 
-/// A string as YAML and compose read it: a dollar sign is doubled, so that nothing is filled in, and of what is not plain
-/// stands the number, for YAML has not every character.
-fn quoted(text: &str) -> String {
-    let json = serde_json::to_string(text).expect("a string always serialises");
-    let mut written = String::new();
-    for c in json.chars() {
-        match c {
-            '$' => written.push_str("$$"),
-            ' '..='~' => written.push(c),
-            _ => _ = write!(written, "\\U{:08x}", u32::from(c)),
-        }
-    }
-    written
-}
-
 fn entry(bind: IpAddr, host: Option<u16>, target: u16, udp: bool) -> String {
     let bind = match bind {
         IpAddr::V4(address) => address.to_string(),
@@ -315,23 +241,6 @@ fn entry(bind: IpAddr, host: Option<u16>, target: u16, udp: bool) -> String {
     };
     let host = host.map_or_else(String::new, |host| host.to_string());
     quoted(&format!("{bind}:{host}:{target}{}", if udp { "/udp" } else { "" }))
-}
-
-/// What is said of a service in its networks: no fixed address, and the name its container had as another name of it.
-fn attachments(model: &Model, name: &str, service: &Service, isolation: &Isolation<'_>) -> Vec<String> {
-    if service.network_mode.is_some() {
-        return Vec::new();
-    }
-    let is_own = |network: &str| model.networks.get(network).is_none_or(|network| !network.is_external);
-    let given = service.container_name.as_ref().filter(|given| isolation.is_for_all(Some(given)));
-    let alias = given.filter(|alias| *alias != name);
-    let attachment = |(network, fixed): (&String, &Vec<String>)| {
-        let resets = fixed.iter().map(|key| format!("{key}: !reset null"));
-        let alias = alias.map(|alias| format!("aliases: [{}]", quoted(alias)));
-        let said: Vec<String> = resets.chain(alias).collect();
-        (!said.is_empty() && is_own(network)).then(|| format!("{}: {{{}}}", quoted(network), said.join(", ")))
-    };
-    service.networks.iter().filter_map(attachment).collect()
 }
 
 /// What `[compose]` names is there.

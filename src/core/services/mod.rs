@@ -6,14 +6,21 @@ mod binds;
 mod call;
 mod image;
 mod isolate;
+mod isolation;
+mod layout;
 mod model;
+mod names;
+mod networks;
 mod port;
 mod volume;
 
 pub use binds::{Binds, Inside, Kind, Outside, is_shared, is_shared_device, kept};
 pub use call::Call;
-pub use isolate::{Isolation, Override, Refused};
+pub use isolate::{Override, Refused};
+pub use isolation::Isolation;
+pub use layout::{Layout, numbered};
 pub use model::{Model, Mount, Network, Service, Unreadable, Volume};
+pub use names::{Names, Naming};
 pub use port::Port;
 pub use volume::OwnVolume;
 

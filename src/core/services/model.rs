@@ -82,6 +82,8 @@ pub struct Network {
     pub global_name: Option<String>,
     /// Whether it has addresses of its own.
     pub has_ipam: bool,
+    /// `driver`.
+    pub driver: Option<String>,
     /// Options that name a bridge of this machine.
     pub bridge_options: Vec<String>,
 }
@@ -101,6 +103,13 @@ pub struct Volume {
     pub options: IndexMap<String, String>,
     /// `labels`.
     pub labels: IndexMap<String, String>,
+}
+
+impl Network {
+    /// Whether it is a network of this machine alone, whose addresses can be chosen.
+    pub fn is_bridge(&self) -> bool {
+        self.driver.as_ref().is_none_or(|driver| driver == "bridge" || driver == "default")
+    }
 }
 
 impl Service {
@@ -134,6 +143,7 @@ impl Model {
                 is_external: is_external(body),
                 global_name: global(key, body),
                 has_ipam: body.get("ipam").and_then(Value::as_object).is_some_and(|ipam| !ipam.is_empty()),
+                driver: string(body, "driver"),
                 bridge_options: options(body)
                     .into_iter()
                     .flat_map(|all| all.into_iter().map(|(key, _)| key))

@@ -22,6 +22,8 @@ fn isolated(
 ) -> Result<Override, Refused> {
     let model = Model::parse(&model.to_string()).expect("it is a model");
     let isolation = Isolation {
+        layout: None,
+        names: &IndexMap::new(),
         project: "localnet-app",
         id: "0123456789abcdef",
         label: "silo.instance",

@@ -11,6 +11,7 @@ mod plain;
 mod prepare;
 mod run;
 mod source;
+mod subnet;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -161,7 +162,8 @@ impl Part for Services {
         let project = &site.settled.identity.compose_name;
         let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
         // In a group of its own: what stopped silo must not stop this.
-        compose.with_files(&[], &["stop".into()]).hand_over(STOP)
+        compose.with_files(&[], &["stop".into()]).hand_over(STOP)?;
+        subnet::publish(site, &own(site)?)
     }
 
     fn may_stop(&self, site: &Site<'_>, _: Stop) -> Result<Leave, Failure> {
@@ -180,6 +182,7 @@ impl Part for Services {
         }
         let there = own(site)?;
         if there.is_empty() && !stop.volumes {
+            subnet::publish(site, &[])?;
             return Ok(Stopped::Nothing);
         }
         let project = &site.settled.identity.compose_name;
@@ -198,6 +201,7 @@ impl Part for Services {
         words.push("down".into());
         words.extend(stop.volumes.then(|| "--volumes".into()));
         finish(&compose.with_files(&files, &words), "down")?;
+        subnet::publish(site, &[])?;
         Ok(Stopped::Done)
     }
 
@@ -308,9 +312,13 @@ fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failu
     let observed = Observed { engine: engine(&site.environment, &site.scope.project.root), project };
     let mut check = waiting(&observed, only);
     let spinner = site.scope.context.ui.spin("Waiting until the services are ready");
-    ready::until_ready(&mut check, Instant::now(), READY)?;
+    let ready = ready::until_ready(&mut check, Instant::now(), READY);
     drop(spinner);
-    site.scope.context.ui.step(&format!("Ready: {}", stand(&observed.containers()?)));
+    // What runs has its names, though another one is not ready.
+    let containers = observed.containers()?;
+    subnet::publish(site, &containers)?;
+    ready?;
+    site.scope.context.ui.step(&format!("Ready: {}", stand(&containers)));
     Ok(())
 }
 

@@ -154,10 +154,18 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
     let stands: Vec<(&Container, Health)> =
         containers.iter().map(|container| (container, observed.engine.health(container))).collect();
     let width = containers.iter().map(|container| container.service.chars().count()).max().unwrap_or(0);
+    let subnet = subject.recorded.subnet;
+    let address = |container: &Container| {
+        let own = || container.addresses.values().copied().filter(|one| subnet.is_some_and(|subnet| subnet.has(*one)));
+        let number = subject.recorded.addresses.get(&container.service);
+        let remembered = subnet.zip(number).map(|(subnet, number)| subnet.address(*number));
+        own().find(|one| Some(*one) == remembered).or_else(|| own().next())
+    };
     let line = |(container, health): &(&Container, Health)| {
-        let ports = container.ports.join(", ");
+        let address = address(container).map(|address| address.to_string());
+        let where_it_is = address.iter().chain(&container.ports).map(String::as_str).collect::<Vec<_>>().join(", ");
         let service = one_line(&container.service);
-        format!("  {service:width$}  {:9}  {ports}", word(*health)).trim_end().to_owned()
+        format!("  {service:width$}  {:9}  {where_it_is}", word(*health)).trim_end().to_owned()
     };
     let lines = std::iter::once("Services:".to_owned()).chain(stands.iter().map(line)).collect();
     let value = stands.iter().map(|(container, health)| {
@@ -167,6 +175,7 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
             "state": container.state,
             "health": word(*health),
             "ports": container.ports,
+            "addresses": container.addresses,
         })
     });
     Some(Report {

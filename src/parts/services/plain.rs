@@ -69,8 +69,9 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
     let there = scope.state.as_ref().zip(project.as_deref()).and_then(|(state, project)| {
         let said = scope.settings.compose.as_ref()?;
         let (folder, environment) = (&scope.folder, &context.environment);
-        let given = Given { root, folder, project, leases: &state.ports, said, environment };
-        Prepared::there(&files, &flags, &given)
+        let suffix = &context.settings.network.suffix;
+        let given = Given { root, folder, project, leases: &state.ports, said, suffix, environment };
+        Prepared::there(&context.dirs, &files, &flags, &given)
     });
     let there = there.filter(|_| !(call.is_plain() || call.makes() && asks_for_data(scope)));
     if let (Some(project), Some((over, binds))) = (&project, there) {

@@ -10,19 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use super::missing;
 use super::run::{docker, engine};
+use super::subnet;
 use crate::backend::compose::{self, Compose};
 use crate::backend::labels::LABEL;
 use crate::backend::volumes::Made;
 use crate::core::config::ComposeLayer;
 use crate::core::formats::compose::{Setting, scan};
 use crate::core::instance::name;
-use crate::core::services::{Binds, Isolation, Model, Override, OwnVolume, Refused, kept};
+use crate::core::services::{Binds, Isolation, Model, Naming, Override, OwnVolume, Refused, kept};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::core::text::source::one_line;
 use crate::core::text::suggest::{nearest, ticked};
 use crate::failure::Failure;
 use crate::parts::scope::{Scope, Site};
+use crate::store::names as store_names;
+use crate::sys::dirs::Dirs;
 use crate::sys::files as disk;
 use crate::sys::writing::{self, Writing};
 
@@ -58,6 +61,8 @@ pub(super) struct Given<'a> {
     pub(super) project: &'a str,
     pub(super) leases: &'a IndexMap<String, u16>,
     pub(super) said: &'a ComposeLayer,
+    /// What names end in.
+    pub(super) suffix: &'a str,
     pub(super) environment: &'a Environment,
 }
 
@@ -73,6 +78,9 @@ struct Origin {
     /// What services mount of this machine.
     #[serde(default)]
     binds: Binds,
+    /// The addresses that its services have.
+    #[serde(default)]
+    addresses: String,
 }
 
 impl Prepared {
@@ -84,7 +92,7 @@ impl Prepared {
     /// written.
     pub(super) fn of(site: &Site<'_>, mut files: Vec<PathBuf>, flags: &[OsString]) -> Result<Self, Failure> {
         let scope = site.scope;
-        let root = &scope.project.root;
+        let (root, dirs) = (&scope.project.root, &scope.context.dirs);
         let said = scope.settings.compose.clone().unwrap_or_default();
         let given = Given {
             root,
@@ -92,6 +100,7 @@ impl Prepared {
             project: &site.settled.identity.compose_name,
             leases: &site.settled.known.ports,
             said: &said,
+            suffix: &scope.context.settings.network.suffix,
             environment: &site.environment,
         };
         // Looked at before compose reads them: what changes meanwhile is another state.
@@ -105,6 +114,7 @@ impl Prepared {
         };
         notices.extend(missing::notice(root));
         origin.binds.clone_from(&binds);
+        origin.addresses = subnet::record(dirs, root, &said, &site.environment);
         let path = place(&scope.folder, &files, flags);
         let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == text.as_bytes());
         if !is_there {
@@ -152,11 +162,19 @@ impl Prepared {
     }
 
     /// The override of a list of files that is there and still holds, found without a program; none where one must be made.
-    pub(super) fn there(files: &[PathBuf], flags: &[OsString], given: &Given<'_>) -> Option<(PathBuf, Binds)> {
+    pub(super) fn there(
+        dirs: &Dirs,
+        files: &[PathBuf],
+        flags: &[OsString],
+        given: &Given<'_>,
+    ) -> Option<(PathBuf, Binds)> {
         let path = place(given.folder, files, flags);
         let record = disk::read(&path.with_extension("json"), MAX).ok()??;
-        let Origin { files, variables, state, binds } = serde_json::from_slice(&record.bytes).ok()?;
-        (disk::is_file(&path) && state_of(&files, &variables, given) == state).then_some((path, binds))
+        let Origin { files, variables, state, binds, addresses } = serde_json::from_slice(&record.bytes).ok()?;
+        let holds = disk::is_file(&path)
+            && state_of(&files, &variables, given) == state
+            && subnet::record(dirs, given.root, given.said, given.environment) == addresses;
+        holds.then_some((path, binds))
     }
 }
 
@@ -203,7 +221,7 @@ impl Origin {
         variables.sort();
         variables.dedup();
         let state = state_of(&files, &variables, given);
-        Self { files, variables, state, binds: Binds::default() }
+        Self { files, variables, state, binds: Binds::default(), addresses: String::new() }
     }
 }
 
@@ -219,7 +237,7 @@ fn names(text: &str) -> impl Iterator<Item = String> {
 
 /// How everything stands that an override follows from: files by time, size and number; no value is kept, only their digest.
 fn state_of(files: &[PathBuf], variables: &[String], given: &Given<'_>) -> String {
-    let mut state = format!("{VERSION}\n{}\n{:?}\n{:?}\n", given.project, given.leases, given.said);
+    let mut state = format!("{VERSION}\n{}\n{:?}\n{:?}\n{}\n", given.project, given.leases, given.said, given.suffix);
     for file in files {
         let _ = writeln!(state, "{} {:?}", file.display(), disk::look(file));
     }
@@ -267,7 +285,24 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
         .map_err(|error| Failure::new(error.to_string()).hint("Look at its version: `docker compose version`"))?;
     let said = scope.settings.compose.clone().unwrap_or_default();
     let keep: Vec<String> = said.keep.iter().flatten().map(|text| as_kept(site, &text.value)).collect();
+    let layout = subnet::layout(site, &model, &said)?;
+    let (names, unnamed) = match layout {
+        Some(_) => {
+            let naming = Naming {
+                instance: &site.settled.known.name,
+                suffix: &scope.context.settings.network.suffix,
+                ingress: said.ingress.as_ref().map(|text| text.value.as_str()),
+            };
+            naming.of(&model).map_err(|refused| refusal(site, &refused))?
+        }
+        None => Default::default(),
+    };
+    if !scope.is_apart {
+        store_names::want(&scope.context.dirs, root, &names)?;
+    }
     let isolation = Isolation {
+        layout: layout.as_ref(),
+        names: &names,
         project,
         id: &scope.id,
         is_apart: scope.is_apart,
@@ -277,7 +312,8 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
         leases: &site.settled.known.ports,
         keep: &keep,
     };
-    let over = Override::of(&model, &isolation).map_err(|refused| refusal(site, &refused))?;
+    let mut over = Override::of(&model, &isolation).map_err(|refused| refusal(site, &refused))?;
+    over.notices.extend(unnamed);
     let profiles = compose::variable(root, "COMPOSE_PROFILES", &site.environment).unwrap_or_default();
     let profiles: Vec<String> = profiles.split(',').map(|profile| profile.trim().to_owned()).collect();
     Ok((over, Binds::of(&model, isolation.root, &keep, &profiles)))
@@ -293,6 +329,10 @@ fn refusal(site: &Site<'_>, refused: &Refused) -> Failure {
     let project = site.scope.project;
     let said = site.scope.settings.compose.as_ref();
     let span = refused.variable.as_ref().and_then(|variable| Some(said?.ports.get(variable)?.span.clone()));
+    let span = span.or_else(|| {
+        let ingress = said?.ingress.as_ref().filter(|_| refused.what.starts_with("`compose.ingress`"));
+        ingress.map(|text| text.span.clone())
+    });
     let span = span.or_else(|| {
         let keep = said?.keep.as_ref()?;
         keep.iter()

@@ -46,6 +46,10 @@ pub(super) fn cells(text: &str, face: Face, ticks: bool) -> Vec<Cell> {
         } else if let Some(after) = rest.strip_prefix("**") {
             bold = !bold;
             rest = after;
+        } else if let Some((words, _, after)) = rest.strip_prefix('!').and_then(link) {
+            // Of a picture its words.
+            found.extend(cells(words, face, ticks));
+            rest = after;
         } else if let Some((label, target, after)) = link(rest) {
             found.extend(cells(label, if face == Face::Plain { Face::Link } else { face }, ticks));
             if target.contains("://") && label != target {

@@ -1,0 +1,79 @@
+//! `silo dns`: the user's own name server, and the system's resolver that asks it for silo's names.
+
+mod install;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cli::{DnsArgs, DnsWord};
+use crate::failure::{Failure, code};
+use crate::parts::context::Context;
+use crate::parts::dns::{self, Started};
+use crate::store::{names, registry};
+
+pub(super) fn run(context: &Context, arguments: &DnsArgs) -> Result<u8, Failure> {
+    let root = arguments.root.clone().unwrap_or_else(|| PathBuf::from("/"));
+    if arguments.install || arguments.uninstall {
+        return install::run(context, &root, arguments);
+    }
+    let network = &context.settings.network;
+    match arguments.word.unwrap_or(DnsWord::Status) {
+        DnsWord::Up => {
+            let started = dns::up(&context.dirs, network, &context.outside())?;
+            let at = format!("127.0.0.1:{}", network.dns_port);
+            context.ui.step(&match started {
+                Started::Now => format!("The name server answers on {at} for names in `{}`", network.suffix),
+                Started::Before => format!("The name server runs already, on {at}"),
+            });
+            if install::installed(&root, network).is_empty() {
+                context.ui.step("The system's resolver does not ask it so far: `silo dns --install`");
+            }
+            Ok(0)
+        }
+        DnsWord::Down => {
+            context.ui.step(if dns::down(&context.dirs)? { "Stopped the name server" } else { "No name server runs" });
+            Ok(0)
+        }
+        DnsWord::Status => status(context, &root, arguments.json),
+    }
+}
+
+/// Whether it runs, who asks it, and what it knows.
+fn status(context: &Context, root: &Path, as_json: bool) -> Result<u8, Failure> {
+    let (dirs, network) = (&context.dirs, &context.settings.network);
+    let server = dns::recorded(dirs).filter(|server| server.process().is_some() && server.answers());
+    let installed = install::installed(root, network);
+    let mut known: Vec<(String, String)> = Vec::new();
+    for instance in registry::peek(dirs)?.instances {
+        let text = names::published(dirs, Path::new(&instance.root))?.unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.split_once(' '));
+        known.extend(lines.map(|(address, name)| (name.to_owned(), address.to_owned())));
+    }
+    known.sort();
+    if as_json {
+        context.ui.answer_json(&json!({
+            "runs": server.is_some(),
+            "pid": server.as_ref().map(|server| server.pid),
+            "port": network.dns_port,
+            "suffix": network.suffix,
+            "installed": installed,
+            "names": known.iter().cloned().collect::<indexmap::IndexMap<String, String>>(),
+        }))?;
+    } else {
+        let mut text = match &server {
+            Some(server) => format!("Name server: 127.0.0.1:{} (pid {})\n", server.port, server.pid),
+            None => "Name server: down; `silo dns up` starts it\n".to_owned(),
+        };
+        text.push_str(&match installed.is_empty() {
+            false => format!("Asked by the system: {}\n", installed.join(", ")),
+            true => "Asked by the system: no; `silo dns --install` shows what to change\n".to_owned(),
+        });
+        text.push_str(if known.is_empty() { "Names: none\n" } else { "Names:\n" });
+        for (name, address) in &known {
+            text.push_str(&format!("  {name}  {address}\n"));
+        }
+        context.ui.answer(&text)?;
+    }
+    Ok(if server.is_some() { 0 } else { code::FAILURE })
+}
