@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure>
         let them = counted(others.denied, "other worktree");
         context.ui.step(&format!("{them} {stays} denied: `silo allow` there"));
     }
-    tell_of_former(context, &project, &config)?;
+    tell_of_former(context, &project, &config);
     if let Some(last) = last {
         for (name, port) in kept(context, &project, &config, &last)? {
             context.ui.step(&format!("{name} keeps its lease {port}; `silo env --force` chooses all ports anew"));
@@ -61,16 +61,16 @@ pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure>
     Ok(0)
 }
 
-/// Says what the project left in Docker before silo. An engine that does not answer says nothing.
-fn tell_of_former(context: &Context, project: &Project, config: &ConfigFile) -> Result<(), Failure> {
-    let recorded = snapshot::recorded(&context.dirs, project, config)?;
+/// Says what the project left in Docker before silo. An engine that does not answer, and a registry that cannot be read, say
+/// nothing: trust is given all the same.
+fn tell_of_former(context: &Context, project: &Project, config: &ConfigFile) {
+    let recorded = snapshot::recorded(&context.dirs, project, config).ok().flatten();
     let profile = recorded.as_ref().and_then(|recorded| recorded.profile.as_deref());
-    let Some(settings) = config.settings(profile).filter(|settings| settings.compose.is_some()) else { return Ok(()) };
+    let Some(settings) = config.settings(profile).filter(|settings| settings.compose.is_some()) else { return };
     match Former::of(&context.dirs, &project.root, &settings, &context.outside()) {
         Ok(former) => former.lines().iter().for_each(|line| context.ui.step(line)),
         Err(failure) => context.ui.detail(&failure.what),
     }
-    Ok(())
 }
 
 /// The ports whose default is another than before, and which the instance holds a lease for: an edit moves none.

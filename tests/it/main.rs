@@ -107,6 +107,7 @@ mod routes;
 mod routes_out;
 mod sandbox;
 mod schema;
+mod schema_json;
 mod schema_types;
 mod services;
 mod settings;

@@ -12,7 +12,8 @@ use silo::core::config::{self, Problem};
 use toml::{Table, Value};
 
 use crate::sandbox::{SILO, Sandbox};
-use crate::schema_types::{json_of, schema};
+use crate::schema_json::json_of;
+use crate::schema_types::schema;
 
 const FULL: &str = include_str!("../../src/core/config/full.toml");
 

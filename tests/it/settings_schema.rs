@@ -10,7 +10,7 @@ use serde_json::Value;
 use silo::core::config::user::{self, SettingsProblem};
 
 use crate::sandbox::Sandbox;
-use crate::schema_types::json_of;
+use crate::schema_json::json_of;
 
 /// The user's own settings of silo, `$XDG_CONFIG_HOME/silo/config.toml`.
 #[derive(JsonSchema)]
