@@ -105,18 +105,20 @@ __silo_marked() {
 # names that were silo's. What cannot be changed stays. Before bash 4.4 attributes cannot be asked for without a program. Where a
 # function that changes the folder has one for its own, which hides the shell's, the next prompt sees to all of it.
 __silo_keep() {
-  \builtin local __silo_around="${__silo_in-}" __silo_asked=''
+  \builtin local __silo_asked=''
   if [[ -n $1 ]]; then
     __silo_asked=${__silo_text#*' == 0yes && '}
     __silo_asked=${__silo_asked%%' == '*}
   fi
-  # A file that is read, and a script, are no functions.
-  __silo_around=${__silo_around//source/} __silo_around=${__silo_around//main/}
-  if [[ $__silo_around == *[[:alnum:]_]* ]] && __silo_hides "$__silo_asked" "${@:2}"; then
+  if [[ -n ${__silo_in-} ]] && __silo_hides "$__silo_asked" "${@:2}"; then
     __silo_root='?'
     \builtin return 1
   fi
   \builtin local IFS='}' __silo_name='' __silo_flags='' __silo_was='' __silo_by=${__silo_asks:+@a}
+  if [[ -n $__silo_asks ]]; then
+    \builtin eval "__silo_flags=$__silo_asked"
+    [[ $__silo_kept != 0 || $__silo_flags == *[!x]* ]] || \builtin return 0
+  fi
   for __silo_name in $__silo_asked; do
     [[ $__silo_name == *"${__silo_by:-+=}" ]] || \builtin continue
     __silo_name=${__silo_name#\$\{}
