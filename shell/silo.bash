@@ -140,11 +140,19 @@ __silo_keep() {
 }
 
 # Whether one of these is a function's own: then what is set for the whole shell is not what is seen. Before bash 4.2 nothing
-# tells.
+# tells. Mostly none of those that are asked for in $1 is declared at all; behind it are those that were silo's, and are.
 __silo_hides() {
   [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 42 ]] || \builtin return
+  \builtin local IFS='} ' __silo_name='' __silo_found="${2-}"
+  # shellcheck disable=SC2048 # Its words.
+  for __silo_name in $*; do
+    [[ -z $__silo_found ]] || \builtin break
+    __silo_name=${__silo_name#\$\{}
+    __silo_name=${__silo_name%@a} __silo_name=${__silo_name%+=}
+    ! \builtin declare -p "$__silo_name" || __silo_found=yes
+  done >/dev/null 2>&1
+  [[ -n $__silo_found ]] || \builtin return 1
   (
-    IFS='} '
     # shellcheck disable=SC2048 # Its words.
     for __silo_name in $*; do
       __silo_name=${__silo_name#\$\{}
