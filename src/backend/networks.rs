@@ -10,8 +10,6 @@ use crate::failure::Failure;
 /// A network of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineNetwork {
-    /// Its name.
-    pub name: String,
     /// The compose project that it belongs to; empty for none.
     pub project: String,
     /// Its addresses.
@@ -32,14 +30,11 @@ impl Engine<'_> {
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
     pub fn networks(&self) -> Result<Vec<EngineNetwork>, Failure> {
-        let Some(socket) = self.socket() else { return Ok(Vec::new()) };
-        let listed: Vec<Value> = ask(&socket, "/networks")?;
+        let listed: Vec<Value> = self.asked("/networks")?;
         let network = |listed: Value| {
-            let text = |at: &str| listed.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
             let label = listed.get("Labels").and_then(|labels| labels.get(PROJECT)).and_then(Value::as_str);
             let ranges = listed.pointer("/IPAM/Config").and_then(Value::as_array).into_iter().flatten();
             EngineNetwork {
-                name: text("/Name"),
                 project: label.unwrap_or_default().to_owned(),
                 ranges: ranges.filter_map(|one| one.get("Subnet")?.as_str()?.parse().ok()).collect(),
             }

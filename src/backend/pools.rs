@@ -1,11 +1,11 @@
 //! The address ranges that the engine takes networks from, as its socket tells: each instance with services has a network or more.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use serde::Deserialize;
 
 use super::engine::Engine;
+use crate::core::leases::subnet::Range;
 use crate::failure::Failure;
 
 /// What Docker has where `default-address-pools` says nothing: 172.17-31 as /16, and 192.168 as /20, 172.17 being its own bridge's.
@@ -36,19 +36,6 @@ struct Pool {
     size: u8,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Network {
-    #[serde(rename = "IPAM")]
-    addresses: Addresses,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Addresses {
-    config: Option<Vec<HashMap<String, serde_json::Value>>>,
-}
-
 impl Engine<'_> {
     /// How full the engine's ranges are; none where it is no socket of this machine.
     ///
@@ -58,11 +45,8 @@ impl Engine<'_> {
         if self.is_absent() {
             return Ok(None);
         }
-        let networks: Vec<Network> = self.asked("/networks")?;
+        let subnets: Vec<Range> = self.networks()?.into_iter().flat_map(|network| network.ranges).collect();
         let info: Info = self.asked("/info")?;
-        let subnets = networks.into_iter().flat_map(|network| network.addresses.config.unwrap_or_default());
-        let subnets: Vec<String> =
-            subnets.filter_map(|config| Some(config.get("Subnet")?.as_str()?.to_owned())).collect();
         let pools = info.default_address_pools.unwrap_or_default();
         Ok(Some(Pools::of(&subnets, &pools.iter().map(|pool| (pool.base.as_str(), pool.size)).collect::<Vec<_>>())))
     }
@@ -70,18 +54,14 @@ impl Engine<'_> {
 
 impl Pools {
     /// Counts the subnets that lie in ranges, `(base, size of a network)`; without ranges those of Docker's own.
-    fn of(subnets: &[String], pools: &[(&str, u8)]) -> Self {
-        let given: Vec<((u32, u8), u8)> = pools.iter().filter_map(|(base, size)| Some((range(base)?, *size))).collect();
+    fn of(subnets: &[Range], pools: &[(&str, u8)]) -> Self {
+        let given: Vec<(Range, u8)> = pools.iter().filter_map(|(base, size)| Some((range(base)?, *size))).collect();
         let (ranges, left_out) = match given.is_empty() {
             true => (DEFAULTS.iter().filter_map(|(base, size)| Some((range(base)?, *size))).collect(), LEFT_OUT),
             false => (given, 0),
         };
-        let fits = |((_, length), size): &((u32, u8), u8)| 1_u64 << size.saturating_sub(*length).min(32);
-        let is_in = |subnet: &&String| {
-            range(subnet).is_some_and(|(address, _)| {
-                ranges.iter().any(|((base, length), _)| mask(*length) & address == mask(*length) & base)
-            })
-        };
+        let fits = |(range, size): &(Range, u8)| 1_u64 << size.saturating_sub(range.bits()).min(32);
+        let is_in = |subnet: &&Range| ranges.iter().any(|(range, _)| range.has(subnet.first()));
         let used = subnets.iter().filter(is_in).count() as u64;
         Self { used, fits: ranges.iter().map(fits).sum::<u64>() - left_out }
     }
@@ -92,15 +72,10 @@ impl Pools {
     }
 }
 
-/// A range of IPv4 addresses.
-fn range(text: &str) -> Option<(u32, u8)> {
-    let (address, length) = text.split_once('/')?;
-    let IpAddr::V4(address) = address.parse().ok()? else { return None };
-    Some((address.into(), length.parse().ok().filter(|length| *length <= 32)?))
-}
-
-fn mask(length: u8) -> u32 {
-    u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)
+/// A range as daemon.json has it: any address in it stands for it.
+fn range(text: &str) -> Option<Range> {
+    let (address, bits) = text.split_once('/')?;
+    Range::around(address.parse::<Ipv4Addr>().ok()?, bits.parse().ok()?)
 }
 
 #[cfg(test)]
@@ -109,7 +84,7 @@ mod tests {
 
     #[test]
     fn networks_in_the_engines_ranges_are_counted() {
-        let subnets = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let subnets = |listed: &[&str]| listed.iter().filter_map(|one| one.parse().ok()).collect::<Vec<_>>();
         let own = Pools::of(&subnets(&["172.17.0.0/16", "192.168.16.0/20", "10.224.1.0/24", "fd00::/64", "x"]), &[]);
         assert_eq!(own, Pools { used: 2, fits: 31 });
         assert!(!own.are_nearly_full() && Pools { used: 25, fits: 31 }.are_nearly_full());

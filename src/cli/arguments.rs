@@ -47,7 +47,7 @@ pub struct EnvArgs {
     /// Profile to use (also: `SILO_PROFILE`)
     #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
     pub profile: Option<String>,
-    /// What is told of it, and to whom.
+    /// How the answer is printed, and for whom.
     #[command(flatten)]
     pub told: EnvTold,
 }

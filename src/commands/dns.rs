@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, arguments: &DnsArgs) -> Result<u8, Failure>
 /// Whether it runs, who asks it, and what it knows.
 fn status(context: &Context, root: &Path, as_json: bool) -> Result<u8, Failure> {
     let (dirs, network) = (&context.dirs, &context.settings.network);
-    let server = dns::recorded(dirs).filter(|server| server.process().is_some() && server.answers());
+    let server = dns::recorded(dirs).filter(dns::Server::serves);
     let installed = install::installed(root, network);
     let mut known: Vec<(String, String)> = Vec::new();
     for instance in registry::peek(dirs)?.instances {
@@ -55,7 +55,7 @@ fn status(context: &Context, root: &Path, as_json: bool) -> Result<u8, Failure> 
         context.ui.answer_json(&json!({
             "runs": server.is_some(),
             "pid": server.as_ref().map(|server| server.pid),
-            "port": network.dns_port,
+            "port": server.as_ref().map_or(network.dns_port, |server| server.port),
             "suffix": network.suffix,
             "installed": installed,
             "names": known.iter().cloned().collect::<indexmap::IndexMap<String, String>>(),

@@ -12,7 +12,7 @@ use crate::failure::{Failure, code, shown};
 use crate::parts::context::Context;
 use crate::store::proxy::{self, Running};
 use crate::sys::cmd::{self, Cmd};
-use crate::sys::processes::{self, Process};
+use crate::sys::processes::Process;
 use crate::sys::{files, lock, program};
 
 /// The program.
@@ -90,9 +90,7 @@ fn told(context: &Context, running: Running) -> Result<(), Failure> {
 
 /// The process that holds the proxy's lock.
 fn process(context: &Context) -> Option<Process> {
-    let lock = context.dirs.proxy_lock();
-    let process = processes::look(lock::holding(&lock)?)?;
-    lock::is_signed_by(&lock, &process).then_some(process)
+    lock::signer(&context.dirs.proxy_lock(), "silo-proxy")
 }
 
 fn down(context: &Context) -> Result<u8, Failure> {

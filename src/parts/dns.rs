@@ -68,8 +68,13 @@ impl Server {
     }
 
     /// Whether it answers.
-    pub fn answers(&self) -> bool {
+    fn answers(&self) -> bool {
         dns::ask(self.port, &self.suffix, ASK).is_ok()
+    }
+
+    /// Whether it lives and answers.
+    pub fn serves(&self) -> bool {
+        self.process().is_some() && self.answers()
     }
 }
 
@@ -80,7 +85,7 @@ impl Server {
 pub fn up(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Result<Started, Failure> {
     let (port, suffix) = (settings.dns_port, settings.suffix.as_str());
     if let Some(server) = recorded(dirs) {
-        if server.process().is_some() && (server.port, server.suffix.as_str()) == (port, suffix) && server.answers() {
+        if (server.port, server.suffix.as_str()) == (port, suffix) && server.serves() {
             return Ok(Started::Before);
         }
         down(dirs)?;
@@ -88,13 +93,17 @@ pub fn up(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Res
     names::prepare(dirs)?;
     let (folder, hosts, log) = (dirs.dns(), names::folder(dirs), dirs.dns().join("log"));
     let is_root = rustix::process::geteuid().is_root();
-    if cmd::find(dnsmasq::PROGRAM, outside).is_none() && !files::is_executable(Path::new(SBIN)) {
-        return Err(Failure::new("dnsmasq is not installed").hint(dnsmasq::INSTALL));
-    }
     let mut server = dnsmasq::server(outside, &folder, &hosts, suffix, port, is_root);
-    // Where packages put it, which is not in every user's `PATH`.
     if cmd::find(dnsmasq::PROGRAM, outside).is_none() {
+        if !files::is_executable(Path::new(SBIN)) {
+            return Err(Failure::new("dnsmasq is not installed").hint(dnsmasq::INSTALL));
+        }
+        // Where packages put it, which is not in every user's `PATH`.
         server.program = SBIN;
+    }
+    // Its answers would be taken for those of the one to be started.
+    if dns::ask(port, suffix, ASK).is_ok() {
+        return Err(taken(port));
     }
     let mut child = server.detach(&log)?;
     let birth = processes::look(child.pid()).and_then(|process| process.birth());
@@ -106,11 +115,7 @@ pub fn up(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Res
         if child.has_ended() {
             files::remove(&record(dirs))?;
             let said = files::read(&log, LIMIT)?.map(|log| String::from_utf8_lossy(&log.bytes).trim().to_owned());
-            let failure =
-                Failure { excerpt: said, ..Failure::new(format!("dnsmasq does not start on 127.0.0.1:{port}")) };
-            return Err(failure
-                .hint(format!("Look who has the port: `silo who {port}`"))
-                .hint("Or name another one: `dns_port` below `[network]` in the settings (`silo doc settings`)"));
+            return Err(Failure { excerpt: said, ..taken(port) });
         }
         if started.answers() {
             return Ok(Started::Now);
@@ -122,6 +127,13 @@ pub fn up(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Res
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// The port is somebody's, as far as can be told.
+fn taken(port: u16) -> Failure {
+    Failure::new(format!("dnsmasq does not start on 127.0.0.1:{port}"))
+        .hint(format!("Look who has the port: `silo who {port}`"))
+        .hint("Or name another one: `dns_port` below `[network]` in the settings (`silo doc settings`)")
 }
 
 /// Where Debian's package puts it.

@@ -28,9 +28,9 @@ impl Starter {
     /// The one of a project; none where nobody holds the lock, or this command runs below it, as in a lifecycle hook.
     pub fn of(dirs: &Dirs, project: &Project) -> Option<Self> {
         let lock = dirs.up_lock(&project.root);
-        let process = processes::look(lock::holding(&lock)?)?;
+        let process = lock::signer(&lock, "silo")?;
         let is_above = || processes::above().iter().any(|above| above.pid == process.pid);
-        let is_it = process.pid != std::process::id() && lock::is_signed_by(&lock, &process) && !is_above();
+        let is_it = process.pid != std::process::id() && !is_above();
         is_it.then_some(Self { process, lock })
     }
 

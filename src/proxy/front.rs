@@ -89,11 +89,11 @@ fn look(shared: &Arc<Shared>) -> Result<String, Failure> {
     let context =
         Context::of(Global::default(), own.environment.clone(), own.program.clone(), own.ui, Mistakes::Leave)?;
     let seen = observe_all(&context, &parts::ALL)?;
-    let table = shared.table();
-    let listening = listeners::listening();
     if seen.is_empty() {
         return Ok("<p>No instance yet. Make one in a project:</p>\n<pre tabindex=\"0\">silo up -d</pre>\n".to_owned());
     }
+    let table = shared.table();
+    let listening = listeners::listening();
     let mut html = String::new();
     for one in &seen {
         let routes = table.rows.iter().filter(|row| row.root == one.instance.root);

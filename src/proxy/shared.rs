@@ -93,7 +93,6 @@ impl Shared {
             Err(failure) => self.context.ui.fail(&failure),
         }
         known.looked = None;
-        known.look = Vec::new();
     }
 
     /// The routes as they are now, or were a moment ago: they are looked at when they are asked for, and nothing is done while

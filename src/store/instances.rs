@@ -14,6 +14,7 @@ use super::free;
 use super::gates;
 use super::give_way::{GaveWay, give_way};
 use super::history;
+use super::names;
 use super::one_folder;
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
@@ -261,7 +262,10 @@ fn write(
         locked.leases.claim(entry, &target.gone);
         locked.save()?;
         // Theirs is this root's now, as its history says.
-        target.gone.iter().try_for_each(|gone| history::forget(dirs, Path::new(gone)))?;
+        for gone in target.gone.iter().map(Path::new) {
+            names::publish(dirs, gone, "")?;
+            history::forget(dirs, gone)?;
+        }
     }
     routes::save(dirs, root, &target.routes)?;
     if env_file.differs(&env_text) {

@@ -62,7 +62,7 @@ pub fn lease(wish: &Wish<'_>, wait: &Wait<'_>) -> Result<Held, Failure> {
         let remembered = lockfile.as_ref().map(|lockfile| lockfile.instance.subnet);
         let is_to_be_had = |subnet: &Range| !others.contains(subnet) && is_free(wish, *subnet);
         // What a lockfile remembers may be a stranger's word, and counts as far as it is one of the pool.
-        let in_pool = |subnet: &Range| wish.pool.subnets().any(|one| one == *subnet);
+        let in_pool = |subnet: &Range| wish.pool.overlaps(*subnet);
         let kept = entry.subnet.filter(is_to_be_had);
         let kept = kept.or_else(|| remembered.flatten().filter(is_to_be_had).filter(in_pool));
         let taken: Vec<Range> = others.iter().chain(wish.used).copied().collect();

@@ -321,22 +321,27 @@ pub fn find_in(program: &OsStr, environment: &Environment, counts: impl Fn(&Path
     folders.map(|folder| folder.join(program)).find(|file| files::is_executable(file))
 }
 
-/// Reads a pipe to its end, piece by piece.
+/// Reads a pipe to its end, piece by piece, and keeps what comes.
 pub(super) fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (send, receive) = std::sync::mpsc::channel();
+    pump(pipe, move |piece| send.send(piece).is_ok());
+    receive
+}
+
+/// Reads a pipe in a thread, in pieces of 64 KiB at most, to its end or until `takes` wants no more.
+pub(super) fn pump(pipe: Option<impl Read + Send + 'static>, takes: impl Fn(Vec<u8>) -> bool + Send + 'static) {
     std::thread::spawn(move || {
         let Some(mut pipe) = pipe else { return };
         let mut piece = vec![0; 64 * 1024];
         loop {
             match pipe.read(&mut piece) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Ok(length) if length > 0 && send.send(piece[..length].to_vec()).is_ok() => {}
+                Ok(length) if length > 0 && takes(piece[..length].to_vec()) => {}
                 // What came before an error still counts.
                 _ => return,
             }
         }
     });
-    receive
 }
 
 /// What came so far, and what comes until then or the end.

@@ -127,17 +127,23 @@ pub fn kind(path: &Path) -> Option<String> {
     holding(path).and_then(|_| signed())
 }
 
+/// The process that holds a lock and has signed it, a program of that name; none when it is free.
+pub fn signer(path: &Path, program: &str) -> Option<Process> {
+    let process = processes::look(holding(path)?)?;
+    is_signed_by(path, &process, program).then_some(process)
+}
+
 /// Whether a process is the one that signed a lock, and not another that has its id by now, or in another container: a lock
 /// is seen across containers, an id means nothing there.
-pub fn is_signed_by(path: &Path, process: &Process) -> bool {
+fn is_signed_by(path: &Path, process: &Process, program: &str) -> bool {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(200).read_to_string(&mut text));
     let birth = text.lines().nth(1).filter(|birth| !birth.is_empty());
     read.is_ok()
         && match (birth, process.birth()) {
             (Some(signed), Some(_)) => process.was_born(signed) == Some(true),
-            // Where the system tells no births, or an older silo signed: it must be a silo at least.
-            _ => process.name == "silo",
+            // Where the system tells no births, or an older silo signed: it must be such a program at least.
+            _ => process.name == program,
         }
 }
 

@@ -1,7 +1,7 @@
 //! One program's output into another's input, of any length, piece by piece: neither silo nor the two keep more of it than a few
 //! pieces.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::process::{Child, ChildStdin};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use crate::failure::Failure;
 
 /// How often a signal is looked for while nothing comes.
 const LOOK: Duration = Duration::from_millis(50);
-/// Length of a piece, in bytes, and how many wait at most.
-const PIECE: (usize, usize) = (64 * 1024, 8);
+/// How many pieces wait at most.
+const PIECES: usize = 8;
 /// How long the two may take to end once all was handed over, or to say why they did not.
 const END: Duration = Duration::from_mins(10);
 /// How long what they said last is waited for.
@@ -66,7 +66,7 @@ pub fn pour(from: &Cmd<'_>, to: &Cmd<'_>, mut each: impl FnMut(&[u8])) -> Result
     let (pieces, source_said) = (read(&mut source), cmd::drain(source.stderr.take()));
     let target_said = cmd::drain(target.stderr.take());
     // What it prints is of no use, and must not fill its pipe.
-    drop(cmd::drain(target.stdout.take()));
+    cmd::pump(target.stdout.take(), |_| true);
     let mut input = target.stdin.take();
     loop {
         let piece = match next(&pieces) {
@@ -113,19 +113,8 @@ fn next(pieces: &Receiver<Vec<u8>>) -> Next {
 
 /// Reads a program's output in a thread, which waits where nobody takes it.
 fn read(child: &mut Child) -> Receiver<Vec<u8>> {
-    let (send, receive) = sync_channel(PIECE.1);
-    let mut pipe = child.stdout.take();
-    std::thread::spawn(move || {
-        let Some(pipe) = &mut pipe else { return };
-        let mut piece = vec![0; PIECE.0];
-        loop {
-            match pipe.read(&mut piece) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Ok(length) if length > 0 && send.send(piece[..length].to_vec()).is_ok() => {}
-                _ => return,
-            }
-        }
-    });
+    let (send, receive) = sync_channel(PIECES);
+    cmd::pump(child.stdout.take(), move |piece| send.send(piece).is_ok());
     receive
 }
 

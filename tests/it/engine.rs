@@ -72,7 +72,6 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let label = format!("com.docker.compose.project.working_dir={}", self.sandbox.dir("").display());
         let list = |words: &[&str]| -> Vec<String> {
             let out = self.command("docker", "").args(words).output().map(|out| out.stdout).unwrap_or_default();
             String::from_utf8_lossy(&out).lines().map(str::to_owned).collect()
@@ -81,11 +80,11 @@ impl Drop for Engine {
         let format =
             "{{.ID}} {{.Label \"com.docker.compose.project\"}} {{.Label \"com.docker.compose.project.working_dir\"}}";
         let rows = list(&["ps", "--all", "--format", format]);
-        let prefix = label.split_once('=').map_or("", |(_, folder)| folder.trim_end_matches('/'));
+        let folder = self.sandbox.dir("").display().to_string();
         let own: Vec<Vec<&str>> = rows
             .iter()
             .map(|row| row.split(' ').collect::<Vec<_>>())
-            .filter(|row| row[2..].join(" ").starts_with(prefix))
+            .filter(|row| row[2..].join(" ").starts_with(folder.trim_end_matches('/')))
             .collect();
         let names: std::collections::BTreeSet<&str> = own.iter().map(|row| row[1]).collect();
         for row in &own {

@@ -85,8 +85,8 @@ fn own(engine: &Engine, root: &Path, project: &str) -> Value {
     serde_json::from_str(&engine.sandbox.finish(command).success().stdout).expect("it is JSON")
 }
 
-/// The texts of the files that are not silo's.
-fn texts(root: &Path) -> BTreeMap<String, Vec<u8>> {
+/// The contents of the files that are not silo's.
+fn contents(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let own = ["silo.toml", ".silo.lock", ".localnet.env"];
     let names = files_below(root).into_iter().filter(|name| !own.contains(&name.as_str()));
     names.map(|name| (name.clone(), fs::read(root.join(&name)).expect("it can be read"))).collect()
@@ -257,7 +257,7 @@ fn every_project_of_the_corpus_is_isolated_and_else_as_it_was() {
     assert!(names.len() >= 30, "{names:?}");
     for name in names {
         let root = project(&engine, &name);
-        let before = texts(&root);
+        let before = contents(&root);
         let ran = engine.bash(&root, "docker compose --profile '*' config --format json").success();
         let isolated: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
         let again = engine.bash(&root, "docker compose --profile '*' config --format json").success();
@@ -267,7 +267,7 @@ fn every_project_of_the_corpus_is_isolated_and_else_as_it_was() {
         let leases = engine.sandbox.lockfile_ports(&root).values().map(|port| u64::from(*port)).collect();
         let own = own(&engine, &root, &project);
         Sides { name: &name, project: &project, leases, own, isolated }.compare();
-        assert_eq!(texts(&root), before, "{name}");
+        assert_eq!(contents(&root), before, "{name}");
         let printed = engine.silo(&root, "compose").success();
         assert!(!printed.stdout.contains(SECRET) && !printed.stderr.contains(SECRET), "{name}: {printed:?}");
     }
@@ -291,13 +291,13 @@ fn what_compose_cannot_read_is_an_error_in_its_words_and_changes_nothing() {
             true => engine.sandbox.trusted(&name, "version = 1\n[compose]\n"),
             false => project(&engine, &name),
         };
-        let before = texts(&root);
+        let before = contents(&root);
         let ran = engine.silo(&root, "up -d").exit(1);
         let said = ran.stderr.lines().filter(|line| line.starts_with("Error: Docker Compose cannot read")).count();
         assert!(said == 1 && ran.stderr.contains("Hint: "), "{name}: {}", ran.stderr);
         let plain = engine.bash(&root, "docker compose up -d");
         assert!(!plain.succeeded() && plain.stderr.contains("Docker Compose cannot read"), "{name}: {}", plain.stderr);
-        assert_eq!(texts(&root), before, "{name}");
+        assert_eq!(contents(&root), before, "{name}");
     }
     assert!(!remembered(&engine).contains("Written by silo for one instance"), "no override is left");
 }

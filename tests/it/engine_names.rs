@@ -1,5 +1,5 @@
 //! Names of services (D27), on a real engine and a real dnsmasq: written from what the engine says, answered at once, gone with the
-//! services, and mended where the engine has gone on without silo.
+//! services, and fixed where the engine has gone on without silo.
 
 use std::fs;
 use std::net::Ipv4Addr;

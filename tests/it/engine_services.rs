@@ -85,7 +85,7 @@ fn two_worktrees_run_side_by_side_with_ports_and_data_of_their_own() {
     let answer = engine.docker(&["exec", &format!("{project}-web-1"), "nc", "db", "5432", "-e", "true"]);
     answer.success();
 
-    // Nothing is made anew where nothing changed.
+    // Nothing is recreated where nothing changed.
     let own = format!("label=com.docker.compose.project={}", engine.project("one"));
     let ids = |engine: &Engine| engine.docker(&["ps", "--quiet", "--no-trunc", "--filter", &own]).success().stdout;
     let before = ids(&engine);

@@ -106,7 +106,7 @@ fn each_service_answers_on_an_address_of_its_own_and_instances_do_not_reach_each
     let list = engine.silo("one", "list --json").success().stdout;
     assert!(list.contains(&one.0.to_string()) && list.contains(&two.0.to_string()), "{list}");
 
-    // Nothing is made anew where nothing changed, and an address stays after all was removed.
+    // Nothing is recreated where nothing changed, and an address stays after all was removed.
     let own = format!("label=com.docker.compose.project={}", engine.project("one"));
     let ids = |engine: &Engine| engine.docker(&["ps", "--quiet", "--no-trunc", "--filter", &own]).success().stdout;
     let before = ids(&engine);

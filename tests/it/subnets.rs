@@ -44,6 +44,22 @@ impl Stage {
 }
 
 #[test]
+fn a_moved_folder_takes_its_subnet_along_and_leaves_no_names_behind() {
+    let stage = Stage::new("10.231.0.0/22");
+    let old = stage.project("old");
+    stage.compose("old").success();
+    let subnet = stage.subnet("old").expect("it has one");
+    let id = registry(&stage.sandbox).at(old.to_str().expect("it is text")).expect("it is there").id.clone();
+    let names = stage.sandbox.path("state/silo/dns/hosts").join(id);
+    fs::create_dir_all(names.parent().expect("it lies in a folder")).expect("the sandbox is writable");
+    fs::write(&names, "10.231.0.10 db.old.test\n").expect("the sandbox is writable");
+    fs::rename(&old, stage.sandbox.dir("new")).expect("the sandbox is writable");
+    stage.sandbox.run("new", ["env"]).success();
+    assert!(!names.exists(), "they would be another instance's");
+    assert_eq!(stage.subnet("new"), Some(subnet));
+}
+
+#[test]
 fn each_instance_gets_one_that_nothing_else_uses_until_the_pool_is_empty() {
     let stage = Stage::new("10.231.0.0/22");
     for name in ["a", "b", "c", "d"] {

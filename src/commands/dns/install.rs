@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, root: &Path, arguments: &DnsArgs) -> Result
         return Ok(0);
     }
     for act in &acts {
-        context.ui.answer(&act.shown(root))?;
+        context.ui.answer(&act.shown())?;
     }
     if !may_write(&acts, root) {
         let lines: Vec<String> = acts.iter().flat_map(|act| act.commands(root)).collect();
@@ -40,8 +40,10 @@ pub(super) fn run(context: &Context, root: &Path, arguments: &DnsArgs) -> Result
     }
     if !arguments.yes {
         let said = context.ui.confirm("Change the system's resolver?").ok_or_else(|| {
-            Failure::new("There is no terminal to ask at; nothing was changed")
-                .hint("Say so beforehand: `silo dns --install --yes`")
+            Failure::new("There is no terminal to ask at; nothing was changed").hint(format!(
+                "Say so beforehand: `silo dns --{} --yes`",
+                if arguments.install { "install" } else { "uninstall" }
+            ))
         })?;
         if !said {
             return Ok(code::FAILURE);
@@ -56,8 +58,7 @@ pub(super) fn run(context: &Context, root: &Path, arguments: &DnsArgs) -> Result
             files::remove(&act.path)?;
             context.ui.step(&format!("Removed `{}`", shown(&act.path)));
         }
-        // Below another root nothing runs that could read it again.
-        if let Some(line) = act.plan.reload.filter(|_| root == Path::new("/")) {
+        if let Some(line) = act.plan.reload {
             let mut words = line.split(' ');
             let outside = context.outside();
             let program = words.next().unwrap_or_default();
@@ -78,14 +79,16 @@ struct Act {
 }
 
 impl Act {
-    fn of(root: &Path, plan: Plan) -> Result<Self, Failure> {
+    fn of(root: &Path, mut plan: Plan) -> Result<Self, Failure> {
         let path = below(root, &plan.file);
+        // Below another root nothing runs that could read it again.
+        plan.reload = plan.reload.filter(|_| root == Path::new("/"));
         let before = files::read(&path, LIMIT)?.map(|content| String::from_utf8_lossy(&content.bytes).into_owned());
         Ok(Self { path, before, after: None, plan })
     }
 
     /// Each line that goes and that comes.
-    fn shown(&self, root: &Path) -> String {
+    fn shown(&self) -> String {
         let lines = |sign: char, text: &Option<String>| {
             let mut shown = String::new();
             for line in text.iter().flat_map(|text| text.lines()) {
@@ -93,7 +96,7 @@ impl Act {
             }
             shown
         };
-        let reload = match self.plan.reload.filter(|_| root == Path::new("/")) {
+        let reload = match self.plan.reload {
             Some(line) => format!("Then: {line}\n"),
             None => String::new(),
         };
@@ -110,7 +113,7 @@ impl Act {
             ],
             None => vec![format!("sudo rm {path}")],
         };
-        lines.extend(self.plan.reload.filter(|_| root == Path::new("/")).map(|line| format!("sudo {line}")));
+        lines.extend(self.plan.reload.map(|line| format!("sudo {line}")));
         lines
     }
 }

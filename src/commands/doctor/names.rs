@@ -1,4 +1,4 @@
-//! Names against the engine (D27): a container that was made anew by hand, an address that moved, a file that was cut, a name server
+//! Names against the engine (D27): a container that was recreated by hand, an address that moved, a file that was cut, a name server
 //! that has ended. The engine is the truth.
 
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             }
         }
     }
-    if let Some(server) = dns::recorded(&scene.dirs).filter(|server| server.process().is_none() || !server.answers()) {
+    if let Some(server) = dns::recorded(&scene.dirs).filter(|server| !server.serves()) {
         found.push(
             Finding::problem(
                 "dns-down",

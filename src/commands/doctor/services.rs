@@ -187,7 +187,7 @@ fn in_scripts(root: &Path, containers: &Containers) -> Vec<Finding> {
     }
     let mut found = Vec::new();
     for path in paths {
-        // What cannot be read is told of by others.
+        // Other checks report what cannot be read.
         let Ok(text) = unread::text_within(root, &path) else { continue };
         found.extend(
             calls(&text, &|name| containers.service(name).is_some())

@@ -3,6 +3,7 @@
 //!
 //! Host names are checked before they come here ([`super::host::problem`]); each format quotes them all the same.
 
+use crate::core::text::source::one_line;
 use ::core::fmt::Write as _;
 use ::core::net::SocketAddr;
 
@@ -58,7 +59,7 @@ fn nginx(served: &[Served], port: u16) -> String {
              proxy_set_header Connection $silo_connection;\n        \
              proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n        \
              proxy_set_header X-Forwarded-Host $http_host;\n        proxy_set_header X-Forwarded-Proto $scheme;\n    }}\n}}\n",
-            comment(instance),
+            one_line(instance),
             quoted(host),
         );
     }
@@ -71,7 +72,7 @@ fn caddy(served: &[Served], port: u16) -> String {
         let _ = write!(
             text,
             "\n# {}\n{} {{\n\tbind 127.0.0.1\n\treverse_proxy {at} {{\n\t\tflush_interval -1\n\t}}\n}}\n",
-            comment(instance),
+            one_line(instance),
             quoted(&format!("http://{host}:{port}")),
         );
     }
@@ -89,7 +90,7 @@ fn traefik(served: &[Served]) -> String {
         let _ = write!(
             text,
             "    # {}\n    {name}:\n      rule: {}\n      service: {name}\n",
-            comment(instance),
+            one_line(instance),
             quoted(&format!("Host(`{host}`)")),
         );
     }
@@ -113,11 +114,6 @@ fn key(host: &str) -> String {
 /// In double quotes, as nginx, Caddy and YAML read them.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// A text that stays on the line of its comment.
-fn comment(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -128,11 +128,11 @@ pub(super) fn keeps(keep: &[String], path: &str) -> bool {
 }
 
 /// Whether a path is one of this machine's outside the project.
-fn is_outside(path: &str, root: &str) -> bool {
+pub(super) fn is_outside(path: &str, root: &str) -> bool {
     path.starts_with('/') && !Path::new(path).starts_with(root)
 }
 
-/// Whether nobody fights over a path: the engine's socket, which is told of by itself, and what is the machine's own.
+/// Whether nobody fights over a path: the engine's socket, which has a notice of its own, and what is the machine's own.
 fn is_everybodys(path: &str) -> bool {
     SOCKETS.iter().any(|socket| path.ends_with(socket)) || MACHINES.iter().any(|one| Path::new(path).starts_with(one))
 }

@@ -124,6 +124,17 @@ impl Call {
         MAKES.contains(&self.command())
     }
 
+    /// Whether it removes volumes: without an override also those that another instance, or what was before silo, has under a
+    /// name that the files write out.
+    pub fn loses_data(&self) -> bool {
+        let words = self.after.iter().skip(1).take_while(|word| *word != "--").filter_map(|word| word.to_str());
+        let asks = |word: &str| match word.strip_prefix("--") {
+            Some(flag) => flag == "volumes" || flag.strip_prefix("volumes=").is_some_and(|value| value != "false"),
+            None => word.starts_with('-') && word.contains('v'),
+        };
+        self.command() == "down" && words.into_iter().any(asks)
+    }
+
     /// Whether it starts containers.
     pub fn starts(&self) -> bool {
         STARTS.contains(&self.command())
@@ -212,5 +223,19 @@ mod tests {
         }
         assert!(call("docker compose push").is_some_and(|call| call.is_plain() && !call.makes()));
         assert!(call("docker compose run web sh").is_some_and(|call| call.makes()));
+        for (words, loses) in [
+            ("down -v", true),
+            ("down -t 3 --volumes", true),
+            ("down --volumes=true", true),
+            ("down -vt3", true),
+            ("down", false),
+            ("down --volumes=false", false),
+            ("down --remove-orphans", false),
+            ("down -- -v", false),
+            ("exec -v", false),
+            ("logs -v", false),
+        ] {
+            assert_eq!(call(&format!("docker compose {words}")).map(|call| call.loses_data()), Some(loses), "{words}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
-use super::binds::{ANYBODYS, is_path, keeps};
+use super::binds::{is_outside, is_path, is_shared_device, keeps};
 use super::image::Images;
 use super::isolation::{Isolation, quoted};
 use super::model::{Model, Service};
@@ -178,7 +178,6 @@ impl Override {
 
     /// What of a service no override can isolate.
     fn look_at(&mut self, name: &str, service: &Service, isolation: &Isolation<'_>) {
-        let is_outside = |path: &str| path.starts_with('/') && !std::path::Path::new(path).starts_with(isolation.root);
         if service.mode() == Some("host") {
             self.notices.push(format!(
                 "`{name}` uses the host's own network (`network_mode: host`): its ports are the same in every instance"
@@ -188,14 +187,13 @@ impl Override {
             let source = &mount.source;
             if SOCKETS.iter().any(|socket| source.ends_with(socket)) {
                 self.notices.push(format!("`{name}` has the engine's socket `{source}`, and so all of this machine"));
-            } else if mount.is_writable && is_outside(source) && !keeps(isolation.keep, source) {
+            } else if mount.is_writable && is_outside(source, isolation.root) && !keeps(isolation.keep, source) {
                 self.notices.push(format!(
                     "`{name}` can write to `{source}`, outside the project: it is the same in every instance"
                 ));
             }
         }
-        let shared = |device: &&String| !ANYBODYS.contains(&device.as_str()) && !keeps(isolation.keep, device);
-        for device in service.devices.iter().filter(shared) {
+        for device in service.devices.iter().filter(|device| is_shared_device(device, isolation.keep)) {
             self.notices.push(format!("`{name}` has the device `{device}`: it is the same in every instance"));
         }
     }
@@ -219,7 +217,7 @@ impl Override {
             if let Some(device) = volume.device.as_ref().filter(outside).filter(|device| !is_kept(device)) {
                 self.notices.push(format!("The volume `{key}` is `{device}`: it is the same in every instance"));
             }
-            // One that is a path loses nothing when it is removed, and made anew elsewhere it would be another one.
+            // One that is a path loses nothing when it is removed, and recreated elsewhere it would be another one.
             let own = &self.volumes[key];
             if own.is_kept {
                 let name = quoted(&own.name);

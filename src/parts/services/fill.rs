@@ -5,8 +5,7 @@ use std::path::Path;
 
 use super::filling::{self, Filling};
 use super::prepare::Prepared;
-use super::run::{docker, finish};
-use crate::backend::compose::Compose;
+use super::run::{compose, docker, finish};
 use crate::backend::copying::{Copier, Held, put_back};
 use crate::backend::docker::Docker;
 use crate::backend::labels::LABEL;
@@ -182,7 +181,7 @@ impl Job<'_> {
         }
     }
 
-    /// Removes the instance's containers that have the volume, which cannot be made anew before; the services that ran.
+    /// Removes the instance's containers that have the volume, which cannot be recreated before; the services that ran.
     fn make_way(self, users: &[User]) -> Result<Vec<String>, Failure> {
         let Self { docker, site, .. } = self;
         let mut ran: Vec<String> = users.iter().filter(|user| user.runs).map(|user| user.service.clone()).collect();
@@ -247,11 +246,9 @@ impl Job<'_> {
         signals::check()?;
         let Self { site, .. } = self;
         site.scope.context.ui.step(&format!("Starting {} again", ticked(services)));
-        let project = &site.settled.identity.compose_name;
-        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
         let words = ["up", "--detach", "--no-deps"].into_iter().chain(services.iter().map(String::as_str));
         let words: Vec<std::ffi::OsString> = words.map(Into::into).collect();
-        finish(&compose.with_files(&prepared.files, &words), "up")
+        finish(&compose(site).with_files(&prepared.files, &words), "up")
     }
 }
 

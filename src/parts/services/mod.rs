@@ -17,10 +17,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::part::Leave;
 use super::part::{
-    Declared, Log, Part, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stop, Stopped, Subject, Survey,
-    Tool,
+    Declared, Leave, Log, Part, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stop, Stopped, Subject,
+    Survey, Tool,
 };
 use super::ready;
 use super::scope::{Scope, Site};
@@ -31,8 +30,7 @@ use crate::core::config::{Gate, Settings, Text};
 use crate::core::leases::Instance;
 use crate::core::services::Override;
 use crate::core::shell::environment::Environment;
-use crate::core::text::source::one_line;
-use crate::core::text::source::printable;
+use crate::core::text::source::{one_line, printable};
 use crate::core::text::suggest::nearest;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
@@ -41,11 +39,11 @@ use crate::sys::signals;
 use observe::Observed;
 use plain::prepare_volumes;
 use prepare::{Prepared, files_for, project_of};
-use run::finish;
+use run::{compose, engine, engine_of, finish};
 
 pub use apart::Whole;
 pub use former::{Former, seed as seed_line, stop as stop_line, volume_keys};
-pub use plain::{Plain, plain};
+pub use plain::{Plain, is_about, plain};
 pub use source::{Manner, Source, seed};
 
 /// How long services may take until they are ready: time for images and first starts.
@@ -117,8 +115,7 @@ impl Part for Services {
 
     fn is_up_with(&self, scope: &Scope<'_>, only: &[Text]) -> bool {
         let Some(state) = &scope.state else { return false };
-        let engine = engine(&scope.context.environment, &scope.project.root);
-        let observed = Observed { engine, project: &project_of(scope, &state.name) };
+        let observed = Observed { engine: engine_of(scope), project: &project_of(scope, &state.name) };
         observed.pending(only).is_ok_and(|pending| pending.is_none())
     }
 
@@ -127,9 +124,7 @@ impl Part for Services {
     }
 
     fn show_end(&self, site: &Site<'_>) {
-        let project = &site.settled.identity.compose_name;
-        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
-        let Ok(log) = compose.capture(&[], &["logs", "--no-color", "--tail", "20"], LOG) else { return };
+        let Ok(log) = compose(site).capture(&[], &["logs", "--no-color", "--tail", "20"], LOG) else { return };
         String::from_utf8_lossy(&log.stdout).lines().for_each(|line| site.scope.context.ui.step(&printable(line)));
     }
 
@@ -139,8 +134,6 @@ impl Part for Services {
 
     fn attach(&self, site: &Site<'_>) -> Result<u8, Failure> {
         let prepared = Prepared::of(site, files(site)?, &[])?;
-        let project = &site.settled.identity.compose_name;
-        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
         // Only what runs: what has done its work would do it again.
         let running = own(site)?.into_iter().filter(|container| container.state == "running");
         let mut services: Vec<OsString> = running.map(|container| container.service.into()).collect();
@@ -150,7 +143,7 @@ impl Part for Services {
         }
         let words: Vec<OsString> =
             ["up", "--no-recreate", "--no-deps"].map(Into::into).into_iter().chain(services).collect();
-        let ended = compose.with_files(&prepared.files, &words).run(|_| Ok(()))?;
+        let ended = compose(site).with_files(&prepared.files, &words).run(|_| Ok(()))?;
         Ok(match (ended, signals::asked()) {
             // Stopping was asked for, and done.
             (Ended::Code(0 | 130 | 143), Some(asked)) if !asked.sent => 0,
@@ -159,10 +152,8 @@ impl Part for Services {
     }
 
     fn end(&self, site: &Site<'_>) -> Result<(), Failure> {
-        let project = &site.settled.identity.compose_name;
-        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
         // In a group of its own: what stopped silo must not stop this.
-        compose.with_files(&[], &["stop".into()]).hand_over(STOP)?;
+        compose(site).with_files(&[], &["stop".into()]).hand_over(STOP)?;
         subnet::publish(site, &own(site)?)
     }
 
@@ -185,8 +176,6 @@ impl Part for Services {
             subnet::publish(site, &[])?;
             return Ok(Stopped::Nothing);
         }
-        let project = &site.settled.identity.compose_name;
-        let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
         // What is kept is known from the files alone, so without them no volume goes.
         let files = match files(site).and_then(|files| Prepared::of(site, files, &[])) {
             Ok(prepared) => prepared.files,
@@ -200,7 +189,7 @@ impl Part for Services {
         }
         words.push("down".into());
         words.extend(stop.volumes.then(|| "--volumes".into()));
-        finish(&compose.with_files(&files, &words), "down")?;
+        finish(&compose(site).with_files(&files, &words), "down")?;
         subnet::publish(site, &[])?;
         Ok(Stopped::Done)
     }
@@ -212,7 +201,7 @@ impl Part for Services {
     fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
         let name = scope.state.as_ref().map(|state| state.name.clone()).unwrap_or_default();
         let project = project_of(scope, &name);
-        let engine = engine(&scope.context.environment, &scope.project.root);
+        let engine = engine_of(scope);
         if (Observed { engine, project: &project }).containers()?.is_empty() {
             return Err(none_runs());
         }
@@ -223,7 +212,7 @@ impl Part for Services {
         let Some(state) = scope.state.as_ref().filter(|_| is_asked(scope)) else { return Ok(None) };
         let (environment, root) = (scope.context.outside(), &scope.project.root);
         let project = &project_of(scope, &state.name);
-        let there = Observed { engine: engine(&environment, root), project }.containers()?;
+        let there = Observed { engine: Engine { environment: &environment, folder: root }, project }.containers()?;
         let is_of = |container: &Container| log.resource.is_none_or(|name| container.service == name);
         if !there.iter().any(is_of) {
             return Ok(None);
@@ -246,10 +235,6 @@ impl Part for Services {
     }
 }
 
-fn engine<'a>(environment: &'a Environment, folder: &'a Path) -> Engine<'a> {
-    Engine { environment, folder }
-}
-
 /// Whether services are this project's matter at all: those that somebody else starts are stopped by `down`, too.
 fn is_asked(scope: &Scope<'_>) -> bool {
     scope.settings.compose.is_some()
@@ -257,8 +242,7 @@ fn is_asked(scope: &Scope<'_>) -> bool {
 
 /// The containers of an instance's services.
 fn own(site: &Site<'_>) -> Result<Vec<Container>, Failure> {
-    let engine = engine(&site.environment, &site.scope.project.root);
-    Observed { engine, project: &site.settled.identity.compose_name }.containers()
+    Observed::of(site).containers()
 }
 
 /// What runs, each with what it publishes.
@@ -300,16 +284,14 @@ fn waiting<'a>(observed: &'a Observed<'a>, only: &'a [Text]) -> ReadyCheck<'a> {
 /// Starts services in the background, and waits until they are ready: all, or only some and what they depend on.
 fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failure> {
     let prepared = Prepared::of(site, files(site)?, &[])?;
-    gates_fit(site, &prepared.services)?;
-    guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &prepared.binds)?;
-    prepared.notices.iter().for_each(|notice| site.scope.context.ui.step(notice));
-    let project = &site.settled.identity.compose_name;
-    let compose = Compose { environment: &site.environment, folder: &site.scope.project.root, project };
+    gates_fit(site, &prepared.over.services)?;
+    guard::may_start(site.scope, engine(site), &prepared.binds)?;
+    prepared.notices().for_each(|notice| site.scope.context.ui.step(notice));
     prepare_volumes(site, &prepared)?;
     site.scope.context.ui.step("Starting the services");
     let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
-    finish(&compose.with_files(&prepared.files, &all), "up")?;
-    let observed = Observed { engine: engine(&site.environment, &site.scope.project.root), project };
+    finish(&compose(site).with_files(&prepared.files, &all), "up")?;
+    let observed = Observed::of(site);
     let mut check = waiting(&observed, only);
     let spinner = site.scope.context.ui.spin("Waiting until the services are ready");
     let ready = ready::until_ready(&mut check, Instant::now(), READY);
@@ -349,12 +331,13 @@ pub fn override_of(
     flags: &[OsString],
     is_to_start: bool,
 ) -> Result<Override, Failure> {
-    if is_to_start {
-        let prepared = Prepared::of(site, files.to_vec(), flags)?;
-        guard::may_start(site.scope, engine(&site.environment, &site.scope.project.root), &prepared.binds)?;
-        prepare_volumes(site, &prepared)?;
+    if !is_to_start {
+        return prepare::made(site, files, flags).map(|(made, _)| made);
     }
-    prepare::made(site, files, flags).map(|(made, _)| made)
+    let prepared = Prepared::of(site, files.to_vec(), flags)?;
+    guard::may_start(site.scope, engine(site), &prepared.binds)?;
+    prepare_volumes(site, &prepared)?;
+    Ok(prepared.over)
 }
 
 /// The compose files of a project.

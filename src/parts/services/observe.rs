@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::run::engine;
 use crate::backend::engine::{Container, Engine, Health};
 use crate::core::config::Text;
 use crate::core::leases::Instance;
@@ -12,6 +13,7 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts::part::{PartState, Report, Subject, Survey};
+use crate::parts::scope::Site;
 
 /// The services of one instance.
 #[derive(Clone, Copy)]
@@ -21,7 +23,12 @@ pub(super) struct Observed<'a> {
     pub(super) project: &'a str,
 }
 
-impl Observed<'_> {
+impl<'a> Observed<'a> {
+    /// Those of a settled instance.
+    pub(super) fn of(site: &'a Site<'_>) -> Self {
+        Self { engine: engine(site), project: &site.settled.identity.compose_name }
+    }
+
     /// Its containers, by service.
     pub(super) fn containers(&self) -> Result<Vec<Container>, Failure> {
         let mut all = self.engine.containers(Some(self.project))?;

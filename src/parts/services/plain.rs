@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::guard;
 use super::prepare::{Given, Prepared, files_for, project_of};
-use super::run::docker;
+use super::run::{docker, engine_of};
 use super::{filling, former, source};
 use crate::backend::compose;
 use crate::backend::engine::{Engine, program};
@@ -36,7 +36,7 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
         return Ok(Plain::Others);
     }
     let (context, root) = (scope.context, &scope.project.root);
-    let engine = Engine { environment: &context.environment, folder: root };
+    let engine = engine_of(scope);
     if !engine.is_local() {
         tell(scope, "its engine is not on this machine");
         return Ok(Plain::Others);
@@ -90,13 +90,13 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
             if call.starts() {
                 guard::may_start(scope, engine, &prepared.binds)?;
             }
-            prepared.notices.iter().for_each(|notice| context.ui.step(notice));
+            prepared.notices().for_each(|notice| context.ui.step(notice));
             if call.makes() {
                 prepare_volumes(&site, &prepared)?;
             }
             prepared.files
         }
-        Err(failure) if call.makes() => return Err(failure),
+        Err(failure) if call.makes() || call.loses_data() => return Err(failure),
         Err(failure) => {
             context.ui.warn(&format!("{}; this call goes without the override", failure.what));
             files
@@ -117,7 +117,7 @@ pub(super) fn prepare_volumes(site: &Site<'_>, prepared: &Prepared) -> Result<()
         return Ok(());
     }
     let docker = docker(site);
-    former::tell_once(site, &prepared.volumes);
+    former::tell_once(site, &prepared.over.volumes);
     source::first(site, prepared)?;
     filling::check(&site.scope.context.dirs, &site.scope.project.root, docker)?;
     prepared.make_kept(site)
@@ -135,21 +135,31 @@ fn other_engine(environment: &Environment, tool: &OsStr, engine: Engine<'_>) -> 
     }
 }
 
+/// Whether a call is about files of a project, as far as its words and the current folder tell.
+pub fn is_about(folder: &Path, root: &Path, call: &Call) -> bool {
+    let is_own = |path: &Path| disk::canonical(path).is_ok_and(|path| path.starts_with(root));
+    match call.files.is_empty() {
+        // One that is not there is compose's to refuse.
+        false => call.files.iter().all(|file| file != "-" && is_own(&folder.join(file))),
+        true => is_own(&start(folder, call)),
+    }
+}
+
+/// Where compose begins to look for files.
+fn start(folder: &Path, call: &Call) -> PathBuf {
+    call.directory.as_ref().map_or_else(|| folder.to_path_buf(), |directory| folder.join(directory))
+}
+
 /// The files a call is about, as compose would find them; none where they are not the project's.
 fn own_files(scope: &Scope<'_>, call: &Call) -> Result<Option<Vec<PathBuf>>, Failure> {
     let (context, root) = (scope.context, &scope.project.root);
-    let is_own = |path: &Path| disk::canonical(path).is_ok_and(|path| path.starts_with(root));
-    if !call.files.is_empty() {
-        let files: Vec<PathBuf> = call.files.iter().map(|file| context.folder.join(file)).collect();
-        // One that is not there is compose's to refuse.
-        let all = call.files.iter().all(|file| file != "-") && files.iter().all(|file| is_own(file));
-        return Ok(all.then_some(files));
-    }
-    let start = call.directory.as_ref().map_or_else(|| context.folder.clone(), |folder| context.folder.join(folder));
-    if !is_own(&start) {
+    if !is_about(&context.folder, root, call) {
         return Ok(None);
     }
-    let start = disk::canonical(&start)?;
+    if !call.files.is_empty() {
+        return Ok(Some(call.files.iter().map(|file| context.folder.join(file)).collect()));
+    }
+    let start = disk::canonical(&start(&context.folder, call))?;
     let has_files = |folder: &&Path| NAMES.iter().any(|name| disk::is_file(&folder.join(name)));
     let nearest = start.ancestors().take_while(|folder| folder.starts_with(root)).find(has_files);
     match nearest {

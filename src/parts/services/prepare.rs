@@ -9,9 +9,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::missing;
-use super::run::{docker, engine};
+use super::run::{self, docker, engine};
 use super::subnet;
-use crate::backend::compose::{self, Compose};
+use crate::backend::compose;
 use crate::backend::labels::LABEL;
 use crate::backend::volumes::Made;
 use crate::core::config::ComposeLayer;
@@ -43,14 +43,12 @@ const MANY: usize = 200;
 pub(super) struct Prepared {
     /// The project's files, and the override behind them.
     pub(super) files: Vec<PathBuf>,
-    /// What the user should know.
-    pub(super) notices: Vec<String>,
-    /// The instance's own volumes, by key.
-    pub(super) volumes: IndexMap<String, OwnVolume>,
+    /// The override.
+    pub(super) over: Override,
     /// What services mount of this machine.
     pub(super) binds: Binds,
-    /// The services of the files, those of every profile.
-    pub(super) services: Vec<String>,
+    /// What of another worktree is not here.
+    missing: Option<String>,
 }
 
 /// What an instance gives its override, besides the compose files.
@@ -105,26 +103,30 @@ impl Prepared {
         };
         // Looked at before compose reads them: what changes meanwhile is another state.
         let mut origin = Origin::of(&files, flags, &given);
-        let (Override { text, mut notices, volumes, services }, binds) = match made(site, &files, flags) {
+        let (over, binds) = match made(site, &files, flags) {
             Ok(made) => made,
             Err(failure) => {
                 let hints = missing::hints(root, failure.excerpt.as_deref().unwrap_or_default());
                 return Err(hints.into_iter().fold(failure, Failure::hint));
             }
         };
-        notices.extend(missing::notice(root));
         origin.binds.clone_from(&binds);
         origin.addresses = subnet::record(dirs, root, &said, &site.environment);
         let path = place(&scope.folder, &files, flags);
-        let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == text.as_bytes());
+        let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == over.text.as_bytes());
         if !is_there {
             disk::make_folder(path.parent().expect("it lies in a folder"))?;
-            writing::replace(&path, text.as_bytes(), Writing::PRIVATE)?;
+            writing::replace(&path, over.text.as_bytes(), Writing::PRIVATE)?;
         }
         let record = serde_json::to_vec(&origin).expect("paths and strings serialise");
         writing::replace(&path.with_extension("json"), &record, Writing { durable: false, ..Writing::PRIVATE })?;
         files.push(path);
-        Ok(Self { files, notices, volumes, binds, services })
+        Ok(Self { files, over, binds, missing: missing::notice(root) })
+    }
+
+    /// What the user should know, one sentence each.
+    pub(super) fn notices(&self) -> impl Iterator<Item = &String> {
+        self.over.notices.iter().chain(&self.missing)
     }
 
     /// One of the instance's own volumes.
@@ -132,14 +134,14 @@ impl Prepared {
     /// # Errors
     /// A [`Failure`] where the files have none of that key, or it is everybody's.
     pub(super) fn own(&self, key: &str) -> Result<&OwnVolume, Failure> {
-        self.volumes.get(key).ok_or_else(|| {
-            let near = nearest(key, self.volumes.keys().map(String::as_str));
+        self.over.volumes.get(key).ok_or_else(|| {
+            let near = nearest(key, self.over.volumes.keys().map(String::as_str));
             let failure = Failure::new(format!("This instance has no volume `{}` of its own", one_line(key)));
             let failure =
                 near.into_iter().fold(failure, |failure, near| failure.hint(format!("The nearest is `{near}`")));
-            failure.hint(match self.volumes.is_empty() {
+            failure.hint(match self.over.volumes.is_empty() {
                 true => "The compose files declare none but external ones below `volumes:`".to_owned(),
-                false => format!("It has {}", ticked(self.volumes.keys())),
+                false => format!("It has {}", ticked(self.over.volumes.keys())),
             })
         })
     }
@@ -150,7 +152,7 @@ impl Prepared {
     /// A [`Failure`] with Docker's last lines.
     pub(super) fn make_kept(&self, site: &Site<'_>) -> Result<(), Failure> {
         let docker = docker(site);
-        let kept: Vec<&OwnVolume> = self.volumes.values().filter(|own| own.is_kept).collect();
+        let kept: Vec<&OwnVolume> = self.over.volumes.values().filter(|own| own.is_kept).collect();
         let names: Vec<String> = kept.iter().map(|own| own.name.clone()).collect();
         site.scope.context.note_kept(site.scope.project, &site.settled.identity.compose_name, &names)?;
         if kept.is_empty() {
@@ -279,7 +281,7 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
     let scope = site.scope;
     let root = &scope.project.root;
     let project = &site.settled.identity.compose_name;
-    let compose = Compose { environment: &site.environment, folder: root, project };
+    let compose = run::compose(site);
     compose.check()?;
     let model = Model::parse(&compose.model(files, flags)?)
         .map_err(|error| Failure::new(error.to_string()).hint("Look at its version: `docker compose version`"))?;

@@ -1,9 +1,10 @@
 //! Docker and compose, as the services of an instance call them.
 
+use crate::backend::compose::Compose;
 use crate::backend::docker::Docker;
 use crate::backend::engine::Engine;
 use crate::failure::Failure;
-use crate::parts::scope::Site;
+use crate::parts::scope::{Scope, Site};
 use crate::sys::cmd::{Cmd, Ended};
 use crate::sys::signals;
 
@@ -15,6 +16,17 @@ pub(super) fn docker<'a>(site: &'a Site<'_>) -> Docker<'a> {
 /// The engine, in the same environment.
 pub(super) fn engine<'a>(site: &'a Site<'_>) -> Engine<'a> {
     Engine { environment: &site.environment, folder: &site.scope.project.root }
+}
+
+/// The engine, before anything is settled.
+pub(super) fn engine_of<'a>(scope: &'a Scope<'_>) -> Engine<'a> {
+    Engine { environment: &scope.context.environment, folder: &scope.project.root }
+}
+
+/// Compose in an instance's environment, for its project.
+pub(super) fn compose<'a>(site: &'a Site<'_>) -> Compose<'a> {
+    let project = &site.settled.identity.compose_name;
+    Compose { environment: &site.environment, folder: &site.scope.project.root, project }
 }
 
 /// Runs compose in silo's terminal.

@@ -5,8 +5,7 @@ use std::path::Path;
 use super::fill::{self, Order};
 use super::filling;
 use super::prepare::{Prepared, files_for};
-use super::run::{docker, engine};
-use crate::backend::engine::Engine;
+use super::run::{docker, engine, engine_of};
 use crate::backend::volumes::Listed;
 use crate::core::leases::Instance;
 use crate::core::text::source::one_line;
@@ -108,8 +107,7 @@ pub(super) fn lacks_seeds(scope: &Scope<'_>) -> bool {
     let Some(seed) = said.filter(|seed| !seed.is_empty()) else { return false };
     let leases = registry::peek(&scope.context.dirs).unwrap_or_default();
     let Some(own) = leases.at(scope.project.root_text()) else { return true };
-    let engine = Engine { environment: &scope.context.environment, folder: &scope.project.root };
-    let Ok(volumes) = engine.volumes() else { return true };
+    let Ok(volumes) = engine_of(scope).volumes() else { return true };
     seed.keys().any(|key| of_instance(&volumes, own, key).is_none())
 }
 

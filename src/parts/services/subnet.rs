@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::run::engine;
 use crate::backend::engine::{Container, Engine};
 use crate::core::config::{ComposeLayer, Network};
 use crate::core::leases::Instance;
@@ -15,12 +16,11 @@ use crate::failure::Failure;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::names;
 use crate::parts::scope::Site;
-use crate::store::registry;
 use crate::store::subnets::{self, Wish};
+use crate::store::{registry, said};
 use crate::sys::dirs::Dirs;
 use crate::sys::lock::Wait;
-use crate::sys::writing::{self, Writing};
-use crate::sys::{clock, files, routes};
+use crate::sys::{clock, routes};
 
 /// The layout of an instance's subnet, leased where it has none; none where its services are reached by ports alone.
 pub(super) fn layout(site: &Site<'_>, model: &Model, said: &ComposeLayer) -> Result<Option<Layout>, Failure> {
@@ -29,7 +29,7 @@ pub(super) fn layout(site: &Site<'_>, model: &Model, said: &ComposeLayer) -> Res
         return Ok(None);
     }
     let (context, project) = (site.scope.context, site.scope.project);
-    let engine = Engine { environment: &site.environment, folder: &project.root };
+    let engine = engine(site);
     if let Some(why) = engine.unreachable()? {
         tell(context, &project.root, why);
         return Ok(None);
@@ -66,10 +66,8 @@ fn used(engine: &Engine<'_>, project: &str) -> Result<Vec<Range>, Failure> {
 
 /// Says once for each instance that its services have no addresses of their own.
 fn tell(context: &Context, root: &Path, why: &str) {
-    let mark = context.dirs.instance(root).join("no-subnet");
-    let before = files::read(&mark, 1024).ok().flatten().is_some_and(|there| there.bytes == why.as_bytes());
-    let durable = Writing { durable: false, ..Writing::PRIVATE };
-    if !before && writing::replace(&mark, why.as_bytes(), durable).is_ok() {
+    if !said::was_of(&context.dirs, root, "no-subnet", why) {
+        said::note(&context.dirs, root, "no-subnet", why);
         context.ui.step(&format!(
             "This machine does not reach the addresses of containers: {why}; `network = \"subnet\"` means \"ports\" here"
         ));
