@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::{consent, up};
 use crate::core::config::gate::needs_nothing;
 use crate::core::config::profile::COMPOSE_TOOLS;
-use crate::core::config::{ConfigFile, Text};
+use crate::core::config::{self, ConfigFile, Text};
 use crate::core::services::Call;
 use crate::core::shell::environment::Environment;
-use crate::failure::{Failure, shown};
+use crate::failure::{Failure, code, shown};
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter::{self, POINT};
@@ -25,6 +25,7 @@ use crate::store::apart::INSIDE;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::gates;
 use crate::store::project::{CONFIG_NAME, Project};
+use crate::store::trust;
 use crate::sys::{cmd, dirs::Dirs, lock, signals};
 use crate::ui::Ui;
 
@@ -67,12 +68,45 @@ fn of_compose(
     is_typed: bool,
 ) -> Result<Option<Plain>, Failure> {
     let project = Project::read(&root.join(CONFIG_NAME))?;
-    if !is_typed && !consent::may_act(context, &project)? || context.dirs.require_own(&context.environment).is_err() {
+    if context.dirs.require_own(&context.environment).is_err() {
         return Ok(None);
+    }
+    if !is_typed && !consent::may_act(context, &project)? {
+        return untrusted(context, &project, call);
     }
     let config = project.config()?;
     let scope = Scope::of(context, &project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
     scope.settings.compose.is_some().then(|| services::plain(&scope, tool, call)).transpose()
+}
+
+/// What a call becomes while the `silo.toml` may not act, and the shell has the instance's name all the same: without an override
+/// that name would be given to what is everybody's.
+fn untrusted(context: &Context, project: &Project, call: &Call) -> Result<Option<Plain>, Failure> {
+    let last = trust::last_allowed(&context.dirs, project)?;
+    let last = last.and_then(|content| config::parse(&String::from_utf8_lossy(&content)).ok());
+    let has_services = |config: &ConfigFile| {
+        let profiles = std::iter::once(None).chain(config.profiles.keys().map(|name| Some(name.as_str())));
+        profiles.filter_map(|profile| config.settings(profile)).any(|settings| settings.compose.is_some())
+    };
+    if !last.as_ref().is_some_and(has_services) {
+        return Ok(None);
+    }
+    if call.is_elsewhere || !services::is_about(&context.folder, &project.root, call) {
+        return Ok(Some(Plain::Others));
+    }
+    if !call.makes() && !call.loses_data() {
+        return Ok(None);
+    }
+    let failure = Failure::new(format!(
+        "`compose {}` would run without the instance's isolation, on the ports, names and volumes of the files themselves",
+        call.command()
+    ))
+    .code(code::NOT_TRUSTED);
+    Err(match project.config() {
+        Ok(_) => failure.hint("`silo diff` shows what has changed, and `silo allow` trusts it"),
+        Err(why) => failure.hint(format!("Fix `{}` first: {}", shown(&project.file), why.what)),
+    }
+    .hint("To use the files as they are, leave the instance: `silo deactivate`"))
 }
 
 /// Becomes the tool at once, when silo was called through a gate of an instance that was left: a program that puts back a
@@ -107,9 +141,11 @@ fn behind(dirs: &Dirs, environment: &Environment, tool: &OsStr) -> Result<PathBu
 fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environment>, Failure> {
     let project = Project::read(&root.join(CONFIG_NAME))?;
     if !consent::may_act(context, &project)? {
-        context
-            .ui
-            .warn(&format!("{} is not trusted as it is; `silo allow` lets gates act on it", shown(&project.file)));
+        let file = shown(&project.file);
+        match project.config() {
+            Ok(_) => context.ui.warn(&format!("{file} is not trusted as it is; `silo allow` lets gates act on it")),
+            Err(why) => context.ui.warn(&format!("{file} cannot be read, so gates do not act on it: {}", why.what)),
+        }
         return Ok(None);
     }
     if let Err(failure) = context.dirs.require_own(&context.environment) {

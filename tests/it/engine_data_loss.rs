@@ -150,7 +150,7 @@ fn no_change_of_the_override_loses_data() {
     app.bash("docker compose down --remove-orphans");
     up("docker compose down");
     app.bash("docker compose up -d --force-recreate --renew-anon-volumes");
-    app.has("one", "containers made anew");
+    app.has("one", "containers recreated");
 
     app.toml("[compose]\nkeep = [\"kept\"]\n[profiles.p.compose.ports]\nMORE_PORT = \"db:80\"\n");
     app.silo("up --profile p --force -d");
@@ -250,5 +250,44 @@ fn a_name_that_keep_brings_back_is_said_with_the_volume_that_has_the_data() {
     app.has("one", "what the instance had is there as it was");
     app.silo(&format!("seed global --from-volume {global} --force"));
     assert_eq!(app.read()[1], "two");
+    app.end();
+}
+
+#[test]
+fn a_silo_toml_that_may_not_act_leaves_plain_compose_with_nothing_to_lose() {
+    let app = App::new();
+    app.silo(&format!("up {} -d", app.name));
+    // The one that somebody wrote before silo, under the name that the file has for it.
+    let global = format!("{}-global", app.name);
+    app.engine.docker(&["volume", "create", &global]).success();
+    app.silo("down");
+    let file = app.root().join("silo.toml");
+    let trusted = fs::read_to_string(&file).expect("it is text");
+    let active = "eval \"$(silo hook bash)\"; __silo_hook";
+    for (edit, way_out) in [("# More.\n", "silo allow"), ("[compose\n", "Fix `")] {
+        // In a shell that was active before, at the prompt after the edit, and in one that comes later.
+        let lines = format!("{active}; printf '%s' '{}' >> silo.toml; __silo_hook", edit.replace('\n', "'$'\\n''"));
+        for words in ["up -d", "run --rm db true", "create", "down -v", "down --volumes -t 1"] {
+            fs::write(&file, &trusted).expect("it is writable");
+            let ran = app.engine.bash(&app.dir, format!("{lines}; docker compose {words}").as_str());
+            ran.exit(3).stderr_has("would run without the instance's isolation").stderr_has(way_out);
+        }
+        fs::write(&file, &trusted).expect("it is writable");
+        app.engine.bash(&app.dir, &format!("{lines}; docker compose ps && docker compose down")).success();
+        let gone = format!("{lines}; silo deactivate; docker compose ps");
+        app.engine.bash(&app.dir, &gone).success();
+        // What is about another project does not get the instance's name.
+        let other = app.engine.sandbox.dir("other");
+        fs::create_dir_all(&other).expect("the sandbox is writable");
+        fs::write(other.join("compose.yaml"), "services: { x: { image: silo-test-box } }\n").expect("it is writable");
+        fs::write(&file, &trusted).expect("it is writable");
+        let line = format!("{lines}; docker compose -f {}/compose.yaml config", other.display());
+        let config = app.engine.bash(&app.dir, &line).success().stdout;
+        assert!(config.starts_with("name: other\n"), "{config}");
+    }
+    let volumes = app.engine.docker(&["volume", "ls", "--quiet"]).success().stdout;
+    assert!(volumes.lines().any(|volume| volume == global), "{volumes}");
+    fs::write(&file, &trusted).expect("it is writable");
+    app.silo("up -d");
     app.end();
 }
