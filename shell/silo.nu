@@ -1,5 +1,5 @@
 # silo shell hook for nushell 0.101 and newer. Load it with a line in config.nu:
-#   mkdir ($nu.data-dir | path join vendor/autoload); silo hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)
+#   do {|file| mkdir ($file | path dirname); silo hook nu | save -f $'($file).($nu.pid)'; mv -f $'($file).($nu.pid)' $file } ($nu.data-dir | path join vendor/autoload/silo.nu)
 #
 # A prompt where nothing changed runs builtins only (docs/decisions.md, D7): it looks for the nearest silo.toml upward, and whether the
 # stamp silo keeps for that project is still there. The time of a file costs nushell ten times what its text does, so it

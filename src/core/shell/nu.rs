@@ -26,9 +26,11 @@ pub(super) static NU: Shell = Shell {
     moves: include_str!("../../../shell/cd.nu"),
     named,
     scripts: &[],
+    // The file is replaced as a whole: another nushell that starts at this moment reads it, too.
     load: |silo| {
-        let (before, after) = ("mkdir ($nu.data-dir | path join vendor/autoload); ", " hook nu | save -f ");
-        [before.as_bytes(), silo, after.as_bytes(), b"($nu.data-dir | path join vendor/autoload/silo.nu)"].concat()
+        let after = " hook nu | save -f $'($file).($nu.pid)'; mv -f $'($file).($nu.pid)' $file } \
+                     ($nu.data-dir | path join vendor/autoload/silo.nu)";
+        [b"do {|file| mkdir ($file | path dirname); ", silo, after.as_bytes()].concat()
     },
     start: Start {
         by_hand: Some(ByHand {

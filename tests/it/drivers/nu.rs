@@ -25,8 +25,8 @@ impl Driver for Nu {
     }
 
     fn load(&self) -> String {
-        "mkdir ($nu.data-dir | path join vendor/autoload); \
-         silo hook nu | save -f ($nu.data-dir | path join vendor/autoload/silo.nu)"
+        "do {|file| mkdir ($file | path dirname); silo hook nu | save -f $'($file).($nu.pid)'; \
+         mv -f $'($file).($nu.pid)' $file } ($nu.data-dir | path join vendor/autoload/silo.nu)"
             .to_owned()
     }
 
