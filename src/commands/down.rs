@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::backend::hooks::Point;
+use crate::core::config;
 use crate::core::instance::lockfile::InstanceState;
 use crate::failure::Failure;
 use crate::parts;
@@ -15,7 +16,7 @@ use crate::parts::starter::Starter;
 use crate::parts::strays;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::project::{self, Project};
-use crate::store::{free, registry};
+use crate::store::{free, registry, trust};
 use crate::sys::lock::Wait;
 use crate::sys::{files, signals};
 
@@ -33,7 +34,10 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
         context.ui.step(&format!("Stopping the `silo up` that is on the way (pid {})", starter.pid()));
         starter.end()?;
     }
-    let config = project.config().map_err(|failure| with_running(failure, Some((project.root.clone(), state))))?;
+    let config = project.config().map_err(|failure| {
+        let failure = by_hand(context, &project, &state).into_iter().fold(failure, Failure::hint);
+        with_running(failure, Some((project.root.clone(), state)))
+    })?;
     // What is being stopped is the instance as it is: a profile asked for by a variable does not matter.
     let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
     let scope = Scope::of(context, &project, &config, &ask)?;
@@ -108,6 +112,15 @@ fn with_running(failure: Failure, record: Option<(PathBuf, InstanceState)>) -> F
     running.fold(failure, |failure, (title, process)| {
         failure.hint(format!("{title} runs here; without hooks, `kill {}` stops it", process.pid))
     })
+}
+
+/// What stops the parts that are no process of silo's, as far as the `silo.toml` that was allowed last tells.
+fn by_hand(context: &Context, project: &Project, state: &InstanceState) -> Vec<String> {
+    let last = trust::last_allowed(&context.dirs, project).ok().flatten().unwrap_or_default();
+    let Ok(config) = config::parse(&String::from_utf8_lossy(&last)) else { return Vec::new() };
+    let Some(settings) = config.settings(state.profile.as_deref()) else { return Vec::new() };
+    let stops = parts::ALL.iter().filter_map(|part| Some((part.title(), part.stopped_by(&settings, &state.name)?)));
+    stops.map(|(title, line)| format!("Where {title} run, `{line}` stops them without hooks")).collect()
 }
 
 /// The nearest lockfile upward, where the `silo.toml` beside it is gone: another branch may have none.

@@ -152,6 +152,12 @@ pub trait Part: Sync {
         None
     }
 
+    /// What stops it by hand, as of the instance with this name, where silo cannot; none where [`Part::process`] tells.
+    fn stopped_by(&self, settings: &Settings, name: &str) -> Option<String> {
+        let (_, _) = (settings, name);
+        None
+    }
+
     /// Whether it is up, judged in a few milliseconds and without a program: a gate asks each time.
     fn is_up(&self, scope: &Scope<'_>) -> bool {
         let _ = scope;

@@ -218,13 +218,10 @@ fn a_silo_toml_that_cannot_be_used_is_told_with_its_line_and_nothing_is_settled(
     assert!(!app.join(".localnet.env").exists());
     let place = format!("{}:3", app.join("silo.toml").display());
     let mend = format!("Edit {0}/silo.toml, then: silo allow -C {0}", app.display());
-    let mut found = clinic.found("", &[]);
-    assert_eq!(found.remove(0).id(), "not-trusted");
-    let found = found.remove(0).cannot_be_fixed();
-    assert_eq!(found.id(), "config-invalid");
+    let found = clinic.only("", "config-invalid").cannot_be_fixed();
     found.tells("Port `WEB_PORT` has an invalid value: 70000", Some(place.as_ref()), &mend);
     fs::write(app.join("silo.toml"), b"version = 1\n\n# \xff\n").expect("it is ours");
-    clinic.found("", &[]).remove(1).tells("`silo.toml` is not UTF-8 text (line 3)", Some(place.as_ref()), &mend);
+    clinic.only("", "config-invalid").tells("`silo.toml` is not UTF-8 text (line 3)", Some(place.as_ref()), &mend);
     fs::remove_file(app.join("silo.toml")).expect("it is there");
     let mend = format!("silo init -C {}", app.display());
     clinic.only("", "config-missing").counts_as_a_note().tells("`app` has no `silo.toml`", Some(&app), &mend);
@@ -252,6 +249,14 @@ fn trust_is_told_and_needed_only_elsewhere() {
     let mend = format!("silo allow -C {}", app.display());
     let found = clinic.only("", "not-trusted").counts_as_a_note();
     found.tells("has changed since it was allowed", Some(&app.join("silo.toml")), &mend);
+    // What was settled before is as it should be.
+    clinic.sandbox.project("app", &format!("{toml}MORE_PORT = 0\n"));
+    let mut found = clinic.found("", &[]);
+    let what = "What is stored of `app` is not what `silo.toml` asks for, which may not act yet";
+    let stale = found.pop().expect("there are two").counts_as_a_note().cannot_be_fixed();
+    stale.tells(what, Some(&app), &format!("silo diff -C {}", app.display()));
+    assert_eq!(found.pop().expect("there are two").id(), "not-trusted");
+    clinic.sandbox.project("app", &format!("{toml}# seen by nobody\n"));
     fs::remove_file(app.join(".localnet.env")).expect("it was written");
     // From elsewhere nothing acts on a file that nobody has allowed as it is; here the command itself is consent.
     assert_eq!(clinic.ids("", &["--fix"]), ["not-trusted", "env-file-missing"]);

@@ -26,6 +26,15 @@ fn a_call_that_names_its_project_or_engine_itself_does_not_get_the_instances_nam
 }
 
 #[test]
+fn where_silo_toml_cannot_be_read_down_says_how_services_are_stopped() {
+    let sandbox = Sandbox::new();
+    let app = project(&sandbox);
+    fs::write(app.join("silo.toml"), "version = 1\n[compose\n").expect("the project is writable");
+    let hint = "Hint: Where services run, `docker compose -p localnet-dev stop` stops them without hooks\n";
+    sandbox.run(&app, ["down"]).exit(1).stderr_has("Not valid TOML").stderr_has(hint);
+}
+
+#[test]
 fn a_call_for_an_engine_elsewhere_or_about_other_files_is_said_once() {
     let sandbox = Sandbox::new();
     let app = project(&sandbox);

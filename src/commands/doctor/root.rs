@@ -54,14 +54,12 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     let trust = trust::judge(dirs, &project).unwrap_or(Trust::Unknown);
-    found.extend(untrusted(&project, trust));
     let config = match project.config() {
         Ok(config) => config,
-        Err(failure) => {
-            found.push(unread(failure, path, &project.file));
-            return found;
-        }
+        // Its being edited is no second finding: `silo allow` refuses it.
+        Err(failure) => return vec![unread(failure, path, &project.file)],
     };
+    found.extend(untrusted(&project, trust));
     found.extend(left_over(path, &config));
     if let Some(finding) = unreadable_lockfile(root) {
         found.push(finding);
@@ -247,10 +245,22 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
     };
     let env_file = project.root.join(&config.output);
     let tell = |drift: &Drift| {
+        if trust != Trust::Allowed && matches!(drift, Drift::Stale { .. }) {
+            return not_asked_for(root);
+        }
         let finding = told(drift, root, &env_file).mend(settle.as_str());
         if can_fix { finding.fix(Fix::Settle(root.path.clone())) } else { finding }
     };
     drift.iter().map(tell).collect()
+}
+
+/// What is stored is what another `silo.toml` asked for, which is as it should be until the user trusts this one.
+fn not_asked_for(root: &Root) -> Finding {
+    let what = format!("What is stored of {} is not what `{CONFIG_NAME}` asks for, which may not act yet", label(root));
+    Finding::note("stale", what)
+        .at(&root.path)
+        .why("What was settled before stays until the file is trusted")
+        .mend(format!("silo diff -C {}", quoted(&root.path)))
 }
 
 fn told(drift: &Drift, root: &Root, env_file: &Path) -> Finding {

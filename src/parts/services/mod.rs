@@ -79,6 +79,10 @@ impl Part for Services {
         Stage::Foundation
     }
 
+    fn stopped_by(&self, settings: &Settings, name: &str) -> Option<String> {
+        settings.compose.is_some().then(|| format!("docker compose -p {}-{name} stop", settings.prefix))
+    }
+
     fn declared(&self, settings: &Settings, _: &Path) -> Declared {
         settings.compose.as_ref().is_some_and(|compose| compose.start != Some(false)).into()
     }
