@@ -296,12 +296,15 @@ pub enum Command {
     Require,
     /// Read about silo: config, commands, ports, gates and more
     #[command(
-        after_help = "Examples:\n  silo doc                       # The topics\n  silo doc config                # The reference of silo.toml\n  silo doc troubleshooting | grep -A2 'Port'"
+        after_help = "Examples:\n  silo doc                       # The topics\n  silo doc config                # The reference of silo.toml\n  silo doc --search port taken   # Where these words stand together"
     )]
     Doc {
         /// The topic; without one, the topics are listed
         #[arg(add = Completes::Topic)]
         topic: Option<String>,
+        /// List where these words stand together, in all pages or in that of the topic
+        #[arg(long, value_name = "WORD", num_args = 1.., conflicts_with = "list")]
+        search: Vec<String>,
         /// Print the topics alone, one a line
         #[arg(long, conflicts_with = "topic")]
         list: bool,

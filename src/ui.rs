@@ -158,18 +158,20 @@ impl Ui {
         Some(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Prints a page: laid out on a terminal, as it is for everybody else.
-    ///
-    /// # Errors
-    /// As [`Ui::answer_bytes`].
-    pub fn page(self, markdown: &str) -> Result<(), Failure> {
+    /// A page of Markdown as a terminal shows it, and whether it is longer than that; none when the answer goes into a file or a pipe.
+    pub fn laid_out(self, markdown: &str) -> Option<(String, bool)> {
         let out = std::io::stdout();
         if !out.is_terminal() {
-            return self.answer_bytes(markdown.as_bytes());
+            return None;
         }
+        let size = rustix::termios::tcgetwinsize(&out).ok();
         let width = columns_of_terminal().map_or(WIDTH, |columns| columns.min(WIDEST));
         let coloured = anstream::AutoStream::choice(&out) != anstream::ColorChoice::Never;
-        self.answer_bytes(render(markdown, Look { width, coloured }).as_bytes())
+        let text = render(markdown, Look { width, coloured });
+        // The last line is the prompt's.
+        let rows = size.map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 0);
+        let is_long = rows.is_some_and(|rows| text.lines().count() >= rows);
+        Some((text, is_long))
     }
 
     /// One step of the story.

@@ -70,7 +70,9 @@ pub fn run(cli: Cli, environment: &Environment, program: Option<OsString>) -> u8
         Command::Hook(HookArgs { shell: Some(shell), install: false, uninstall: false, .. }) => {
             hook::run(ui, environment, &program, shell)
         }
-        Command::Doc { topic, list, json } => doc::run(ui, environment, topic.as_deref(), (list, json)),
+        Command::Doc { topic, search, list, json } => {
+            doc::run(ui, environment, topic.as_deref(), &search, (list, json))
+        }
         Command::Completions { shell } => completions::run(ui, shell),
         Command::Version => ui.answer(concat!("silo v", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0),
         command => match (Context::of(cli.global, environment.clone(), program, ui, mistakes(&command)), command) {

@@ -205,6 +205,14 @@ impl Cmd<'_> {
         command.spawn().map_err(|error| self.unstartable(&error))
     }
 
+    /// Starts the program in silo's own terminal, with a pipe for what it reads.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be started.
+    pub(super) fn fed(&self) -> Result<Child, Failure> {
+        self.command().stdin(Stdio::piped()).spawn().map_err(|error| self.unstartable(&error))
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter()).current_dir(self.folder);

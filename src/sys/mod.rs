@@ -12,6 +12,7 @@ pub mod listeners;
 pub mod lock;
 pub mod mounts;
 pub mod net;
+pub mod pager;
 pub mod pour;
 pub mod processes;
 pub mod program;

@@ -106,11 +106,53 @@ fn the_pages_are_there_without_home_project_and_environment() {
     assert_eq!(fs::read_dir(sandbox.path("state")).expect("it is there").count(), 0, "reading writes nothing");
 }
 
+#[test]
+fn words_are_found_with_page_and_heading() {
+    let sandbox = Sandbox::new();
+    let found = sandbox.run("", ["doc", "--search", "docker", "VOLUME", "ls"]).success().stderr("").stdout;
+    let lines: Vec<&str> = found.lines().collect();
+    assert!(lines.iter().all(|line| line.split(": ").count() >= 3), "{found}");
+    let has_all = |line: &&str| ["docker", "volume", "ls"].iter().all(|word| line.to_lowercase().contains(word));
+    assert!(!lines.is_empty() && lines.iter().all(has_all), "{found}");
+    // One page, and the same words in one argument.
+    let within = sandbox.run("", ["doc", "gates", "--search", "kubectl completion"]).success().stdout;
+    assert!(within.starts_with("gates: ") && within.lines().all(|line| line.starts_with("gates: ")), "{within}");
+    let json = sandbox.run("", ["doc", "gates", "--json", "--search", "kubectl completion"]).success();
+    let hits: Value = serde_json::from_slice(&json.bytes).expect("it is JSON");
+    let lines = hits.as_array().expect("a list").iter();
+    let lines = lines.map(|hit| ["topic", "section", "text"].map(|key| hit[key].as_str().expect("text")).join(": "));
+    assert_eq!(lines.map(|line| line + "\n").collect::<String>(), within);
+    let none = "Error: No page has `xyzzy plugh` in one paragraph\n";
+    sandbox.run("", ["doc", "--search", "xyzzy", "plugh"]).exit(1).stdout("").stderr_has(none);
+    sandbox.run("", ["doc", "--search", "xyzzy", "--json"]).exit(1).stdout("[]\n").stderr("");
+    sandbox.run("", ["doc", "confg", "--search", "x"]).exit(1).stderr_has("There is no page about `confg`");
+}
+
+#[test]
+fn a_long_page_opens_in_the_users_pager_on_a_terminal() {
+    let sandbox = Sandbox::new();
+    crate::sandbox::program(&sandbox.path("bin/less"), "#!/bin/sh\necho \"less $LESS\"\nexec head -n 1\n");
+    let first = "\u{1b}[1;35mGates\u{1b}[0m\n";
+    let rows = [("ROWS", "20")];
+    let show = |env: &[(&str, &str)]| on_a_terminal(&sandbox, "gates", 70, env);
+    assert_eq!(show(&rows), format!("less FRX\n{first}"));
+    assert_eq!(show(&[("ROWS", "20"), ("LESS", "R")]), format!("less R\n{first}"));
+    assert_eq!(show(&[("ROWS", "20"), ("PAGER", "sed -n '1p'; exit 3")]), first);
+    let whole = show(&[]);
+    assert!(whole.starts_with(first) && whole.lines().count() > 20, "{whole}");
+    for pager in ["", "cat"] {
+        assert_eq!(show(&[("ROWS", "20"), ("PAGER", pager)]), whole);
+    }
+    let missing = show(&[("ROWS", "20"), ("PAGER", "no-such-pager")]);
+    assert!(missing.contains("no-such-pager") && missing.ends_with(&whole), "{missing}");
+    assert_eq!(show(&[("ROWS", "900")]), whole);
+}
+
 /// What `silo doc TOPIC` shows on a terminal of so many columns.
 fn on_a_terminal(sandbox: &Sandbox, topic: &str, columns: u16, env: &[(&str, &str)]) -> String {
     const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     let mut terminal = sandbox.command("/usr/bin/python3", "");
-    terminal.args(["-c", TERMINAL, "sh", "-c", "stty cols \"$0\" && exec silo doc $1"]);
+    terminal.args(["-c", TERMINAL, "sh", "-c", "stty cols \"$0\" rows \"${ROWS:-0}\" && exec silo doc $1"]);
     terminal.args([&columns.to_string(), topic]).env_remove("NO_COLOR").env("TERM", "xterm").envs(env.iter().copied());
     let ran: Ran = sandbox.finish(terminal).success();
     ran.stdout.replace("\r\n", "\n")

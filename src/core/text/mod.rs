@@ -5,6 +5,7 @@ pub mod columns;
 pub mod digest;
 pub mod markdown;
 pub mod pages;
+pub mod search;
 pub mod secret;
 pub mod source;
 pub mod span;
