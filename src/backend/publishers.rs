@@ -13,6 +13,16 @@ use crate::sys::cmd;
 /// k3d's label for the cluster of a container.
 const CLUSTER: &str = "k3d.cluster";
 
+/// Programs of engines that listen on the ports of containers.
+const PROXIES: [&str; 6] =
+    ["docker-proxy", "rootlesskit", "rootlessport", "conmon", "com.docker.backend", "com.docker.vpnkit"];
+
+/// Whether a process of this name listens for a container.
+pub fn is_engines(name: &str) -> bool {
+    // A system may cut a name off after fifteen bytes.
+    PROXIES.iter().any(|proxy| *proxy == name || name.len() == 15 && proxy.starts_with(name))
+}
+
 /// Whose a container is, by its labels.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Owner {

@@ -4,6 +4,7 @@ mod there;
 
 use std::path::Path;
 
+use crate::backend::engine::Engine;
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::config::starter::Starter;
 use crate::core::formats::{compose, dotenv};
@@ -72,11 +73,14 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     let settings = project.config()?.settings(None).expect("the base is always there");
     // A registry that cannot be read is for the command that needs it to say.
     let leases = registry::peek(&context.dirs).unwrap_or_default();
-    for line in moved::beforehand(&leases, &project.root, &settings.ports) {
+    let outside = context.outside();
+    let engine = Engine { environment: &outside, folder: &project.root };
+    let published = || engine.publishers(None).unwrap_or_default();
+    for line in moved::beforehand(&leases, &project.root, &settings.ports, published) {
         context.ui.step(&line);
     }
     if settings.compose.is_some() {
-        match Former::of(&context.dirs, &project.root, &settings, &context.outside()) {
+        match Former::of(&context.dirs, &project.root, &settings, &outside) {
             Ok(former) => former.lines().iter().for_each(|line| context.ui.step(line)),
             Err(failure) => context.ui.detail(&failure.what),
         }

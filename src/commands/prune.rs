@@ -248,10 +248,17 @@ fn carry_out(job: Job<'_>, gone_roots: &[GoneRoot]) -> Result<u8, Failure> {
             Fate::Back => context.ui.step(&format!("Kept: `{}` is back", shown(root))),
         }
     }
-    context.ui.step(&match gone_roots.iter().any(|one| one.entry.is_some()) {
-        true => format!("Freed {}", counted(freed, "port")),
-        false => format!("Forgot {}", counted(ready.len(), "root")),
-    });
+    let is_ready = |one: &&GoneRoot| ready.iter().any(|(root, _)| *root == one.root);
+    let cleared = gone_roots.iter().filter(|one| job.all && !one.left.is_none()).filter(is_ready).count();
+    if cleared > 0 {
+        let of = if cleared == 1 { "1 folder that is" } else { &format!("{cleared} folders that are") };
+        context.ui.step(&format!("Removed what {of} gone left in Docker"));
+    }
+    match gone_roots.iter().any(|one| one.entry.is_some()) {
+        true => context.ui.step(&format!("Freed {}", counted(freed, "port"))),
+        false if cleared == 0 => context.ui.step(&format!("Forgot {}", counted(ready.len(), "root"))),
+        false => {}
+    }
     let Some(last) = failures.pop() else { return Ok(0) };
     for failure in &failures {
         context.ui.warn(&failure.what);

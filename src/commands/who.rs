@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::backend::engine::Engine;
-use crate::backend::publishers::Owner;
+use crate::backend::publishers::{self, Owner};
 use crate::core::leases::Instance;
 use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
@@ -79,9 +79,10 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
         lines.push(format!("Leased to {} as {variable}{among} ({})", instance.name, shown(Path::new(&instance.root))));
     }
     lines.extend(holders.containers.iter().map(|owner| published(holders, owner)));
-    // A container's socket is one of Docker's own program, which only says the same again where it is not seen.
+    // A container's socket is one of the engine's own program, which only says the same again.
     let is_told = |one: &&Holder| {
-        one.process.is_some() || !holders.containers.iter().any(|owner| owner.has(one.socket.address, port))
+        let is_seen = one.process.as_ref().is_some_and(|process| !publishers::is_engines(&process.name));
+        is_seen || !holders.containers.iter().any(|owner| owner.has(one.socket.address, port))
     };
     for (holder, addresses) in by_process(holders.sockets.iter().filter(is_told)) {
         lines.push(line(holders, holder, &addresses));
@@ -121,7 +122,9 @@ fn published(holders: &Holders<'_>, owner: &Owner) -> String {
 fn line(holders: &Holders<'_>, holder: &Holder, addresses: &[String]) -> String {
     let kind = if holder.socket.kind == Kind::Connection { "In use by a connection of" } else { "Held by" };
     let Some(process) = &holder.process else { return format!("{kind} {}{}", said(holder), on(addresses)) };
-    let folder = process.folder.as_ref().map_or_else(String::new, |folder| format!(" in {}", shown(folder)));
+    // That of the engine says nothing of who published the port.
+    let folder = process.folder.as_ref().filter(|_| !publishers::is_engines(&process.name));
+    let folder = folder.map_or_else(String::new, |folder| format!(" in {}", shown(folder)));
     let of = holders.started_in(process).map_or_else(String::new, |instance| format!(", started in {}", instance.name));
     format!("{kind} {} (pid {}{of}){folder},{}", one_line(&process.name), process.pid, on(addresses))
 }

@@ -1,12 +1,16 @@
 //! Why a port is not its default, in words: at the moment it is leased, and later as things are then.
 
+use std::cell::LazyCell;
 use std::path::Path;
 
 use indexmap::IndexMap;
 
 use super::holder::{by_process, on, said};
+use crate::backend::publishers::Owner;
 use crate::core::leases::ports::{Moved, PortSpec, Probe, Reason, blocks};
 use crate::core::leases::{Leases, block};
+use crate::core::services::stop_line;
+use crate::core::text::source::one_line;
 use crate::sys::listeners::{self, Kind};
 use crate::sys::{net, processes};
 
@@ -119,11 +123,39 @@ fn busy(port: u16, root: &Path) -> String {
     format!("is held by {}", if told.is_empty() { listeners::UNSEEN.to_owned() } else { told.join(" and ") })
 }
 
-/// A folder's defaults that are not to be had, before any is leased: a line each.
-pub fn beforehand(leases: &Leases, root: &Path, wanted: &IndexMap<String, PortSpec>) -> Vec<String> {
+/// A folder's defaults that are not to be had, before any is leased: a line each. `publishers` tells the containers that
+/// publish ports, and is asked only where one is busy: what plain compose started from this very folder is in the way only until it
+/// is stopped.
+pub fn beforehand(
+    leases: &Leases,
+    root: &Path,
+    wanted: &IndexMap<String, PortSpec>,
+    publishers: impl FnOnce() -> Vec<Owner>,
+) -> Vec<String> {
+    let publishers = LazyCell::new(publishers);
+    let of_container =
+        |port: u16| publishers.iter().find(|one| one.publishes(port)).filter(|_| leases.holder(port).is_none());
     let line = |(name, spec): (&String, &PortSpec)| {
         let first = spec.default()?;
         let run = first..=block::last(first, spec.count());
+        let busy = run.clone().filter(|port| net::probe(*port) == Probe::Busy);
+        let published = busy.into_iter().find_map(|port| Some((port, of_container(port)?)));
+        if let Some((port, owner)) = published {
+            return Some(match Path::new(&owner.folder).starts_with(root) && owner.instance.is_empty() {
+                true => format!(
+                    "Port {port} is held by the service `{}`, which plain compose started here; {name} will be another, \
+                     unless it is stopped first: `{}` (later: `silo env --move {name}`)",
+                    one_line(&owner.service),
+                    stop_line(&one_line(&owner.compose))
+                ),
+                false => {
+                    format!(
+                        "Port {port} is held by the container `{}`; {name} will be another",
+                        one_line(&owner.container)
+                    )
+                }
+            });
+        }
         let (port, why) = run.into_iter().find_map(|port| Some((port, reason(leases, root, &[], port)?)))?;
         Some(format!("Port {port} {why}; {name} will be another"))
     };

@@ -38,6 +38,7 @@ mod engine_seed;
 mod engine_services;
 mod engine_subnet;
 mod engine_tilt;
+mod engine_told;
 mod example;
 mod explained;
 mod fleet_doctor;

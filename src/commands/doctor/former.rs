@@ -1,9 +1,10 @@
 //! What the project here left in Docker before silo: volumes with data that no instance uses, and services that still run.
 
 use super::scene::Scene;
+use crate::core::services::stop_line;
 use crate::core::text::suggest::ticked;
 use crate::parts::finding::Finding;
-use crate::parts::services::{Former, seed_line, stop_line};
+use crate::parts::services::{Former, seed_line};
 
 /// Asks the engine; one that does not answer finds nothing.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::git;
 use super::root::{self, Root};
 use super::scene::{Here, Scene};
-use crate::core::leases::Leases;
+use crate::backend::engine::{Container, Engine};
+use crate::core::leases::{Instance, Leases};
 use crate::core::text::digest;
-use crate::core::text::source::counted;
+use crate::core::text::source::{counted, one_line};
 use crate::failure::{quoted, shown};
 use crate::parts::finding::Finding;
 use crate::store::apart::{self, Apart};
@@ -36,18 +37,45 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let used = || roots.iter().filter(is_used).filter_map(|root| root.path.to_str().map(str::to_owned)).collect();
     let known: Option<Vec<String>> = leases.is_ok().then(used);
     let jobs: Vec<Job> = roots.into_iter().map(Job::Root).chain([Job::Git, Job::LeftOver]).collect();
-    let scene = scene.clone();
+    let asked = scene.clone();
     let answers = together::ask(jobs.clone(), DISKS, move |job| match job {
-        Job::Root(root) => root::examine(&scene.dirs, root),
-        Job::Git => git::examine(&scene),
-        Job::LeftOver => left_over(&scene, known.as_deref()),
+        Job::Root(root) => root::examine(&asked.dirs, root),
+        Job::Git => git::examine(&asked),
+        Job::LeftOver => left_over(&asked, known.as_deref()),
     });
     let told = |(job, answer): (&Job, Option<Vec<Finding>>)| match (answer, job) {
         (Some(found), _) => found,
         (None, Job::Root(root)) => vec![silent(&root.path)],
         (None, _) => Vec::new(),
     };
-    jobs.iter().zip(answers).flat_map(told).collect()
+    let mut found: Vec<Finding> = jobs.iter().zip(answers).flat_map(told).collect();
+    if let Ok(leases) = &leases {
+        name_what_runs(scene, leases, &mut found);
+    }
+    found
+}
+
+/// Says of instances whose folder is gone that their services still run, where the engine of this machine says so.
+fn name_what_runs(scene: &Scene, leases: &Leases, found: &mut [Finding]) {
+    let mut gone = found.iter_mut().filter(|finding| finding.id == "root-gone").peekable();
+    let engine = Engine { environment: &scene.outside, folder: Path::new("/") };
+    if gone.peek().is_none() || engine.is_absent() {
+        return;
+    }
+    let Ok(containers) = engine.containers(None) else { return };
+    for finding in gone {
+        let is_it = |instance: &&Instance| finding.is_in(Path::new(&instance.root));
+        let Some(instance) = leases.instances.iter().find(is_it) else { continue };
+        let runs = |one: &&Container| one.instance == instance.id && one.state == "running";
+        let mut services: Vec<String> =
+            containers.iter().filter(runs).map(|one| one_line(&one.service)).filter(|name| !name.is_empty()).collect();
+        services.sort();
+        services.dedup();
+        if !services.is_empty() {
+            finding.what += &format!(", and its services still run: {}", services.join(", "));
+            "silo prune --all".clone_into(&mut finding.mend);
+        }
+    }
 }
 
 /// The roots of the registry, of the histories, and the one silo was called in.

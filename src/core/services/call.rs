@@ -162,6 +162,11 @@ impl Call {
     }
 }
 
+/// The command that stops what runs under a compose project's name.
+pub fn stop_line(project: &str) -> String {
+    format!("docker compose -p {} stop", shell_words::quote(project))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ mod port;
 mod volume;
 
 pub use binds::{Binds, Inside, Kind, Outside, is_shared, is_shared_device, kept};
-pub use call::Call;
+pub use call::{Call, stop_line};
 pub use isolate::{Override, Refused};
 pub use isolation::Isolation;
 pub use layout::{Layout, numbered};

@@ -13,7 +13,7 @@ use crate::core::config::Settings;
 use crate::core::formats::compose::{Scan, Setting, scan};
 use crate::core::instance::name;
 use crate::core::leases::{Instance, Leases};
-use crate::core::services::OwnVolume;
+use crate::core::services::{OwnVolume, stop_line};
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::core::text::suggest::ticked;
@@ -92,7 +92,7 @@ impl Former {
             let project = one_line(project);
             format!(
                 "Services from before silo still run, and hold their ports: {services}; to stop them: `{}`",
-                stop(&project)
+                stop_line(&project)
             )
         };
         let own = |(key, former): &(String, String)| {
@@ -116,11 +116,6 @@ pub fn volume_keys(root: &Path, settings: &Settings, environment: &Environment) 
 /// The command that brings a volume over.
 pub fn seed(key: &str, former: &str) -> String {
     format!("silo seed {} --from-volume {}", shell_words::quote(key), shell_words::quote(former))
-}
-
-/// The command that stops what ran before.
-pub fn stop(project: &str) -> String {
-    format!("docker compose -p {} stop", shell_words::quote(project))
 }
 
 /// Says once for each instance what was there before it. An engine that does not answer is asked again the next time.

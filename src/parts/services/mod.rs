@@ -23,6 +23,7 @@ use super::part::{
 };
 use super::ready;
 use super::scope::{Scope, Site};
+use super::strays;
 use crate::backend::compose::Compose;
 use crate::backend::docker::INSTALL;
 use crate::backend::engine::{Container, Engine, Health, program};
@@ -42,7 +43,7 @@ use prepare::{Prepared, files_for, project_of};
 use run::{compose, engine, engine_of, finish};
 
 pub use apart::Whole;
-pub use former::{Former, seed as seed_line, stop as stop_line, volume_keys};
+pub use former::{Former, seed as seed_line, volume_keys};
 pub use plain::{Plain, is_about, plain};
 pub use source::{Manner, Source, seed};
 
@@ -187,6 +188,9 @@ impl Part for Services {
             Err(_) => Vec::new(),
         };
         site.scope.context.ui.step("Stopping the services");
+        if stop.volumes {
+            name_volumes(site)?;
+        }
         let mut words: Vec<OsString> = Vec::new();
         if !files.is_empty() {
             words.extend(["--profile".into(), "*".into()]);
@@ -249,6 +253,19 @@ fn own(site: &Site<'_>) -> Result<Vec<Container>, Failure> {
     Observed::of(site).containers()
 }
 
+/// Says which volumes go with the services: those that compose knows as the project's, which kept ones are not.
+fn name_volumes(site: &Site<'_>) -> Result<(), Failure> {
+    let project = &site.settled.identity.compose_name;
+    let all = engine(site).volumes()?;
+    let mut own: Vec<String> =
+        all.iter().filter(|volume| volume.project == *project).map(|one| one_line(&one.name)).collect();
+    own.sort();
+    if !own.is_empty() {
+        site.scope.context.ui.step(&format!("Removing their volumes, data included: {}", own.join(", ")));
+    }
+    Ok(())
+}
+
 /// What runs, each with what it publishes.
 fn stand(containers: &[Container]) -> String {
     let one = |container: &Container| {
@@ -294,7 +311,7 @@ fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failu
     prepare_volumes(site, &prepared)?;
     site.scope.context.ui.step("Starting the services");
     let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
-    finish(&compose(site).with_files(&prepared.files, &all), "up")?;
+    finish(&compose(site).with_files(&prepared.files, &all), "up").map_err(|failure| with_holders(site, failure))?;
     let observed = Observed::of(site);
     let mut check = waiting(&observed, only);
     let spinner = site.scope.context.ui.spin("Waiting until the services are ready");
@@ -306,6 +323,25 @@ fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failu
     ready?;
     site.scope.context.ui.step(&format!("Ready: {}", stand(&containers)));
     Ok(())
+}
+
+/// A start that failed, with what of the instance's own listens on a port that services were to publish.
+fn with_holders(site: &Site<'_>, failure: Failure) -> Failure {
+    let leases = &site.settled.known.ports;
+    let said = site.scope.settings.compose.iter().flat_map(|said| said.ports.keys());
+    let held = said.filter_map(|variable| {
+        let port = *leases.get(variable)?;
+        let process = strays::on(port, &site.scope.project.root)?;
+        Some((variable, port, one_line(&process.name), process.pid))
+    });
+    held.fold(failure, |failure, (variable, port, name, pid)| {
+        failure
+            .hint(format!(
+                "Port {port} ({variable}) is held by `{name}` (pid {pid}), which was started in this instance"
+            ))
+            .hint("End it first: `silo up -d --kill`")
+            .hint(format!("Or give the services another port: `silo env --move {variable} && silo up -d`"))
+    })
 }
 
 /// Makes sure that the services which gates name are there: the compose files alone know.
