@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::core::shell::Completions;
 
 pub use arguments::{
-    CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HookArgs, ProxyAction, ProxyArgs, PruneArgs, RoutesArgs,
-    RoutesFor, SeedArgs, UpArgs,
+    CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HookArgs, NewArgs, ProxyAction, ProxyArgs, PruneArgs,
+    RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, UpArgs,
 };
 pub use completes::Completes;
 pub use words::ExportFormat;
@@ -276,6 +276,28 @@ pub enum Command {
         after_help = "Examples:\n  silo dns up              # The user's own name server, on 127.0.0.1:5354\n  silo dns                 # What it knows; exit code 1 where it is down\n  silo dns --install       # Shows what the system's resolver needs, and asks\n  silo dns --uninstall"
     )]
     Dns(DnsArgs),
+    /// Make a workspace: a git worktree with an instance of its own
+    #[command(
+        after_help = "Examples:\n  silo new feature/login             # A worktree beside the repository\n  silo new review --from origin/fix  # On a new branch that begins there\n  silo new try -- npm test           # Run something in it"
+    )]
+    New(NewArgs),
+    /// Run a command in a workspace, made where missing, with all up
+    #[command(
+        after_help = "Examples:\n  silo run feature/login -- npm test\n  silo run agent-1 --rm -- sh -c 'npm ci && npm test'"
+    )]
+    Run(RunArgs),
+    /// Remove workspaces, with their services, volumes and leases
+    #[command(
+        after_help = "Examples:\n  silo rm feature/login\n  silo rm agent-1 agent-2\n  silo rm --force feature/login   # Though something would be lost"
+    )]
+    Rm(RmArgs),
+    /// Go to a workspace; needs the shell hook
+    #[command(after_help = "Examples:\n  silo cd feature/login")]
+    Cd {
+        /// The workspace
+        #[arg(add = Completes::Workspace)]
+        name: String,
+    },
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]
     Exec {

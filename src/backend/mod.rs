@@ -16,3 +16,4 @@ pub mod pools;
 pub mod publishers;
 pub mod tilt;
 pub mod volumes;
+pub mod worktrees;

@@ -144,6 +144,53 @@ pub struct SeedArgs {
     pub yes: bool,
 }
 
+/// Arguments of `silo new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The branch: one that is there, else a new one; the folder is called after it
+    pub name: String,
+    /// Begin the new branch at this commit; default: what the main checkout is on
+    #[arg(long, value_name = "REF")]
+    pub from: Option<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "command")]
+    pub json: bool,
+    /// A command to run in it
+    #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// Arguments of `silo run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The workspace; made where it is missing, as `silo new` does
+    #[arg(add = Completes::Workspace)]
+    pub name: String,
+    /// Remove it at the end, unless something would be lost
+    #[arg(long)]
+    pub rm: bool,
+    /// Begin a new branch at this commit; default: what the main checkout is on
+    #[arg(long, value_name = "REF")]
+    pub from: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// Arguments of `silo rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// The workspaces, by name or folder
+    #[arg(required = true, value_name = "NAME", add = Completes::Workspace)]
+    pub names: Vec<String>,
+    /// Remove it though something would be lost
+    #[arg(short, long)]
+    pub force: bool,
+    /// Do not ask
+    #[arg(short, long, requires = "force")]
+    pub yes: bool,
+}
+
 /// Arguments of `silo prune`.
 #[derive(Debug, Args)]
 pub struct PruneArgs {

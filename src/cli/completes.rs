@@ -9,6 +9,8 @@ pub enum Completes {
     Name,
     /// The name of any instance of the user.
     Instance,
+    /// The name of a workspace.
+    Workspace,
     /// The name of an instance whose folder is not there: gone, or on a disk that is not mounted.
     Gone,
     /// A profile of `silo.toml`.

@@ -16,12 +16,14 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin with", &["init", "allow", "status"]),
     ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed", "dns"]),
+    ("Workspaces", &["new", "run", "cd", "rm"]),
     ("All instances", &["list", "who", "routes", "proxy", "doctor", "prune"]),
-    (
-        "Shell, and silo itself",
-        &["hook", "completions", "diff", "deactivate", "deny", "require", "export", "doc", "version"],
-    ),
+    ("Shell, and silo itself", &["hook", "deactivate", "doc"]),
+    (MORE, &["completions", "diff", "deny", "require", "export", "version"]),
 ];
+
+/// The group whose commands are only named, for start files and scripts type them.
+pub const MORE: &str = "More";
 
 /// The command line, with the overview as its help.
 pub fn command() -> clap::Command {
@@ -46,21 +48,18 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
 
 /// What other tools call it.
 const LEADS: &[(&str, &str)] = &[
-    ("run", "silo exec -- CMD"),
     ("start", "silo up"),
     ("stop", "silo down"),
     ("restart", "silo down`, then `silo up"),
     ("reload", "silo env"),
     ("refresh", "silo env"),
     ("edit", "$EDITOR silo.toml`, then `silo allow"),
-    ("new", "silo init"),
     ("create", "silo init"),
     ("ps", "silo list"),
     ("clean", "silo down --clean"),
     ("delete", "silo down --clean"),
     ("destroy", "silo down --clean"),
-    ("remove", "silo down --clean"),
-    ("rm", "silo down --clean"),
+    ("remove", "silo rm NAME"),
     ("port", "silo get NAME"),
     ("ports", "silo who"),
     ("set", "$EDITOR silo.toml`, then `silo allow"),
@@ -119,6 +118,10 @@ fn template(command: &clap::Command) -> StyledStr {
     }
     put(format_args!(" <COMMAND>   (more: silo help COMMAND)\n"));
     for (title, names) in GROUPS {
+        if *title == MORE {
+            put(format_args!("\n{header}{title}:{header:#} {literal}{}{literal:#}", names.join(", ")));
+            continue;
+        }
         put(format_args!("\n{header}{title}:{header:#}"));
         for name in *names {
             let Some(found) = command.find_subcommand(name) else { continue };

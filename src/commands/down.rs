@@ -43,19 +43,7 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
     let scope = Scope::of(context, &project, &config, &ask)?;
     let site = Site::new(&scope, context.settle(&project, &config, &ask)?);
     let known = &site.settled.known;
-    // Before anything is stopped: what is somebody else's is not this instance's to take away.
-    let leaves = parts::ALL.iter().map(|part| part.may_stop(&site, stop)).collect::<Result<Vec<_>, _>>()?;
-    lifecycle::run(&site, Point::PreDown)?;
-    let (mut stopped, mut unknown) = (Vec::new(), None);
-    for (part, leave) in parts::ALL.iter().zip(leaves).rev() {
-        match leave {
-            Leave::Given => stopped.push((*part, part.down(&site, stop)?)),
-            Leave::Unknown(failure) => unknown = Some(failure),
-        }
-    }
-    if let Some(failure) = unknown {
-        return Err(failure);
-    }
+    let stopped = take_down(&site, stop)?;
     if !clean && stopped.iter().all(|(_, stopped)| *stopped != Stopped::Done) {
         let absent = stopped.iter().filter(|(_, stopped)| *stopped == Stopped::Nothing).map(|(part, _)| *part);
         if let Some(absent) = none_runs(absent, &scope) {
@@ -85,6 +73,41 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
         context.ui.step("Done");
     }
     Ok(signals::asked().map_or(0, signals::Asked::code))
+}
+
+/// Takes an instance's parts down, the last first; what became of each.
+fn take_down(site: &Site<'_>, stop: Stop) -> Result<Vec<(&'static dyn Part, Stopped)>, Failure> {
+    // Before anything is stopped: what is somebody else's is not this instance's to take away.
+    let leaves = parts::ALL.iter().map(|part| part.may_stop(site, stop)).collect::<Result<Vec<_>, _>>()?;
+    lifecycle::run(site, Point::PreDown)?;
+    let (mut stopped, mut unknown) = (Vec::new(), None);
+    for (part, leave) in parts::ALL.iter().zip(leaves).rev() {
+        match leave {
+            Leave::Given => stopped.push((*part, part.down(site, stop)?)),
+            Leave::Unknown(failure) => unknown = Some(failure),
+        }
+    }
+    unknown.map_or(Ok(stopped), Err)
+}
+
+/// Takes all of an instance down whose workspace is to be removed, its volumes and its cluster included; where nothing of it
+/// was ever up, nothing is asked. What its volumes keep stays.
+pub(super) fn for_good(context: &Context, project: &Project) -> Result<(), Failure> {
+    let state = project.lockfile()?.map(|(lockfile, _)| lockfile.instance).unwrap_or_default();
+    if let Some(starter) = Starter::of(&context.dirs, project)
+        && !starter.has_started(&parts::ALL, &state, project)
+    {
+        starter.end()?;
+    }
+    let config = project.config()?;
+    let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
+    let scope = Scope::of(context, project, &config, &ask)?;
+    let site = Site::new(&scope, context.settle(project, &config, &ask)?);
+    take_down(&site, Stop { delete_cluster: true, volumes: true })?;
+    if let Err(failure) = lifecycle::run(&site, Point::PostDown) {
+        context.ui.warn(&failure.what);
+    }
+    Ok(())
 }
 
 /// Says of parts that they do not run; of those that the project declares alone, if it declares any of them.

@@ -43,6 +43,7 @@ mod usage;
 mod values;
 mod wait;
 mod who;
+mod workspaces;
 
 pub use complete::call as completion_call;
 pub use usage::usage;
@@ -162,6 +163,10 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Down { delete_cluster, volumes, clean } => down::run(context, Stop { delete_cluster, volumes }, clean),
         Command::Compose(arguments) => compose::run(context, &arguments),
         Command::Seed(arguments) => seed::run(context, &arguments),
+        Command::New(arguments) => workspaces::new::run(context, &arguments),
+        Command::Run(arguments) => workspaces::run::run(context, &arguments),
+        Command::Rm(arguments) => workspaces::rm::run(context, &arguments),
+        Command::Cd { name } => workspaces::cd::run(context, &name),
         Command::Dns(arguments) => dns::run(context, &arguments),
         Command::List { json, watch } => list::run(context, json, watch),
         Command::Who { port, json } => who::run(context, port.as_deref(), json),

@@ -79,6 +79,14 @@ pub(super) fn in_background(context: &Context, project: &Project, config: &Confi
     Ok(enter::inside(context, project, &context.settle(project, config, &ask)?))
 }
 
+/// Whether a project has something to run and not all of it is up.
+pub(super) fn is_wanting(context: &Context, project: &Project, config: &ConfigFile) -> Result<bool, Failure> {
+    let scope = Scope::of(context, project, config, &Ask { occasion: Occasion::Cd, up: true, ..Ask::default() })?;
+    let mut parts = parts::declared(&scope.settings, &project.root);
+    parts.retain(|part| !part.lacks_files(&scope.settings, &project.root));
+    Ok(parts.iter().any(|part| !part.is_up(&scope)))
+}
+
 fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure> {
     let project = context.project()?;
     let config = project.config()?;

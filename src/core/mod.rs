@@ -9,3 +9,4 @@ pub mod routes;
 pub mod services;
 pub mod shell;
 pub mod text;
+pub mod workspaces;

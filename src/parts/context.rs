@@ -106,6 +106,23 @@ impl Context {
         Ok(Self { dirs, environment, folder, config: global.config, ui, settings, program, uncalled })
     }
 
+    /// The same in another folder, whose project is not the one that `-c` names.
+    #[must_use]
+    pub fn at(&self, folder: &Path) -> Self {
+        let mut environment = self.environment.clone();
+        environment.set("PWD", folder);
+        Self {
+            environment,
+            folder: folder.to_path_buf(),
+            config: None,
+            dirs: self.dirs.clone(),
+            ui: self.ui,
+            settings: self.settings.clone(),
+            program: self.program.clone(),
+            uncalled: None,
+        }
+    }
+
     /// The project of the folder, or of `-c`.
     ///
     /// # Errors

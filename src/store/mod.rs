@@ -22,4 +22,5 @@ pub mod snapshot;
 pub mod stamp;
 pub mod subnets;
 pub mod trust;
+pub mod workspaces;
 pub mod worktree;

@@ -98,6 +98,11 @@ impl Dirs {
         self.state.join("instances")
     }
 
+    /// Where each workspace has a folder, from before it is made until nothing of it is left.
+    pub fn workspaces(&self) -> PathBuf {
+        self.state.join("workspaces")
+    }
+
     /// Where the name server's files are.
     pub fn dns(&self) -> PathBuf {
         self.state.join("dns")

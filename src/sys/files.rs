@@ -178,6 +178,14 @@ pub fn remove_folder(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Moves a file or folder to another path of the same disk.
+///
+/// # Errors
+/// A [`Failure`] that names the path; it is where it was then.
+pub fn rename(path: &Path, to: &Path) -> Result<(), Failure> {
+    fs::rename(path, to).map_err(|error| Failure::file("move", path, &error))
+}
+
 /// Moves whatever is at a path out of the way, to the first free name `PATH.broken`, `PATH.broken-2`, …, and returns it;
 /// none when nothing is there.
 ///

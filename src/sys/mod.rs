@@ -22,5 +22,6 @@ pub mod signals;
 pub mod socket;
 pub mod start;
 pub mod together;
+pub mod trees;
 pub mod unfinished;
 pub mod writing;

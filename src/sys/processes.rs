@@ -110,6 +110,11 @@ pub fn named(name: &str) -> Vec<Process> {
     imp::named(name)
 }
 
+/// Every process that has a folder, or one below it, as its working folder, as far as this user may see that.
+pub fn below(folder: &Path) -> Vec<Process> {
+    imp::below(folder)
+}
+
 /// The words a process was started with, its program first; none where this user may not see them.
 pub fn words(pid: u32) -> Option<Vec<String>> {
     imp::words(pid)
@@ -136,7 +141,7 @@ pub fn recorded(record: &ProcessRecord, root: &Path) -> Option<Process> {
 #[cfg(target_os = "linux")]
 mod imp {
     use std::fs;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::time::{Duration, SystemTime};
 
     use super::Process;
@@ -165,6 +170,13 @@ mod imp {
             fs::read(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_ascii_end() == name.as_bytes())
         };
         pids.filter(has_name).filter_map(look).collect()
+    }
+
+    pub(super) fn below(folder: &Path) -> Vec<Process> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let is_there = |pid: &u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(folder));
+        pids.filter(is_there).filter_map(look).collect()
     }
 
     /// A variable of a process's first environment, where this user may see it.
@@ -223,6 +235,20 @@ mod imp {
         let mut found = rows(&["-axo", "pid=,ppid=,etime=,state=,comm="]);
         found.retain(|process| process.name == name);
         found.iter_mut().for_each(|process| process.folder = folder(process.pid));
+        found
+    }
+
+    pub(super) fn below(folder: &Path) -> Vec<Process> {
+        let answer = answer("lsof", &["-a", "-d", "cwd", "-Fpn"]);
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let (mut pid, mut found) = (None, Vec::new());
+        for line in text.lines() {
+            match line.split_at_checked(1) {
+                Some(("p", number)) => pid = number.parse().ok(),
+                Some(("n", at)) if Path::new(at).starts_with(folder) => found.extend(pid.and_then(look)),
+                _ => {}
+            }
+        }
         found
     }
 

@@ -9,7 +9,9 @@ fn commands(overview: &str) -> Vec<String> {
     let (_, list) = overview.split_once("COMMAND)\n\n").expect("it lists its commands below its options");
     let (list, _) = list.split_once("\n\n").expect("an example comes after it");
     let lines = list.lines().filter_map(|line| line.strip_prefix("  "));
-    lines.filter_map(|line| Some(line.split([' ', ',']).next()?.to_owned())).collect()
+    let first = lines.filter_map(|line| Some(line.split([' ', ',']).next()?.to_owned()));
+    let more = list.lines().filter_map(|line| line.strip_prefix("More: "));
+    first.chain(more.flat_map(|names| names.split(", ").map(str::to_owned))).collect()
 }
 
 #[test]
@@ -40,6 +42,11 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           compose       Print the override: the compose file that isolates the services
           seed          Fill a volume of the services from another one
           dns           Names for services: `db.feature-x.test`
+        Workspaces:
+          new           Make a workspace: a git worktree with an instance of its own
+          run           Run a command in a workspace, made where missing, with all up
+          cd            Go to a workspace; needs the shell hook
+          rm            Remove workspaces, with their services, volumes and leases
         All instances:
           list, ls      List every instance: state, ports, root and branch
           who           Say who holds a port: lease, process, container
@@ -49,14 +56,9 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           prune         Free the leases of projects whose folder is gone
         Shell, and silo itself:
           hook          Print the shell hook, or add it to the shell's start file
-          completions   Print the completions for a shell
-          diff          Show what activation changes in this shell
           deactivate    Switch the instance off in this shell until its folder is left
-          deny, revoke  Take the trust in this silo.toml back
-          require       Succeed only inside an active instance of this project
-          export        Print what activation changes in this environment
           doc           Read about silo: config, commands, ports, gates and more
-          version       Print the version
+        More: completions, diff, deny, require, export, version
 
         Examples:
           eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help
@@ -145,7 +147,7 @@ fn a_word_of_other_tools_and_a_pages_name_lead_to_what_is_meant() {
         let word = args.iter().find(|word| **word != "help").expect("there is one");
         assert_eq!(ran.stderr, format!("Error: silo has no command `{word}`\nHint: {hint}\n"));
     };
-    led(&["run", "npm", "start"], "What does that here: `silo exec -- CMD`");
+    led(&["start", "npm"], "What does that here: `silo up`");
     led(&["help", "stop"], "What does that here: `silo down`");
     led(&["help", "worktrees"], "There is a page about it: `silo doc worktrees`");
     led(&["ports"], "What does that here: `silo who`");

@@ -37,8 +37,10 @@ mod engine_prune;
 mod engine_seed;
 mod engine_services;
 mod engine_subnet;
+
 mod engine_tilt;
 mod engine_told;
+mod engine_workspaces;
 mod example;
 mod explained;
 mod fleet_doctor;
@@ -139,6 +141,7 @@ mod tidy;
 mod tools;
 mod tried_at_once;
 mod users;
+mod workspaces;
 mod worktree_branch;
 mod worktree_names;
 mod worktrees;

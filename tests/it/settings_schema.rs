@@ -41,6 +41,19 @@ struct Settings {
     /// The addresses and names that instances get.
     #[schemars(default)]
     network: Option<Network>,
+    /// Where `silo new` makes workspaces.
+    #[schemars(default)]
+    workspaces: Option<Workspaces>,
+}
+
+/// The table of workspaces.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct Workspaces {
+    /// The folder in which they are made; default: beside the repository. `~/` is the home folder.
+    #[schemars(default, regex(pattern = r"^(/|~/)"))]
+    folder: Option<String>,
 }
 
 /// A container engine.
@@ -137,6 +150,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\nwrap_cd = false\n",
         "[proxy]\nport = 80\ntimeout = \"1h30m\"\n",
         "proxy = {}\n",
+        "[workspaces]\nfolder = \"~/work\"\n",
         "[network]\npool = \"10.224.0.0/16\"\nsuffix = \"test\"\nforce_suffix = false\ndns_port = 5354\n",
         "trusted = []\nport_range = \"1024-65535\"\nlog_format = \"%s\"\n",
     ] {
@@ -144,6 +158,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
     }
     for bad in [
         "quite = true",
+        "workspaces.folder = \"work\"",
         "quiet = 1",
         "wrap_cd = \"bash\"",
         "trusted = \"~/work\"",

@@ -16,7 +16,7 @@ use crate::core::text::pages::PAGES;
 use crate::failure::shown;
 use crate::parts::services;
 use crate::store::project::Project;
-use crate::store::{apart, registry, stamp};
+use crate::store::{apart, registry, stamp, workspaces as records};
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::files;
 
@@ -52,6 +52,7 @@ impl Place {
             Completes::Name => self.names(),
             Completes::Instance => self.leases().map(|leases| instances(&leases)),
             Completes::Gone => self.leases().map(|leases| gone(&leases)),
+            Completes::Workspace => self.dirs.as_ref().map(workspaces),
             Completes::Profile => self.profiles(),
             Completes::Variable => self.variables().map(|variables| named(variables.into_iter().map(|(name, _)| name))),
             Completes::Url => self.variables().map(|variables| {
@@ -123,6 +124,11 @@ impl Place {
 
 fn instances(leases: &Leases) -> Vec<CompletionCandidate> {
     leases.instances.iter().map(|instance| candidate(&instance.name, &root(instance))).collect()
+}
+
+fn workspaces(dirs: &Dirs) -> Vec<CompletionCandidate> {
+    let all = records::all(dirs);
+    all.iter().map(|one| candidate(&one.name, &shown(Path::new(&one.folder)))).collect()
 }
 
 fn gone(leases: &Leases) -> Vec<CompletionCandidate> {

@@ -38,6 +38,8 @@ pub struct UserSettings {
     pub proxy: ProxySettings,
     /// `[network]`.
     pub network: NetworkSettings,
+    /// `[workspaces] folder`: where the folders of workspaces are made; none for beside the repository. `~/` is the home folder.
+    pub workspaces: Option<String>,
 }
 
 /// A container engine.
@@ -78,6 +80,7 @@ impl Default for UserSettings {
             engine: EngineKind::Docker,
             proxy: ProxySettings::default(),
             network: NetworkSettings::default(),
+            workspaces: None,
         }
     }
 }
@@ -94,6 +97,14 @@ struct File {
     engine: EngineKind,
     proxy: Proxy,
     network: NetworkFile,
+    workspaces: Workspaces,
+}
+
+/// `[workspaces]` as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Workspaces {
+    folder: Option<toml::Spanned<String>>,
 }
 
 /// `[proxy]` as it is written.
@@ -145,6 +156,12 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         settings.proxy.timeout = time.ok_or_else(|| fail(&text, SettingsProblem::ProxyTimeout))?;
     }
     settings.network = file.network.read()?;
+    if let Some(folder) = file.workspaces.folder {
+        if !folder.get_ref().starts_with('/') && !folder.get_ref().starts_with("~/") {
+            return Err(fail(&folder, SettingsProblem::WorkspacesFolder));
+        }
+        settings.workspaces = Some(folder.into_inner());
+    }
     Ok(settings)
 }
 
@@ -155,7 +172,7 @@ mod tests {
     #[test]
     fn every_key_is_read_and_an_empty_file_is_the_defaults() {
         assert_eq!(parse(""), Ok(UserSettings::default()));
-        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\nengine = \"podman\"\nproxy = { port = 80, timeout = \"5m\" }\n";
+        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\nengine = \"podman\"\nproxy = { port = 80, timeout = \"5m\" }\nworkspaces.folder = \"~/w\"\n";
         let expected = UserSettings {
             quiet: true,
             trusted: vec!["~/work".into(), "/srv".into()],
@@ -165,6 +182,7 @@ mod tests {
             engine: EngineKind::Podman,
             proxy: ProxySettings { port: 80, timeout: Duration::from_mins(5) },
             network: NetworkSettings::default(),
+            workspaces: Some("~/w".into()),
         };
         assert_eq!(parse(text), Ok(expected));
     }
@@ -177,6 +195,7 @@ mod tests {
         assert!(wrong("engine = \"lxc\"").problem.to_string().contains("expected `docker` or `podman`"));
         for (text, at) in [
             ("trusted = [\"work\"]", 11..17),
+            ("workspaces.folder = \"w\"", 20..23),
             ("port_range = \"1-80\"", 13..19),
             ("port_range = \"3000-2000\"", 13..24),
             ("port_range = \"49152\"", 13..20),

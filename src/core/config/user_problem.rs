@@ -23,6 +23,9 @@ pub enum SettingsProblem {
     /// A trusted folder that is not absolute.
     #[error("The trusted folder `{0}` is not absolute")]
     Folder(String),
+    /// A folder for workspaces that is not absolute.
+    #[error("`workspaces.folder` is not absolute: `{0}`")]
+    WorkspacesFolder(String),
     /// Not two ports, or no ports between them.
     #[error("`port_range` has an invalid value: `{0}`")]
     Range(String),
@@ -56,9 +59,9 @@ impl SettingsProblem {
     pub fn hint(&self) -> String {
         let fixed = match self {
             Self::Malformed(_) => {
-                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `[proxy]` and `[network]`; see `silo doc settings`"
+                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `[proxy]`, `[network]` and `[workspaces]`; see `silo doc settings`"
             }
-            Self::Folder(_) => "Begin it with `/`, or with `~/` for the home folder",
+            Self::Folder(_) | Self::WorkspacesFolder(_) => "Begin it with `/`, or with `~/` for the home folder",
             Self::Range(text) => match ends(text) {
                 Some((first, last)) if LOWEST <= last && last < first => {
                     return format!("Write the smaller port first: `port_range = \"{last}-{first}\"`");

@@ -1,0 +1,75 @@
+//! `silo run`: make a workspace where it is missing, bring it up, run a command in it, and remove it again.
+
+use std::ffi::OsString;
+
+use super::super::up;
+use super::furnished::Inside;
+use super::new::{self, Wanted};
+use super::{named, removal};
+use crate::cli::RunArgs;
+use crate::core::text::source::one_line;
+use crate::failure::Failure;
+use crate::parts::context::Context;
+use crate::parts::enter;
+use crate::store::workspaces;
+use crate::sys::cmd::{self, Cmd};
+use crate::sys::signals;
+
+pub(in super::super) fn run(context: &Context, arguments: &RunArgs) -> Result<u8, Failure> {
+    signals::watch();
+    let wanted = Wanted { name: &arguments.name, from: arguments.from.as_deref(), may_be_there: true };
+    let ran = new::obtain(context, &wanted).and_then(|(workspace, inside)| {
+        new::tell(context, &workspace, &inside);
+        up_and_run(&inside, &arguments.command)
+    });
+    if !arguments.rm {
+        return ran;
+    }
+    // It is being removed; one more signal stops that.
+    let asked = signals::asked();
+    signals::forget();
+    let removed = remove(context, &arguments.name);
+    match (ran, removed) {
+        (Ok(code), Ok(())) => Ok(asked.map_or(code, signals::Asked::code)),
+        // What the command ended with is the answer; that the workspace stays is said.
+        (Ok(code), Err(stays)) => {
+            context.ui.fail(&stays);
+            Ok(if code == 0 { stays.code } else { code })
+        }
+        (Err(failure), Ok(())) => Err(failure),
+        (Err(before), Err(failure)) => {
+            context.ui.warn(&failure.what);
+            failure.hints.iter().for_each(|hint| context.ui.step(&format!("Hint: {hint}")));
+            Err(before)
+        }
+    }
+}
+
+/// Brings up what the project declares, and runs the command inside; its exit code.
+fn up_and_run(inside: &Inside, command: &[OsString]) -> Result<u8, Failure> {
+    let Inside { context, project, config, settled } = inside;
+    let environment = match up::is_wanting(context, project, config)? {
+        true => up::in_background(context, project, config)?,
+        false => enter::inside(context, project, settled),
+    };
+    signals::check()?;
+    let (program, words) = command.split_first().expect("clap requires a command");
+    let name = program.to_string_lossy();
+    let cmd = Cmd { program: &name, arguments: words.to_vec(), environment: &environment, folder: &project.root };
+    match cmd::find(&name, &environment) {
+        None if !name.contains('/') => {
+            Err(Failure::new(format!("`{name}` was not found")).hint("Install it, or check PATH").code(127))
+        }
+        _ => cmd.run(|_| Ok(())).map(cmd::Ended::code),
+    }
+}
+
+/// Removes the workspace, unless something would be lost; where none was made there is none to remove.
+fn remove(context: &Context, name: &str) -> Result<(), Failure> {
+    if !workspaces::all(&context.dirs).iter().any(|one| one.name == name) {
+        return Ok(());
+    }
+    let workspace = named::find(context, name)?;
+    removal::remove(context, &workspace, false)
+        .inspect_err(|_| context.ui.warn(&format!("The workspace `{}` stays", one_line(name))))
+}
