@@ -34,12 +34,21 @@ pub fn by_reason(all: &[(Moved, Option<String>)], root: &Path) -> Vec<(String, S
     let line = |(why, moved): (String, Vec<&Moved>)| {
         let named = moved.iter().take(MOST).map(|one| format!("{} ({})", one.wanted, one.name));
         let named = named.collect::<Vec<_>>().join(", ");
+        let why = if moved.len() == 1 { why } else { of_several(&why) };
         match moved.len().saturating_sub(MOST) {
             0 => (named, why),
             more => (format!("{named} and {more} more"), why),
         }
     };
     groups.into_iter().map(line).collect()
+}
+
+/// A reason as it stands behind several ports.
+fn of_several(why: &str) -> String {
+    let verbs = [("is ", "are "), ("needs ", "need ")];
+    let (rest, plural) =
+        verbs.iter().find_map(|(one, many)| Some((why.strip_prefix(one)?, *many))).unwrap_or((why, ""));
+    format!("{plural}{rest}")
 }
 
 fn of_moved(moved: &Moved, holder: Option<&str>, root: &Path) -> Option<String> {
