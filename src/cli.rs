@@ -73,6 +73,21 @@ pub enum Command {
         after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports anew\n  silo env --move WEB_PORT       # Another port; --take: its default\n  silo env --json | jq .ports"
     )]
     Env(EnvArgs),
+    /// Fill a worktree that others made, as [workspace] says
+    #[command(
+        after_help = "Examples:\n  silo adopt                # This worktree\n  silo adopt ../feature-x   # Another one\n  silo adopt --json | jq -r '.leftOut[].path'"
+    )]
+    Adopt {
+        /// The worktree; default: this folder
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: Option<PathBuf>,
+        /// Copy folders of `clone` where the disk cannot share their blocks
+        #[arg(long)]
+        copy_slow: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List the profiles of silo.toml
     #[command(after_help = "Examples:\n  silo profiles\n  silo profiles --json")]
     Profiles {

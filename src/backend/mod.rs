@@ -6,6 +6,7 @@ pub mod dnsmasq;
 pub mod docker;
 pub mod engine;
 pub mod hooks;
+pub mod ignored;
 pub mod images;
 pub mod k3d;
 pub mod kubectl;

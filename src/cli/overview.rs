@@ -14,7 +14,7 @@ use crate::core::text::suggest::nearest;
 /// The groups of the overview and the commands of each, in order. A command stands in exactly one.
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Begin with", &["init", "allow", "status"]),
-    ("This project's instance", &["env", "profiles", "get", "open", "exec", "shell"]),
+    ("This project's instance", &["env", "adopt", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed", "dns"]),
     ("Workspaces", &["new", "run", "cd", "rm"]),
     ("All instances", &["list", "who", "routes", "proxy", "doctor", "prune"]),

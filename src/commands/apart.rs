@@ -211,6 +211,7 @@ pub(super) fn may_be_typed(context: &Context, command: &Command) -> Result<(), F
         Command::Ci(_) => "ci",
         Command::Down { .. } => "down",
         Command::Env(_) => "env",
+        Command::Adopt { .. } => "adopt",
         _ => return Ok(()),
     };
     let Some(run) = context.environment.text(apart::INSIDE) else { return Ok(()) };

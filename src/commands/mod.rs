@@ -2,6 +2,7 @@
 //! in docs/architecture.md.
 
 mod activation_line;
+mod adopt;
 mod allow;
 mod apart;
 mod ci;
@@ -154,6 +155,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Status { json, check } => status::run(context, json, check),
         Command::Diff { json, show } => diff::run(context, json, show),
         Command::Allow { path } => allow::run(context, path.as_deref()),
+        Command::Adopt { folder, copy_slow, json } => adopt::run(context, folder.as_deref(), copy_slow, json),
         Command::Deactivate => deactivate::run(context),
         Command::Deny => deny::run(context),
         Command::Up(arguments) => up::run(context, &arguments),

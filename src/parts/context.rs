@@ -19,6 +19,7 @@ use crate::core::shell::activation::{self, Undo};
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, quoted, shown};
 use crate::store::ask::{Ask, Case, World};
+use crate::store::filled::Fate;
 use crate::store::give_way::GaveWay;
 use crate::store::instances::{self, Settled};
 use crate::store::project::{self, Project};
@@ -258,6 +259,21 @@ impl Context {
         Ok(settled)
     }
 
+    /// Says what became of the files that silo has filled with the vars.
+    fn tell_followed(&self, followed: &Result<Vec<(PathBuf, Fate)>, Failure>) {
+        match followed {
+            Err(failure) => self.ui.warn(&failure.what),
+            Ok(fates) => fates.iter().for_each(|(place, fate)| match fate {
+                Fate::Filled => self.ui.step(&format!("Filled `{}` anew", shown(place))),
+                Fate::Edited => self.ui.warn(&format!(
+                    "`{}` has changed since silo filled it: it stays as it is, and follows no more",
+                    shown(place)
+                )),
+                Fate::Same | Fate::LeftOut(_) => {}
+            }),
+        }
+    }
+
     /// Says what settling did; who holds the ports that are `lost` was said already.
     fn tell(&self, project: &Project, settled: &Settled, lost: &[String]) {
         if let Some(origin) = &settled.copied_from {
@@ -301,6 +317,7 @@ impl Context {
             let shown = shown(path.strip_prefix(&project.root).unwrap_or(path));
             self.ui.step(&format!("Writing `{shown}`"));
         }
+        self.tell_followed(&settled.followed);
         if settled.written.is_empty() {
             self.ui.detail("Name and ports are as before; nothing was written");
         }

@@ -36,6 +36,7 @@ pub mod told;
 pub mod tools;
 pub mod turn;
 pub mod unread;
+pub mod workspace;
 
 use std::path::Path;
 

@@ -229,6 +229,7 @@ pub fn settled(dirs: &Dirs, project: &Project, settings: &Settings, entry: &Inst
         moved: Vec::new(),
         gave_way: Vec::new(),
         written: Vec::new(),
+        followed: Ok(Vec::new()),
     }
 }
 

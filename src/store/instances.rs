@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::ask::{Case, Occasion};
+use super::filled::{self, Fate};
 use super::free;
 use super::gates;
 use super::give_way::{GaveWay, give_way};
 use super::history;
 use super::names;
 use super::one_folder;
+use super::placed;
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
 use super::routes;
@@ -67,6 +69,8 @@ pub struct Settled {
     pub registered: Option<Instance>,
     /// Files that were written.
     pub written: Vec<PathBuf>,
+    /// What became of the files that silo has filled.
+    pub followed: Result<Vec<(PathBuf, Fate)>, Failure>,
 }
 
 /// Settles the instance of a project.
@@ -261,6 +265,9 @@ fn write(
     if !same_entry {
         locked.leases.claim(entry, &target.gone);
         locked.save()?;
+        if let Some(moved) = &snapshot.moved_from {
+            placed::move_along(dirs, Path::new(moved), &project.root)?;
+        }
         // Theirs is this root's now, as its history says.
         for gone in target.gone.iter().map(Path::new) {
             names::publish(dirs, gone, "")?;
@@ -272,6 +279,8 @@ fn write(
         env_file.save(&env_text)?;
         written.push(env_file.path.clone());
     }
+    // One that cannot be filled is no reason to be without variables.
+    let followed = filled::follow(dirs, &project.root, &target.vars);
     let lockfile_digest = match &snapshot.lockfile_digest {
         Some(digest) if keep_lockfile => digest.clone(),
         _ => {
@@ -311,6 +320,7 @@ fn write(
         moved: Vec::new(),
         gave_way: Vec::new(),
         written,
+        followed,
     })
 }
 

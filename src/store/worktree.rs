@@ -143,6 +143,18 @@ pub fn siblings(membership: &Membership, uid: u32) -> Vec<PathBuf> {
     tops.filter_map(|top| files::canonical(&top.join(&membership.place)).ok()).filter(genuine).collect()
 }
 
+/// The same place in the main worktree; where the repository has none, in the worktree on the branch that the repository stands on.
+pub fn main_of(membership: &Membership, uid: u32) -> Option<PathBuf> {
+    let all = siblings(membership, uid);
+    let found = |folder: &&PathBuf| self::membership(folder, uid);
+    if let Some(main) = all.iter().find(|folder| found(folder).is_some_and(|found| found.git_dir == found.common_dir)) {
+        return Some(main.clone());
+    }
+    let head = text(&membership.common_dir.join("HEAD"))?;
+    let wanted = branch::of_head(&head)?;
+    all.iter().find(|folder| self::branch(folder, uid).as_deref() == Some(wanted)).cloned()
+}
+
 fn text(path: &Path) -> Option<String> {
     let bytes = files::read(path, LIMIT).ok()??.bytes;
     Some(String::from_utf8(bytes).ok()?.trim_end_matches(['\n', '\r']).to_owned())

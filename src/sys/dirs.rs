@@ -139,6 +139,11 @@ impl Dirs {
         self.instance(root).join("up.lock")
     }
 
+    /// The lock that one filling of a worktree holds.
+    pub fn workspace_lock(&self, root: &Path) -> PathBuf {
+        self.instance(root).join("workspace.lock")
+    }
+
     /// The lock that the proxy holds while it runs.
     pub fn proxy_lock(&self) -> PathBuf {
         self.state.join("proxy.lock")

@@ -73,6 +73,11 @@ pub fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
+/// Where a symbolic link leads, as it says; none for anything else.
+pub fn target(path: &Path) -> Option<PathBuf> {
+    fs::read_link(path).ok()
+}
+
 /// Whether a socket is there, links followed.
 pub fn is_socket(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt as _;

@@ -1,5 +1,6 @@
 //! One matter of the operating system each.
 
+pub mod bring;
 pub mod clock;
 pub mod cmd;
 pub mod dirs;

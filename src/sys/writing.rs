@@ -126,7 +126,7 @@ fn write_new(
 
 /// Gives a file that root has made to whom its folder belongs: a container's root works in a project that is mounted from
 /// its user's home. Where that cannot be, the file is root's.
-fn hand_over(file: &File, path: &Path) {
+pub(super) fn hand_over(file: &File, path: &Path) {
     use std::os::unix::fs::{MetadataExt as _, fchown};
     let folder = path.parent().filter(|_| geteuid().is_root());
     let folder = folder.and_then(|folder| fs::metadata(folder).ok());

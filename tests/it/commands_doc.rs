@@ -36,6 +36,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         trust            silo acts on cd only where the user has allowed it
         worktrees        Every git worktree of a project is an instance of its own
         workspaces       A workspace is a folder that silo made, with an instance of its own
+        adopt            What a new worktree gets beside what git brings: secrets, dependencies, commands
         editors          Recipes for prompts, terminals, editors and runners that shall know the instance
         recipes          What other tools need, so that ports and addresses reach their programs
         fleet            All instances of a user are listed, asked and cleared up together

@@ -1,6 +1,7 @@
 //! silo as its users meet it: the program itself, and the shell hooks in real shells.
 
 mod action;
+mod adopt;
 mod blocks;
 mod commands_diff;
 mod commands_doc;
@@ -112,6 +113,7 @@ mod sandbox;
 mod schema;
 mod schema_json;
 mod schema_types;
+mod schema_workspace;
 mod services;
 mod settings;
 mod settings_schema;

@@ -30,6 +30,7 @@ fn mistake(toml: &str) -> Option<Problem> {
 
 /// Whether a schema can know of a mistake; neither where that depends on the rest of the file.
 fn structural(problem: &Problem) -> Option<bool> {
+    use Problem as P;
     match problem {
         Problem::UnknownKey { .. }
         | Problem::WrongType { .. }
@@ -55,8 +56,8 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::GateServices { .. }
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
-        // Of the host names of routes it knows the letters.
-        Problem::NoPorts | Problem::TwiceNamed { .. } | Problem::NoHost | Problem::RouteHost { .. } => None,
+        // Of hosts of routes it knows the letters, of globs whether they leave the project.
+        P::NoPorts | P::TwiceNamed { .. } | P::NoHost | P::RouteHost { .. } | P::Glob { .. } => None,
         Problem::InProfile { problem, .. } => structural(problem),
         // Every form of an IP address is more than a pattern says.
         Problem::Bind(_)

@@ -8,15 +8,16 @@ use serde_json::{Value, json};
 use silo::core::shell::varname;
 
 use crate::schema_json::without_null;
+use crate::schema_workspace::Workspace;
 
 /// No newline and no NUL: env files, compose and Tilt read one line per value.
-const LINE: &str = r"^[^\n\r\x00]*$";
+pub(crate) const LINE: &str = r"^[^\n\r\x00]*$";
 
 /// As [`LINE`], and every `${` that is not `$${` begins a whole `${NAME}`.
 const TEMPLATE: &str = r"^([^$\n\r\x00]|\$+[^${\n\r\x00]|\$\$+\{|\$\{[A-Za-z0-9_]+\})*\$*$";
 
 /// Something but blanks.
-const FILLED: &str = r"\S";
+pub(crate) const FILLED: &str = r"\S";
 
 /// A number from 1 to 65535, zeros before it or not.
 const PORT: &str = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
@@ -211,6 +212,8 @@ struct Config {
     tilt: Option<Tilt>,
     /// Commands around start and stop.
     hooks: Option<Hooks>,
+    /// What a new worktree gets beside what git brings.
+    workspace: Option<Workspace>,
     /// Named overlays.
     profiles: Option<Profiles>,
     /// How an image registry outside k3d is announced in the cluster.
@@ -242,6 +245,8 @@ struct Profile {
     tilt: Option<Tilt>,
     /// Lists of lifecycle hooks in place of the base's.
     hooks: Option<Hooks>,
+    /// Lists in place of the base's.
+    workspace: Option<Workspace>,
     /// What comes behind the base's lists.
     append: Option<Append>,
     /// What differs about the announced image registry.

@@ -1,7 +1,7 @@
 //! Everything in a `silo.toml` that could run code, or say how something is run, said before it is trusted: lifecycle hooks,
 //! gates, and what the cluster's program is handed. Profiles are part of it, whichever is in use.
 
-use super::model::{ConfigFile, Gate, Hooks, Layer, Profile, Text};
+use super::model::{ConfigFile, Gate, Hooks, Layer, Profile, Text, WorkspaceLayer};
 
 /// One line for each, in the order in which they would act; none where the file sets variables alone.
 pub fn lines(file: &ConfigFile) -> Vec<String> {
@@ -45,6 +45,22 @@ fn of_layer(layer: &Layer, within: &str) -> Vec<String> {
         )
     }));
     lines.extend(of_arguments(layer.k3d.args.as_deref().unwrap_or_default(), within));
+    lines.extend(of_workspace(&layer.workspace, within));
+    lines
+}
+
+/// What a new worktree gets, and what runs in it.
+fn of_workspace(workspace: &WorkspaceLayer, within: &str) -> Vec<String> {
+    let WorkspaceLayer { copy, clone, render, init } = workspace;
+    let of = |list: &Option<Vec<Text>>, line: fn(&str) -> String| -> Vec<String> {
+        list.iter().flatten().map(|text| line(&text.value) + within).collect()
+    };
+    let mut lines = of(copy, |glob| format!("`silo adopt` copies `{glob}` from the main checkout (workspace.copy)"));
+    lines.extend(of(clone, |glob| format!("`silo adopt` clones `{glob}` from the main checkout (workspace.clone)")));
+    lines.extend(of(render, |glob| {
+        format!("`silo adopt` fills `{glob}` with the instance's variables (workspace.render)")
+    }));
+    lines.extend(of(init, |act| format!("`silo adopt` runs `{act}` (workspace.init)")));
     lines
 }
 
@@ -88,6 +104,22 @@ mod tests {
         "]]
         .assert_eq(&(lines(&file).join("\n") + "\n"));
         assert_eq!(lines(&parse("version = 1\n[ports]\nA = 1\n").expect("valid")), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_new_worktree_gets_and_runs_is_said() {
+        let toml = "version = 1\nports.A = 1\n[workspace]\ncopy = ['.env']\nclone = ['node_modules']\nrender = ['.env']\n\
+                    init = ['npm ci']\n[profiles.p]\nworkspace.init = []\n[profiles.q]\nworkspace.init = ['./q']\n";
+        assert_eq!(
+            lines(&parse(toml).expect("it is valid")),
+            [
+                "`silo adopt` copies `.env` from the main checkout (workspace.copy)",
+                "`silo adopt` clones `node_modules` from the main checkout (workspace.clone)",
+                "`silo adopt` fills `.env` with the instance's variables (workspace.render)",
+                "`silo adopt` runs `npm ci` (workspace.init)",
+                "`silo adopt` runs `./q` (workspace.init) with the profile `q`",
+            ]
+        );
     }
 
     #[test]

@@ -16,10 +16,12 @@ mod table;
 pub mod user;
 pub mod user_network;
 pub mod user_problem;
+pub mod workspace;
 
 pub use model::{
     API_PORT, Advertisement, ComposeLayer, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer,
-    Need, Network, OWN_PORTS, Profile, Published, REGISTRY_PORT, Routed, Settings, TILT_PORT, Text, is_profile_name,
+    Need, Network, OWN_PORTS, Profile, Published, REGISTRY_PORT, Routed, Settings, TILT_PORT, Text, WorkspaceLayer,
+    is_profile_name,
 };
 pub use problem::{ConfigError, Problem, TemplateSpot};
 

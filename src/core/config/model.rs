@@ -140,6 +140,8 @@ pub struct Layer {
     pub hooks: Hooks,
     /// `[registry]`, for clusters that are not k3d's.
     pub registry: Advertisement,
+    /// `[workspace]`.
+    pub workspace: WorkspaceLayer,
 }
 
 /// Where a host of `[routes]` leads.
@@ -251,6 +253,30 @@ impl ComposeLayer {
     }
 }
 
+/// `[workspace]`, as far as one layer says it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WorkspaceLayer {
+    /// `copy`: globs of ignored files that are copied from the main checkout.
+    pub copy: Option<Vec<Text>>,
+    /// `clone`: globs of ignored folders that are cloned, where the disk can.
+    pub clone: Option<Vec<Text>>,
+    /// `render`: globs of ignored files in which `${VAR}` is filled.
+    pub render: Option<Vec<Text>>,
+    /// `init`: commands that run once.
+    pub init: Option<Vec<Text>>,
+}
+
+impl WorkspaceLayer {
+    /// What a profile puts over it: lists are replaced.
+    pub(super) fn put_over(&mut self, over: &Self) {
+        let Self { copy, clone, render, init } = over.clone();
+        self.copy = copy.or(self.copy.take());
+        self.clone = clone.or(self.clone.take());
+        self.render = render.or(self.render.take());
+        self.init = init.or(self.init.take());
+    }
+}
+
 /// A whole `silo.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
@@ -298,6 +324,8 @@ pub struct Settings {
     pub hooks: Hooks,
     /// How a registry outside k3d is announced.
     pub registry: Advertisement,
+    /// What a new worktree gets.
+    pub workspace: WorkspaceLayer,
     /// What each gated tool needs, defaults included (D17).
     pub gates: IndexMap<String, Need>,
 }

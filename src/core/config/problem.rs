@@ -67,6 +67,8 @@ pub enum Problem {
     Network(String),
     /// A compose file outside the project.
     ComposeFile(String),
+    /// A text of `[workspace]` that is no glob.
+    Glob { key: &'static str, value: String, why: &'static str },
     /// `[ports]` is absent or empty.
     NoPorts,
     /// A name that cannot be a variable's.
@@ -138,6 +140,7 @@ impl std::fmt::Display for Problem {
             Self::NoTarget { name } => write!(f, "`compose.ports.{name}` has no `to`"),
             Self::Bind(value) => write!(f, "`bind` has an invalid value: \"{value}\""),
             Self::Network(value) => write!(f, "`compose.network` has an invalid value: \"{value}\""),
+            Self::Glob { key, value, why } => write!(f, "`workspace.{key}` has the glob `{value}`: {why}"),
             Self::ComposeFile(file) => write!(f, "`compose.files` names `{file}`, which is outside the project"),
             Self::NoPorts => write!(f, "`[ports]` declares no port"),
             Self::Name { name, refusal: Refusal::Malformed } => write!(f, "`{name}` cannot name a variable"),
@@ -220,6 +223,9 @@ impl Problem {
             Self::NoTarget { .. } => one("Write `{ to = \"SERVICE:PORT\", bind = \"0.0.0.0\" }`"),
             Self::Bind(_) => one("Use an IP address of this machine, such as \"0.0.0.0\" or \"192.168.1.5\""),
             Self::Network(_) => one("Write \"ports\", or \"subnet\" for an address of its own for each service"),
+            Self::Glob { .. } => {
+                one("Write it from the project's root, as in `config/*.local.json` or `**/.env.local`")
+            }
             Self::ComposeFile(_) => one("Name a file in the project, relative to it: every worktree has its own"),
             Self::NoPorts => one("Declare at least one, for example `WEB_PORT = 3000` below `[ports]`"),
             Self::Name { refusal: Refusal::Malformed, .. } => one("Use letters, digits and `_`, and no digit first"),

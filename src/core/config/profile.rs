@@ -99,6 +99,7 @@ impl ConfigFile {
             k3d_registry: merged.k3d.registry,
             hooks: merged.hooks,
             registry: merged.registry,
+            workspace: merged.workspace,
             gates: gates(k3d.cluster, has_services, &self.gates),
         })
     }
@@ -140,6 +141,7 @@ pub fn merge(base: &Layer, profile: &Profile) -> Layer {
     if let Some(compose) = &over.compose {
         merged.compose.get_or_insert_default().put_over(compose);
     }
+    merged.workspace.put_over(&over.workspace);
     replace(&mut merged.tilt, over.tilt.as_ref());
     replace(&mut merged.k3d.enabled, over.k3d.enabled.as_ref());
     replace(&mut merged.k3d.args, over.k3d.args.as_ref());

@@ -11,16 +11,31 @@ use super::model::{
 use super::problem::{ConfigError, Problem};
 use super::routes;
 use super::table::{Entry, Table, Value, named, not_a_host};
+use super::workspace;
 use crate::core::instance::name;
 use crate::core::leases::block;
 use crate::core::leases::ports::PortSpec;
 
 const TOP: &[&str] = &[
-    "version", "prefix", "output", "ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks",
-    "profiles", "registry", "gates",
+    "version",
+    "prefix",
+    "output",
+    "ports",
+    "compose",
+    "hosts",
+    "urls",
+    "routes",
+    "env",
+    "k3d",
+    "tilt",
+    "hooks",
+    "workspace",
+    "profiles",
+    "registry",
+    "gates",
 ];
 const PROFILE: &[&str] =
-    &["ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks", "append", "registry"];
+    &["ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks", "workspace", "append", "registry"];
 const HOOKS: &[&str] = &["pre-up", "post-up", "pre-down", "post-down"];
 const REGISTRY: &[&str] = &["advertise", "host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"];
 const K3D_REGISTRY: &[&str] =
@@ -101,6 +116,7 @@ fn layer(table: &Table<'_>) -> Result<Layer, ConfigError> {
             || Ok(Advertisement::default()),
             |registry| registry.only(REGISTRY).and_then(|()| advertisement(&registry)),
         )?,
+        workspace: table.table("workspace")?.map(|table| workspace::read(&table)).transpose()?.unwrap_or_default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod branch;
 pub mod envfile;
+pub mod fill;
 pub mod identity;
 pub mod lockfile;
 pub mod name;

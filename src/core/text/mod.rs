@@ -3,6 +3,7 @@
 pub mod address;
 pub mod columns;
 pub mod digest;
+pub mod glob;
 pub mod markdown;
 pub mod pages;
 pub mod search;

@@ -1,0 +1,60 @@
+//! git, asked which files of a checkout it ignores and which it tracks.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::core::shell::environment::Environment;
+use crate::failure::Failure;
+use crate::sys::cmd::Cmd;
+
+/// How long git may take to look through a checkout.
+const LIMIT: Duration = Duration::from_mins(2);
+/// What a caller of git's, such as a hook, says about its own repository.
+const OF_CALLER: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"];
+
+/// The ignored files of a checkout below a folder, relative to it; a folder of which all is ignored stands for what is in it.
+///
+/// # Errors
+/// A [`Failure`] when git is missing or says no.
+pub fn list(folder: &Path, environment: &Environment) -> Result<Vec<(PathBuf, bool)>, Failure> {
+    let words = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
+    let mut found: Vec<(PathBuf, bool)> = ask(folder, environment, &words)?
+        .into_iter()
+        .map(|path| match path.strip_suffix(b"/") {
+            Some(folder) => (PathBuf::from(OsStr::from_bytes(folder)), true),
+            None => (PathBuf::from(OsStr::from_bytes(&path)), false),
+        })
+        .collect();
+    // Of an untracked folder git names the ignored files, too.
+    let folders: Vec<PathBuf> =
+        found.iter().filter(|(_, is_folder)| *is_folder).map(|(path, _)| path.clone()).collect();
+    found.retain(|(path, _)| !folders.iter().any(|folder| path != folder && path.starts_with(folder)));
+    Ok(found)
+}
+
+/// The files below a folder that git does not ignore, relative to it, and whether it tracks each.
+///
+/// # Errors
+/// As [`list`].
+pub fn others(folder: &Path, environment: &Environment) -> Result<Vec<(PathBuf, bool)>, Failure> {
+    let listed = ask(folder, environment, &["ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"])?;
+    let entry = |line: Vec<u8>| {
+        let (tag, path) = line.split_at_checked(2)?;
+        Some((PathBuf::from(OsStr::from_bytes(path)), !tag.starts_with(b"?")))
+    };
+    Ok(listed.into_iter().filter_map(entry).collect())
+}
+
+fn ask(folder: &Path, environment: &Environment, words: &[&str]) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut environment = environment.clone();
+    for name in OF_CALLER {
+        environment.remove(name);
+    }
+    let before = ["-c", "core.fsmonitor=false", "-c", "core.quotePath=false"];
+    let arguments = before.iter().chain(words).map(|word| (*word).into()).collect();
+    let git = Cmd { program: "git", arguments, environment: &environment, folder };
+    let listed = git.capture(LIMIT)?.success(&git)?;
+    Ok(listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
+}

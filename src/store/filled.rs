@@ -1,0 +1,124 @@
+//! Files that silo has filled with an instance's vars (D30): the text of before is kept for the user alone, so that the file follows
+//! when a value changes, as long as nobody has edited it.
+
+use std::path::{Path, PathBuf};
+
+use super::placed::{self, Kind, Placed};
+use crate::core::instance::fill;
+use crate::core::instance::vars::Vars;
+use crate::core::text::digest;
+use crate::failure::Failure;
+use crate::store::project::leads_out;
+use crate::sys::dirs::Dirs;
+use crate::sys::files;
+use crate::sys::writing::{self, Writing};
+
+/// Largest file that is filled, in bytes.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was written.
+    Filled,
+    /// It is as it should be.
+    Same,
+    /// The user has changed it.
+    Edited,
+    /// It is no file that can be filled, and why.
+    LeftOut(&'static str),
+}
+
+/// Fills a file at a place of a root, and remembers it; one that was filled before follows.
+///
+/// # Errors
+/// A [`Failure`] that names the path that could not be read or written.
+pub fn fill_first(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &mut Placed) -> Result<Fate, Failure> {
+    if matches!(placed.at(place), Some(Kind::Filled { .. })) {
+        return again(dirs, root, place, vars, placed);
+    }
+    let path = root.join(place);
+    if files::is_link(&path) || leads_out(root, path.parent().unwrap_or(root))? {
+        return Ok(Fate::LeftOut("it is a link, or lies behind one"));
+    }
+    let Ok(Some(content)) = files::read(&path, LIMIT) else {
+        return Ok(Fate::LeftOut("it cannot be read, is no plain file, or is larger than 16 MiB"));
+    };
+    let filled = fill::fill(&content.bytes, |name| vars.get(name)).bytes;
+    if filled == content.bytes {
+        return Ok(Fate::Same);
+    }
+    // Kept before the file is touched: there is no other copy of it, perhaps.
+    writing::replace(&placed::unfilled(dirs, root, place), &content.bytes, Writing::PRIVATE)?;
+    let (before, next) = (digest::of(&content.bytes), digest::of(&filled));
+    write(dirs, root, place, &filled, (before, next), placed)
+}
+
+/// Writes a file whose digest was `before`; the record says so first, so that a crash does not make it the user's.
+fn write(
+    dirs: &Dirs,
+    root: &Path,
+    place: &Path,
+    filled: &[u8],
+    (before, next): (String, String),
+    placed: &mut Placed,
+) -> Result<Fate, Failure> {
+    placed.set(place, Kind::Filled { digest: before, next: Some(next.clone()) });
+    placed.save(dirs, root)?;
+    writing::replace_alike(&root.join(place), filled)?;
+    placed.set(place, Kind::Filled { digest: next, next: None });
+    placed.save(dirs, root)?;
+    Ok(Fate::Filled)
+}
+
+fn again(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &mut Placed) -> Result<Fate, Failure> {
+    let Some(Kind::Filled { digest, next }) = placed.at(place).cloned() else { return Ok(Fate::Same) };
+    let kept = placed::unfilled(dirs, root, place);
+    // A file that was removed is not made again: that may be meant so.
+    let Some(now) = placed::content(&root.join(place)) else { return Ok(Fate::Edited) };
+    if now != digest && Some(&now) != next.as_ref() {
+        return Ok(Fate::Edited);
+    }
+    let Some(source) = files::read(&kept, LIMIT)? else { return Ok(Fate::Edited) };
+    let filled = fill::fill(&source.bytes, |name| vars.get(name)).bytes;
+    let wanted = digest::of(&filled);
+    if wanted == now {
+        if next.is_some() || digest != now {
+            placed.set(place, Kind::Filled { digest: now, next: None });
+        }
+        return Ok(Fate::Same);
+    }
+    write(dirs, root, place, &filled, (now, wanted), placed)
+}
+
+/// Lets every file that was filled in a root follow the vars as they are now; says which were written, and which the user has
+/// changed since and so stay from now on. Without a record that is one look at a file that is not there.
+///
+/// # Errors
+/// A [`Failure`] that names the path that could not be read or written.
+pub fn follow(dirs: &Dirs, root: &Path, vars: &Vars) -> Result<Vec<(PathBuf, Fate)>, Failure> {
+    let mut placed = Placed::of(dirs, root)?;
+    let is_filled = |kind: &Kind| matches!(kind, Kind::Filled { .. });
+    let known: Vec<PathBuf> =
+        placed.entries.iter().filter(|entry| is_filled(&entry.kind)).map(|entry| entry.place().to_owned()).collect();
+    let before = placed.clone();
+    let mut fates = Vec::new();
+    for place in known {
+        match again(dirs, root, &place, vars, &mut placed)? {
+            Fate::Same => {}
+            Fate::Edited => {
+                // It is the user's now, and that is said once; what `silo adopt` finds in it then, it fills.
+                placed.forget(&place);
+                files::remove(&placed::unfilled(dirs, root, &place))?;
+                if files::exists(&root.join(&place)) {
+                    fates.push((place, Fate::Edited));
+                }
+            }
+            fate => fates.push((place, fate)),
+        }
+    }
+    if placed != before {
+        placed.save(dirs, root)?;
+    }
+    Ok(fates)
+}

@@ -1,0 +1,223 @@
+//! What silo put into a worktree beside what git brought (D30): remembered in the state folder of its root, so that removing the
+//! worktree loses nothing else, and so that filled files follow the values of the instance.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::text::digest;
+use crate::failure::{Failure, quoted, shown};
+use crate::sys::dirs::Dirs;
+use crate::sys::writing::{self, Writing};
+use crate::sys::{bring, files};
+
+/// Largest record that is read, in bytes.
+const LIMIT: u64 = 64 * 1024 * 1024;
+/// Largest file that is told by its content, in bytes; larger ones are told by the time of their last change.
+const READ: u64 = 16 * 1024 * 1024;
+/// The name of the record.
+const RECORD: &str = "placed";
+/// How the names begin of the texts of filled files as they were before.
+const UNFILLED: &str = "unfilled-";
+/// How many paths are named at most.
+const NAMED: usize = 20;
+
+/// What silo put into one root.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Placed {
+    /// Files and folders.
+    pub entries: Vec<Entry>,
+    /// The digests of the commands of `init` that have run to their end.
+    pub done: Vec<String>,
+}
+
+/// One file or folder that silo put there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where, from the root.
+    path: Spelled,
+    /// As what.
+    pub kind: Kind,
+}
+
+/// As what something was put there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A file with this content, by its digest.
+    File(String),
+    /// A link with this target, by the digest of it.
+    Link(String),
+    /// A folder, or a large file, that was whole at this time of change, in ns since 1970.
+    Since(i128),
+    /// A file that was filled, by the digests of what came out.
+    Filled {
+        /// What silo wrote last.
+        digest: String,
+        /// What it was about to write.
+        next: Option<String>,
+    },
+}
+
+/// A path, which need not be text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Spelled {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Spelled {
+    fn of(path: &Path) -> Self {
+        path.to_str()
+            .map_or_else(|| Self::Bytes(path.as_os_str().as_bytes().to_vec()), |text| Self::Text(text.to_owned()))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Text(text) => Path::new(text),
+            Self::Bytes(bytes) => Path::new(OsStr::from_bytes(bytes)),
+        }
+    }
+}
+
+impl Entry {
+    /// Where it is, from the root.
+    pub fn place(&self) -> &Path {
+        self.path.path()
+    }
+}
+
+fn record(dirs: &Dirs, root: &Path) -> PathBuf {
+    dirs.instance(root).join(RECORD)
+}
+
+/// Where the text of a filled file is kept as it was before.
+pub fn unfilled(dirs: &Dirs, root: &Path, place: &Path) -> PathBuf {
+    dirs.instance(root).join(format!("{UNFILLED}{}", &digest::of(place.as_os_str().as_bytes())[..16]))
+}
+
+impl Placed {
+    /// What is remembered of a root; nothing where silo put nothing there.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the record cannot be read.
+    pub fn of(dirs: &Dirs, root: &Path) -> Result<Self, Failure> {
+        let path = record(dirs, root);
+        let Some(content) = files::read(&path, LIMIT)? else { return Ok(Self::default()) };
+        serde_json::from_slice(&content.bytes).map_err(|_| {
+            Failure::new(format!("Cannot read `{}`: it is not a record of silo's", shown(&path))).hint(format!(
+                "Put it aside: `mv {0} {0}.broken`; what silo put into the worktree is then the user's",
+                quoted(&path)
+            ))
+        })
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the path.
+    pub fn save(&self, dirs: &Dirs, root: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_string(self).expect("strings and numbers always serialise") + "\n";
+        files::make_folder(&dirs.instance(root))?;
+        writing::replace(&record(dirs, root), text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
+    }
+
+    /// What is remembered of a place.
+    pub fn at(&self, place: &Path) -> Option<&Kind> {
+        self.entries.iter().find(|entry| entry.place() == place).map(|entry| &entry.kind)
+    }
+
+    /// Remembers a place as it is now; one that cannot be looked at is the user's.
+    pub fn note(&mut self, root: &Path, place: &Path) {
+        if let Some(kind) = as_it_is(&root.join(place)) {
+            self.set(place, kind);
+        }
+    }
+
+    /// Remembers a place.
+    pub fn set(&mut self, place: &Path, kind: Kind) {
+        match self.entries.iter_mut().find(|entry| entry.place() == place) {
+            Some(entry) => entry.kind = kind,
+            None => self.entries.push(Entry { path: Spelled::of(place), kind }),
+        }
+    }
+
+    /// Forgets a place: what is there is the user's.
+    pub fn forget(&mut self, place: &Path) {
+        self.entries.retain(|entry| entry.place() != place);
+    }
+
+    /// The paths at a place, a file or folder, and below it that silo did not put there or that have changed since: what would be lost
+    /// with it. At most twenty are named.
+    pub fn not_as_put(&self, root: &Path, place: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        self.look(root, place, None, &mut found);
+        found
+    }
+
+    fn look(&self, root: &Path, place: &Path, since: Option<i128>, found: &mut Vec<PathBuf>) {
+        if found.len() >= NAMED {
+            return;
+        }
+        let path = root.join(place);
+        let known = self.at(place);
+        let since = match known {
+            Some(Kind::Since(time)) => Some(*time),
+            _ => since,
+        };
+        let is_folder = files::is_folder(&path) && !files::is_link(&path);
+        if is_folder && let Some(entries) = bring::entries(&path) {
+            return entries
+                .iter()
+                .for_each(|(path, _)| self.look(root, path.strip_prefix(root).unwrap_or(path), since, found));
+        }
+        let as_put = match known {
+            Some(Kind::Filled { digest, next }) => {
+                content(&path).is_some_and(|now| now == *digest || Some(&now) == next.as_ref())
+            }
+            Some(kind @ (Kind::File(_) | Kind::Link(_))) => as_it_is(&path).as_ref() == Some(kind),
+            _ => since.is_some_and(|since| bring::changed(&path).is_some_and(|changed| changed <= since)),
+        };
+        if !as_put {
+            found.push(place.to_owned());
+        }
+    }
+}
+
+/// Moves what is remembered of a root that was moved to where it is now.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn move_along(dirs: &Dirs, from: &Path, to: &Path) -> Result<(), Failure> {
+    let folder = dirs.instance(from);
+    let is_ours = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name == RECORD || name.starts_with(UNFILLED)
+    };
+    for path in files::names_in(&folder).into_iter().filter(is_ours) {
+        let Some(content) = files::read(&path, LIMIT)? else { continue };
+        files::make_folder(&dirs.instance(to))?;
+        let there = dirs.instance(to).join(path.file_name().unwrap_or_default());
+        writing::replace(&there, &content.bytes, Writing { durable: false, ..Writing::PRIVATE })?;
+    }
+    Ok(())
+}
+
+/// The digest of a file's content; none for what is no plain file or too large.
+pub fn content(path: &Path) -> Option<String> {
+    if files::is_link(path) {
+        return None;
+    }
+    files::read(path, READ).ok().flatten().map(|content| digest::of(&content.bytes))
+}
+
+fn as_it_is(path: &Path) -> Option<Kind> {
+    if let Some(target) = files::target(path) {
+        return Some(Kind::Link(digest::of(target.as_os_str().as_bytes())));
+    }
+    content(path).map(Kind::File).or_else(|| bring::changed(path).map(Kind::Since))
+}
