@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::core::shell::Completions;
 
 pub use arguments::{
-    CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HookArgs, NewArgs, ProxyAction, ProxyArgs, PruneArgs,
+    CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HealArgs, HookArgs, NewArgs, ProxyAction, ProxyArgs, PruneArgs,
     RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, UpArgs,
 };
 pub use completes::Completes;
@@ -95,6 +95,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring back what is wanted up and is down, as after a reboot
+    #[command(
+        after_help = "Examples:\n  silo heal --dry-run         # What of this folder's instance is down\n  silo heal feature-x\n  silo heal --all"
+    )]
+    Heal(HealArgs),
     /// Show this project's instance
     #[command(
         after_help = "Examples:\n  silo status\n  silo status --json | jq -r .urls.WEB_URL\n  silo status --check >/dev/null && make   # Only where it is there and trusted"

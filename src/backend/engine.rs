@@ -224,32 +224,8 @@ impl Engine<'_> {
     }
 
     fn restarts(&self, container: &Container) -> bool {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Inspected {
-            host_config: HostConfig,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct HostConfig {
-            restart_policy: Policy,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Policy {
-            #[serde(default)]
-            name: String,
-        }
-        let policy = if let Some(socket) = self.socket() {
-            ask::<Inspected>(&socket, &format!("/containers/{}/json", escaped(&container.id)))
-                .map(|inspected| inspected.host_config.restart_policy.name)
-        } else {
-            let docker = Docker { program: "docker", environment: self.environment, folder: self.folder };
-            docker
-                .rows(&["inspect", &container.id], &[".HostConfig.RestartPolicy.Name".to_owned()])
-                .map(|rows| rows.into_iter().next().map(|[name]| name).unwrap_or_default())
-        };
-        policy.is_ok_and(|name| name == "always" || name == "unless-stopped")
+        let policy = self.restart_policy(&container.id);
+        policy.is_some_and(|name| name == "always" || name == "unless-stopped")
     }
 
     fn by_docker(&self, label: &str) -> Result<Vec<Container>, Failure> {

@@ -13,6 +13,7 @@ pub mod kubectl;
 pub mod labels;
 pub mod mounts;
 pub mod networks;
+mod policy;
 pub mod pools;
 pub mod publishers;
 pub mod tilt;

@@ -275,6 +275,23 @@ pub enum ProxyAction {
     Reload,
 }
 
+/// Arguments of `silo heal`.
+#[derive(Debug, Args)]
+pub struct HealArgs {
+    /// Only these instances; default: this folder's
+    #[arg(value_name = "NAME", add = Completes::Instance)]
+    pub names: Vec<String>,
+    /// All instances, and silo's own proxy and name server
+    #[arg(short, long, conflicts_with = "names")]
+    pub all: bool,
+    /// Only say what would be brought back
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `silo dns`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]

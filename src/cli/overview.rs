@@ -17,7 +17,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("This project's instance", &["env", "adopt", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed", "dns"]),
     ("Workspaces", &["new", "run", "cd", "rm"]),
-    ("All instances", &["list", "who", "routes", "proxy", "doctor", "prune"]),
+    ("All instances", &["list", "heal", "who", "routes", "proxy", "doctor", "prune"]),
     ("Shell, and silo itself", &["hook", "deactivate", "doc"]),
     (MORE, &["completions", "diff", "deny", "require", "export", "version"]),
 ];

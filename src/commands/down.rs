@@ -14,6 +14,7 @@ use crate::parts::part::{Leave, Part, Stop, Stopped};
 use crate::parts::scope::{Scope, Site};
 use crate::parts::starter::Starter;
 use crate::parts::strays;
+use crate::parts::wanted;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::project::{self, Project};
 use crate::store::{free, registry, trust};
@@ -29,6 +30,8 @@ pub(super) fn run(context: &Context, stop: Stop, clean: bool) -> Result<u8, Fail
         return Err(Failure::new("No lockfile found. Nothing to stop."));
     }
     signals::watch();
+    // First of all: who heals must not bring back what is being stopped.
+    wanted::forget(context, &project)?;
     let state = state.unwrap_or_default();
     if let Some(starter) = starter.filter(|starter| !starter.has_started(&parts::ALL, &state, &project)) {
         context.ui.step(&format!("Stopping the `silo up` that is on the way (pid {})", starter.pid()));

@@ -21,6 +21,7 @@ use crate::parts::scope::{Scope, Site};
 use crate::parts::services::{self, Plain};
 use crate::parts::starter::Starter;
 use crate::parts::turn;
+use crate::parts::wanted::{self, Who};
 use crate::store::apart::INSIDE;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::gates;
@@ -195,6 +196,8 @@ fn foundation(
         // Another call of a tool may have been faster.
         if !part.is_up_with(&scope, only) {
             part.up_with(&mut site, only)?;
+            let names: Vec<OsString> = only.iter().map(|name| name.value.clone().into()).collect();
+            wanted::note(&site, part, &names, Who::Gate)?;
         }
         Ok(enter::inside(context, project, &site.settled))
     };

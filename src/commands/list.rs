@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use crate::core::leases::block;
 use crate::core::text::columns::{self, Cell, shortened, table};
-use crate::core::text::source::span;
+use crate::core::text::source::{one_line, span};
 use crate::failure::{Failure, shown_from};
 use crate::parts;
 use crate::parts::context::Context;
+use crate::parts::gaps::Gap;
 use crate::parts::look::{Observed, observe_all};
-use crate::sys::{clock, signals};
+use crate::sys::{clock, processes, signals};
 
 /// How long between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ const STEPS: u32 = 20;
 const READABLE: usize = 100;
 /// How many ports a row shows.
 const PORTS: usize = 4;
+/// How many names of what is wanted a row shows.
+const NAMED: usize = 3;
 /// The heads of the columns, around those of the parts.
 const HEADS: ([&str; 6], &str) = (["", "name", "state", "profile", "age", "ports"], "root");
 
@@ -158,7 +161,7 @@ fn row(seen: &Observed, home: &Path, longest: usize, how: Ports) -> Vec<Cell> {
     let mut row = vec![
         Cell::plain(if seen.current { "*" } else { "" }),
         Cell::plain(&shortened(&instance.name, longest)),
-        Cell::new(seen.state.word(), seen.state.tone()),
+        Cell::new(&state(seen), seen.state.tone()),
         Cell::plain(instance.profile.as_deref().unwrap_or_default()),
         Cell::plain(&age),
         Cell::plain(&ports.join(" ")),
@@ -168,6 +171,22 @@ fn row(seen: &Observed, home: &Path, longest: usize, how: Ports) -> Vec<Cell> {
     row
 }
 
+/// What is wanted and not up, and how it stands instead.
+fn missing(gap: &Gap) -> (&str, &str) {
+    (gap.wish.as_str(), &gap.why)
+}
+
+/// How an instance is, and what is wanted of it that is not up.
+fn state(seen: &Observed) -> String {
+    let word = seen.state.word();
+    let missing: Vec<&str> = seen.compared.gaps.iter().map(|gap| gap.wish.shown()).collect();
+    match &missing[..] {
+        [] => word.to_owned(),
+        some if some.len() <= NAMED => format!("{word}, wanted: {}", one_line(&some.join(" "))),
+        some => format!("{word}, wanted: {} more", some.len()),
+    }
+}
+
 fn object(seen: &Observed) -> Value {
     let instance = &seen.instance;
     let mut object = json!({
@@ -175,6 +194,8 @@ fn object(seen: &Observed) -> Value {
         "prefix": instance.prefix,
         "profile": instance.profile,
         "state": seen.state.word(),
+        "wanted": instance.wanted.now(processes::boot().as_deref()),
+        "missing": seen.compared.gaps.iter().map(missing).collect::<IndexMap<_, _>>(),
         "current": seen.current,
         "root": instance.root,
         "branch": seen.branch,

@@ -23,6 +23,7 @@ mod exec;
 mod export;
 mod gate;
 mod get;
+mod heal;
 mod hook;
 mod init;
 mod instance;
@@ -152,6 +153,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Init { extension } => init::run(context, extension),
         Command::Env(arguments) => env::run(context, &arguments),
         Command::Profiles { json } => profiles::run(context, json),
+        Command::Heal(arguments) => heal::run(context, &arguments),
         Command::Status { json, check } => status::run(context, json, check),
         Command::Diff { json, show } => diff::run(context, json, show),
         Command::Allow { path } => allow::run(context, path.as_deref()),

@@ -8,6 +8,7 @@ use crate::backend::hooks::Point;
 use crate::cli::{CiArgs, UpArgs};
 use crate::core::config::ConfigFile;
 use crate::core::formats::compose;
+use crate::core::healing::What;
 use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
 use crate::core::shell::environment::Environment;
@@ -22,8 +23,10 @@ use crate::parts::part::{Declared, Part, Run, Stage};
 use crate::parts::ready;
 use crate::parts::renaming;
 use crate::parts::scope::{Scope, Site};
+use crate::parts::wanted::{self, Who};
 use crate::parts::{kept, strays, told};
 use crate::store::ask::{Ask, Occasion};
+use crate::store::healing;
 use crate::store::instances::Settled;
 use crate::store::project::Project;
 use crate::sys::lock;
@@ -39,6 +42,8 @@ struct Call<'a> {
     export: Option<bool>,
     /// `--kill`, which only `up` has: what of the instance still listens on its ports is ended first.
     kill: bool,
+    /// Who wants it up from now on; nobody where it ends with this command.
+    wanted_by: Option<Who>,
 }
 
 pub(super) fn run(context: &Context, arguments: &UpArgs) -> Result<u8, Failure> {
@@ -52,7 +57,8 @@ pub(super) fn run(context: &Context, arguments: &UpArgs) -> Result<u8, Failure> 
         ..Ask::default()
     };
     let run = if arguments.detach { Run::Background(&arguments.words) } else { Run::Foreground(&arguments.words) };
-    start(context, ask, &Call { run, export: None, kill: arguments.kill })
+    let wanted_by = arguments.detach.then_some(Who::User);
+    start(context, ask, &Call { run, export: None, kill: arguments.kill, wanted_by })
 }
 
 /// `silo ci`: the same steps, with the program run once at their end.
@@ -69,13 +75,14 @@ pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
         return Ok(code);
     }
     let run = Run::Once { timeout: arguments.timeout.as_deref(), words: &arguments.words };
-    start(context, ask, &Call { run, export: Some(arguments.export_ci), kill: false })
+    start(context, ask, &Call { run, export: Some(arguments.export_ci), kill: false, wanted_by: None })
 }
 
 /// For a gate that needs the project's programs: everything up in the background, and the environment that goes with it.
 pub(super) fn in_background(context: &Context, project: &Project, config: &ConfigFile) -> Result<Environment, Failure> {
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
-    start(context, ask, &Call { run: Run::Background(&[]), export: None, kill: false })?;
+    let call = Call { run: Run::Background(&[]), export: None, kill: false, wanted_by: Some(Who::Gate) };
+    start(context, ask, &call)?;
     Ok(enter::inside(context, project, &context.settle(project, config, &ask)?))
 }
 
@@ -107,14 +114,15 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
         signals::check()?;
         lifecycle::run(&site, Point::PreUp)?;
         signals::check()?;
+        noted_up(&site, call)?;
         let started: Vec<&dyn Part> = parts.iter().copied().filter(|part| !part.is_up(&scope)).collect();
-        bring_up(&mut site, Stage::Foundation, &parts, call.run)?;
+        bring_up(&mut site, Stage::Foundation, &parts, call)?;
         lifecycle::run(&site, Point::PostUp)?;
         signals::check()?;
         if let Some(asked) = call.export {
             ci::export(context, asked, &site.settled)?;
         }
-        let code = bring_up(&mut site, Stage::Program, &parts, call.run)?;
+        let code = bring_up(&mut site, Stage::Program, &parts, call)?;
         let Run::Foreground(_) = call.run else { return Ok(code) };
         // The last part that can has the terminal; one that was brought up before the hooks takes it only now.
         match parts.iter().rfind(|part| part.keeps_terminal()) {
@@ -127,9 +135,13 @@ fn start(context: &Context, ask: Ask<'_>, call: &Call<'_>) -> Result<u8, Failure
 /// Waits for a gate that is just bringing up what its tool needs: it lets go then, and all of that is used.
 fn after_gate(context: &Context, lock: &Path) -> Result<(), Failure> {
     let mut spinner = None;
-    while lock::kind(lock).as_deref() == Some(lock::GATE) {
+    while let Some(what) = lock::kind(lock).and_then(|kind| match kind.as_str() {
+        lock::GATE => Some("a gate that brings up what its tool needs"),
+        lock::HEAL => Some("`silo heal`, which brings back what is down"),
+        _ => None,
+    }) {
         signals::watch();
-        spinner.get_or_insert_with(|| context.ui.spin("Waiting for a gate that brings up what its tool needs"));
+        spinner.get_or_insert_with(|| context.ui.spin(&format!("Waiting for {what}")));
         ready::pause(Duration::from_millis(50))?;
     }
     Ok(())
@@ -161,11 +173,11 @@ fn to_run(scope: &Scope<'_>, call: &Call<'_>) -> Result<Vec<&'static dyn Part>, 
 }
 
 /// Brings up the parts of a stage, in order. The last that can have the terminal has it, and the words for its program.
-fn bring_up(site: &mut Site<'_>, stage: Stage, parts: &[&dyn Part], run: Run<'_>) -> Result<u8, Failure> {
+fn bring_up(site: &mut Site<'_>, stage: Stage, parts: &[&dyn Part], call: &Call<'_>) -> Result<u8, Failure> {
     let at_terminal = parts.iter().rposition(|part| part.keeps_terminal());
     let mut code = 0;
     for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.stage() == stage) {
-        let run = match run {
+        let run = match call.run {
             _ if Some(at) != at_terminal => Run::Background(&[]),
             // It gets its words now, and the terminal at the end.
             Run::Foreground(words) if stage == Stage::Foundation => Run::Background(words),
@@ -173,8 +185,21 @@ fn bring_up(site: &mut Site<'_>, stage: Stage, parts: &[&dyn Part], run: Run<'_>
         };
         signals::check()?;
         code = part.up(site, run)?;
+        if let Run::Background(words) = run
+            && let Some(who) = call.wanted_by
+        {
+            wanted::note(site, *part, words, who)?;
+        }
     }
     Ok(code)
+}
+
+/// Tells who heals that the user brings this up: what failed before counts no more (D31).
+fn noted_up(site: &Site<'_>, call: &Call<'_>) -> Result<(), Failure> {
+    match call.wanted_by {
+        Some(_) => healing::add(&site.scope.context.dirs, &site.scope.id, What::Up, None, None),
+        None => Ok(()),
+    }
 }
 
 /// Settles, and settles again without the ports that turn out to be held by somebody else (D3).

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::context::Context;
+use super::gaps::{self, Compared};
 use super::part::{self, Part};
 use super::servers::{Served, Servers};
 use crate::core::config::OWN_PORTS;
@@ -14,7 +15,7 @@ use crate::core::text::columns::Tone;
 use crate::failure::Failure;
 use crate::store::{apart, history, project, registry, worktree};
 use crate::sys::dirs::Dirs;
-use crate::sys::{files, lock, together};
+use crate::sys::{files, lock, processes, together};
 
 /// How long the disks may take to answer.
 const DISKS: Duration = Duration::from_millis(1500);
@@ -90,6 +91,8 @@ pub struct Observed {
     pub branch: Option<String>,
     /// What was observed of each part that is shown, by the head of its column.
     pub parts: Vec<(&'static str, Option<part::PartState>)>,
+    /// How what is wanted of it stands; nothing where its folder is not there.
+    pub compared: Compared,
     /// Who listens on its ports.
     pub served: Served,
     /// Whether this shell, or else this folder, is in it.
@@ -114,7 +117,16 @@ struct Looked {
 pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Result<Vec<Observed>, Failure> {
     // What CI runs beside an instance is none.
     let leases = apart::without(&context.dirs, registry::peek(&context.dirs)?);
-    let mut instances = leases.instances;
+    Ok(observe(context, all, leases.instances, true))
+}
+
+/// Looks at some instances; at who listens on their ports only where that is asked for, since it costs most.
+pub fn observe(
+    context: &Context,
+    all: &'static [&'static dyn Part],
+    mut instances: Vec<Instance>,
+    with_servers: bool,
+) -> Vec<Observed> {
     instances.sort_by(|one, other| (&one.name, &one.root).cmp(&(&other.name, &other.root)));
     // Without gates: to look starts nothing. Asked while the disks are.
     let environment = context.outside();
@@ -125,15 +137,18 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
     });
     let surveys: Vec<_> = surveys.collect();
     let (outside, all) = (environment, instances.clone());
-    let servers = std::thread::spawn(move || {
-        let spread: Vec<_> = all.iter().map(Instance::spread).collect();
-        let ports: Vec<_> = all.iter().zip(&spread).map(|(one, ports)| (Path::new(&one.root), ports)).collect();
-        Servers::look(&outside, &ports)
+    let servers = with_servers.then(|| {
+        std::thread::spawn(move || {
+            let spread: Vec<_> = all.iter().map(Instance::spread).collect();
+            let ports: Vec<_> = all.iter().zip(&spread).map(|(one, ports)| (Path::new(&one.root), ports)).collect();
+            Servers::look(&outside, &ports)
+        })
     });
     let dirs = context.dirs.clone();
     let looked = together::ask(instances.clone(), DISKS, move |instance| look(&dirs, instance));
     let surveys: Vec<_> = surveys.into_iter().map(|(column, survey)| (column, survey.join().ok().flatten())).collect();
-    let servers = servers.join().unwrap_or_default();
+    let servers = servers.and_then(|servers| servers.join().ok()).unwrap_or_default();
+    let boot = processes::boot();
     let here = here(context, &instances);
     let observed = instances.into_iter().zip(looked).map(|(instance, looked)| {
         let current = here.as_deref() == Some(instance.root.as_str());
@@ -147,9 +162,11 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
             parts.iter().filter_map(|(_, one)| one.as_ref()).flat_map(|one| one.publishes.clone()).collect();
         let by_programs = served.without(&instance.ports, &kept);
         let state = looked.missing.unwrap_or_else(|| State::of(runs, looked.starting, &by_programs));
-        Observed { state, branch: looked.branch, parts, served, current, instance }
+        let wanted = instance.wanted.now(boot.as_deref());
+        let compared = if looked.missing.is_some() { Compared::default() } else { gaps::compare(&wanted, &parts) };
+        Observed { state, branch: looked.branch, parts, compared, served, current, instance }
     });
-    Ok(observed.collect())
+    observed.collect()
 }
 
 /// The root this shell or folder is in.

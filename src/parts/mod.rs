@@ -10,6 +10,7 @@ pub mod dns;
 pub mod enter;
 mod fill;
 pub mod finding;
+pub mod gaps;
 pub mod holder;
 pub mod kept;
 pub mod leftovers;
@@ -36,6 +37,7 @@ pub mod told;
 pub mod tools;
 pub mod turn;
 pub mod unread;
+pub mod wanted;
 pub mod workspace;
 
 use std::path::Path;

@@ -8,10 +8,10 @@ use super::finding::Finding;
 use super::leftovers::{Claim, Inventory, Kind};
 pub use super::scan::Scan;
 use super::scope::{Scope, Site};
-pub use super::seen::{Inspected, PartState, Report, Subject, Survey};
+pub use super::seen::{How, Inspected, PartState, Report, Stand, Subject, Survey};
 use crate::core::config::{Gate, Settings, Text};
 use crate::core::instance::lockfile::InstanceState;
-use crate::core::leases::Instance;
+use crate::core::leases::{Instance, Wish};
 use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
@@ -156,6 +156,36 @@ pub trait Part: Sync {
     fn stopped_by(&self, settings: &Settings, name: &str) -> Option<String> {
         let (_, _) = (settings, name);
         None
+    }
+
+    /// What of it is up after a start in the background with these words, and so is wanted (D31); nothing of what has done its
+    /// work.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be asked.
+    fn wishes(&self, site: &Site<'_>, words: &[OsString]) -> Result<Vec<Wish>, Failure> {
+        let (_, _) = (site, words);
+        Ok(self.shown().map(|shown| Wish::part(shown.column)).into_iter().collect())
+    }
+
+    /// Why something that is wanted and not up is left as it is, such as what has done its work; none where it is to be brought
+    /// back.
+    fn is_left(&self, outside: &Environment, stand: &Stand) -> Option<&'static str> {
+        let (_, _) = (outside, stand);
+        None
+    }
+
+    /// Brings back some of what it has and nothing else, without a terminal: those of its things with these names, or all of it
+    /// where there are none. Returns what failed, by its name, with the last lines of the program that failed.
+    fn bring_back(&self, site: &mut Site<'_>, names: &[String]) -> Vec<(Option<String>, Failure)> {
+        let _ = names;
+        self.up(site, Run::Background(&[])).err().map(|failure| (None, failure)).into_iter().collect()
+    }
+
+    /// The last lines that something of it has logged, for a terminal.
+    fn last_lines(&self, site: &Site<'_>, name: &str) -> Vec<String> {
+        let (_, _) = (site, name);
+        Vec::new()
     }
 
     /// Whether it is up, judged in a few milliseconds and without a program: a gate asks each time.

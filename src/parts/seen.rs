@@ -7,15 +7,39 @@ use serde_json::Value;
 use crate::core::config::Settings;
 use crate::core::instance::lockfile::InstanceState;
 use crate::core::instance::vars::Vars;
-use crate::core::leases::Instance;
+use crate::core::leases::{Instance, Wish};
 use crate::core::shell::environment::Environment;
 use crate::store::snapshot::Recorded;
 
 /// Tells of one instance after the system was asked about all; none where that instance has no such part.
 pub type Survey = Box<dyn Fn(&Instance, Option<&InstanceState>) -> Option<PartState> + Send>;
 
+/// One thing of a part as it stands: a service, or the part as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stand {
+    /// What is called so in what is wanted (D31).
+    pub wish: Wish,
+    /// How it stands.
+    pub how: How,
+    /// By what the part knows it again, such as a container's id.
+    pub mark: String,
+}
+
+/// How something stands that can be wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// It runs, is on the way, or rests because the user has paused it.
+    Up,
+    /// It runs, and says of itself that it is not well.
+    Unhealthy,
+    /// It ended with success.
+    Ended,
+    /// It does not run, in the words of who was asked.
+    Down(String),
+}
+
 /// What was observed of a part, for `silo list`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PartState {
     /// Whether the instance counts as running by it.
     pub runs: bool,
@@ -25,6 +49,10 @@ pub struct PartState {
     pub publishes: Vec<u16>,
     /// For programs.
     pub value: Value,
+    /// How each thing of it stands.
+    pub stands: Vec<Stand>,
+    /// Why nothing is known of it, where who was asked did not answer.
+    pub silent: Option<String>,
 }
 
 /// An instance for `silo status`.

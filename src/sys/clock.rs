@@ -13,6 +13,12 @@ pub fn now() -> String {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
+/// Now, in milliseconds since 1970.
+pub fn millis() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How long ago a recorded time was; none for what is no time, or lies in the future of a clock set back.
 pub fn since(text: &str) -> Option<Duration> {
     SystemTime::now().duration_since(parse(text)?).ok()

@@ -33,6 +33,9 @@ pub struct Wait<'a> {
 /// What a gate writes into a lock: who comes next is told, or waits, as is right for that.
 pub const GATE: &str = "gate";
 
+/// What `silo heal` writes into a lock, which is waited for as a gate is.
+pub const HEAL: &str = "heal";
+
 /// Runs `act` while holding a lock; `what` names it in the sentence about waiting.
 ///
 /// # Errors

@@ -60,6 +60,11 @@ pub fn look(pid: u32) -> Option<Process> {
     imp::look(pid)
 }
 
+/// Names this start of the machine, where the system tells.
+pub fn boot() -> Option<String> {
+    imp::boot_id()
+}
+
 /// The birth of this process, where no program has to be asked for it.
 pub fn own_birth() -> Option<String> {
     imp::boot_id().and_then(|_| look(std::process::id())?.birth())

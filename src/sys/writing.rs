@@ -187,6 +187,33 @@ pub fn append(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Adds a line to a file of lines, for the user alone. One that is larger than `most` bytes is put `aside` first, in place of the
+/// one before; a line that was cut off stays one.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn add_line(path: &Path, line: &str, most: u64, aside: &Path) -> Result<(), Failure> {
+    let fail = |error| Failure::file("write", path, &error);
+    let open = || OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
+    let mut file = open().map_err(fail)?;
+    if file.metadata().map_err(fail)?.len() > most {
+        fs::rename(path, aside).map_err(fail)?;
+        file = open().map_err(fail)?;
+    }
+    hand_over(&file, path);
+    let before = file.metadata().map_err(fail)?.len();
+    let mut last = [b'\n'];
+    if before > 0 {
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut last, before - 1).map_err(fail)?;
+    }
+    let start = if last == [b'\n'] { "" } else { "\n" };
+    file.write_all(format!("{start}{line}").as_bytes()).map_err(|error| {
+        // The failure to report is the write's.
+        let _ = file.set_len(before);
+        fail(error)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,5 +228,20 @@ mod tests {
         replace(&path, b"two", Writing::SHARED).expect("written");
         assert_eq!(fs::read(&path).expect("readable"), b"two");
         assert_eq!(names_in(folder.path()), [path]);
+    }
+
+    #[test]
+    fn lines_are_added_and_a_large_file_is_put_aside() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, aside) = (folder.path().join("lines"), folder.path().join("lines.1"));
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        add_line(&path, "one\n", 8, &aside).expect("written");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        append(&path, "cut").expect("written");
+        add_line(&path, "two\n", 8, &aside).expect("written");
+        assert_eq!(read(&path), "one\ncut\ntwo\n");
+        add_line(&path, "three\n", 8, &aside).expect("written");
+        assert_eq!((read(&aside).as_str(), read(&path).as_str()), ("one\ncut\ntwo\n", "three\n"));
     }
 }

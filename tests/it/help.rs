@@ -50,6 +50,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           rm            Remove workspaces, with their services, volumes and leases
         All instances:
           list, ls      List every instance: state, ports, root and branch
+          heal          Bring back what is wanted up and is down, as after a reboot
           who           Say who holds a port: lease, process, container
           routes        List the routes of all instances, or write them for a web server
           proxy         Serve the routes of all instances on one port of this machine

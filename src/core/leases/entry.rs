@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{self, Blocks};
 use super::subnet::{Addresses, Range};
+use super::wanted::Wanted;
 use crate::core::instance::name;
 
 /// One instance and its leases.
@@ -46,28 +47,9 @@ pub struct Instance {
     /// The numbers of its services' addresses in the subnet.
     #[serde(default, skip_serializing_if = "Addresses::is_empty")]
     pub addresses: Addresses,
-    /// What is to run of it.
+    /// What is to run of it (D31): no state, and no part of what a stamp follows from.
     #[serde(default, skip_serializing_if = "Wanted::is_nothing")]
     pub wanted: Wanted,
-}
-
-/// What is to run of an instance (D1): an intent, never a state. What does run is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// The parts, by their titles.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<String>,
-    /// Of the services which; none is all of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub services: Vec<String>,
-}
-
-impl Wanted {
-    /// Whether nothing is.
-    pub fn is_nothing(&self) -> bool {
-        self.parts.is_empty() && self.services.is_empty()
-    }
 }
 
 impl Instance {
@@ -126,6 +108,8 @@ const PORTS: &str = "[instance.ports]";
 const BLOCKS: &str = "[instance.blocks]";
 /// What heads the addresses of an instance that has a subnet.
 const ADDRESSES: &str = "[instance.addresses]";
+/// What heads what is to run of an instance.
+const WANTED: &str = "[instance.wanted]";
 
 /// An instance as silo writes nearly all of them: a line for each key, strings without escapes. None for anything else,
 /// which is TOML's to read: that takes five times as long, and with the whole port range leased most of an activation.
@@ -174,6 +158,8 @@ fn plain(piece: &str) -> Option<Instance> {
         match (line, table) {
             (BLOCKS, Table::Ports) => table = Table::Blocks,
             (ADDRESSES, Table::Ports | Table::Blocks) => table = Table::Addresses,
+            (WANTED, Table::Ports | Table::Blocks | Table::Addresses) => table = Table::Wanted,
+            (line, Table::Wanted) => instance.wanted.read_line(line).then_some(())?,
             _ => {
                 let (name, number) = line.split_once(" = ")?;
                 let bare =
@@ -183,6 +169,7 @@ fn plain(piece: &str) -> Option<Instance> {
                     Table::Ports => instance.ports.insert(name, number.parse().ok()?).is_some(),
                     Table::Blocks => instance.blocks.insert(name, number.parse().ok()?).is_some(),
                     Table::Addresses => instance.addresses.insert(name, number.parse().ok()?).is_some(),
+                    Table::Wanted => true,
                 };
                 if is_second {
                     return None;
@@ -199,6 +186,7 @@ enum Table {
     Ports,
     Blocks,
     Addresses,
+    Wanted,
 }
 
 #[cfg(test)]
@@ -206,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::leases::Leases;
+    use crate::core::leases::{Leases, Wish};
 
     #[test]
     fn the_usual_entry_is_read_without_toml_and_what_toml_would_not_read_is_not() {
@@ -224,7 +212,11 @@ mod tests {
             blocks: [("P1".to_owned(), 61)].into_iter().collect(),
             subnet: Some("10.224.3.0/24".parse().expect("it is one")),
             addresses: [("db-1".to_owned(), 10), ("web".to_owned(), 11)].into_iter().collect(),
-            wanted: Wanted::default(),
+            wanted: Wanted {
+                up: vec![Wish::of("services", "db-1"), Wish::part("tilt")],
+                gates: vec![Wish::part("cluster")],
+                boot: "7c1d".into(),
+            },
         };
         let leases = Leases::of(vec![usual.clone()]);
         let text = leases.render();
@@ -240,7 +232,11 @@ mod tests {
         assert_eq!(read(&format!("folder = 4\n{piece}")), None, "two folders");
         assert_eq!(read(&format!("subnet = \"10.224.3.0/24\"\n{piece}")), None, "two subnets");
         assert_eq!(read(&piece.replace("10.224.3.0/24", "10.224.3.1/24")), None, "no subnet");
-        let may_lack = ["P", "profile", "slot", "folder", "subnet", "db-1", "web", ADDRESSES];
+        for again in ["up = [\"tilt\"]", "gates = [\"tilt\"]", "boot = \"b\"", "down = [\"tilt\"]", "up = []"] {
+            assert_eq!(read(&format!("{piece}{again}\n")), None, "{again}");
+        }
+        let may_lack =
+            ["P", "profile", "slot", "folder", "subnet", "db-1", "web", ADDRESSES, "up", "gates", "boot", WANTED];
         for line in piece.lines().filter(|line| !line.is_empty() && !may_lack.iter().any(|key| line.starts_with(key))) {
             assert_eq!(read(&piece.replace(&format!("{line}\n"), "")), None, "without {line}");
         }
@@ -257,15 +253,18 @@ mod tests {
             blocks in proptest::collection::hash_map("[A-Z_]{1,4}|\\PC{0,4}", any::<u16>(), 0..3),
             addresses in proptest::collection::hash_map("[a-z-]{1,4}|\\PC{0,4}", any::<u8>(), 0..3),
             subnet in proptest::option::of((any::<u32>(), 0u8..=32)),
-            parts in proptest::collection::vec("[a-z]{1,4}|\\PC{0,4}", 0..3),
+            up in proptest::collection::vec("[a-z:]{1,4}|\\PC{0,4}", 0..3),
+            gates in proptest::collection::vec("[a-z:]{1,4}|[\\PC\n\"]{0,4}", 0..3),
+            boot in "[a-z0-9-]{0,4}|\\PC{0,4}",
         ) {
+            let wish = |texts: Vec<String>| texts.iter().map(|text| Wish::part(text)).collect();
             let [id, root, name, prefix, created, changed] = texts.try_into().expect("there are six");
             let (ports, blocks) = (ports.into_iter().collect(), blocks.into_iter().collect());
             let entry = Instance {
                 id, root, name, prefix, profile, slot, folder, created, changed, ports, blocks,
                 addresses: addresses.into_iter().collect(),
                 subnet: subnet.and_then(|(first, bits)| Range::around(first.into(), bits)),
-                wanted: Wanted { parts, services: Vec::new() },
+                wanted: Wanted { up: wish(up), gates: wish(gates), boot },
             };
             let text = Leases::of(vec![entry.clone()]).render();
             prop_assert_eq!(Leases::parse(&text), Ok(Leases::of(vec![entry.clone()])));

@@ -10,6 +10,7 @@ pub mod ports;
 pub mod rebuild;
 pub mod source;
 pub mod subnet;
+mod wanted;
 
 use ::core::net::Ipv4Addr;
 use std::collections::HashSet;
@@ -19,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::core::text::digest;
 use subnet::Range;
 
-pub use entry::{Instance, Wanted};
+pub use entry::Instance;
+pub use wanted::{Wanted, Wish};
 
 /// The version this silo writes; it reads the ones before, and writes them anew with the next change.
 pub const VERSION: u32 = 2;
@@ -43,6 +45,9 @@ pub struct Leases {
     /// The silo that wrote it, so that an older one can say which is needed.
     #[serde(default)]
     pub silo: String,
+    /// Which of silo's own programs are to run, such as `proxy` (D31).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wanted: Vec<String>,
     /// One entry for each project root that has an instance.
     #[serde(default, rename = "instance", skip_serializing_if = "Vec::is_empty")]
     pub instances: Vec<Instance>,
@@ -83,6 +88,14 @@ struct Head {
     silo: String,
 }
 
+/// What stands before the first instance.
+#[derive(Deserialize)]
+struct Own {
+    version: i64,
+    #[serde(default)]
+    wanted: Vec<String>,
+}
+
 /// Which silo wrote a registry, in the middle of a sentence; it may say anything.
 fn written_by(silo: &str) -> String {
     let is_version = silo.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c)) && silo.len() < 40;
@@ -97,7 +110,7 @@ impl Leases {
 
     /// A registry of these instances, as this silo writes it.
     pub fn of(instances: Vec<Instance>) -> Self {
-        Self { version: VERSION, silo: SILO.to_owned(), instances }
+        Self { version: VERSION, silo: SILO.to_owned(), wanted: Vec::new(), instances }
     }
 
     /// Reads the registry's text.
@@ -123,7 +136,7 @@ impl Leases {
             line: error.span().map_or(1, |span| body[..span.start.min(body.len())].matches('\n').count() + 1),
             message: error.message().to_owned(),
         })?;
-        Ok(Self::of(read.instances))
+        Ok(Self { wanted: read.wanted, ..Self::of(read.instances) })
     }
 
     /// The registry's text.
@@ -210,9 +223,9 @@ fn digest_line(body: &str) -> String {
 /// document. None for a text that cannot be cut so, such as one with a root that itself looks like a head.
 fn in_pieces(body: &str) -> Option<Leases> {
     let mut pieces = body.split(entry::ENTRY);
-    let head: Head = toml::from_str(pieces.next()?).ok()?;
+    let head: Own = toml::from_str(pieces.next()?).ok()?;
     let instances = pieces.map(entry::read).collect::<Option<Vec<_>>>()?;
-    is_read(head.version).then(|| Leases::of(instances))
+    is_read(head.version).then(|| Leases { wanted: head.wanted, ..Leases::of(instances) })
 }
 
 /// The version of a text that is none of this silo's, when it tells one.
@@ -282,8 +295,9 @@ mod tests {
         let mut one = instance("/a", "a", &[1]);
         one.subnet = "10.224.3.0/24".parse().ok();
         one.addresses = [("db".to_owned(), 10), ("my.web".to_owned(), 11)].into();
-        one.wanted = Wanted { parts: vec!["services".into(), "Tilt".into()], services: vec!["db".into()] };
-        let leases = Leases::of(vec![one, instance("/b[instance.blocks]\"", "b", &[2])]);
+        one.wanted.add([Wish::of("services", "db"), Wish::part("tilt")]);
+        let instances = vec![one, instance("/b[instance.blocks]\"", "b", &[2])];
+        let leases = Leases { wanted: vec!["proxy".into(), "dns".into()], ..Leases::of(instances) };
         assert_eq!(Leases::parse(&leases.render()), Ok(leases.clone()));
         let holder = leases.holder_of([10, 224, 3, 11].into()).expect("it has that subnet");
         assert_eq!(holder.service_at([10, 224, 3, 11].into()), Some("my.web"));

@@ -114,6 +114,22 @@ impl Call {
         self.after.first().and_then(|word| word.to_str()).unwrap_or("")
     }
 
+    /// The command and what follows it.
+    pub(super) fn words(&self) -> &[OsString] {
+        &self.after
+    }
+
+    /// Whether nothing is really done.
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "--dry-run")
+    }
+
+    /// `--profile`, each of them.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        let follows = self.flags.windows(2).filter(|pair| pair[0] == "--profile").filter_map(|pair| pair[1].to_str());
+        follows.chain(self.flags.iter().filter_map(|flag| flag.to_str()?.strip_prefix("--profile=")))
+    }
+
     /// Whether it goes without an override.
     pub fn is_plain(&self) -> bool {
         WITHOUT.contains(&self.command())

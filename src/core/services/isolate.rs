@@ -15,6 +15,7 @@ use super::isolation::{Isolation, quoted};
 use super::model::{Model, Service};
 use super::networks::{attachments, networks};
 use super::port::Port;
+use super::starts::Starts;
 use super::volume::OwnVolume;
 use crate::core::config::Published;
 use crate::core::formats::compose::SOCKETS;
@@ -28,7 +29,7 @@ pub struct Override {
     /// What the user should know, one sentence each.
     pub notices: Vec<String>,
     /// The services it was made for, those of every profile.
-    pub services: Vec<String>,
+    pub starts: Starts,
     /// The instance's own volumes, by key. Kept ones must be there before anything starts.
     pub volumes: IndexMap<String, OwnVolume>,
 }
@@ -54,11 +55,10 @@ impl Override {
     /// [`Refused`] where `[compose]` names a service, a port or a volume that the files do not have.
     pub fn of(model: &Model, isolation: &Isolation<'_>) -> Result<Self, Refused> {
         check(model, isolation)?;
-        let names = model.services.keys().cloned().collect();
         let mut made = Self {
             text: HEAD.to_owned(),
             notices: Vec::new(),
-            services: names,
+            starts: Starts::of(model),
             volumes: OwnVolume::all(model, isolation.project, isolation.keep),
         };
         let images = Images::of(model, isolation.project);

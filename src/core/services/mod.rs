@@ -12,7 +12,9 @@ mod model;
 mod names;
 mod networks;
 mod port;
+mod starts;
 mod volume;
+mod word;
 
 pub use binds::{Binds, Inside, Kind, Outside, is_shared, is_shared_device, kept};
 pub use call::{Call, stop_line};
@@ -22,7 +24,9 @@ pub use layout::{Layout, numbered};
 pub use model::{Model, Mount, Network, Service, Unreadable, Volume};
 pub use names::{Names, Naming};
 pub use port::Port;
+pub use starts::Starts;
 pub use volume::OwnVolume;
+pub use word::Word;
 
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,10 @@ pub struct Service {
     pub has_mac: bool,
     /// `profiles`: it starts only where one of these is active.
     pub profiles: Vec<String>,
+    /// `depends_on`: the services that start before it.
+    pub needs: Vec<String>,
+    /// Those of them that it waits for until they have ended with success.
+    pub waits_for_end: Vec<String>,
     /// What it mounts.
     pub mounts: Vec<Mount>,
     /// Devices of this machine.
@@ -232,6 +236,9 @@ fn service(body: &Map<String, Value>) -> Service {
         Value::String(text) => text.split(':').next().map(str::to_owned),
         other => other.get("source").and_then(Value::as_str).map(str::to_owned),
     });
+    let needs = || body.get("depends_on").and_then(Value::as_object).into_iter().flatten();
+    let until_end =
+        |body: &Value| body.get("condition").and_then(Value::as_str) == Some("service_completed_successfully");
     let build = body.get("build").and_then(Value::as_object);
     let tags = build.into_iter().flat_map(|build| list(build, "tags"));
     Service {
@@ -249,6 +256,8 @@ fn service(body: &Map<String, Value>) -> Service {
         networks: networks.collect(),
         has_mac: body.get("mac_address").is_some_and(|mac| !mac.is_null()),
         profiles: list(body, "profiles").filter_map(Value::as_str).map(plain).collect(),
+        needs: needs().map(|(name, _)| name.clone()).collect(),
+        waits_for_end: needs().filter(|(_, body)| until_end(body)).map(|(name, _)| name.clone()).collect(),
         mounts: list(body, "volumes").filter_map(mount).collect(),
         devices: devices.collect(),
     }

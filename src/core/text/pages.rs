@@ -21,7 +21,7 @@ macro_rules! pages {
 pub const PAGES: &[Page] = pages!(
     "concepts" "config" "commands" "profiles" "ports" "hosts" "urls" "routes" "interpolation" "lockfile" "registry"
     "compose" "data" "names" "k3d" "tilt" "hooks" "shell" "gates" "trust" "worktrees" "workspaces" "adopt"
-    "editors" "recipes" "fleet" "doctor" "ci"
+    "editors" "recipes" "fleet" "heal" "doctor" "ci"
     "settings" "install"
     "logging" "migration" "troubleshooting"
 );

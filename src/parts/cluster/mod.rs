@@ -23,7 +23,7 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::sys::{cmd, files, net};
-use names::Names;
+use names::{COLUMN, Names};
 
 /// How long the API server may take to accept for a gate; it is on this machine.
 const CONNECT: Duration = Duration::from_millis(300);
@@ -58,7 +58,7 @@ const TOOLS: [Tool; 3] = [
 
 impl Part for Cluster {
     fn shown(&self) -> Option<Shown> {
-        Some(Shown { column: "cluster", key: "k3d" })
+        Some(Shown { column: COLUMN, key: "k3d" })
     }
 
     fn title(&self) -> &'static str {

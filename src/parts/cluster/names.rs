@@ -6,6 +6,9 @@ use crate::core::formats::kubeconfig;
 use crate::core::instance::vars::Vars;
 use crate::sys::files;
 
+/// Its column, by which what is wanted names it.
+pub(super) const COLUMN: &str = "cluster";
+
 /// Largest kubeconfig that is read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 

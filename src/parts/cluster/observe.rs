@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
-use super::super::part::{LIMIT, PartState, Report, Subject, Survey};
+use super::super::part::{How, LIMIT, PartState, Report, Stand, Subject, Survey};
 use super::earlier;
 use super::names::{self, Names};
 use crate::backend::k3d::K3d;
 use crate::core::config::API_PORT;
 use crate::core::instance::name;
-use crate::core::leases::Instance;
+use crate::core::leases::{Instance, Wish};
 use crate::core::shell::environment::Environment;
 use crate::failure::shown;
 use crate::store::clusters::Made;
@@ -50,7 +50,14 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Survey {
         let others: Vec<&str> = others.iter().map(|one| one.name.as_str()).collect();
         let cell = state.into_iter().chain(others.iter().copied()).collect::<Vec<_>>().join(", and ");
         let value = json!({ "name": now, "state": state, "others": others });
-        Some(PartState { runs: false, cell, publishes, value })
+        let stand = |how| Stand { wish: Wish::part(names::COLUMN), how, mark: String::new() };
+        let how = match state {
+            None | Some("no answer") => None,
+            Some("running") => Some(How::Up),
+            Some(other) => Some(How::Down(format!("it is {other}"))),
+        };
+        let silent = (state == Some("no answer")).then(|| "k3d does not answer".to_owned());
+        Some(PartState { runs: false, cell, publishes, value, stands: how.map(stand).into_iter().collect(), silent })
     })
 }
 

@@ -1,6 +1,7 @@
 //! The services of a project's compose files (docs/compose.md), isolated by an override and never by an edit (D23).
 
 mod apart;
+mod back;
 mod fill;
 mod filling;
 mod former;
@@ -11,15 +12,17 @@ mod plain;
 mod prepare;
 mod run;
 mod source;
+mod stand;
 mod subnet;
+mod word;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::part::{
-    Declared, Leave, Log, Part, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stop, Stopped, Subject,
-    Survey, Tool,
+    Declared, Leave, Log, Part, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stand, Stop, Stopped,
+    Subject, Survey, Tool,
 };
 use super::ready;
 use super::scope::{Scope, Site};
@@ -28,7 +31,7 @@ use crate::backend::compose::Compose;
 use crate::backend::docker::INSTALL;
 use crate::backend::engine::{Container, Engine, Health, program};
 use crate::core::config::{Gate, Settings, Text};
-use crate::core::leases::Instance;
+use crate::core::leases::{Instance, Wish};
 use crate::core::services::Override;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::{one_line, printable};
@@ -41,6 +44,7 @@ use observe::Observed;
 use plain::prepare_volumes;
 use prepare::{Prepared, files_for, project_of};
 use run::{compose, engine, engine_of, finish};
+use stand::{COLUMN, does_not_run};
 
 pub use apart::Whole;
 pub use former::{Former, seed as seed_line, volume_keys};
@@ -69,7 +73,7 @@ const TOOLS: [Tool; 1] = [Tool {
 
 impl Part for Services {
     fn shown(&self) -> Option<Shown> {
-        Some(Shown { column: "services", key: "services" })
+        Some(Shown { column: COLUMN, key: "services" })
     }
 
     fn title(&self) -> &'static str {
@@ -234,6 +238,24 @@ impl Part for Services {
         Err(cmd::exec(program(&environment).as_ref(), &arguments, &environment, Some(root)))
     }
 
+    fn wishes(&self, site: &Site<'_>, words: &[OsString]) -> Result<Vec<Wish>, Failure> {
+        back::up_now(site, words)
+    }
+
+    fn is_left(&self, outside: &Environment, stand: &Stand) -> Option<&'static str> {
+        stand::left(Engine { environment: outside, folder: Path::new("/") }, stand)
+    }
+
+    fn bring_back(&self, site: &mut Site<'_>, names: &[String]) -> Vec<(Option<String>, Failure)> {
+        back::bring_back(site, names)
+    }
+
+    fn last_lines(&self, site: &Site<'_>, name: &str) -> Vec<String> {
+        let log = compose(site).capture(&[], &["logs", "--no-color", "--no-log-prefix", "--tail", "5", name], LOG);
+        let text = log.map(|log| String::from_utf8_lossy(&log.stdout).into_owned()).unwrap_or_default();
+        text.lines().map(printable).collect()
+    }
+
     fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
         observe::survey(outside, instances)
     }
@@ -287,10 +309,7 @@ fn answer(observed: &Observed<'_>, only: &[Text]) -> Result<Readiness, Failure> 
     match observed.pending(only) {
         Ok(None) => Ok(Readiness::Ready),
         Ok(Some((service, ..))) if service.is_empty() => Err(none_runs()),
-        Ok(Some((service, Health::Down, status))) => {
-            Err(Failure::new(format!("The service `{service}` does not run: {status}"))
-                .hint(format!("Look why: `{}`", ready::logs_line(Some(&service)))))
-        }
+        Ok(Some((service, Health::Down, status))) => Err(does_not_run(&service, &status)),
         Ok(Some((service, _, status))) => {
             Ok(Readiness::Waiting(Pending { what: format!("{service}: {status}"), log: Some(service) }))
         }
@@ -305,7 +324,8 @@ fn waiting<'a>(observed: &'a Observed<'a>, only: &'a [Text]) -> ReadyCheck<'a> {
 /// Starts services in the background, and waits until they are ready: all, or only some and what they depend on.
 fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failure> {
     let prepared = Prepared::of(site, files(site)?, &[])?;
-    gates_fit(site, &prepared.over.services)?;
+    let known: Vec<String> = prepared.over.starts.0.keys().cloned().collect();
+    gates_fit(site, &known)?;
     guard::may_start(site.scope, engine(site), &prepared.binds)?;
     prepared.notices().for_each(|notice| site.scope.context.ui.step(notice));
     prepare_volumes(site, &prepared)?;

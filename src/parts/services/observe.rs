@@ -6,9 +6,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::run::engine;
+use super::stand::{self, COLUMN};
 use crate::backend::engine::{Container, Engine, Health};
 use crate::core::config::Text;
-use crate::core::leases::Instance;
+use crate::core::leases::{Instance, Wanted};
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
@@ -62,7 +63,7 @@ impl<'a> Observed<'a> {
 }
 
 /// Some services and what they depend on; or the first of them without a container.
-fn with_needs(containers: &[Container], only: &[Text]) -> Result<Vec<String>, String> {
+pub(super) fn with_needs(containers: &[Container], only: &[Text]) -> Result<Vec<String>, String> {
     let mut wanted: Vec<String> = only.iter().map(|name| name.value.clone()).collect();
     let mut at = 0;
     while let Some(name) = wanted.get(at).cloned() {
@@ -103,7 +104,14 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Su
     let engine = Engine { environment: outside, folder };
     let all = match engine.containers(None) {
         Ok(all) => all,
-        Err(_) if engine.is_absent() => return None,
+        // Without an engine nothing is said, but that what is wanted is not known to be up.
+        Err(failure) if engine.is_absent() => {
+            let why = failure.what;
+            return Some(Box::new(move |instance, _| {
+                let asks = |wanted: &Wanted| wanted.up.iter().chain(&wanted.gates).any(|wish| wish.column() == COLUMN);
+                asks(&instance.wanted).then(|| PartState { silent: Some(why.clone()), ..PartState::default() })
+            }));
+        }
         Err(failure) => return Some(Box::new(move |_, _| Some(unknown(&failure)))),
     };
     let mut by_project: HashMap<String, Vec<Container>> = HashMap::new();
@@ -128,14 +136,15 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Su
             })
         });
         let cell = if up == all { format!("{up} up") } else { format!("{up} of {all} up") };
-        Some(PartState { runs: up > 0, publishes: Vec::new(), cell, value: Value::Array(value.collect()) })
+        let (value, stands) = (Value::Array(value.collect()), stand::stands(&own));
+        Some(PartState { runs: up > 0, cell, value, stands, ..PartState::default() })
     }))
 }
 
 /// What is said where an engine is there and does not answer: whether services run is not known.
 fn unknown(failure: &Failure) -> PartState {
     let value = json!({ "error": failure.what });
-    PartState { runs: false, publishes: Vec::new(), cell: "no answer".to_owned(), value }
+    PartState { cell: "no answer".to_owned(), value, silent: Some(failure.what.clone()), ..PartState::default() }
 }
 
 /// The services of one instance, each with how it stands.

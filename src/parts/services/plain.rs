@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use super::guard;
 use super::prepare::{Given, Prepared, files_for, project_of};
 use super::run::{docker, engine_of};
-use super::{filling, former, source};
+use super::{filling, former, source, word};
 use crate::backend::compose;
 use crate::backend::engine::{Engine, program};
 use crate::core::formats::compose::NAMES;
-use crate::core::services::Call;
+use crate::core::services::{Call, Starts};
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
 use crate::parts::scope::{Scope, Site};
@@ -74,11 +74,12 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
         Prepared::there(&context.dirs, &files, &flags, &given)
     });
     let there = there.filter(|_| !(call.is_plain() || call.makes() && asks_for_data(scope)));
-    if let (Some(project), Some((over, binds))) = (&project, there) {
+    if let (Some(project), Some(there)) = (&project, there) {
         if call.starts() {
-            guard::may_start(scope, engine, &binds)?;
+            guard::may_start(scope, engine, &there.binds)?;
         }
-        return Ok(Plain::Own(call.with(project, files.iter().chain([&over]).map(|file| file.as_os_str()))));
+        word::note(scope, call, &there.starts);
+        return Ok(Plain::Own(call.with(project, files.iter().chain([&there.path]).map(|file| file.as_os_str()))));
     }
     let site = scope.settle()?;
     let project = &site.settled.identity.compose_name;
@@ -94,11 +95,13 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
             if call.makes() {
                 prepare_volumes(&site, &prepared)?;
             }
+            word::note(scope, call, &prepared.over.starts);
             prepared.files
         }
         Err(failure) if call.makes() || call.loses_data() => return Err(failure),
         Err(failure) => {
             context.ui.warn(&format!("{}; this call goes without the override", failure.what));
+            word::note(scope, call, &Starts::default());
             files
         }
     };

@@ -17,7 +17,7 @@ use crate::backend::volumes::Made;
 use crate::core::config::ComposeLayer;
 use crate::core::formats::compose::{Setting, scan};
 use crate::core::instance::name;
-use crate::core::services::{Binds, Isolation, Model, Naming, Override, OwnVolume, Refused, kept};
+use crate::core::services::{Binds, Isolation, Model, Naming, Override, OwnVolume, Refused, Starts, kept};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::core::text::source::one_line;
@@ -79,6 +79,18 @@ struct Origin {
     /// The addresses that its services have.
     #[serde(default)]
     addresses: String,
+    /// Which services compose starts.
+    starts: Starts,
+}
+
+/// An override that is there and still holds.
+pub(super) struct There {
+    /// Its file.
+    pub(super) path: PathBuf,
+    /// What services mount of this machine.
+    pub(super) binds: Binds,
+    /// Which services compose starts.
+    pub(super) starts: Starts,
 }
 
 impl Prepared {
@@ -111,6 +123,7 @@ impl Prepared {
             }
         };
         origin.binds.clone_from(&binds);
+        origin.starts.clone_from(&over.starts);
         origin.addresses = subnet::record(dirs, root, &said, &site.environment);
         let path = place(&scope.folder, &files, flags);
         let is_there = disk::read(&path, MAX)?.is_some_and(|there| there.bytes == over.text.as_bytes());
@@ -164,19 +177,15 @@ impl Prepared {
     }
 
     /// The override of a list of files that is there and still holds, found without a program; none where one must be made.
-    pub(super) fn there(
-        dirs: &Dirs,
-        files: &[PathBuf],
-        flags: &[OsString],
-        given: &Given<'_>,
-    ) -> Option<(PathBuf, Binds)> {
+    pub(super) fn there(dirs: &Dirs, files: &[PathBuf], flags: &[OsString], given: &Given<'_>) -> Option<There> {
         let path = place(given.folder, files, flags);
         let record = disk::read(&path.with_extension("json"), MAX).ok()??;
-        let Origin { files, variables, state, binds, addresses } = serde_json::from_slice(&record.bytes).ok()?;
+        let Origin { files, variables, state, binds, addresses, starts } =
+            serde_json::from_slice(&record.bytes).ok()?;
         let holds = disk::is_file(&path)
             && state_of(&files, &variables, given) == state
             && subnet::record(dirs, given.root, given.said, given.environment) == addresses;
-        holds.then_some((path, binds))
+        holds.then_some(There { path, binds, starts })
     }
 }
 
@@ -223,7 +232,7 @@ impl Origin {
         variables.sort();
         variables.dedup();
         let state = state_of(&files, &variables, given);
-        Self { files, variables, state, binds: Binds::default(), addresses: String::new() }
+        Self { files, variables, state, binds: Binds::default(), addresses: String::new(), starts: Starts::default() }
     }
 }
 

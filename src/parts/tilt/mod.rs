@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::finding::Finding;
 use super::part::{
-    Declared, Inspected, Log, Part, PartState, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stop,
-    Stopped, Subject, Survey, Tool,
+    Declared, How, Inspected, Log, Part, PartState, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stand,
+    Stop, Stopped, Subject, Survey, Tool,
 };
 use super::ready;
 use super::scan::Scan;
@@ -21,7 +21,7 @@ use super::starter::Starter;
 use crate::backend::tilt;
 use crate::core::config::{Gate, Settings, TILT_PORT};
 use crate::core::instance::lockfile::{InstanceState, TILT};
-use crate::core::leases::Instance;
+use crate::core::leases::{Instance, Wish};
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::core::text::version::Version;
@@ -35,6 +35,9 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// How long a failure must last until nothing is expected to change it: between two steps Tilt does nothing for a moment.
 const SETTLED: Duration = Duration::from_secs(2);
+
+/// Its column, by which what is wanted names it.
+const COLUMN: &str = "tilt";
 
 /// The part.
 pub(super) struct Tilt;
@@ -50,7 +53,7 @@ const TOOLS: [Tool; 1] = [Tool {
 
 impl Part for Tilt {
     fn shown(&self) -> Option<Shown> {
-        Some(Shown { column: "tilt", key: "tilt" })
+        Some(Shown { column: COLUMN, key: "tilt" })
     }
 
     fn title(&self) -> &'static str {
@@ -197,7 +200,8 @@ impl Part for Tilt {
             let host = state.and_then(host).unwrap_or_else(|| "localhost".to_owned());
             let url = instance.ports.get(TILT_PORT.0).map(|port| format!("http://{host}:{port}"));
             let value = json!({ "pid": tilt.pid, "url": url });
-            Some(PartState { runs: true, cell: url.unwrap_or_default(), publishes: Vec::new(), value })
+            let stands = vec![Stand { wish: Wish::part(COLUMN), how: How::Up, mark: String::new() }];
+            Some(PartState { runs: true, cell: url.unwrap_or_default(), value, stands, ..PartState::default() })
         }))
     }
 

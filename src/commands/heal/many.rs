@@ -1,0 +1,119 @@
+//! Bringing back what is down of several instances: each by a silo of its own, which takes that instance's lock and can be stopped
+//! alone; two at a time, those used last first.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::plan::plan;
+use crate::cli::HealArgs;
+use crate::core::healing::{Event, What};
+use crate::core::leases::Instance;
+use crate::core::shell::environment::Environment;
+use crate::failure::{Failure, code};
+use crate::parts;
+use crate::parts::context::Context;
+use crate::parts::look::{self, Observed};
+use crate::parts::named;
+use crate::store::{apart, healing, registry};
+use crate::sys::cmd::{Cmd, Ended};
+use crate::sys::{program, signals};
+
+/// How many are healed at once.
+pub(super) const AT_ONCE: usize = 2;
+/// How long one may take: images may have to come over the network.
+const LIMIT: Duration = Duration::from_mins(30);
+
+pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure> {
+    signals::watch();
+    let events = healing::all(&context.dirs);
+    let mut seen = look::observe(context, &parts::ALL, instances(context, arguments)?, false);
+    seen.retain(|seen| !arguments.names.is_empty() || !seen.instance.wanted.is_nothing());
+    seen.sort_by_key(|seen| std::cmp::Reverse(last_use(seen, &events)));
+    let outside = context.outside();
+    let healer = Healer::of(context)?;
+    let next = AtomicUsize::new(0);
+    let answers: Mutex<Vec<(usize, Value, u8)>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(seen.len()) {
+            scope.spawn(|| {
+                while let Some((at, seen)) = {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    seen.get(at).map(|seen| (at, seen))
+                } {
+                    let plan = plan(seen, &events, &outside, false);
+                    let (answer, code) = match plan.now.is_empty() || signals::asked().is_some() {
+                        true => {
+                            let lines = plan.report.lines(&[], false);
+                            for line in &lines {
+                                context.ui.step(line);
+                            }
+                            (plan.report.object(), plan.report.code())
+                        }
+                        false => healer.heal(Path::new(&seen.instance.root), arguments.dry_run, context),
+                    };
+                    answers.lock().expect("nobody panics with it in hand").push((at, answer, code));
+                }
+            });
+        }
+    });
+    let mut answers = answers.into_inner().expect("nobody panics with it in hand");
+    answers.sort_by_key(|(at, ..)| *at);
+    if arguments.json {
+        context.ui.answer_json(&Value::Array(answers.iter().map(|(_, answer, _)| answer.clone()).collect()))?;
+    } else if answers.is_empty() {
+        context.ui.step("Nothing is wanted up; `silo up -d` in a project says what is");
+    }
+    signals::check()?;
+    // What failed counts more than what is not trusted.
+    let codes = || answers.iter().map(|(_, _, code)| *code).filter(|code| *code != 0);
+    Ok(codes().find(|code| *code != code::NOT_TRUSTED).or_else(|| codes().next()).unwrap_or(0))
+}
+
+/// The instances that are named, or all.
+pub(super) fn instances(context: &Context, arguments: &HealArgs) -> Result<Vec<Instance>, Failure> {
+    let leases = apart::without(&context.dirs, registry::peek(&context.dirs)?);
+    if arguments.names.is_empty() {
+        return Ok(leases.instances);
+    }
+    arguments.names.iter().map(|name| named::find(&leases, name).cloned()).collect()
+}
+
+/// When an instance was last brought up, as far as is known.
+fn last_use(seen: &Observed, events: &[Event]) -> u64 {
+    events.iter().rfind(|event| event.id == seen.instance.id && event.what == What::Up).map_or(0, |event| event.at)
+}
+
+/// What heals one instance.
+pub(super) struct Healer {
+    silo: String,
+    outside: Environment,
+}
+
+impl Healer {
+    pub(super) fn of(context: &Context) -> Result<Self, Failure> {
+        let silo = program::own_path(&context.environment, &context.program)?;
+        Ok(Self { silo: silo.to_string_lossy().into_owned(), outside: context.outside() })
+    }
+
+    /// Heals the instance of a root; what it tells is told, and what it answers returned, with its exit code.
+    pub(super) fn heal(&self, root: &Path, is_dry: bool, context: &Context) -> (Value, u8) {
+        let mut arguments: Vec<std::ffi::OsString> = vec!["-C".into(), root.into(), "heal".into(), "--json".into()];
+        arguments.extend(is_dry.then(|| "--dry-run".into()));
+        let cmd = Cmd { program: &self.silo, arguments, environment: &self.outside, folder: Path::new("/") };
+        let captured = match cmd.capture(LIMIT) {
+            Ok(captured) => captured,
+            Err(failure) => {
+                context.ui.fail(&failure);
+                return (serde_json::json!({ "root": root, "error": failure.what }), failure.code);
+            }
+        };
+        let told = String::from_utf8_lossy(&captured.stderr).into_owned();
+        told.lines().filter(|line| !line.trim().is_empty()).for_each(|line| context.ui.step(line));
+        let answer = serde_json::from_slice(&captured.stdout).unwrap_or(Value::Null);
+        (answer, if captured.ended == Ended::Code(0) { 0 } else { captured.ended.code() })
+    }
+}

@@ -1,0 +1,18 @@
+//! `silo heal`: what is wanted and not up is brought back (D31). Intent is the registry's, observation is `parts::look`'s, and
+//! here the two are joined.
+
+mod many;
+mod one;
+mod plan;
+mod report;
+
+use crate::cli::HealArgs;
+use crate::failure::Failure;
+use crate::parts::context::Context;
+
+pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure> {
+    if arguments.all || !arguments.names.is_empty() {
+        return many::run(context, arguments);
+    }
+    one::run(context, arguments)
+}

@@ -1,0 +1,151 @@
+//! Services that are wanted (D31): which of them a start has brought up, and bringing back single ones.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::observe::{Observed, with_needs};
+use super::plain::prepare_volumes;
+use super::prepare::{Prepared, files_for};
+use super::run::{compose, engine};
+use super::stand::{COLUMN, does_not_run};
+use super::{guard, subnet};
+use crate::backend::engine::{Container, Health};
+use crate::core::config::Text;
+use crate::core::leases::Wish;
+use crate::core::services::Starts;
+use crate::failure::Failure;
+use crate::parts::part::{Pending, Readiness, ReadyCheck};
+use crate::parts::ready;
+use crate::parts::scope::Site;
+
+/// How long compose may take to bring back some.
+const BACK: Duration = Duration::from_mins(5);
+/// How long those that others need may take until they are ready.
+const READY: Duration = Duration::from_mins(2);
+
+/// The services that run after a start, of which these were named.
+pub(super) fn up_now(site: &Site<'_>, words: &[OsString]) -> Result<Vec<Wish>, Failure> {
+    let observed = Observed::of(site);
+    let containers = observed.containers()?;
+    let named: Vec<Text> = words
+        .iter()
+        .filter_map(|word| word.to_str())
+        .filter(|word| containers.iter().any(|container| container.service == *word))
+        .map(|word| Text { value: word.to_owned(), span: 0..0 })
+        .collect();
+    let only = with_needs(&containers, &named).unwrap_or_default();
+    let stays = |container: &&Container| {
+        let is_asked = named.is_empty() || only.contains(&container.service);
+        is_asked && !matches!(observed.engine.health(container), Health::Done | Health::Down)
+    };
+    let mut found: Vec<Wish> =
+        containers.iter().filter(stays).map(|container| Wish::of(COLUMN, &container.service)).collect();
+    found.dedup();
+    Ok(found)
+}
+
+/// Brings back some services and nothing else, those that others need first; returns which failed.
+pub(super) fn bring_back(site: &Site<'_>, names: &[String]) -> Vec<(Option<String>, Failure)> {
+    let all = |failure: Failure| names.iter().map(|name| (Some(name.clone()), failure.clone())).collect();
+    let prepared = match prepared(site) {
+        Ok(prepared) => prepared,
+        Err(failure) => return all(failure),
+    };
+    let mut failed = Vec::new();
+    for wave in waves(names, &prepared.over.starts) {
+        if start(site, &prepared.files, &wave).is_ok() {
+            continue;
+        }
+        // Each by itself: one that cannot be had does not hold up the rest.
+        for name in wave {
+            let alone = start(site, &prepared.files, std::slice::from_ref(&name));
+            failed.extend(alone.err().map(|failure| (Some(name), failure)));
+        }
+    }
+    // What runs has its names, whatever failed.
+    let published = Observed::of(site).containers().and_then(|containers| subnet::publish(site, &containers));
+    failed.extend(published.err().map(|failure| (None, failure)));
+    failed
+}
+
+/// What compose is called with, once everything is there that it needs.
+fn prepared(site: &Site<'_>) -> Result<Prepared, Failure> {
+    let prepared = Prepared::of(site, files_for(site.scope, &site.environment)?, &[])?;
+    guard::may_start(site.scope, engine(site), &prepared.binds)?;
+    prepare_volumes(site, &prepared)?;
+    Ok(prepared)
+}
+
+/// Starts some services and waits until they are ready. What has ended with success is not run again, for they are started
+/// without what they need.
+fn start(site: &Site<'_>, files: &[PathBuf], names: &[String]) -> Result<(), Failure> {
+    let words = ["up", "--detach", "--no-deps", "--no-recreate"].into_iter().chain(names.iter().map(String::as_str));
+    let words: Vec<OsString> = words.map(Into::into).collect();
+    let compose = compose(site);
+    let cmd = compose.with_files(files, &words);
+    cmd.capture(BACK)?.success(&cmd)?;
+    let observed = Observed::of(site);
+    let mut check: ReadyCheck<'_> = Box::new(|| readiness(&observed, names));
+    ready::until_ready(&mut check, Instant::now(), READY)
+}
+
+/// How near some services are to being ready, whatever else runs.
+fn readiness(observed: &Observed<'_>, names: &[String]) -> Result<Readiness, Failure> {
+    let containers = match observed.containers() {
+        Ok(containers) => containers,
+        Err(failure) => return Ok(Readiness::Silent(failure)),
+    };
+    let mut waits = None;
+    for name in names {
+        let Some(container) = containers.iter().find(|container| container.service == *name) else {
+            return Err(does_not_run(name, "it has no container"));
+        };
+        match observed.engine.health(container) {
+            Health::Ready | Health::Done => {}
+            Health::Down => return Err(does_not_run(name, &container.status)),
+            Health::Starting | Health::Unhealthy => {
+                waits = Some(Pending { what: format!("{name}: {}", container.status), log: Some(name.clone()) });
+            }
+        }
+    }
+    Ok(waits.map_or(Readiness::Ready, Readiness::Waiting))
+}
+
+/// Names in the order in which they can be started: each wave needs only those before it.
+fn waves(names: &[String], starts: &Starts) -> Vec<Vec<String>> {
+    let mut left: Vec<String> = names.to_vec();
+    let mut waves = Vec::new();
+    while !left.is_empty() {
+        let waits = |name: &String| {
+            let needs = starts.0.get(name).map(|start| &start.needs);
+            needs.is_some_and(|needs| needs.iter().any(|need| need != name && left.contains(need)))
+        };
+        let (now, later): (Vec<String>, Vec<String>) = left.iter().cloned().partition(|name| !waits(name));
+        // Compose refuses a circle; here it would never end.
+        let (now, later) = if now.is_empty() { (later, Vec::new()) } else { (now, later) };
+        waves.push(now);
+        left = later;
+    }
+    waves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::services::Model;
+
+    #[test]
+    fn what_others_need_comes_first_and_a_circle_ends() {
+        let model = r#"{"services": {"web": {"depends_on": {"db": {}, "cache": {}}}, "db": {"depends_on": {"disk": {}}},
+                                     "cache": {}, "disk": {}, "a": {"depends_on": {"b": {}}}, "b": {"depends_on": {"a": {}}}}}"#;
+        let starts = Starts::of(&Model::parse(model).expect("it is one"));
+        let waves = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            super::waves(&names, &starts).into_iter().map(|wave| wave.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(waves(&["web", "cache", "db"]), ["cache db", "web"]);
+        assert_eq!(waves(&["web", "disk", "db"]), ["disk", "db", "web"]);
+        assert_eq!(waves(&["a", "b", "unknown"]), ["unknown", "a b"]);
+    }
+}
