@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::core::shell::Completions;
 
 pub use arguments::{
-    CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HealArgs, HookArgs, NewArgs, ProxyAction, ProxyArgs, PruneArgs,
-    RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, UpArgs,
+    CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HealArgs, HookArgs, NewArgs, ProxyAction, ProxyArgs,
+    PruneArgs, RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, UpArgs,
 };
 pub use completes::Completes;
 pub use words::ExportFormat;

@@ -10,7 +10,6 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::docker::{self, Docker};
 use super::labels::LABEL;
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
@@ -27,8 +26,8 @@ const SETTINGS: u64 = 1024 * 1024;
 pub const PROJECT: &str = "com.docker.compose.project";
 /// The label of a container's service.
 pub(super) const SERVICE: &str = "com.docker.compose.service";
-const NEEDS: &str = "com.docker.compose.depends_on";
-const ONE_OFF: &str = "com.docker.compose.oneoff";
+pub(super) const NEEDS: &str = "com.docker.compose.depends_on";
+pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
 /// The label of the folder that a project's files are in.
 pub(super) const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 
@@ -55,6 +54,8 @@ pub struct Container {
     pub status: String,
     /// Its address in each network where it has one; not known where the engine has no socket here.
     pub addresses: IndexMap<String, Ipv4Addr>,
+    /// The networks it is in, running or not.
+    pub networks: Vec<String>,
     /// What it publishes, such as `127.0.0.1:5432->5432/tcp`.
     pub ports: Vec<String>,
 }
@@ -228,34 +229,6 @@ impl Engine<'_> {
         policy.is_some_and(|name| name == "always" || name == "unless-stopped")
     }
 
-    fn by_docker(&self, label: &str) -> Result<Vec<Container>, Failure> {
-        let docker = Docker { program: "docker", environment: self.environment, folder: self.folder };
-        let labels = [PROJECT, SERVICE, LABEL, WORKING_DIR, ONE_OFF, NEEDS].map(docker::label);
-        let [project, service, instance, folder, one_off, needed] = labels;
-        let fields = [".ID", ".Names", ".State", ".Status", ".Ports"].map(str::to_owned);
-        let [id, name, state, status, ports] = fields;
-        let fields = [id, name, state, status, ports, project, service, instance, folder, one_off, needed];
-        let rows = docker.rows(&["ps", "--all", "--no-trunc", "--filter", &format!("label={label}")], &fields)?;
-        let container =
-            |[id, name, state, status, ports, project, service, instance, folder, one_off, needed]: [String; 11]| {
-                let published = ports.split(", ").filter(|port| port.contains("->")).map(str::to_owned).collect();
-                (one_off != "True").then_some(Container {
-                    id,
-                    name,
-                    project,
-                    service,
-                    instance,
-                    needs: needs(&needed),
-                    folder,
-                    state,
-                    status,
-                    addresses: IndexMap::new(),
-                    ports: published,
-                })
-            };
-        Ok(rows.into_iter().filter_map(container).collect())
-    }
-
     /// Whether it is an engine of this machine.
     pub fn is_local(&self) -> bool {
         self.socket().is_some()
@@ -298,7 +271,7 @@ impl Engine<'_> {
 }
 
 /// The services of `db:service_healthy:false,init:service_completed_successfully:false`.
-fn needs(label: &str) -> Vec<String> {
+pub(super) fn needs(label: &str) -> Vec<String> {
     let names = label.split(',').map(|one| one.split_once(':').map_or(one, |(name, _)| name));
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
@@ -340,6 +313,7 @@ impl Listed {
             needs: needs(&label(NEEDS)),
             folder: label(WORKING_DIR),
             addresses: self.network_settings.addresses(),
+            networks: self.network_settings.networks.iter().flatten().map(|(name, _)| name.clone()).collect(),
             ports: published.into_iter().filter_map(publish).collect(),
             state: self.state.clone(),
             status: self.status.clone(),

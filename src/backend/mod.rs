@@ -11,6 +11,8 @@ pub mod images;
 pub mod k3d;
 pub mod kubectl;
 pub mod labels;
+pub mod links;
+mod listed;
 pub mod mounts;
 pub mod networks;
 mod policy;

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::turn;
 use crate::backend::copying::{self, LABEL as COPIER};
 use crate::backend::docker::{self, Docker};
+use crate::backend::engine::Engine;
 use crate::backend::k3d::K3d;
 use crate::backend::labels::{LABEL, cluster_of_server};
 use crate::core::shell::environment::Environment;
@@ -264,11 +265,25 @@ impl<'a> Cleaner<'a> {
             _ if names.is_empty() => return Ok(()),
             // With the volumes that have no name, where an image registry keeps its images: nobody else can find them.
             Kind::Container => &["rm", "--force", "--volumes"],
-            Kind::Network => &["network", "rm"],
+            Kind::Network => return self.remove_networks(names),
             Kind::Volume => &["volume", "rm"],
             Kind::Image => &["image", "rm"],
         };
         self.docker().run(&[words, names].concat())
+    }
+
+    /// Removes networks, out of which containers of other instances are taken first: they came in by a link (D26).
+    fn remove_networks(self, names: &[&str]) -> Result<(), Failure> {
+        let engine = Engine { environment: self.environment, folder: Path::new("/") };
+        let linked: Vec<String> = engine.links()?.into_iter().map(|link| link.name).collect();
+        if names.iter().any(|name| linked.iter().any(|link| link == name)) {
+            let all = engine.containers(None)?;
+            for name in names.iter().filter(|name| linked.iter().any(|link| link == *name)) {
+                let inside = all.iter().filter(|one| one.networks.iter().any(|network| network == name));
+                inside.map(|one| self.docker().disconnect(name, &one.id)).collect::<Result<Vec<()>, _>>()?;
+            }
+        }
+        self.docker().run(&[&["network", "rm"], names].concat())
     }
 
     fn delete_cluster(self, cluster: &str, home: &Path) -> Result<(), Failure> {

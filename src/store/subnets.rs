@@ -104,7 +104,8 @@ fn distinct(numbers: Addresses) -> Addresses {
     numbers.into_iter().filter(|(_, number)| seen.insert(*number)).collect()
 }
 
-fn full(pool: Range, leases: usize) -> Failure {
+/// What is said where a pool has no subnet left.
+pub fn full(pool: Range, leases: usize) -> Failure {
     let subnets = pool.subnets().len();
     Failure::new(format!(
         "No subnet of {pool} is free: {leases} of {subnets} are leased, and routes or networks of Docker use the others"

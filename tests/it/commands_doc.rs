@@ -28,6 +28,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         compose          With [compose], silo isolates the services of compose files without an edit to them
         data             What services keep in volumes: when it goes, and how it gets there
         names            Services with addresses of their own have names: db.feature-x.test
+        sharing          Instances are apart: the containers of one reach nothing of another
         k3d              With [k3d], an instance has a Kubernetes cluster and a kubeconfig of its own
         tilt             silo up starts the environment with Tilt, and silo down stops it
         hooks            Lifecycle hooks are commands of the project that run while it starts and stops

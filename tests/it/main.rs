@@ -33,6 +33,7 @@ mod engine_ci;
 mod engine_corpus;
 mod engine_data_loss;
 mod engine_heal;
+mod engine_link;
 mod engine_names;
 mod engine_newcomer;
 mod engine_prune;

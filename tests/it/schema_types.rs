@@ -316,6 +316,8 @@ struct Compose {
     keep: Option<Words>,
     /// The instance from whose volume a new one is filled, by the volume's key.
     seed: Option<Seeds>,
+    /// Other instances, whose services this one's reach.
+    link: Option<Words>,
     /// A variable for each published port of a service.
     ports: Option<Published>,
 }

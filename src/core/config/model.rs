@@ -209,6 +209,8 @@ pub struct ComposeLayer {
     pub keep: Option<Vec<Text>>,
     /// `seed`: volumes by key, with the instance from whose volume a new one is filled.
     pub seed: Option<IndexMap<String, Text>>,
+    /// `link`: other instances, whose services this one's reach.
+    pub link: Option<Vec<Text>>,
     /// `ports`, in declared order.
     pub ports: IndexMap<String, Published>,
 }
@@ -242,13 +244,14 @@ pub struct Published {
 impl ComposeLayer {
     /// What a profile puts over it: single keys and lists are replaced, ports merge by variable.
     pub(super) fn put_over(&mut self, over: &Self) {
-        let Self { files, start, network, ingress, keep, seed, ports } = over.clone();
+        let Self { files, start, network, ingress, keep, seed, link, ports } = over.clone();
         self.files = files.or(self.files.take());
         self.start = start.or(self.start);
         self.network = network.or(self.network);
         self.ingress = ingress.or(self.ingress.take());
         self.keep = keep.or(self.keep.take());
         self.seed = seed.or(self.seed.take());
+        self.link = link.or(self.link.take());
         self.ports.extend(ports);
     }
 }

@@ -22,7 +22,7 @@ pub use isolate::{Override, Refused};
 pub use isolation::Isolation;
 pub use layout::{Layout, numbered};
 pub use model::{Model, Mount, Network, Service, Unreadable, Volume};
-pub use names::{Names, Naming};
+pub use names::{Names, Naming, name_of};
 pub use port::Port;
 pub use starts::Starts;
 pub use volume::OwnVolume;

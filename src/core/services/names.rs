@@ -35,9 +35,9 @@ impl Naming<'_> {
         let whole = format!("{}.{}", self.instance, self.suffix);
         for (service, _) in model.services.iter().filter(|(_, service)| service.network_mode.is_none()) {
             let own = names.entry(service.clone()).or_default();
-            match is_label(service) {
-                true => own.push(format!("{}.{whole}", service.to_ascii_lowercase())),
-                false => notices.push(format!(
+            match name_of(service, self.instance, self.suffix) {
+                Some(name) => own.push(name),
+                None => notices.push(format!(
                     "The service `{service}` has no name in `{}`: a part of a host name is letters, digits and `-`, at most 63",
                     self.suffix
                 )),
@@ -66,6 +66,11 @@ impl Naming<'_> {
             }),
         }
     }
+}
+
+/// The name of a service of an instance; none where its own is no part of a host name.
+pub fn name_of(service: &str, instance: &str, suffix: &str) -> Option<String> {
+    is_label(service).then(|| format!("{}.{instance}.{suffix}", service.to_ascii_lowercase()))
 }
 
 fn has_web_port(service: &Service) -> bool {

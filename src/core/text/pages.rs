@@ -20,7 +20,7 @@ macro_rules! pages {
 /// Every page, in the order of the list: the file first, then what follows from it, then how to live with it.
 pub const PAGES: &[Page] = pages!(
     "concepts" "config" "commands" "profiles" "ports" "hosts" "urls" "routes" "interpolation" "lockfile" "registry"
-    "compose" "data" "names" "k3d" "tilt" "hooks" "shell" "gates" "trust" "worktrees" "workspaces" "adopt"
+    "compose" "data" "names" "sharing" "k3d" "tilt" "hooks" "shell" "gates" "trust" "worktrees" "workspaces" "adopt"
     "editors" "recipes" "fleet" "heal" "doctor" "ci"
     "settings" "install"
     "logging" "migration" "troubleshooting"

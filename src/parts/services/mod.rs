@@ -6,6 +6,7 @@ mod fill;
 mod filling;
 mod former;
 mod guard;
+mod link;
 mod missing;
 mod observe;
 mod plain;
@@ -13,46 +14,41 @@ mod prepare;
 mod run;
 mod source;
 mod stand;
+mod start;
 mod subnet;
 mod word;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::part::{
-    Declared, Leave, Log, Part, Pending, Readiness, ReadyCheck, Report, Run, Shown, Stage, Stand, Stop, Stopped,
-    Subject, Survey, Tool,
+    Declared, Leave, Log, Part, ReadyCheck, Report, Run, Shown, Stage, Stand, Stop, Stopped, Subject, Survey, Tool,
 };
-use super::ready;
 use super::scope::{Scope, Site};
-use super::strays;
 use crate::backend::compose::Compose;
 use crate::backend::docker::INSTALL;
-use crate::backend::engine::{Container, Engine, Health, program};
+use crate::backend::engine::{Container, Engine, program};
 use crate::core::config::{Gate, Settings, Text};
 use crate::core::leases::{Instance, Wish};
 use crate::core::services::Override;
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::{one_line, printable};
-use crate::core::text::suggest::nearest;
 use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::signals;
-use observe::Observed;
+use observe::{Observed, answer, none_runs};
 use plain::prepare_volumes;
 use prepare::{Prepared, files_for, project_of};
 use run::{compose, engine, engine_of, finish};
-use stand::{COLUMN, does_not_run};
+use stand::COLUMN;
+use start::start;
 
 pub use apart::Whole;
 pub use former::{Former, seed as seed_line, volume_keys};
 pub use plain::{Plain, is_about, plain};
 pub use source::{Manner, Source, seed};
-
-/// How long services may take until they are ready: time for images and first starts.
-const READY: Duration = Duration::from_mins(5);
 
 /// How long a stop may take until silo goes on without it: compose gives each container ten seconds.
 const STOP: Duration = Duration::from_secs(30);
@@ -202,6 +198,7 @@ impl Part for Services {
         words.push("down".into());
         words.extend(stop.volumes.then(|| "--volumes".into()));
         finish(&compose(site).with_files(&files, &words), "down")?;
+        link::untie(site)?;
         subnet::publish(site, &[])?;
         Ok(Stopped::Done)
     }
@@ -286,98 +283,6 @@ fn name_volumes(site: &Site<'_>) -> Result<(), Failure> {
         site.scope.context.ui.step(&format!("Removing their volumes, data included: {}", own.join(", ")));
     }
     Ok(())
-}
-
-/// What runs, each with what it publishes.
-fn stand(containers: &[Container]) -> String {
-    let one = |container: &Container| {
-        let service = one_line(&container.service);
-        match (container.state.as_str(), container.ports.is_empty()) {
-            ("running", true) => service,
-            ("running", false) => format!("{service} ({})", container.ports.join(", ")),
-            _ => format!("{service} (done)"),
-        }
-    };
-    containers.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn none_runs() -> Failure {
-    Failure::new("No services run here").hint("Run `silo up -d` first")
-}
-
-fn answer(observed: &Observed<'_>, only: &[Text]) -> Result<Readiness, Failure> {
-    match observed.pending(only) {
-        Ok(None) => Ok(Readiness::Ready),
-        Ok(Some((service, ..))) if service.is_empty() => Err(none_runs()),
-        Ok(Some((service, Health::Down, status))) => Err(does_not_run(&service, &status)),
-        Ok(Some((service, _, status))) => {
-            Ok(Readiness::Waiting(Pending { what: format!("{service}: {status}"), log: Some(service) }))
-        }
-        Err(failure) => Ok(Readiness::Silent(failure)),
-    }
-}
-
-fn waiting<'a>(observed: &'a Observed<'a>, only: &'a [Text]) -> ReadyCheck<'a> {
-    Box::new(move || answer(observed, only))
-}
-
-/// Starts services in the background, and waits until they are ready: all, or only some and what they depend on.
-fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failure> {
-    let prepared = Prepared::of(site, files(site)?, &[])?;
-    let known: Vec<String> = prepared.over.starts.0.keys().cloned().collect();
-    gates_fit(site, &known)?;
-    guard::may_start(site.scope, engine(site), &prepared.binds)?;
-    prepared.notices().for_each(|notice| site.scope.context.ui.step(notice));
-    prepare_volumes(site, &prepared)?;
-    site.scope.context.ui.step("Starting the services");
-    let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
-    finish(&compose(site).with_files(&prepared.files, &all), "up").map_err(|failure| with_holders(site, failure))?;
-    let observed = Observed::of(site);
-    let mut check = waiting(&observed, only);
-    let spinner = site.scope.context.ui.spin("Waiting until the services are ready");
-    let ready = ready::until_ready(&mut check, Instant::now(), READY);
-    drop(spinner);
-    // What runs has its names, though another one is not ready.
-    let containers = observed.containers()?;
-    subnet::publish(site, &containers)?;
-    ready?;
-    site.scope.context.ui.step(&format!("Ready: {}", stand(&containers)));
-    Ok(())
-}
-
-/// A start that failed, with what of the instance's own listens on a port that services were to publish.
-fn with_holders(site: &Site<'_>, failure: Failure) -> Failure {
-    let leases = &site.settled.known.ports;
-    let said = site.scope.settings.compose.iter().flat_map(|said| said.ports.keys());
-    let held = said.filter_map(|variable| {
-        let port = *leases.get(variable)?;
-        let process = strays::on(port, &site.scope.project.root)?;
-        Some((variable, port, one_line(&process.name), process.pid))
-    });
-    held.fold(failure, |failure, (variable, port, name, pid)| {
-        failure
-            .hint(format!(
-                "Port {port} ({variable}) is held by `{name}` (pid {pid}), which was started in this instance"
-            ))
-            .hint("End it first: `silo up -d --kill`")
-            .hint(format!("Or give the services another port: `silo env --move {variable} && silo up -d`"))
-    })
-}
-
-/// Makes sure that the services which gates name are there: the compose files alone know.
-fn gates_fit(site: &Site<'_>, known: &[String]) -> Result<(), Failure> {
-    let gates = &site.scope.settings.gates;
-    let mut named = gates.iter().flat_map(|(tool, need)| need.services.iter().map(move |name| (tool, name)));
-    let Some((tool, name)) = named.find(|(_, name)| !known.contains(&name.value)) else { return Ok(()) };
-    let what = format!("`gates.{tool}` names the service `{}`, which the compose files do not have", name.value);
-    let failure = site.scope.project.misfit(&what, &name.span);
-    let near = nearest(&name.value, known.iter().map(String::as_str));
-    let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest service is `{near}`")));
-    let all: Vec<String> = known.iter().take(20).map(|name| format!("`{name}`")).collect();
-    Err(match all.is_empty() {
-        true => failure,
-        false => failure.hint(format!("The compose files have {}", all.join(", "))),
-    })
 }
 
 /// The override for a list of files, as `silo compose` prints it; `flags` are compose's own that change how the files are read.

@@ -13,7 +13,8 @@ use crate::core::leases::{Instance, Wanted};
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
-use crate::parts::part::{PartState, Report, Subject, Survey};
+use crate::parts::part::{PartState, Pending, Readiness, Report, Subject, Survey};
+use crate::parts::ready;
 use crate::parts::scope::Site;
 
 /// The services of one instance.
@@ -59,6 +60,27 @@ impl<'a> Observed<'a> {
             .collect();
         pending.sort_by_key(|(_, health, _)| *health != Health::Down);
         Ok(pending.into_iter().next())
+    }
+}
+
+/// Said where there is no container at all.
+pub(super) fn none_runs() -> Failure {
+    Failure::new("No services run here").hint("Run `silo up -d` first")
+}
+
+/// Whether services are ready: all, or some and what they depend on.
+pub(super) fn answer(observed: &Observed<'_>, only: &[Text]) -> Result<Readiness, Failure> {
+    match observed.pending(only) {
+        Ok(None) => Ok(Readiness::Ready),
+        Ok(Some((service, ..))) if service.is_empty() => Err(none_runs()),
+        Ok(Some((service, Health::Down, status))) => {
+            Err(Failure::new(format!("The service `{service}` does not run: {status}"))
+                .hint(format!("Look why: `{}`", ready::logs_line(Some(&service)))))
+        }
+        Ok(Some((service, _, status))) => {
+            Ok(Readiness::Waiting(Pending { what: format!("{service}: {status}"), log: Some(service) }))
+        }
+        Err(failure) => Ok(Readiness::Silent(failure)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The addresses that the services of an instance have of their own, where `silo.toml` asks for that and this machine reaches them
 //! (D26).
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use super::run::engine;
 use crate::backend::engine::{Container, Engine};
 use crate::core::config::{ComposeLayer, Network};
 use crate::core::leases::Instance;
-use crate::core::leases::subnet::{Addresses, Range};
+use crate::core::leases::subnet::{self, Addresses, Range};
 use crate::core::services::{Layout, Model, numbered};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
@@ -62,6 +63,20 @@ fn used(engine: &Engine<'_>, project: &str) -> Result<Vec<Range>, Failure> {
     let own: Vec<Range> = own.into_iter().flat_map(|network| network.ranges).collect();
     let routes = routes::all(engine.environment).into_iter().filter(|route| !own.contains(route));
     Ok(others.into_iter().flat_map(|network| network.ranges).chain(routes).collect())
+}
+
+/// A subnet of the pool that is nobody's and nothing uses, for a network of silo's own.
+///
+/// # Errors
+/// A [`Failure`] when there is none, or the engine does not answer.
+pub(super) fn unused(site: &Site<'_>, but: &HashSet<Range>, place: u64) -> Result<Range, Failure> {
+    let context = site.scope.context;
+    let leases = registry::peek(&context.dirs)?;
+    let held = leases.instances.iter().filter_map(|one| one.subnet);
+    // No compose project has an empty name, so that every network counts.
+    let taken: Vec<Range> = used(&engine(site), "")?.into_iter().chain(held).chain(but.iter().copied()).collect();
+    let pool = context.settings.network.pool;
+    subnet::choose(pool, &taken, place).ok_or_else(|| subnets::full(pool, leases.instances.len()))
 }
 
 /// Says once for each instance that its services have no addresses of their own.

@@ -1,0 +1,108 @@
+//! Networks that containers of several instances are in: which there are, and who is in them. silo makes those, connects and
+//! disconnects; compose knows none of it, for by compose a container would be called by its service's name there, too.
+
+use serde::Deserialize;
+
+use super::docker::{self, Docker};
+use super::engine::{Engine, PROJECT, escaped};
+use super::labels::{LINK_FROM, LINK_TO};
+use crate::core::leases::subnet::Range;
+use crate::failure::Failure;
+
+/// A network by which one instance's services reach another's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// The compose project that it goes with: that of the one who asked for it.
+    pub project: String,
+    /// The id of that instance.
+    pub from: String,
+    /// The id of the one whose services are reached.
+    pub to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    name: String,
+    labels: Option<std::collections::HashMap<String, String>>,
+}
+
+impl Engine<'_> {
+    /// Every link there is.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the engine does not answer in time.
+    pub fn links(&self) -> Result<Vec<Link>, Failure> {
+        if !self.is_local() {
+            let fields = [".Name".to_owned(), docker::label(PROJECT), docker::label(LINK_FROM), docker::label(LINK_TO)];
+            let filter = format!("label={LINK_FROM}");
+            let rows = self.docker().rows(&["network", "ls", "--filter", &filter], &fields)?;
+            return Ok(rows.into_iter().map(|[name, project, from, to]| Link { name, project, from, to }).collect());
+        }
+        let filter = serde_json::json!({ "label": [LINK_FROM] }).to_string();
+        let listed: Vec<Listed> = self.asked(&format!("/networks?filters={}", escaped(&filter)))?;
+        let link = |Listed { name, labels }: Listed| {
+            let label = |key: &str| labels.as_ref().and_then(|labels| labels.get(key)).cloned().unwrap_or_default();
+            Link { name, project: label(PROJECT), from: label(LINK_FROM), to: label(LINK_TO) }
+        };
+        Ok(listed.into_iter().map(link).collect())
+    }
+}
+
+impl Docker<'_> {
+    /// Makes a link's network. It leads nowhere else, so that no container's way out changes with it.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines, as where its addresses are used already.
+    pub fn make_link(&self, link: &Link, subnet: Range) -> Result<(), Failure> {
+        let labels = [(PROJECT, &link.project), (LINK_FROM, &link.from), (LINK_TO, &link.to)];
+        let labels = labels.map(|(key, value)| format!("--label={key}={value}"));
+        let subnet = format!("--subnet={subnet}");
+        let mut words = vec!["network", "create", "--internal", &subnet];
+        words.extend(labels.iter().map(String::as_str));
+        words.push(&link.name);
+        self.run(&words)
+    }
+
+    /// Connects a container with a network, where it has these names; without any, it is reached by its container's name alone.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn connect(&self, network: &str, container: &str, names: &[String]) -> Result<(), Failure> {
+        let names = names.iter().map(|name| format!("--alias={name}")).collect::<Vec<_>>();
+        let mut words = vec!["network", "connect"];
+        words.extend(names.iter().map(String::as_str));
+        words.extend([network, container]);
+        match self.run(&words) {
+            // Somebody else was as fast.
+            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("already exists in network")) => {
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// Disconnects a container from a network, running or not; one that is not in it is none to disconnect.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn disconnect(&self, network: &str, container: &str) -> Result<(), Failure> {
+        match self.run(&["network", "disconnect", "--force", network, container]) {
+            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("is not connected")) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Removes a network that nobody is in; one that is not there is none to remove.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn remove_network(&self, network: &str) -> Result<(), Failure> {
+        match self.run(&["network", "rm", network]) {
+            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("not found")) => Ok(()),
+            done => done,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `link` on a real engine (D26): instances do not reach each other, and with it one reaches the services of the other by name, while
+//! what either calls its own stays its own.
+
+use std::fs;
+
+use crate::engine::Engine;
+
+/// Each service says which instance it is of.
+const COMPOSE: &str = "services:
+  web:
+    image: silo-test-box
+    stop_grace_period: 0s
+    command: [sh, -c, 'echo web of ${COMPOSE_PROJECT_NAME} > /tmp/index.html; exec httpd -f -p 80 -h /tmp']
+  db:
+    image: silo-test-box
+    stop_grace_period: 0s
+    command: [sh, -c, 'echo db of ${COMPOSE_PROJECT_NAME} > /tmp/index.html; exec httpd -f -p 5432 -h /tmp']
+";
+
+struct Stage {
+    engine: Engine,
+    /// A word that no other test has: names are one for the whole engine.
+    word: String,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let engine = Engine::new();
+        let folder = engine.sandbox.path("").to_string_lossy().into_owned();
+        let word: String = folder.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect();
+        Self { engine, word: word.to_lowercase() }
+    }
+
+    fn name(&self, dir: &str) -> String {
+        format!("{dir}-{}", self.word)
+    }
+
+    /// A project whose instance has a name of this test's own.
+    fn project(&self, dir: &str, link: &[&str]) {
+        let link: Vec<String> = link.iter().map(|dir| format!("{:?}", self.name(dir))).collect();
+        let toml = format!("version = 1\n[compose]\nlink = [{}]\n", link.join(", "));
+        let root = self.engine.sandbox.trusted(dir, &toml);
+        fs::write(root.join("compose.yaml"), COMPOSE).expect("the project is writable");
+    }
+
+    fn up(&self, dir: &str) -> String {
+        self.engine.silo(dir, format!("up {} -d", self.name(dir))).success().stderr
+    }
+
+    fn container(&self, dir: &str, service: &str) -> String {
+        format!("localnet-{}-{service}-1", self.name(dir))
+    }
+
+    /// What a container of an instance gets from a web server, by its name there; none where it reaches none.
+    fn got(&self, dir: &str, host: &str, port: u16) -> Option<String> {
+        let line = format!("printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 {host} {port}");
+        let ran = self.engine.docker(&["exec", &self.container(dir, "web"), "sh", "-c", &line]);
+        let body = ran.stdout.split("\r\n\r\n").nth(1).map(|body| body.trim().to_owned());
+        body.filter(|body| !body.is_empty())
+    }
+
+    fn db_of(&self, dir: &str) -> String {
+        format!("db of localnet-{}", self.name(dir))
+    }
+
+    fn networks(&self) -> Vec<String> {
+        let all = self.engine.docker(&["network", "ls", "--format", "{{.Name}}"]).success().stdout;
+        all.lines().filter(|name| name.contains(&self.word)).map(str::to_owned).collect()
+    }
+
+    fn links(&self) -> usize {
+        self.networks().iter().filter(|name| name.contains("_silo-link-")).count()
+    }
+}
+
+#[test]
+fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_names() {
+    let stage = Stage::new();
+    let (one, two) = (stage.name("one"), stage.name("two"));
+    stage.project("one", &[]);
+    stage.project("two", &[]);
+    stage.up("one");
+    stage.up("two");
+    let far = format!("db.{two}.test");
+    let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    let inspected = stage.engine.docker(&["inspect", "--format", address, &stage.container("two", "db")]).success();
+    let address = inspected.stdout.trim();
+    assert_eq!(stage.got("two", address, 5432), Some(stage.db_of("two")), "a sibling reaches it");
+    assert_eq!(
+        (stage.got("one", &far, 5432), stage.got("one", address, 5432)),
+        (None, None),
+        "another instance does not"
+    );
+    assert_eq!(stage.links(), 0);
+
+    // The same container as before, linked: compose makes none anew for that.
+    let id =
+        |dir| stage.engine.docker(&["inspect", "--format", "{{.Id}}", &stage.container(dir, "web")]).success().stdout;
+    let before = (id("one"), id("two"));
+    stage.project("one", &["two"]);
+    stage.up("one");
+    assert_eq!((id("one"), id("two")), before);
+    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")));
+    assert_eq!(stage.got("one", &format!("web.{two}.test"), 80), Some(format!("web of localnet-{two}")));
+    for dir in ["one", "two"] {
+        assert_eq!(stage.got(dir, "db", 5432), Some(stage.db_of(dir)), "its own name is its own service's");
+    }
+    assert_eq!(stage.got("two", &format!("db.{one}.test"), 5432), None, "it is not linked the other way");
+
+    // The linked one comes and goes, and nothing holds it.
+    let down = stage.engine.silo("two", "down").success();
+    assert!(!down.stderr.contains("still in use"), "{}", down.stderr);
+    assert!(!stage.networks().contains(&format!("localnet-{two}_default")), "{:?}", stage.networks());
+    assert_eq!(stage.got("one", &far, 5432), None);
+    stage.up("two");
+    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")), "its own start links it again");
+
+    // Both at once, each linked to the other and to itself, as one `silo.toml` for all says it.
+    stage.project("two", &["one", "two"]);
+    stage.up("two");
+    assert_eq!(stage.links(), 2);
+    assert_eq!(stage.got("two", &format!("db.{one}.test"), 5432), Some(stage.db_of("one")));
+    assert_eq!(stage.got("two", "db", 5432), Some(stage.db_of("two")));
+
+    // Stopped, not removed: the link goes with the one that wanted it, and the other starts without.
+    let two_services = ["web", "db"].map(|service| stage.container("two", service));
+    stage.engine.docker(&["stop", &two_services[0], &two_services[1]]).success();
+    stage.engine.silo("one", "down").success();
+    assert_eq!(stage.links(), 1, "{:?}", stage.networks());
+    stage.engine.docker(&["start", &two_services[0], &two_services[1]]).success();
+    assert_eq!(stage.got("two", "db", 5432), Some(stage.db_of("two")));
+
+    // No more declared, it is no more there.
+    stage.project("two", &[]);
+    stage.up("two");
+    assert_eq!(stage.links(), 0, "{:?}", stage.networks());
+    stage.engine.silo("two", "down").success();
+    assert_eq!(stage.networks(), [""; 0]);
+}
+
+#[test]
+fn a_link_to_nobody_is_said_and_a_link_outlives_neither_folder() {
+    let stage = Stage::new();
+    stage.project("one", &["two", "nobody"]);
+    stage.project("two", &[]);
+    let name = stage.name("nobody");
+    let told = stage.up("one");
+    let nobody = format!("Warning: `link` reaches nothing by `{name}`: No instance is named `{name}`");
+    assert!(told.contains(&nobody), "{told}");
+    assert_eq!(stage.links(), 0, "two was never there");
+    stage.engine.silo("two", format!("env {}", stage.name("two"))).success();
+    let told = stage.up("one");
+    let later =
+        format!("`{}`, which `link` names, has no services now; they are reached once it is up", stage.name("two"));
+    assert!(told.contains(&later), "{told}");
+    stage.up("two");
+    let far = format!("db.{}.test", stage.name("two"));
+    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")));
+
+    // The one that is linked goes with its folder, though the other is in a network with it.
+    fs::remove_dir_all(stage.engine.sandbox.dir("two")).expect("it was made");
+    stage.engine.silo("", "prune --all --yes").success();
+    assert_eq!(stage.links(), 1, "it is the other's");
+    assert_eq!(stage.got("one", "db", 5432), Some(stage.db_of("one")));
+    stage.up("one");
+    assert_eq!(stage.links(), 0);
+
+    // And so does the one that links.
+    stage.project("two", &[]);
+    stage.up("two");
+    stage.up("one");
+    assert_eq!((stage.links(), stage.got("one", &far, 5432)), (1, Some(stage.db_of("two"))));
+    fs::remove_dir_all(stage.engine.sandbox.dir("one")).expect("it was made");
+    stage.engine.silo("", "prune --all --yes").success();
+    assert_eq!(stage.links(), 0, "{:?}", stage.networks());
+    assert_eq!(stage.got("two", "db", 5432), Some(stage.db_of("two")));
+    stage.engine.silo("two", "down").success();
+    assert_eq!(stage.networks(), [""; 0]);
+}
