@@ -10,12 +10,14 @@ use crate::core::shell::environment::Environment;
 use crate::core::workspaces::porcelain::{self, Change, Checkout};
 use crate::failure::{Failure, code, shown};
 use crate::sys::cmd::{Captured, Cmd, Ended};
-use crate::sys::{files, trees};
+use crate::sys::{files, lock, trees};
 
 /// How long git may take to answer.
 const ASK: Duration = Duration::from_mins(1);
 /// How long it may take to check out a repository, large files and hooks included.
 const MAKE: Duration = Duration::from_hours(1);
+/// How long one waits for its turn: the hooks of another may take long.
+const TURN: Duration = Duration::from_mins(2);
 /// What makes git act on another repository, index or tree than the folder's: set inside its hooks
 /// (<https://git-scm.com/docs/git#_the_git_repository>).
 const ELSEWHERE: [&str; 9] = [
@@ -70,6 +72,13 @@ impl<'a> Git<'a> {
             Failure::new(format!("git names something in `{}` that is not UTF-8", shown(self.folder)))
                 .hint("Rename it; the records of silo are text")
         })
+    }
+
+    /// The same for what changes the list of worktrees, one after the other: git reads those of others meanwhile, and fails on one
+    /// that is half made.
+    fn in_turn(&self, words: &[&str], limit: Duration) -> Result<Result<String, Failure>, Failure> {
+        let Some(common) = self.common_dir()? else { return Ok(self.told(words, limit)) };
+        Ok(lock::in_turn(Path::new(&common), TURN, || self.told(words, limit)))
     }
 
     /// What a question is answered with, without its last newline; none where git says no.
@@ -161,7 +170,7 @@ impl<'a> Git<'a> {
             Some(commit) => vec!["worktree", "add", "--no-track", "-b", branch, "--", folder, commit],
             None => vec!["worktree", "add", "--", folder, branch],
         };
-        let Err(failure) = self.told(&words, MAKE) else { return Ok(None) };
+        let Err(failure) = self.in_turn(&words, MAKE)? else { return Ok(None) };
         // git takes a worktree back whose files it could not check out, and leaves one whose hook failed.
         let is_whole = self.checkouts()?.iter().any(|one| one.folder == folder && one.locked.is_none());
         if is_whole && files::is_file(&Path::new(folder).join(".git")) { Ok(Some(failure)) } else { Err(failure) }
@@ -175,7 +184,7 @@ impl<'a> Git<'a> {
         match self.checkouts()?.iter().skip(1).find(|one| one.folder == folder) {
             None => Ok(()),
             // Twice, for one that git was just making is locked.
-            Some(_) => self.told(&["worktree", "remove", "--force", "--force", "--", folder], ASK).map(|_| ()),
+            Some(_) => self.in_turn(&["worktree", "remove", "--force", "--force", "--", folder], ASK)?.map(|_| ()),
         }
     }
 

@@ -96,6 +96,23 @@ pub fn hold_as<T>(
     }
 }
 
+/// Runs `act` while holding a folder of somebody else's, in which nothing is written for that: those who ask in the same way take
+/// turns. After `limit`, or where its disk has no locks, it is run all the same.
+pub fn in_turn<T>(folder: &Path, limit: Duration, act: impl FnOnce() -> T) -> T {
+    let Ok(file) = File::open(folder) else { return act() };
+    let started = Instant::now();
+    let mut lock = fd_lock::RwLock::new(file);
+    loop {
+        match lock.try_write() {
+            Ok(_held) => return act(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && started.elapsed() < limit => {
+                std::thread::sleep(pause(started.elapsed(), limit));
+            }
+            Err(_) => return act(),
+        }
+    }
+}
+
 /// How long to pause before the next try: longer and longer at first, so that a short wait ends soon and a crowd leaves
 /// the holder time to get done; then shorter the nearer the limit is, so that who has waited long comes before the rest.
 fn pause(waited: Duration, limit: Duration) -> Duration {
@@ -198,6 +215,25 @@ mod tests {
 
     fn refused(_: String) -> Failure {
         Failure::new("it is held")
+    }
+
+    #[test]
+    fn those_who_hold_a_folder_take_turns_and_leave_nothing_in_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        let act = || {
+            assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0, "one at a time");
+            std::thread::sleep(Duration::from_millis(2));
+            inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| in_turn(folder.path(), Duration::from_mins(1), act));
+            }
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 0);
+        assert_eq!(in_turn(&folder.path().join("none"), Duration::ZERO, || 3), 3);
+        assert_eq!(in_turn(folder.path(), Duration::ZERO, || in_turn(folder.path(), Duration::ZERO, || 4)), 4);
     }
 
     #[test]
