@@ -200,6 +200,13 @@ __silo_eval() {
 # `function` an alias of the same name does no harm. Every other call is the program's: that of `PATH`, or else the hook's own.
 # The snapshot of a tool may have kept this function alone, and runs it in another shell.
 function silo {
+  if [[ $# -eq 2 && $1 == cd && $2 != -* && ${__silo_pid-} == "$$" ]]; then
+    # Nor can a program go somewhere in this shell.
+    \builtin local __silo_to=''
+    __silo_to=$("$__silo_bin" cd --print -- "$2") || \builtin return
+    \cd "$__silo_to" || \builtin return
+    \builtin return
+  fi
   if [[ $# -ne 1 || $1 != deactivate || -z ${__SILO_UNDO-} || ${__silo_pid-} != "$$" ]]; then
     \builtin local __silo_own="${__SILO_HOOK-}" __silo_lost=''
     __silo_own=${__silo_own#* * }

@@ -114,6 +114,11 @@ fn called {|hooks|
 # `silo deactivate` changes this very shell, which no program can: without a stamp to compare, it is off until the folder is
 # left. Every other call is the program's: that of PATH, or else the hook's own.
 fn of-shell {|&lost='' @args|
+  if (and (== (count $args) 2) (eq $args[0] cd) (not (str:has-prefix $args[1] -))) {
+    # Nor can a program go somewhere in this shell.
+    cd (str:trim-right ((external $silo) cd --print -- $args[1] | slurp) "\n")
+    return
+  }
   if (or (not-eq $args [deactivate]) (not (has-env __SILO_UNDO))) {
     # Only the shell knows who has taken the hook's place since, and silo tells.
     if (not (called $after-chdir)) { set lost = after-chdir }

@@ -178,6 +178,12 @@ end
 # `silo deactivate` changes this very shell, which no program can: it is off until the folder is left. Every other
 # call is the program's: that of PATH, or else the hook's own. A function that was copied into another shell knows that it is not in this one.
 function silo --description 'Isolated local development environments'
+    if test (count $argv) -eq 2 -a "$argv[1]" = cd; and set -q __silo_bin; and not string match -q -- '-*' "$argv[2]"
+        # Nor can a program go somewhere in this shell.
+        set -l to ("$__silo_bin" cd --print -- "$argv[2]"); or return
+        cd (string join \n -- $to | string collect)
+        return
+    end
     if test (count $argv) -ne 1 -o "$argv[1]" != deactivate; or not set -q __SILO_UNDO; or not set -q __silo_bin
         set -l own (string replace --regex '^\S* \S* ' '' -- "$__SILO_HOOK" | string collect)
         # Only the shell knows of it, and silo tells.

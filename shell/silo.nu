@@ -124,6 +124,12 @@ def --env --wrapped "silo deactivate" [...rest: string] {
     __silo_take $answer
 }
 
+# Nor can a program go somewhere in this shell.
+def --env --wrapped "silo cd" [...rest: string] {
+    if ($rest | length) != 1 or ($rest.0 | str starts-with '-') { return (^silo cd ...$rest) }
+    cd (^$env.__silo.bin cd --print -- $rest.0 | str trim --right --char "\n")
+}
+
 # Once each, and first: what comes behind may build the prompt from the variables. At a prompt after `cd`, nushell runs
 # the hooks of PWD before those of the prompt.
 def __silo_first [hooks: any]: nothing -> list<any> {

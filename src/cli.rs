@@ -312,11 +312,14 @@ pub enum Command {
     )]
     Rm(RmArgs),
     /// Go to a workspace; needs the shell hook
-    #[command(after_help = "Examples:\n  silo cd feature/login")]
+    #[command(after_help = "Examples:\n  silo cd feature/login\n  code \"$(silo cd feature/login --print)\"")]
     Cd {
         /// The workspace
         #[arg(add = Completes::Workspace)]
         name: String,
+        /// Only print its folder
+        #[arg(long)]
+        print: bool,
     },
     /// Run a command inside the instance, without a shell hook
     #[command(after_help = "Examples:\n  silo exec -- npm run dev\n  silo exec -C ../feature-x make test")]

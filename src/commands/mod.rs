@@ -170,7 +170,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::New(arguments) => workspaces::new::run(context, &arguments),
         Command::Run(arguments) => workspaces::run::run(context, &arguments),
         Command::Rm(arguments) => workspaces::rm::run(context, &arguments),
-        Command::Cd { name } => workspaces::cd::run(context, &name),
+        Command::Cd { name, print } => workspaces::cd::run(context, &name, print),
         Command::Dns(arguments) => dns::run(context, &arguments),
         Command::List { json, watch } => list::run(context, json, watch),
         Command::Who { port, json } => who::run(context, port.as_deref(), json),

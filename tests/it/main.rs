@@ -120,6 +120,7 @@ mod services;
 mod settings;
 mod settings_schema;
 #[cfg(target_os = "linux")]
+mod shell_cd;
 mod shell_cost;
 mod shell_deactivate;
 mod shell_function;
@@ -146,6 +147,8 @@ mod tools;
 mod tried_at_once;
 mod users;
 mod workspaces;
+mod workspaces_hard;
+mod workspaces_kept;
 mod worktree_branch;
 mod worktree_names;
 mod worktrees;

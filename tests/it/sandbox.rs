@@ -208,6 +208,13 @@ impl Ran {
         self
     }
 
+    /// Its standard output contains this.
+    #[track_caller]
+    pub(crate) fn stdout_has(self, part: &str) -> Self {
+        assert!(self.stdout.contains(part), "no {part:?} in stdout: {self:#?}");
+        self
+    }
+
     /// Its whole standard error is this.
     #[track_caller]
     pub(crate) fn stderr(self, expected: &str) -> Self {

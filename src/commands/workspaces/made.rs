@@ -71,7 +71,7 @@ fn worktree(context: &Context, origin: &Origin, workspace: &mut Workspace, from:
         return Err(Failure::new(format!("git takes no branch named `{line}`"))
             .hint("Use letters, digits, `-`, `.`, `_` and `/`, for example `silo new feature/login`"));
     }
-    if let Some(other) = origin.checkouts.iter().find(|one| one.branch.as_ref() == Some(&name) && !one.is_bare) {
+    if let Some(other) = git.checkouts()?.iter().find(|one| one.branch.as_ref() == Some(&name) && !one.is_bare) {
         let folder = Path::new(&other.folder);
         return Err(Failure::new(format!("The branch `{line}` is checked out in `{}`", shown(folder)))
             .hint(format!("Go there: `cd {}`", quoted(folder)))

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::backend::worktrees::{self, Git};
-use crate::core::workspaces::porcelain::Checkout;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::store::project;
@@ -19,8 +18,6 @@ pub(super) struct Origin {
     pub(super) source: PathBuf,
     /// The way from the top of a checkout to the project.
     pub(super) place: PathBuf,
-    /// Every checkout of the repository.
-    pub(super) checkouts: Vec<Checkout>,
 }
 
 impl Origin {
@@ -56,7 +53,7 @@ impl Origin {
             project.or_else(|| project::find_upward(&folder)).and_then(|file| file.parent().map(Path::to_path_buf));
         let place = project.and_then(|root| Some(root.strip_prefix(&here).ok()?.to_path_buf())).unwrap_or_default();
         let source = if is_bare { here.clone() } else { top.clone() };
-        Ok(Self { top, here, source, place, checkouts })
+        Ok(Self { top, here, source, place })
     }
 
     /// The path that is recorded.

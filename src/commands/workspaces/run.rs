@@ -1,9 +1,13 @@
 //! `silo run`: make a workspace where it is missing, bring it up, run a command in it, and remove it again.
 
 use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::libc::{SIGKILL, SIGTERM};
 
 use super::super::up;
-use super::furnished::Inside;
+use super::furnished::{self, Inside};
 use super::new::{self, Wanted};
 use super::{named, removal};
 use crate::cli::RunArgs;
@@ -13,7 +17,15 @@ use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::store::workspaces;
 use crate::sys::cmd::{self, Cmd};
+use crate::sys::processes::{self, Process};
 use crate::sys::signals;
+
+/// How often it is looked whether a program has ended.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long what the command left gets to end by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it takes to be gone when it is killed.
+const SOON: Duration = Duration::from_secs(1);
 
 pub(in super::super) fn run(context: &Context, arguments: &RunArgs) -> Result<u8, Failure> {
     signals::watch();
@@ -28,6 +40,7 @@ pub(in super::super) fn run(context: &Context, arguments: &RunArgs) -> Result<u8
     // It is being removed; one more signal stops that.
     let asked = signals::asked();
     signals::forget();
+    end_rest(context, &arguments.name);
     let removed = remove(context, &arguments.name);
     match (ran, removed) {
         (Ok(code), Ok(())) => Ok(asked.map_or(code, signals::Asked::code)),
@@ -61,6 +74,27 @@ fn up_and_run(inside: &Inside, command: &[OsString]) -> Result<u8, Failure> {
             Err(Failure::new(format!("`{name}` was not found")).hint("Install it, or check PATH").code(127))
         }
         _ => cmd.run(|_| Ok(())).map(cmd::Ended::code),
+    }
+}
+
+/// Ends what the command left in the workspace when it ended, as a child of a shell that was killed: what was started inside, and
+/// belongs to this very call. What has gone its own way stays, and keeps the workspace.
+fn end_rest(context: &Context, name: &str) {
+    let Some(workspace) = workspaces::all(&context.dirs).into_iter().find(|one| one.name == name) else { return };
+    let root = furnished::root(&workspace);
+    let rest = || {
+        let all = processes::below(Path::new(&workspace.folder)).into_iter();
+        let is_rest = |one: &Process| one.pid != std::process::id() && processes::is_in_our_group(one.pid);
+        all.filter(|one| is_rest(one) && processes::is_inside(one, &root)).collect::<Vec<_>>()
+    };
+    for (number, limit) in [(SIGTERM, PATIENCE), (SIGKILL, SOON)] {
+        let start = Instant::now();
+        for process in rest() {
+            cmd::send(process.pid, number);
+        }
+        while !rest().is_empty() && start.elapsed() < limit {
+            std::thread::sleep(LOOK);
+        }
     }
 }
 

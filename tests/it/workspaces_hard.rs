@@ -1,0 +1,175 @@
+//! Workspaces of repositories that are not everyday ones.
+
+use std::fs;
+
+use crate::sandbox::{Sandbox, program};
+use crate::workspaces::{Repository, commit, names};
+
+#[test]
+fn a_strangers_silo_toml_runs_nothing_and_allow_finishes_it() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    sandbox.git(main, ["checkout", "--quiet", "-b", "stranger"]);
+    fs::write(main.join("silo.toml"), "version = 1\n[ports]\nA = 0\n[hooks]\npre-down = [\"touch ../ran\"]\n")
+        .expect("it is ours");
+    commit(sandbox, main);
+    sandbox.git(main, ["checkout", "--quiet", "main"]);
+    let state = || names(&sandbox.path("state/silo/instances"));
+    let before = state();
+    let made = repository.silo("new review --from stranger -- touch ../ran").exit(3).stdout("");
+    made.stderr_has("its `silo.toml` has changed: nothing of it was run, and no file brought along");
+    let folder = sandbox.dir("app.review");
+    assert!(folder.join("silo.toml").is_file() && !folder.join(".silo.lock").exists());
+    repository.silo("run review -- touch ../ran").exit(3);
+    repository.silo("new review").exit(3).stderr_has("`silo allow $SANDBOX/projects/app.review` and `silo new review`");
+    assert_eq!(state(), before, "nothing is leased");
+    // Nor does anything of it run when it is removed.
+    repository.silo("rm review").success();
+    repository.silo("new review --from stranger").exit(3);
+    sandbox.run(main, ["allow", "../app.review"]).success();
+    repository.silo("new review").success().stderr_has("Writing `.localnet.env`");
+    assert!(!sandbox.dir("ran").exists());
+    repository.silo("rm review").success();
+    assert!(sandbox.dir("ran").exists(), "what is trusted may run");
+}
+
+#[test]
+fn names_of_every_kind_make_sound_folders() {
+    let repository = Repository::new();
+    for (name, folder) in [("größe/ß", "app.größe-ß"), ("a$(id)", "app.a--id-"), ("it's;\"x\"", "app.it-s--x-")] {
+        let ran = repository.sandbox.run(&repository.main, ["new", name]);
+        ran.success().stdout_has(&format!("Folder: $SANDBOX/projects/{folder}\n"));
+        repository.sandbox.run(&repository.main, ["rm", name]).success();
+    }
+    // Two branches that would share a folder.
+    repository.silo("new a/b").success();
+    repository.silo("new a-b").success().stdout_has("Folder: $SANDBOX/projects/app.a-b-");
+    repository.silo("rm a/b a-b").success();
+    for name in ["a..b", "a b", ".a", "a.lock", "a~b", "HEAD", "@{-1}", ""] {
+        let ran = repository.sandbox.run(&repository.main, ["new", name]).exit(1);
+        ran.stderr_has("git takes no branch named");
+    }
+    assert_eq!(names(&repository.sandbox.dir("")), ["app"]);
+    assert!(!repository.sandbox.path("state/silo/workspaces").exists());
+}
+
+#[test]
+fn what_git_cannot_make_is_told_and_leaves_nothing() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    repository.silo("new main").exit(1).stderr_has("The branch `main` is checked out in `$SANDBOX/projects/app`");
+    repository.silo("new x --from nowhere").exit(1).stderr_has("`nowhere` leads to no commit here");
+    sandbox.git(main, ["branch", "there"]);
+    repository.silo("new there --from main").exit(1).stderr_has("There is a branch `there` already");
+    // A branch below another one's name.
+    repository.silo("new there/below").exit(1).stderr_has("`git worktree add");
+    fs::create_dir(sandbox.dir("app.x")).expect("it is ours");
+    fs::write(sandbox.dir("app.x/file"), "mine").expect("it is ours");
+    repository.silo("new x").success().stdout_has("Folder: $SANDBOX/projects/app.x-");
+    repository.silo("rm x").success();
+    assert_eq!(names(&sandbox.dir("")), ["app", "app.x"]);
+    assert!(!sandbox.path("state/silo/workspaces").exists());
+    let empty = sandbox.trusted("empty", "version = 1\n[ports]\nA = 0\n");
+    sandbox.run(&empty, ["new", "x"]).exit(1).stderr_has("No git repository in `$SANDBOX/projects/empty` or above");
+    sandbox.git(&empty, ["init", "--quiet"]);
+    sandbox.run(&empty, ["new", "x"]).exit(1).stderr_has("This repository has no commit yet");
+}
+
+#[test]
+fn a_failing_hook_is_told_and_the_workspace_is_there() {
+    let repository = Repository::new();
+    program(&repository.main.join(".git/hooks/post-checkout"), "#!/bin/sh\necho no >&2\nexit 5\n");
+    let ran = repository.silo("new x").success();
+    ran.stderr_has("The worktree is there, but a hook of the repository failed: `git worktree add");
+    repository.silo("rm x").success();
+}
+
+#[test]
+fn a_bare_repository_a_detached_head_and_a_shallow_clone_have_workspaces() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    let bare = sandbox.dir("bare.git");
+    sandbox.git(main, ["clone", "--quiet", "--bare", ".", "../bare.git"]);
+    sandbox.run(&bare, ["new", "x"]).exit(3).stderr_has("The workspace `$SANDBOX/projects/bare.x` is there");
+    sandbox.run(&bare, ["allow", "../bare.x"]).success();
+    sandbox.run(&bare, ["new", "x"]).success().stdout_has("Instance: bare-x\n");
+    sandbox.run(&sandbox.dir("bare.x"), ["new", "y"]).success().stdout_has("Folder: $SANDBOX/projects/bare.y\n");
+    sandbox.run(&bare, ["rm", "x", "y"]).success();
+    sandbox.git(main, ["checkout", "--quiet", "--detach"]);
+    repository.silo("new x").success();
+    repository.silo("rm x").success();
+    commit_file(sandbox, main);
+    let from = format!("file://{}", main.display());
+    sandbox.git(main, ["clone", "--quiet", "--depth=1", &from, "../shallow"]);
+    let shallow = sandbox.dir("shallow");
+    sandbox.run(&shallow, ["allow"]).success();
+    sandbox.run(&shallow, ["new", "x"]).success();
+    sandbox.run(&shallow, ["rm", "x"]).success();
+    assert_eq!(names(&sandbox.dir("")), ["app", "bare.git", "shallow"]);
+}
+
+fn commit_file(sandbox: &Sandbox, main: &std::path::Path) {
+    fs::write(main.join("file"), "two\n").expect("it is ours");
+    commit(sandbox, main);
+}
+
+#[test]
+fn a_submodules_own_commits_keep_the_workspace() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    let part = sandbox.project("part", "version = 1\n");
+    sandbox.git(&part, ["init", "--quiet"]);
+    commit(sandbox, &part);
+    let allow = ["-c", "protocol.file.allow=always"];
+    sandbox.git(main, [&allow[..], &["submodule", "--quiet", "add", "../part", "part"]].concat());
+    commit(sandbox, main);
+    repository.silo("new x").success();
+    let folder = sandbox.dir("app.x");
+    sandbox.git(&folder, [&allow[..], &["submodule", "--quiet", "update", "--init"]].concat());
+    sandbox.git(folder.join("part"), ["checkout", "--quiet", "-b", "own"]);
+    fs::write(folder.join("part/file"), "mine").expect("it is ours");
+    commit(sandbox, &folder.join("part"));
+    let tip = "own";
+    sandbox.git(folder.join("part"), ["checkout", "--quiet", "--detach", "HEAD~1"]);
+    repository.silo("rm x").exit(1).stderr_has("  | commits of the submodule part: ");
+    sandbox.git(folder.join("part"), ["push", "--quiet", "origin", tip]);
+    repository.silo("rm x").success();
+    assert!(!folder.exists());
+}
+
+#[test]
+fn spaces_and_line_ends_in_paths_and_a_project_below_the_top() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    let api = main.join("services/a pi");
+    fs::create_dir_all(&api).expect("it is ours");
+    fs::write(api.join("silo.toml"), "version = 1\n[ports]\nB = 0\n").expect("it is ours");
+    commit(sandbox, main);
+    sandbox.run(&api, ["allow"]).success();
+    let odd = sandbox.dir("odd \n folder");
+    fs::rename(main, &odd).expect("it is ours");
+    sandbox.run(odd.join("services/a pi"), ["allow"]).success();
+    let ran = sandbox
+        .run(odd.join("services/a pi"), ["new", "x", "--", "sh", "-c", "basename \"$PWD\"; echo $SILO_ROOT"])
+        .success();
+    assert!(ran.stdout.starts_with("a pi\n$SANDBOX/projects/odd---folder.x/services/a pi\n"), "{}", ran.stdout);
+    sandbox.run(&odd, ["rm", "x"]).success();
+    assert_eq!(names(&sandbox.dir("")), ["odd \n folder"]);
+}
+
+#[test]
+fn the_settings_say_where_and_a_folder_that_was_removed_by_hand_is_cleared_up() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    fs::create_dir_all(sandbox.path("config/silo")).expect("it is ours");
+    fs::write(sandbox.path("config/silo/config.toml"), "[workspaces]\nfolder = \"~/work\"\n").expect("it is ours");
+    repository.silo("env").success();
+    let before = repository.everything();
+    repository.silo("new x").success().stdout_has("Folder: $SANDBOX/home/work/app.x\n");
+    let folder = sandbox.path("home/work/app.x");
+    fs::remove_dir_all(&folder).expect("it is there");
+    repository.silo("new x").success().stderr_has("The folder of `x` is gone; making it anew");
+    sandbox.git(main, ["worktree", "remove", "--force", folder.to_str().expect("it is UTF-8")]);
+    repository.silo("rm x").success();
+    assert_eq!(repository.everything(), before);
+}
