@@ -175,16 +175,29 @@ impl Placed {
                 .iter()
                 .for_each(|(path, _)| self.look(root, path.strip_prefix(root).unwrap_or(path), since, found));
         }
-        let as_put = match known {
-            Some(Kind::Filled { digest, next }) => {
-                content(&path).is_some_and(|now| now == *digest || Some(&now) == next.as_ref())
-            }
-            Some(kind @ (Kind::File(_) | Kind::Link(_))) => as_it_is(&path).as_ref() == Some(kind),
-            _ => since.is_some_and(|since| bring::changed(&path).is_some_and(|changed| changed <= since)),
-        };
-        if !as_put {
+        if !is_as_put(&path, known, since) {
             found.push(place.to_owned());
         }
+    }
+
+    /// Whether a file is as silo put it there, by itself or with a folder it lies in.
+    pub fn is_file_as_put(&self, root: &Path, place: &Path) -> bool {
+        let whole = |folder: &Path| match self.at(folder) {
+            Some(Kind::Since(time)) => Some(*time),
+            _ => None,
+        };
+        is_as_put(&root.join(place), self.at(place), place.ancestors().find_map(whole))
+    }
+}
+
+/// Whether a file is as it is remembered, or as it was when a folder that it lies in was whole.
+fn is_as_put(path: &Path, known: Option<&Kind>, since: Option<i128>) -> bool {
+    match known {
+        Some(Kind::Filled { digest, next }) => {
+            content(path).is_some_and(|now| now == *digest || Some(&now) == next.as_ref())
+        }
+        Some(kind @ (Kind::File(_) | Kind::Link(_))) => as_it_is(path).as_ref() == Some(kind),
+        _ => since.is_some_and(|since| bring::changed(path).is_some_and(|changed| changed <= since)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::core::workspaces::record::{self, Workspace};
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
+use crate::sys::lock;
 use crate::sys::writing::{self, Writing};
 
 /// The file of the record itself.
@@ -62,6 +63,19 @@ pub fn all(dirs: &Dirs) -> Vec<Workspace> {
     let mut all: Vec<Workspace> = places.iter().filter_map(|place| load(place).ok()?).collect();
     all.sort_by(|one, other| (&one.origin, &one.name).cmp(&(&other.origin, &other.name)));
     all
+}
+
+/// Clears up after who was killed between taking a lock and writing the record, or removing both. One that is held is left alone, and
+/// one that cannot be removed does no harm.
+pub fn sweep(dirs: &Dirs) {
+    for place in files::names_in(&dirs.workspaces()) {
+        if files::exists(&place.join(RECORD)) || lock::holder(&lock_of(&place)).is_some() {
+            continue;
+        }
+        let _ = lock::hold(&lock_of(&place), "it", &lock::AT_ONCE, Failure::new, || {
+            if files::exists(&place.join(RECORD)) { Ok(()) } else { forget(&place) }
+        });
+    }
 }
 
 /// The workspace that a folder is in.

@@ -147,3 +147,27 @@ fn what_silo_did_not_make_is_not_its_to_remove() {
     repository.silo("rm x").success();
     assert!(repository.main.join("silo.toml").is_file());
 }
+
+#[test]
+fn what_silo_brought_along_and_init_made_is_no_loss_until_it_changes() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    let toml = fs::read_to_string(main.join("silo.toml")).expect("it is there");
+    let workspace = "[workspace]\ncopy = [\"ignored/.env\"]\ninit = [\"echo $WEB_PORT > made.log\"]\n";
+    fs::write(main.join(".gitignore"), ".silo.lock\n.localnet.env\nignored/\n*.log\n").expect("it is ours");
+    fs::write(main.join("silo.toml"), format!("{toml}{workspace}")).expect("it is ours");
+    commit(sandbox, main);
+    sandbox.run(main, ["allow"]).success();
+    write(main, "ignored/.env");
+    write(main, "ignored/other");
+    repository.silo("new x").success();
+    let folder = sandbox.dir("app.x");
+    let port = sandbox.lockfile_ports(&folder)["WEB_PORT"];
+    assert_eq!(fs::read_to_string(folder.join("made.log")).expect("init ran"), format!("{port}\n"));
+    assert!(folder.join("ignored/.env").is_file() && !folder.join("ignored/other").exists());
+    fs::write(folder.join("ignored/.env"), "changed").expect("it is ours");
+    refused(&repository, "x", "ignored by git, and nowhere else: ignored/.env");
+    write(&folder, "ignored/.env");
+    repository.silo("rm x").success();
+    assert!(!folder.exists() && main.join("ignored/.env").is_file());
+}

@@ -9,6 +9,8 @@ use crate::core::text::source::one_line;
 use crate::core::workspaces::record::{Stage, Workspace};
 use crate::failure::{Failure, code, quoted, shown};
 use crate::parts::context::{self, Context};
+use crate::parts::workspace::work::How;
+use crate::parts::workspace::{furnish, source};
 use crate::store::ask::Ask;
 use crate::store::instances::Settled;
 use crate::store::project::{CONFIG_NAME, Project};
@@ -37,12 +39,12 @@ pub(super) fn root(workspace: &Workspace) -> PathBuf {
 ///
 /// # Errors
 /// A [`Failure`] with exit code 3 where its `silo.toml` is not trusted: nothing of it has run then.
-pub(super) fn furnish(context: &Context, workspace: &mut Workspace, source: &Path) -> Result<Inside, Failure> {
+pub(super) fn furnish(context: &Context, workspace: &mut Workspace, beside: &Path) -> Result<Inside, Failure> {
     let root = root(workspace);
     let inside = context.at(&root);
     let file = root.join(CONFIG_NAME);
     if !files::is_file(&file) {
-        let line = context::copy_line(&source.join(&workspace.place).join(CONFIG_NAME), &root);
+        let line = context::copy_line(&beside.join(&workspace.place).join(CONFIG_NAME), &root);
         return Err(Failure::new(format!("The workspace `{}` is there, without a `silo.toml`", shown(&root)))
             .hint(format!("Give it one: `{line}`, then run this again")));
     }
@@ -61,6 +63,7 @@ pub(super) fn furnish(context: &Context, workspace: &mut Workspace, source: &Pat
     let config = project.config()?;
     let settled = inside.settle(&project, &config, &Ask::default())?;
     if workspace.stage == Stage::Furnishing {
+        furnish::furnish(&inside, &project, source::of(&project.root).as_deref(), How::default())?;
         workspace.stage = Stage::There;
         workspaces::save(&context.dirs, workspace)?;
     }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::furnished;
+use super::{furnished, takedown};
 use crate::backend::worktrees::Git;
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::instance::lockfile::FILE_NAME;
@@ -14,6 +14,8 @@ use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::starter::Starter;
+use crate::parts::workspace::put_there as put_there_by;
+use crate::store::placed::Placed;
 use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::sys::processes::{self, Process};
 use crate::sys::{files, trees};
@@ -30,7 +32,7 @@ pub(super) fn of(context: &Context, workspace: &Workspace) -> Result<Vec<String>
     let mut lines = standing(context, workspace);
     if workspace.kind == Kind::Worktree {
         let outside = context.outside();
-        of_repository(&Git::of(&outside, folder), workspace, &mut lines)?;
+        of_repository(context, &Git::of(&outside, folder), workspace, &mut lines)?;
     }
     Ok(lines)
 }
@@ -60,7 +62,18 @@ fn standing(context: &Context, workspace: &Workspace) -> Vec<String> {
     }
 }
 
-fn of_repository(git: &Git<'_>, workspace: &Workspace, lines: &mut Vec<String>) -> Result<(), Failure> {
+/// What silo put into each root of a workspace.
+fn put_there(context: &Context, workspace: &Workspace) -> Result<Vec<(PathBuf, Placed)>, Failure> {
+    let roots = takedown::roots(context, workspace)?;
+    roots.into_iter().map(|root| Ok((root.clone(), put_there_by(&context.dirs, &root)?))).collect()
+}
+
+fn of_repository(
+    context: &Context,
+    git: &Git<'_>,
+    workspace: &Workspace,
+    lines: &mut Vec<String>,
+) -> Result<(), Failure> {
     let folder = Path::new(&workspace.folder);
     let silos = silos_own(&furnished::root(workspace));
     let changes = git.changes()?;
@@ -73,6 +86,11 @@ fn of_repository(git: &Git<'_>, workspace: &Workspace, lines: &mut Vec<String>) 
     }
     let ignored = changes.iter().filter(|one| one.is_ignored());
     let ignored = ignored.flat_map(|one| worth(&folder.join(&one.path), &silos));
+    let put = put_there(context, workspace)?;
+    let is_put = |file: &Path| {
+        put.iter().any(|(root, placed)| file.strip_prefix(root).is_ok_and(|place| placed.is_file_as_put(root, place)))
+    };
+    let ignored = ignored.filter(|file| !is_put(file));
     let ignored: Vec<String> =
         ignored.map(|one| path(&one.strip_prefix(folder).unwrap_or(&one).to_string_lossy())).collect();
     if !ignored.is_empty() {

@@ -2,6 +2,7 @@
 //! does both.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::origin::Origin;
 use crate::backend::worktrees::Git;
@@ -11,7 +12,12 @@ use crate::core::workspaces::record::{Kind, Stage, Workspace};
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::store::workspaces;
-use crate::sys::{clock, files, signals, trees};
+use crate::sys::{clock, files, processes, signals, trees};
+
+/// How long a git that was left alone may go on.
+const GIT: Duration = Duration::from_mins(5);
+/// How often it is looked whether it does.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Makes the folder, and records it before and after.
 ///
@@ -139,6 +145,7 @@ pub(super) fn take_back(context: &Context, workspace: &Workspace) -> Result<(), 
     let (origin, folder) = (Path::new(&workspace.origin), Path::new(&workspace.folder));
     if workspace.kind == Kind::Worktree && files::exists(origin) {
         let git = Git::of(&outside, origin);
+        await_git(context, folder)?;
         if files::exists(folder) {
             let foreign = not_of_the_checkout(&git, workspace)?;
             if !foreign.is_empty() {
@@ -159,6 +166,30 @@ pub(super) fn take_back(context: &Context, workspace: &Workspace) -> Result<(), 
         }
     }
     workspaces::forget(&workspaces::place_of(&context.dirs, workspace))
+}
+
+/// Waits for a git that goes on making a worktree after silo was killed: it would fill the folder again.
+fn await_git(context: &Context, folder: &Path) -> Result<(), Failure> {
+    let text = folder.to_string_lossy();
+    let is_at_it = || {
+        processes::named("git").into_iter().find(|git| {
+            let is_there = git.folder.as_ref().is_some_and(|at| at.starts_with(folder));
+            is_there || processes::words(git.pid).is_some_and(|words| words.iter().any(|word| *word == text))
+        })
+    };
+    let (start, mut told) = (Instant::now(), false);
+    while let Some(git) = is_at_it() {
+        signals::check()?;
+        if start.elapsed() > GIT {
+            return Err(Failure::new(format!("git (pid {}) still works in `{}`", git.pid, shown(folder)))
+                .hint(format!("Wait for it, or end it: `kill {}`; then run this again", git.pid)));
+        }
+        if !std::mem::replace(&mut told, true) {
+            context.ui.step(&format!("Waiting for the git (pid {}) that is still making it", git.pid));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// What lies in a half made worktree and is no file of its commit.

@@ -18,6 +18,7 @@ use crate::store::workspaces;
 use crate::sys::cmd;
 use crate::sys::files;
 use crate::sys::lock::{self, Wait};
+use crate::sys::signals;
 
 /// Which workspace is wanted.
 pub(super) struct Wanted<'a> {
@@ -29,6 +30,7 @@ pub(super) struct Wanted<'a> {
 
 pub(in super::super) fn run(context: &Context, arguments: &NewArgs) -> Result<u8, Failure> {
     let NewArgs { name, from, json, command } = arguments;
+    signals::watch();
     let wanted = Wanted { name, from: from.as_deref(), may_be_there: false };
     let (workspace, inside) = obtain(context, &wanted)?;
     if let Some((program, words)) = command.split_first() {

@@ -5,9 +5,11 @@ use crate::cli::RmArgs;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code};
 use crate::parts::context::Context;
+use crate::store::workspaces;
 use crate::sys::signals;
 
 pub(in super::super) fn run(context: &Context, arguments: &RmArgs) -> Result<u8, Failure> {
+    workspaces::sweep(&context.dirs);
     let all = arguments.names.iter().map(|name| named::find(context, name)).collect::<Result<Vec<_>, _>>()?;
     if arguments.force && !arguments.yes {
         let names: Vec<String> = all.iter().map(|one| one_line(&one.name)).collect();

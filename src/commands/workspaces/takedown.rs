@@ -16,7 +16,7 @@ use crate::sys::files;
 use crate::sys::lock::Wait;
 
 /// The roots of instances in a workspace, those of the registry and those it has forgotten.
-fn roots(context: &Context, workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn roots(context: &Context, workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
     let leases = registry::peek(&context.dirs)?;
     let held = leases.instances.iter().map(|entry| entry.root.clone());
     let had = history::all(&context.dirs).into_iter().map(|history| history.root);
