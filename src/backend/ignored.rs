@@ -5,14 +5,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::worktrees::Git;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
-use crate::sys::cmd::Cmd;
 
 /// How long git may take to look through a checkout.
 const LIMIT: Duration = Duration::from_mins(2);
-/// What a caller of git's, such as a hook, says about its own repository.
-const OF_CALLER: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"];
 
 /// The ignored files of a checkout below a folder, relative to it; a folder of which all is ignored stands for what is in it.
 ///
@@ -48,13 +46,8 @@ pub fn others(folder: &Path, environment: &Environment) -> Result<Vec<(PathBuf, 
 }
 
 fn ask(folder: &Path, environment: &Environment, words: &[&str]) -> Result<Vec<Vec<u8>>, Failure> {
-    let mut environment = environment.clone();
-    for name in OF_CALLER {
-        environment.remove(name);
-    }
-    let before = ["-c", "core.fsmonitor=false", "-c", "core.quotePath=false"];
-    let arguments = before.iter().chain(words).map(|word| (*word).into()).collect();
-    let git = Cmd { program: "git", arguments, environment: &environment, folder };
-    let listed = git.capture(LIMIT)?.success(&git)?;
+    // A program that git would ask for what has changed is none of this.
+    let words = [&["-c", "core.fsmonitor=false"], words].concat();
+    let listed = Git::of(environment, folder).bytes(&words, LIMIT)?;
     Ok(listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
 }

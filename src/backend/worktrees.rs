@@ -63,12 +63,16 @@ impl<'a> Git<'a> {
         cmd.capture(limit)
     }
 
-    /// What a command prints that must succeed.
-    fn told(&self, words: &[&str], limit: Duration) -> Result<String, Failure> {
+    /// What a command prints that must succeed, byte for byte.
+    pub(super) fn bytes(&self, words: &[&str], limit: Duration) -> Result<Vec<u8>, Failure> {
         let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
         let cmd = Cmd { program: "git", arguments, environment: &self.environment, folder: self.folder };
-        let out = cmd.capture(limit)?.success(&cmd)?;
-        String::from_utf8(out).map_err(|_| {
+        cmd.capture(limit)?.success(&cmd)
+    }
+
+    /// What a command prints that must succeed.
+    fn told(&self, words: &[&str], limit: Duration) -> Result<String, Failure> {
+        String::from_utf8(self.bytes(words, limit)?).map_err(|_| {
             Failure::new(format!("git names something in `{}` that is not UTF-8", shown(self.folder)))
                 .hint("Rename it; the records of silo are text")
         })

@@ -29,7 +29,7 @@ pub(crate) fn write(dir: &Path, path: impl AsRef<Path>, text: impl AsRef<[u8]>) 
     fs::write(path, text).expect("the sandbox is writable");
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     String::from_utf8_lossy(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display())))
         .into_owned()
 }
@@ -39,7 +39,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 /// What is in a folder besides git's and silo's own, sorted.
-fn tree(dir: &Path) -> Vec<String> {
+pub(crate) fn tree(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -52,10 +52,12 @@ fn write(engine: &Engine, container: &str, line: &str) {
 /// What copies leave behind: nothing.
 fn nothing_is_left(engine: &Engine) {
     for folder in fs::read_dir(engine.sandbox.path("state/silo/instances")).expect("there is one") {
-        let label = format!("label=silo.seed={}", folder.expect("it can be read").file_name().to_string_lossy());
-        let containers = engine.docker(&["ps", "--all", "--quiet", "--filter", &label]).success().stdout;
-        let images = engine.docker(&["image", "ls", "--quiet", "--filter", &label]).success().stdout;
-        assert_eq!((containers.as_str(), images.as_str()), ("", ""));
+        let id = folder.expect("it can be read").file_name().to_string_lossy().into_owned();
+        for label in [format!("label=silo.seed={id}"), format!("label=silo.seed={id}-look")] {
+            let containers = engine.docker(&["ps", "--all", "--quiet", "--filter", &label]).success().stdout;
+            let images = engine.docker(&["image", "ls", "--quiet", "--filter", &label]).success().stdout;
+            assert_eq!((containers.as_str(), images.as_str()), ("", ""), "{label}");
+        }
     }
 }
 
@@ -140,6 +142,28 @@ fn what_plain_compose_wrote_before_silo_is_named_and_brought_over() {
 }
 
 #[test]
+fn an_empty_volume_from_before_is_not_named_until_something_is_in_it() {
+    let engine = Engine::new();
+    let shop = &format!("shop-{}", unique(&engine));
+    let global = project(&engine, shop, "");
+    let plain = |words: &[&str]| {
+        let mut command = engine.command("docker", shop);
+        command.arg("compose").args(words);
+        engine.sandbox.finish(command).success()
+    };
+    plain(&["up", "-d"]);
+    let said = engine.silo(shop, "allow").success().stderr;
+    assert!(!said.contains("is from before silo") && said.contains("still run"), "{said}");
+    write(&engine, &format!("{shop}-db-1"), "echo old > /data/file");
+    let found = engine.silo(shop, "doctor --json").stdout;
+    assert!(found.contains(&format!("{shop}_data` is from before silo")), "{found}");
+    assert!(!found.contains(&format!("{global}` is from before silo")), "{found}");
+    engine.silo(shop, "env").success();
+    nothing_is_left(&engine);
+    plain(&["down", "--volumes"]);
+}
+
+#[test]
 fn a_new_instance_is_filled_from_another_whose_services_stop_for_a_moment() {
     let engine = Engine::new();
     let port = free_ports::<1>()[0];
@@ -156,6 +180,7 @@ fn a_new_instance_is_filled_from_another_whose_services_stop_for_a_moment() {
         .bash("work", "docker compose up -d")
         .success()
         .stderr_has("for the copy")
+        .stderr_has("-db-1` again\n")
         .stderr_has("The volume `shared` starts empty: No instance is named `nobody`");
     let work = format!("{}-db-1", engine.project("work"));
     assert_eq!(read(&engine, &work, "/data/file"), "of-main");

@@ -2,6 +2,7 @@
 
 mod action;
 mod adopt;
+mod adopt_acts;
 mod blocks;
 mod commands_diff;
 mod commands_doc;

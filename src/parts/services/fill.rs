@@ -75,16 +75,7 @@ pub(super) fn fill(site: &Site<'_>, prepared: &Prepared, order: &Order) -> Resul
     let mark = Filling { volume: own.name.clone(), again: order.again.clone(), stopped: names.clone() };
     filling::save(dirs, root, &mark)?;
     let outcome = job.copy(&copier, &source, &made, &names);
-    let start = |name: &String| {
-        let started = put_back(docker, &["start", name]);
-        if started.is_err() {
-            site.scope
-                .context
-                .ui
-                .warn(&format!("`{name}` was stopped for the copy and does not start: `docker start {name}`"));
-        }
-    };
-    names.iter().for_each(start);
+    put_back_writers(site, docker, &names);
     if let Err(failure) = outcome {
         return Err(job.take_back(failure));
     }
@@ -249,6 +240,19 @@ impl Job<'_> {
         let words = ["up", "--detach", "--no-deps"].into_iter().chain(services.iter().map(String::as_str));
         let words: Vec<std::ffi::OsString> = words.map(Into::into).collect();
         finish(&compose(site).with_files(&prepared.files, &words), "up")
+    }
+}
+
+/// Starts what was stopped for the copy, and says so.
+fn put_back_writers(site: &Site<'_>, docker: Docker<'_>, names: &[String]) {
+    let ui = site.scope.context.ui;
+    let (started, not): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| put_back(docker, &["start", name]).is_ok());
+    for name in not {
+        ui.warn(&format!("`{name}` was stopped for the copy and does not start: `docker start {name}`"));
+    }
+    if !started.is_empty() {
+        ui.step(&format!("Started {} again", ticked(&started)));
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use crate::backend::compose;
+use crate::backend::copying::Copier;
 use crate::backend::engine::{Container, Engine};
 use crate::backend::volumes::Listed;
 use crate::core::config::Settings;
@@ -15,6 +16,7 @@ use crate::core::instance::name;
 use crate::core::leases::{Instance, Leases};
 use crate::core::services::{OwnVolume, stop_line};
 use crate::core::shell::environment::Environment;
+use crate::core::text::digest;
 use crate::core::text::source::one_line;
 use crate::core::text::suggest::ticked;
 use crate::failure::Failure;
@@ -67,7 +69,7 @@ struct Declared {
 
 impl Former {
     /// Looks for what was there before the instance of this name; `outside` is the environment outside every instance. It takes
-    /// two questions to the engine, within their limits.
+    /// two questions to the engine, within their limits, and a look into each volume that is found.
     ///
     /// # Errors
     /// A [`Failure`] when the files cannot be found or the engine does not answer.
@@ -209,7 +211,8 @@ impl Sought {
             services.dedup();
         }
         running.sort();
-        let (own, volumes) = self.volumes(&engine.volumes()?);
+        let (mut own, mut volumes) = self.volumes(&engine.volumes()?);
+        leave_out_empty(&engine, [&mut own, &mut volumes]);
         Ok(Former { volumes, own, running })
     }
 
@@ -245,6 +248,20 @@ impl Sought {
         own.sort();
         before.sort();
         (own, before)
+    }
+}
+
+/// Takes the volumes away in which nothing lies: there is nothing to bring over. One that cannot be looked into may hold something.
+fn leave_out_empty(engine: &Engine<'_>, volumes: [&mut Pairs; 2]) {
+    if volumes.iter().all(|pairs| pairs.is_empty()) {
+        return;
+    }
+    // A name of its own: what fills a volume at this moment is not in the way, and is not disturbed.
+    let id = format!("{}-look", digest::root_id(engine.folder.as_os_str().as_encoded_bytes()));
+    let Ok(copier) = Copier::new(engine.docker(), &id) else { return };
+    let is_empty = |name: &str| copier.hold(name, true).and_then(|held| held.is_empty()).unwrap_or(false);
+    for pairs in volumes {
+        pairs.retain(|(_, name)| !is_empty(name));
     }
 }
 
