@@ -20,7 +20,7 @@ fn worktrees(engine: &Engine, name: &str, lines: &str) -> [PathBuf; 2] {
     let sandbox = &engine.sandbox;
     let main = sandbox.project(name, TOML);
     fs::write(main.join("compose.yaml"), compose(lines)).expect("the project is writable");
-    fs::write(main.join(".gitignore"), "ignored*\n").expect("the project is writable");
+    fs::write(main.join(".gitignore"), "ignored*\n.env\n").expect("the project is writable");
     sandbox.git(&main, ["init", "--quiet"]);
     sandbox.git(&main, ["add", "."]);
     sandbox.git(&main, ["commit", "--quiet", "--message", "All"]);
@@ -95,9 +95,10 @@ fn an_env_file_that_a_worktree_lacks_is_told_with_the_command_that_brings_it() {
     let refused = engine.silo(&feature, "up -d").exit(1).stderr_has("cannot read the project's compose files");
     refused.stderr_has(&format!("Another worktree has it: {}", copy("ignored.env")));
     fs::copy(main.join("ignored.env"), feature.join("ignored.env")).expect("the project is writable");
-    let told = format!("This worktree has no `.env`, and another one has: {} brings it along", copy(".env"));
-    engine.silo(&feature, "up -d").success().stderr_has(&told);
-    fs::copy(main.join(".env"), feature.join(".env")).expect("the project is writable");
+    let told = "This worktree has no `.env`, and another one has: `silo adopt` brings it along";
+    engine.silo(&feature, "up -d").success().stderr_has(told);
+    engine.silo(&feature, "allow").success();
+    engine.silo(&feature, "adopt").success();
     assert!(!engine.silo(&feature, "up -d").success().stderr.contains("brings it along"));
 }
 
@@ -125,6 +126,7 @@ fn what_a_worktree_lacks_and_the_main_checkout_has_stops_up_with_the_command_tha
     let refused = refused.stderr_has(what);
     engine.bash(&feature, "docker compose up -d").exit(1).stderr_has("which this worktree does not have");
     assert!(!feature.join("ignored").exists() && !feature.join("new").exists(), "nobody made a folder");
+    let refused = refused.stderr_has("For every new worktree: `copy` or `clone` below `[workspace]`");
     // What the hints say, as it is typed.
     let hints = refused.stderr.lines().filter_map(|line| line.strip_prefix("Hint: Bring it along: `"));
     let commands: Vec<&str> = hints.filter_map(|rest| Some(rest.split_once('`')?.0)).collect();

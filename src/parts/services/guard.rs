@@ -21,7 +21,7 @@ pub(super) fn may_start(scope: &Scope<'_>, engine: Engine<'_>, binds: &Binds) ->
     let root = &scope.project.root;
     let (missing, elsewhere): (Vec<&Inside>, _) = missing(root, &binds.inside);
     if let Some(origin) = elsewhere {
-        return Err(not_here(root, &missing, &origin));
+        return Err(not_here(scope, &missing, &origin));
     }
     for one in binds.inside.iter().filter(|one| !files::exists(&one.path) && is_like_a_file(&one.path)) {
         scope.context.ui.step(&format!(
@@ -98,7 +98,8 @@ fn missing<'a>(root: &Path, inside: &'a [Inside]) -> (Vec<&'a Inside>, Option<Pa
     (gone.into_iter().filter(|one| found.contains(&one.path.as_path())).collect(), Some(other))
 }
 
-fn not_here(root: &Path, missing: &[&Inside], origin: &Path) -> Failure {
+fn not_here(scope: &Scope<'_>, missing: &[&Inside], origin: &Path) -> Failure {
+    let root = &scope.project.root;
     let mut paths: Vec<&PathBuf> = missing.iter().map(|one| &one.path).collect();
     paths.sort();
     paths.dedup();
@@ -111,11 +112,16 @@ fn not_here(root: &Path, missing: &[&Inside], origin: &Path) -> Failure {
     ));
     let failure = paths.iter().fold(failure, |failure, path| {
         let from = missing::of(origin, root, path);
-        let copy = format!("Bring it along: `{}`", missing::copy(&from, path));
+        let copy = format!("Bring it along: `{}`", missing::bring(scope, origin, path));
         failure.hint(match files::is_folder(&from) {
             true => format!("{copy}; or begin with an empty one: `mkdir -p {}`", quoted(path)),
             false => copy,
         })
     });
+    let failure = match paths.iter().all(|path| missing::is_adopted(scope, origin, path)) {
+        true => failure,
+        false => failure
+            .hint("For every new worktree: `copy` or `clone` below `[workspace]` in silo.toml (`silo doc adopt`)"),
+    };
     failure.hint("Docker would make a folder of that name, which belongs to root")
 }

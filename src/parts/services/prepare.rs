@@ -118,7 +118,7 @@ impl Prepared {
         let (over, binds) = match made(site, &files, flags) {
             Ok(made) => made,
             Err(failure) => {
-                let hints = missing::hints(root, failure.excerpt.as_deref().unwrap_or_default());
+                let hints = missing::hints(scope, failure.excerpt.as_deref().unwrap_or_default());
                 return Err(hints.into_iter().fold(failure, Failure::hint));
             }
         };
@@ -134,7 +134,7 @@ impl Prepared {
         let record = serde_json::to_vec(&origin).expect("paths and strings serialise");
         writing::replace(&path.with_extension("json"), &record, Writing { durable: false, ..Writing::PRIVATE })?;
         files.push(path);
-        Ok(Self { files, over, binds, missing: missing::notice(root) })
+        Ok(Self { files, over, binds, missing: missing::notice(scope) })
     }
 
     /// What the user should know, one sentence each.

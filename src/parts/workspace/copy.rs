@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Ignored, Wanted};
 use super::work::Work;
+use crate::core::config::WorkspaceLayer;
 use crate::core::config::workspace::DEFAULT_COPY;
 use crate::core::text::glob::Globs;
 use crate::core::text::source::counted;
@@ -20,7 +21,7 @@ const LIMIT: u64 = 1024 * 1024;
 
 pub(super) fn all(work: &mut Work<'_>) -> Result<(), Failure> {
     let Some(source) = work.source else { return Ok(()) };
-    let (globs, wanted) = globs(work, source)?;
+    let (globs, wanted) = globs(&work.settings.workspace, work.root(), source)?;
     if globs.is_empty() {
         return Ok(());
     }
@@ -37,16 +38,32 @@ pub(super) fn all(work: &mut Work<'_>) -> Result<(), Failure> {
 }
 
 /// What is to be copied: what `copy` says, else `.worktreeinclude`, else the env files.
-fn globs(work: &Work<'_>, source: &Path) -> Result<(Globs, Wanted), Failure> {
-    if let Some(globs) = &work.settings.workspace.copy {
+fn globs(workspace: &WorkspaceLayer, root: &Path, source: &Path) -> Result<(Globs, Wanted), Failure> {
+    if let Some(globs) = &workspace.copy {
         return Ok((Globs::of(globs.iter().map(|text| text.value.as_str())), Wanted::FilesBelow));
     }
-    for folder in [work.root(), source] {
+    for folder in [root, source] {
         if let Some(content) = files::read(&folder.join(INCLUDE), LIMIT)? {
             return Ok((Globs::of_lines(&content.bytes), Wanted::FilesBelow));
         }
     }
     Ok((Globs::of([DEFAULT_COPY]), Wanted::Files))
+}
+
+/// Whether something at this place of the main checkout comes along: by `copy`, or, a folder, by `clone`.
+pub fn brings(workspace: &WorkspaceLayer, root: &Path, source: &Path, place: &Path) -> bool {
+    let bytes = place.as_os_str().as_encoded_bytes();
+    if files::is_folder(&source.join(place)) {
+        let clone = Globs::of(workspace.clone.iter().flatten().map(|text| text.value.as_str()));
+        return clone.picks(bytes, true)
+            || workspace.copy.is_some() && copied(workspace, root, source).picks(bytes, true);
+    }
+    copied(workspace, root, source).picks(bytes, false)
+}
+
+/// As [`globs`]; where a file of them cannot be read, nothing.
+fn copied(workspace: &WorkspaceLayer, root: &Path, source: &Path) -> Globs {
+    globs(workspace, root, source).map(|(globs, _)| globs).unwrap_or_default()
 }
 
 fn one(work: &mut Work<'_>, source: &Path, theirs: &Placed, place: &Path) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! Worktrees as instances: what a new one is filled with (D30).
 
 mod clone;
-mod copy;
+pub mod copy;
 pub mod furnish;
 mod init;
 mod render;

@@ -102,6 +102,12 @@ impl<'a> Ignored<'a> {
     }
 }
 
+/// Whether git ignores what is at a place of a checkout; where it does not say, it does not.
+pub fn is_ignored(root: &Path, place: &Path, environment: &Environment) -> bool {
+    let listed = ignored::list(root, environment).unwrap_or_default();
+    listed.iter().any(|(path, _)| place.starts_with(path))
+}
+
 /// Whether a folder is in a repository of the user's.
 pub(super) fn in_git(root: &Path) -> bool {
     worktree::membership(root, geteuid().as_raw()).is_some()
