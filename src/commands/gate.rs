@@ -243,13 +243,13 @@ fn in_background(
     let mut spinner = None;
     loop {
         if lock::holder(&lock).is_none() {
-            match up::in_background(context, project, config) {
+            match up::in_background(context, project, config, Who::Gate) {
                 // Another one was faster.
                 Err(_) if lock::holder(&lock).is_some() || is_up()? => {}
                 done => return done,
             }
         } else if start.elapsed() > READY {
-            return up::in_background(context, project, config);
+            return up::in_background(context, project, config, Who::Gate);
         }
         if is_up()? {
             return Ok(enter::inside(context, project, &context.settle(project, config, &ask)?));

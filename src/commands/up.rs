@@ -78,10 +78,15 @@ pub(super) fn ci(context: &Context, arguments: &CiArgs) -> Result<u8, Failure> {
     start(context, ask, &Call { run, export: Some(arguments.export_ci), kill: false, wanted_by: None })
 }
 
-/// For a gate that needs the project's programs: everything up in the background, and the environment that goes with it.
-pub(super) fn in_background(context: &Context, project: &Project, config: &ConfigFile) -> Result<Environment, Failure> {
+/// For a gate that needs the project's programs, or `silo run`: everything up in the background, and the environment that goes with it.
+pub(super) fn in_background(
+    context: &Context,
+    project: &Project,
+    config: &ConfigFile,
+    who: Who,
+) -> Result<Environment, Failure> {
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
-    let call = Call { run: Run::Background(&[]), export: None, kill: false, wanted_by: Some(Who::Gate) };
+    let call = Call { run: Run::Background(&[]), export: None, kill: false, wanted_by: Some(who) };
     start(context, ask, &call)?;
     Ok(enter::inside(context, project, &context.settle(project, config, &ask)?))
 }

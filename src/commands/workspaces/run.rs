@@ -15,6 +15,7 @@ use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts::context::Context;
 use crate::parts::enter;
+use crate::parts::wanted::Who;
 use crate::store::workspaces;
 use crate::sys::cmd::{self, Cmd};
 use crate::sys::processes::{self, Process};
@@ -62,7 +63,7 @@ pub(in super::super) fn run(context: &Context, arguments: &RunArgs) -> Result<u8
 fn up_and_run(inside: &Inside, command: &[OsString]) -> Result<u8, Failure> {
     let Inside { context, project, config, settled } = inside;
     let environment = match up::is_wanting(context, project, config)? {
-        true => up::in_background(context, project, config)?,
+        true => up::in_background(context, project, config, Who::User)?,
         false => enter::inside(context, project, settled),
     };
     signals::check()?;

@@ -14,6 +14,7 @@ use crate::backend::engine::{Container, Health};
 use crate::core::config::Text;
 use crate::core::leases::Wish;
 use crate::core::services::Starts;
+use crate::core::text::source::printable;
 use crate::failure::Failure;
 use crate::parts::part::{Pending, Readiness, ReadyCheck};
 use crate::parts::ready;
@@ -21,6 +22,8 @@ use crate::parts::scope::Site;
 
 /// How long compose may take to bring back some.
 const BACK: Duration = Duration::from_mins(5);
+/// How long the end of a log may take.
+const LOG: Duration = Duration::from_secs(10);
 /// How long those that others need may take until they are ready.
 const READY: Duration = Duration::from_mins(2);
 
@@ -110,6 +113,13 @@ fn readiness(observed: &Observed<'_>, names: &[String]) -> Result<Readiness, Fai
         }
     }
     Ok(waits.map_or(Readiness::Ready, Readiness::Waiting))
+}
+
+/// The last lines that a service has logged.
+pub(super) fn last_lines(site: &Site<'_>, name: &str) -> Vec<String> {
+    let words = ["logs", "--no-color", "--no-log-prefix", "--tail", "5", name];
+    let log = compose(site).capture(&[], &words, LOG).map(|log| log.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&log).lines().map(printable).collect()
 }
 
 /// Names in the order in which they can be started: each wave needs only those before it.

@@ -248,9 +248,7 @@ impl Part for Services {
     }
 
     fn last_lines(&self, site: &Site<'_>, name: &str) -> Vec<String> {
-        let log = compose(site).capture(&[], &["logs", "--no-color", "--no-log-prefix", "--tail", "5", name], LOG);
-        let text = log.map(|log| String::from_utf8_lossy(&log.stdout).into_owned()).unwrap_or_default();
-        text.lines().map(printable).collect()
+        back::last_lines(site, name)
     }
 
     fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
