@@ -185,7 +185,7 @@ fn an_env_that_plans_anew() {
     let before = |sandbox: &Sandbox, app: &Path| {
         sandbox.run(app, ["env", "mine"]).success();
     };
-    Case { args: &["env", "new", "--force", "--rename"], before, after: |_, _, _| () }.check();
+    Case { args: &["env", "fresh", "--force", "--rename"], before, after: |_, _, _| () }.check();
 }
 
 #[test]
