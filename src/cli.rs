@@ -115,7 +115,7 @@ pub enum Command {
     /// List every instance: state, ports, root and branch
     #[command(
         visible_alias = "ls",
-        after_help = "Examples:\n  silo list\n  silo list --watch\n  silo list --json | jq -r '.[] | select(.state == \"running\") | .root'"
+        after_help = "Examples:\n  silo list\n  silo list --watch\n  silo list --workspaces\n  silo list --json | jq -r '.[] | select(.state == \"running\") | .root'"
     )]
     List {
         /// Print JSON; with --watch, one text a line
@@ -124,6 +124,9 @@ pub enum Command {
         /// Go on, and show each change, until Ctrl-C
         #[arg(short, long)]
         watch: bool,
+        /// The workspaces that silo made: branch, age, changes, disk
+        #[arg(long, conflicts_with = "watch")]
+        workspaces: bool,
     },
     /// Say who holds a port: lease, process, container
     #[command(

@@ -74,6 +74,12 @@ pub fn files_but(folder: &Path, is_left_out: &dyn Fn(&Path) -> bool) -> Vec<Path
     found
 }
 
+/// What a folder and all that is in it take on the disk, in bytes; blocks that files share count for each.
+pub fn bytes(folder: &Path) -> u64 {
+    let taken = |path: &Path| fs::symlink_metadata(path).map_or(0, |found| found.blocks() * 512);
+    files_below(folder).iter().map(|path| taken(path)).sum::<u64>() + taken(folder)
+}
+
 /// Removes a folder and all that is in it; one that is not there is no error.
 ///
 /// # Errors

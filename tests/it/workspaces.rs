@@ -90,3 +90,35 @@ fn a_workspace_is_made_runs_and_goes_without_a_trace() {
     repository.silo("rm feature/login other").success().stderr("Removing `feature/login`\nRemoving `other`\n");
     assert_eq!(repository.everything(), before);
 }
+
+#[test]
+fn the_list_tells_branch_changes_disk_and_what_was_cut_off() {
+    let repository = Repository::new();
+    repository.silo("list --workspaces").success().stdout_has("No workspace yet.");
+    repository.silo("new feature/x").success();
+    let folder = repository.sandbox.dir("app.feature-x");
+    let listed = || {
+        let answer = repository.silo("list --workspaces --json").success().bytes;
+        let answer: serde_json::Value = serde_json::from_slice(&answer).expect("it is JSON");
+        answer[0].clone()
+    };
+    let one = listed();
+    let said: Vec<&serde_json::Value> =
+        ["workspace", "state", "branch", "changed", "instance"].iter().map(|key| &one[key]).collect();
+    assert_eq!(
+        said,
+        ["feature/x", "there", "feature/x", "false", "app-feature-x"]
+            .map(|text| { serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!(text)) })
+            .iter()
+            .collect::<Vec<_>>()
+    );
+    assert!(one["bytes"].as_u64().expect("it is known") > 0);
+    fs::write(folder.join("file"), "two\n").expect("it is ours");
+    assert_eq!(listed()["changed"], true);
+    let shown = repository.silo("list --workspaces").success().stdout;
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAME", "STATE", "BRANCH", "AGE", "CHANGES", "DISK", "INSTANCE", "FOLDER"]);
+    assert_eq!((rows[1][0], rows[1][1], rows[1][4]), ("feature/x", "there", "changed"));
+    fs::remove_dir_all(&folder).expect("it is there");
+    assert_eq!(listed()["state"], "gone");
+}

@@ -3,6 +3,7 @@
 
 pub(super) mod cd;
 mod furnished;
+pub(super) mod list;
 mod losses;
 mod made;
 mod named;

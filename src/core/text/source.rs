@@ -87,6 +87,16 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// A number of bytes for people: `40 kB`, `512 MB`, `12 GB`.
+pub fn size(bytes: u64) -> String {
+    let mega = bytes / 1_000_000;
+    match mega {
+        0 => format!("{} kB", bytes / 1000),
+        1..10_000 => format!("{mega} MB"),
+        _ => format!("{} GB", mega / 1000),
+    }
+}
+
 /// A time span in its largest unit: `40s`, `5m`, `3h`, `12d`.
 pub fn span(seconds: u64) -> String {
     match seconds {

@@ -13,7 +13,7 @@ use crate::backend::volumes::{Made, SEEDED, User};
 use crate::core::leases::Leases;
 use crate::core::services::OwnVolume;
 use crate::core::text::digest;
-use crate::core::text::source::one_line;
+use crate::core::text::source::{one_line, size};
 use crate::core::text::suggest::ticked;
 use crate::failure::{Failure, code};
 use crate::parts::scope::Site;
@@ -262,10 +262,4 @@ fn is_known(leases: &Leases, root: &Path, user: &User) -> bool {
     let is_here = disk::canonical(folder).is_ok_and(|folder| folder.starts_with(root));
     let instance = leases.named(&user.project);
     is_here || instance.is_some_and(|one| one.id == user.instance || folder.starts_with(&one.root))
-}
-
-/// A number of bytes for people.
-fn size(bytes: u64) -> String {
-    let mega = bytes / 1_000_000;
-    if mega < 10_000 { format!("{mega} MB") } else { format!("{} GB", mega / 1000) }
 }
