@@ -304,6 +304,13 @@ pub enum Command {
         after_help = "Examples:\n  silo new feature/login             # A worktree beside the repository\n  silo new review --from origin/fix  # On a new branch that begins there\n  silo new try -- npm test           # Run something in it"
     )]
     New(NewArgs),
+    /// List the templates from which workspaces are made
+    #[command(after_help = "Examples:\n  silo templates\n  silo new shop --template web")]
+    Templates {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a command in a workspace, made where missing, with all up
     #[command(
         after_help = "Examples:\n  silo run feature/login -- npm test\n  silo run agent-1 --rm -- sh -c 'npm ci && npm test'"

@@ -150,8 +150,14 @@ pub struct NewArgs {
     /// The branch: one that is there, else a new one; the folder is called after it
     pub name: String,
     /// Begin the new branch at this commit; default: what the main checkout is on
-    #[arg(long, value_name = "REF")]
+    #[arg(long, value_name = "REF", conflicts_with_all = ["copy", "template"])]
     pub from: Option<String>,
+    /// Copy the folder instead of making a git worktree
+    #[arg(long)]
+    pub copy: bool,
+    /// Make it from a template (`silo templates` lists them)
+    #[arg(long, value_name = "NAME", conflicts_with = "copy", add = Completes::Template)]
+    pub template: Option<String>,
     /// Print JSON
     #[arg(long, conflicts_with = "command")]
     pub json: bool,
@@ -170,8 +176,14 @@ pub struct RunArgs {
     #[arg(long)]
     pub rm: bool,
     /// Begin a new branch at this commit; default: what the main checkout is on
-    #[arg(long, value_name = "REF")]
+    #[arg(long, value_name = "REF", conflicts_with_all = ["copy", "template"])]
     pub from: Option<String>,
+    /// Copy the folder instead of making a git worktree
+    #[arg(long)]
+    pub copy: bool,
+    /// Make it from a template (`silo templates` lists them)
+    #[arg(long, value_name = "NAME", conflicts_with = "copy", add = Completes::Template)]
+    pub template: Option<String>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,

@@ -11,6 +11,8 @@ pub enum Completes {
     Instance,
     /// The name of a workspace.
     Workspace,
+    /// The name of a template.
+    Template,
     /// The name of an instance whose folder is not there: gone, or on a disk that is not mounted.
     Gone,
     /// A profile of `silo.toml`.

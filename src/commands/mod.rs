@@ -168,6 +168,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Compose(arguments) => compose::run(context, &arguments),
         Command::Seed(arguments) => seed::run(context, &arguments),
         Command::New(arguments) => workspaces::new::run(context, &arguments),
+        Command::Templates { json } => workspaces::templates::run(context, json),
         Command::Run(arguments) => workspaces::run::run(context, &arguments),
         Command::Rm(arguments) => workspaces::rm::run(context, &arguments),
         Command::Cd { name, print } => workspaces::cd::run(context, &name, print),

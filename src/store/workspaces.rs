@@ -115,6 +115,7 @@ mod tests {
             stage: Stage::Making,
             made_branch: true,
             base: None,
+            whole: None,
             created: "2026-01-01T00:00:00Z".into(),
         };
         save(&dirs, &workspace).expect("written");

@@ -98,6 +98,11 @@ impl Dirs {
         self.state.join("instances")
     }
 
+    /// Where the user's templates are.
+    pub fn templates(&self) -> PathBuf {
+        self.config.join("templates")
+    }
+
     /// Where each workspace has a folder, from before it is made until nothing of it is left.
     pub fn workspaces(&self) -> PathBuf {
         self.state.join("workspaces")

@@ -93,6 +93,15 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
     made.map_err(|error| Failure::folder(path, path.ancestors().find(|folder| is_folder(folder)), &error))
 }
 
+/// Makes a folder with the mode of another one; the user may write in it.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn make_folder_like(path: &Path, like: &Path) -> Result<(), Failure> {
+    let made = fs::DirBuilder::new().mode(mode(like).unwrap_or(0o700) & 0o777 | 0o700).create(path);
+    made.map_err(|error| Failure::folder(path, path.parent(), &error))
+}
+
 /// Makes a folder of the system's and its parents, for everybody to read; existing ones stay as they are.
 ///
 /// # Errors

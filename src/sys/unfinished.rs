@@ -34,6 +34,11 @@ pub fn files_in(folder: &Path) -> Vec<(PathBuf, OsString)> {
     left.collect()
 }
 
+/// Whether a path is one of these, or lies in one that is a folder.
+pub fn is_one(path: &Path) -> bool {
+    path.iter().any(|part| part.as_bytes().ends_with(LEFT.as_bytes()))
+}
+
 /// Removes what was to become a file.
 pub fn sweep(path: &Path) {
     let folder = path.parent().unwrap_or(Path::new("/"));

@@ -48,6 +48,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           run           Run a command in a workspace, made where missing, with all up
           cd            Go to a workspace; needs the shell hook
           rm            Remove workspaces, with their services, volumes and leases
+          templates     List the templates from which workspaces are made
         All instances:
           list, ls      List every instance: state, ports, root and branch
           heal          Bring back what is wanted up and is down, as after a reboot

@@ -148,6 +148,7 @@ mod tools;
 mod tried_at_once;
 mod users;
 mod workspaces;
+mod workspaces_copied;
 mod workspaces_cut_off;
 mod workspaces_hard;
 mod workspaces_kept;

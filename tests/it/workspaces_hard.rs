@@ -70,7 +70,10 @@ fn what_git_cannot_make_is_told_and_leaves_nothing() {
     assert_eq!(names(&sandbox.dir("")), ["app", "app.x"]);
     assert!(!sandbox.path("state/silo/workspaces").exists());
     let empty = sandbox.trusted("empty", "version = 1\n[ports]\nA = 0\n");
-    sandbox.run(&empty, ["new", "x"]).exit(1).stderr_has("No git repository in `$SANDBOX/projects/empty` or above");
+    sandbox
+        .run("", ["new", "x"])
+        .exit(1)
+        .stderr_has("No git repository and no `silo.toml` in `$SANDBOX/projects` or above");
     sandbox.git(&empty, ["init", "--quiet"]);
     sandbox.run(&empty, ["new", "x"]).exit(1).stderr_has("This repository has no commit yet");
 }

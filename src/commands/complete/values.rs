@@ -53,6 +53,7 @@ impl Place {
             Completes::Instance => self.leases().map(|leases| instances(&leases)),
             Completes::Gone => self.leases().map(|leases| gone(&leases)),
             Completes::Workspace => self.dirs.as_ref().map(workspaces),
+            Completes::Template => self.dirs.as_ref().map(templates),
             Completes::Profile => self.profiles(),
             Completes::Variable => self.variables().map(|variables| named(variables.into_iter().map(|(name, _)| name))),
             Completes::Url => self.variables().map(|variables| {
@@ -129,6 +130,11 @@ fn instances(leases: &Leases) -> Vec<CompletionCandidate> {
 fn workspaces(dirs: &Dirs) -> Vec<CompletionCandidate> {
     let all = records::all(dirs);
     all.iter().map(|one| candidate(&one.name, &shown(Path::new(&one.folder)))).collect()
+}
+
+fn templates(dirs: &Dirs) -> Vec<CompletionCandidate> {
+    let all = files::names_in(&dirs.templates());
+    named(all.iter().filter_map(|folder| folder.file_name()?.to_str()))
 }
 
 fn gone(leases: &Leases) -> Vec<CompletionCandidate> {

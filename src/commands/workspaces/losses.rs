@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{furnished, takedown};
+use super::{copied, furnished, takedown};
 use crate::backend::worktrees::Git;
 use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::instance::lockfile::FILE_NAME;
@@ -33,6 +33,8 @@ pub(super) fn of(context: &Context, workspace: &Workspace) -> Result<Vec<String>
     if workspace.kind == Kind::Worktree {
         let outside = context.outside();
         of_repository(context, &Git::of(&outside, folder), workspace, &mut lines)?;
+    } else {
+        of_copy(context, workspace, &mut lines)?;
     }
     Ok(lines)
 }
@@ -68,6 +70,26 @@ fn put_there(context: &Context, workspace: &Workspace) -> Result<Vec<(PathBuf, P
     roots.into_iter().map(|root| Ok((root.clone(), put_there_by(&context.dirs, &root)?))).collect()
 }
 
+fn of_copy(context: &Context, workspace: &Workspace, lines: &mut Vec<String>) -> Result<(), Failure> {
+    let folder = Path::new(&workspace.folder);
+    let silos = silos_own(&furnished::root(workspace));
+    let put = put_there(context, workspace)?;
+    let is_anew = |path: &Path| path.ancestors().take_while(|one| *one != folder).any(is_made_anew);
+    let worth = |path: &PathBuf| !silos.contains(path) && !is_put(&put, path) && !is_anew(path);
+    let lost = copied::changed(workspace).into_iter().filter(worth);
+    let lost: Vec<String> =
+        lost.map(|one| printable(&one.strip_prefix(folder).unwrap_or(&one).to_string_lossy())).collect();
+    if !lost.is_empty() {
+        lines.push(format!("changed or new since it was copied: {}", some(&lost)));
+    }
+    Ok(())
+}
+
+/// Whether silo put a file there, and it has not changed since.
+fn is_put(put: &[(PathBuf, Placed)], file: &Path) -> bool {
+    put.iter().any(|(root, placed)| file.strip_prefix(root).is_ok_and(|place| placed.is_file_as_put(root, place)))
+}
+
 fn of_repository(
     context: &Context,
     git: &Git<'_>,
@@ -87,10 +109,7 @@ fn of_repository(
     let ignored = changes.iter().filter(|one| one.is_ignored());
     let ignored = ignored.flat_map(|one| worth(&folder.join(&one.path), &silos));
     let put = put_there(context, workspace)?;
-    let is_put = |file: &Path| {
-        put.iter().any(|(root, placed)| file.strip_prefix(root).is_ok_and(|place| placed.is_file_as_put(root, place)))
-    };
-    let ignored = ignored.filter(|file| !is_put(file));
+    let ignored = ignored.filter(|file| !is_put(&put, file));
     let ignored: Vec<String> =
         ignored.map(|one| path(&one.strip_prefix(folder).unwrap_or(&one).to_string_lossy())).collect();
     if !ignored.is_empty() {

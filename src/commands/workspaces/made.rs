@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::copied;
 use super::origin::Origin;
 use crate::backend::worktrees::Git;
 use crate::core::text::source::one_line;
@@ -12,7 +13,7 @@ use crate::core::workspaces::record::{Kind, Stage, Workspace};
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::store::workspaces;
-use crate::sys::{clock, files, processes, signals, trees};
+use crate::sys::{clock, files, processes, signals, trees, unfinished};
 
 /// How long a git that was left alone may go on.
 const GIT: Duration = Duration::from_mins(5);
@@ -26,16 +27,24 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) fn make(context: &Context, origin: &Origin, name: &str, from: Option<&str>) -> Result<Workspace, Failure> {
     let mut workspace = Workspace {
         name: name.to_owned(),
-        kind: Kind::Worktree,
+        kind: origin.kind,
         origin: origin.text()?.to_owned(),
         folder: free_folder(context, origin, name)?,
         place: origin.place.to_string_lossy().into_owned(),
         stage: Stage::Making,
         made_branch: false,
         base: None,
+        whole: None,
         created: clock::now(),
     };
-    worktree(context, origin, &mut workspace, from)?;
+    match origin.kind {
+        Kind::Worktree => worktree(context, origin, &mut workspace, from)?,
+        _ if from.is_some() => {
+            return Err(Failure::new("`--from` names a commit, and there is no git repository here")
+                .hint("Leave it out: the folder is copied as it is"));
+        }
+        Kind::Copy | Kind::Template => copied::copy(context, origin, &mut workspace)?,
+    }
     workspace.stage = Stage::Furnishing;
     workspaces::save(&context.dirs, &workspace)?;
     Ok(workspace)
@@ -47,6 +56,7 @@ fn free_folder(context: &Context, origin: &Origin, name: &str) -> Result<String,
         Some(folder) => {
             folder.strip_prefix("~/").map_or_else(|| PathBuf::from(folder), |rest| context.dirs.home.join(rest))
         }
+        None if origin.kind == Kind::Template => beside(&files::canonical(&context.folder)?),
         None => origin.top.parent().unwrap_or(Path::new("/")).to_path_buf(),
     };
     files::make_folder(&above)?;
@@ -67,6 +77,12 @@ fn free_folder(context: &Context, origin: &Origin, name: &str) -> Result<String,
         Failure::new(format!("The folder `{}` is not named in UTF-8", shown(&above)))
             .hint("Name another one below `[workspaces]` in the settings: `silo doc settings`")
     })
+}
+
+/// Where a template's workspace goes: here, or outside of the repository this is in.
+fn beside(folder: &Path) -> PathBuf {
+    let top = folder.ancestors().find(|folder| files::exists(&folder.join(".git")));
+    top.and_then(Path::parent).unwrap_or(folder).to_path_buf()
 }
 
 fn worktree(context: &Context, origin: &Origin, workspace: &mut Workspace, from: Option<&str>) -> Result<(), Failure> {
@@ -148,14 +164,7 @@ pub(super) fn take_back(context: &Context, workspace: &Workspace) -> Result<(), 
         await_git(context, folder)?;
         if files::exists(folder) {
             let foreign = not_of_the_checkout(&git, workspace)?;
-            if !foreign.is_empty() {
-                return Err(Failure::new(format!(
-                    "`{}` was half made, and now holds what silo did not put there: {}",
-                    shown(folder),
-                    foreign.iter().take(3).map(|path| one_line(path)).collect::<Vec<_>>().join(", ")
-                ))
-                .hint(format!("Move that away, or the folder as a whole: `mv {0} {0}.mine`", quoted(folder))));
-            }
+            refuse_foreign(folder, &foreign)?;
             trees::remove(folder)?;
         }
         git.forget(&workspace.folder)?;
@@ -165,7 +174,29 @@ pub(super) fn take_back(context: &Context, workspace: &Workspace) -> Result<(), 
             git.remove_branch(&workspace.name, base)?;
         }
     }
+    if workspace.kind != Kind::Worktree && files::exists(folder) {
+        let of_origin = |path: &PathBuf| {
+            let place = path.strip_prefix(folder).unwrap_or(path);
+            files::exists(&origin.join(place)) || unfinished::is_one(path)
+        };
+        let foreign: Vec<PathBuf> = trees::files_below(folder).into_iter().filter(|path| !of_origin(path)).collect();
+        refuse_foreign(folder, &foreign.iter().map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>())?;
+        trees::remove(folder)?;
+    }
     workspaces::forget(&workspaces::place_of(&context.dirs, workspace))
+}
+
+/// Refuses where something lies in a half made workspace that silo did not put there.
+fn refuse_foreign(folder: &Path, foreign: &[String]) -> Result<(), Failure> {
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "`{}` was half made, and now holds what silo did not put there: {}",
+        shown(folder),
+        foreign.iter().take(3).map(|path| one_line(path)).collect::<Vec<_>>().join(", ")
+    ))
+    .hint(format!("Move that away, or the folder as a whole: `mv {0} {0}.mine`", quoted(folder))))
 }
 
 /// Waits for a git that goes on making a worktree after silo was killed: it would fill the folder again.

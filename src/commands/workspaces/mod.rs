@@ -2,6 +2,7 @@
 //! when nothing of it is left; who was cut off in between is finished or taken back by the next who names it.
 
 pub(super) mod cd;
+mod copied;
 mod furnished;
 pub(super) mod list;
 mod losses;
@@ -13,3 +14,4 @@ mod removal;
 pub(super) mod rm;
 pub(super) mod run;
 mod takedown;
+pub(super) mod templates;

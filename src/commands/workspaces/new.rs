@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::furnished::{self, Inside};
 use super::origin::Origin;
-use super::{made, removal};
+use super::{copied, made, named, removal};
 use crate::cli::NewArgs;
 use crate::core::text::source::one_line;
 use crate::core::workspaces::record::{Kind, Stage, Workspace};
@@ -24,14 +24,17 @@ use crate::sys::signals;
 pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
     pub(super) from: Option<&'a str>,
+    pub(super) copy: bool,
+    pub(super) template: Option<&'a str>,
     /// Whether one that is there is an answer.
     pub(super) may_be_there: bool,
 }
 
 pub(in super::super) fn run(context: &Context, arguments: &NewArgs) -> Result<u8, Failure> {
-    let NewArgs { name, from, json, command } = arguments;
+    let NewArgs { name, from, copy, template, json, command } = arguments;
     signals::watch();
-    let wanted = Wanted { name, from: from.as_deref(), may_be_there: false };
+    let wanted =
+        Wanted { name, from: from.as_deref(), copy: *copy, template: template.as_deref(), may_be_there: false };
     let (workspace, inside) = obtain(context, &wanted)?;
     if let Some((program, words)) = command.split_first() {
         tell(context, &workspace, &inside);
@@ -79,7 +82,7 @@ fn object(workspace: &Workspace, inside: &Inside) -> serde_json::Value {
 /// # Errors
 /// A [`Failure`] of what is in the way, with exit code 3 where its `silo.toml` is not trusted.
 pub(super) fn obtain(context: &Context, wanted: &Wanted<'_>) -> Result<(Workspace, Inside), Failure> {
-    let origin = Origin::of(context)?;
+    let origin = origin(context, wanted)?;
     let name = wanted.name;
     let place = workspaces::place(&context.dirs, origin.text()?, name);
     let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
@@ -95,6 +98,17 @@ pub(super) fn obtain(context: &Context, wanted: &Wanted<'_>) -> Result<(Workspac
         }
         done
     })
+}
+
+/// From what it is made; one that is there knows that itself.
+fn origin(context: &Context, wanted: &Wanted<'_>) -> Result<Origin, Failure> {
+    if let Some(template) = wanted.template {
+        return Ok(Origin::copy_of(Kind::Template, copied::template(context, template)?));
+    }
+    match named::known(context, wanted.name).filter(|_| wanted.may_be_there) {
+        Some(known) if known.kind != Kind::Worktree => Ok(Origin::copy_of(known.kind, known.origin.into())),
+        _ => Origin::of(context, wanted.copy),
+    }
 }
 
 fn held(context: &Context, wanted: &Wanted<'_>, origin: &Origin, place: &Path) -> Result<(Workspace, Inside), Failure> {

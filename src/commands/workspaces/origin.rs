@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::backend::worktrees::{self, Git};
+use crate::core::workspaces::record::Kind;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::store::project;
@@ -10,7 +11,9 @@ use crate::sys::{cmd, files};
 
 /// What a workspace is made from.
 pub(super) struct Origin {
-    /// The main checkout, or the bare repository.
+    /// What is made.
+    pub(super) kind: Kind,
+    /// The main checkout, the bare repository, or the folder to copy.
     pub(super) top: PathBuf,
     /// The checkout silo was called in, or `top`.
     pub(super) here: PathBuf,
@@ -21,11 +24,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// As it is called in the context's folder.
+    /// As it is called in the context's folder: of a repository a worktree, or where that is asked for and without one a copy.
     ///
     /// # Errors
     /// A [`Failure`] where there is nothing to make a workspace from.
-    pub(super) fn of(context: &Context) -> Result<Self, Failure> {
+    pub(super) fn of(context: &Context, copy: bool) -> Result<Self, Failure> {
         let folder = files::canonical(&context.folder)?;
         let environment = context.outside();
         let with_git = cmd::find("git", &environment).is_some();
@@ -35,8 +38,7 @@ impl Origin {
         }
         let git = Git::of(&environment, &folder);
         if !with_git || !git.is_repository()? {
-            return Err(Failure::new(format!("No git repository in `{}` or above", shown(&folder)))
-                .hint(format!("A workspace is a worktree of one; make one first: `git init {}`", quoted(&folder))));
+            return Self::without_git(&folder);
         }
         let checkouts = git.checkouts()?;
         let here = git.top()?.map(PathBuf::from);
@@ -52,8 +54,27 @@ impl Origin {
         let project =
             project.or_else(|| project::find_upward(&folder)).and_then(|file| file.parent().map(Path::to_path_buf));
         let place = project.and_then(|root| Some(root.strip_prefix(&here).ok()?.to_path_buf())).unwrap_or_default();
+        if copy && is_bare {
+            return Err(Failure::new(format!("`{}` is a bare repository, which has no files to copy", shown(&top)))
+                .hint("Make a worktree of it: leave out `--copy`"));
+        }
+        let kind = if copy { Kind::Copy } else { Kind::Worktree };
         let source = if is_bare { here.clone() } else { top.clone() };
-        Ok(Self { top, here, source, place })
+        Ok(Self { kind, top, here, source, place })
+    }
+
+    fn without_git(folder: &Path) -> Result<Self, Failure> {
+        let file = project::find_upward(folder).ok_or_else(|| {
+            Failure::new(format!("No git repository and no `silo.toml` in `{}` or above", shown(folder)))
+                .hint(format!("Make one of both first: `git init {0}`, or `silo init -C {0}`", quoted(folder)))
+        })?;
+        Ok(Self::copy_of(Kind::Copy, file.parent().unwrap_or(folder).to_path_buf()))
+    }
+
+    /// A copy of a folder.
+    pub(super) fn copy_of(kind: Kind, top: PathBuf) -> Self {
+        let (here, source) = (top.clone(), top.clone());
+        Self { kind, top, here, source, place: PathBuf::new() }
     }
 
     /// The path that is recorded.

@@ -30,7 +30,13 @@ const SOON: Duration = Duration::from_secs(1);
 
 pub(in super::super) fn run(context: &Context, arguments: &RunArgs) -> Result<u8, Failure> {
     signals::watch();
-    let wanted = Wanted { name: &arguments.name, from: arguments.from.as_deref(), may_be_there: true };
+    let wanted = Wanted {
+        name: &arguments.name,
+        from: arguments.from.as_deref(),
+        copy: arguments.copy,
+        template: arguments.template.as_deref(),
+        may_be_there: true,
+    };
     let ran = new::obtain(context, &wanted).and_then(|(workspace, inside)| {
         new::tell(context, &workspace, &inside);
         up_and_run(&inside, &arguments.command)

@@ -26,6 +26,9 @@ pub struct Workspace {
     /// The commit it began at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// When its copy was whole, in ns since 1970, as the system sees changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<i64>,
     /// When it was begun, as RFC 3339.
     pub created: String,
 }
@@ -36,6 +39,10 @@ pub struct Workspace {
 pub enum Kind {
     /// A linked worktree of a git repository.
     Worktree,
+    /// A copy of a project's folder.
+    Copy,
+    /// A copy of a template.
+    Template,
 }
 
 /// How far a workspace is. Who was cut off is in one of the stages that hold no lock any more.
