@@ -76,3 +76,53 @@ fn engine_ten_agents_at_once_have_all_of_their_own_and_leave_nothing() {
     assert_eq!((said.len(), ports.len()), (10, 10), "each has a port and a folder of its own: {said:?}");
     assert_eq!(there(), before);
 }
+
+/// What Docker has under a name that begins so.
+fn in_docker(engine: &Engine, start: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for words in [
+        &["ps", "--all", "--format", "{{.Names}}"][..],
+        &["network", "ls", "--format", "{{.Name}}"],
+        &["volume", "ls", "--format", "{{.Name}}"],
+    ] {
+        let rows = engine.docker(words).success().stdout;
+        all.extend(rows.lines().filter(|row| row.starts_with(start)).map(str::to_owned));
+    }
+    all
+}
+
+#[test]
+fn engine_rm_keeps_kept_volumes_and_sweeps_away_what_may_not_act_any_more() {
+    let engine = Engine::new();
+    let [db] = free_ports();
+    let toml = format!("version = 1\n[compose]\nkeep = [\"kept\"]\n[compose.ports]\nDB_PORT = \"{db}:db:5432\"\n");
+    let main = engine.sandbox.trusted("app", &toml);
+    let compose = COMPOSE
+        .replace("[\"data:/data\"]", "[\"data:/data\", \"kept:/kept\"]")
+        .replace("  data: {}", "  data: {}\n  kept: {}");
+    fs::write(main.join("compose.yaml"), compose).expect("the project is writable");
+    fs::write(main.join(".gitignore"), ".silo.lock\n.localnet.env\n").expect("the project is writable");
+    engine.sandbox.git(&main, ["init", "--quiet", "--initial-branch=main"]);
+    commit(&engine.sandbox, &main);
+    engine.silo(&main, "allow").success();
+    for (name, spoilt) in [("x", false), ("y", true), ("z", true)] {
+        engine.silo(&main, format!("run {name} -- true")).success();
+        let start = format!("localnet-app-{name}");
+        assert_eq!(in_docker(&engine, &start).len(), 4, "{:?}", in_docker(&engine, &start));
+        let folder = engine.sandbox.dir(format!("app.{name}"));
+        if spoilt && name == "y" {
+            // Its hooks are nobody's wish.
+            let hooked = format!("{toml}[hooks]\npre-down = [\"touch ../ran\"]\n");
+            fs::write(folder.join("silo.toml"), hooked).expect("it is ours");
+        } else if spoilt {
+            // Somebody removed the folder.
+            fs::remove_dir_all(&folder).expect("it is there");
+        }
+        let ran = engine.silo(&main, format!("rm --force --yes {name}")).success();
+        ran.stderr_has(&format!("Kept: volumes {start}_kept; `docker volume rm` removes them"));
+        assert_eq!(in_docker(&engine, &start), [format!("{start}_kept")]);
+        assert!(!folder.exists() && !engine.sandbox.dir("ran").exists());
+        engine.docker(&["volume", "rm", &format!("{start}_kept")]).success();
+    }
+    assert!(!engine.sandbox.path("state/silo/workspaces").exists());
+}

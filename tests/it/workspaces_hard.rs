@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::sandbox::{Sandbox, program};
+use crate::sandbox::{SILO, Sandbox, program};
+use crate::users::{ANNA, Anna, STRANGER, give, is_root};
 use crate::workspaces::{Repository, commit, names};
 
 #[test]
@@ -175,4 +176,68 @@ fn the_settings_say_where_and_a_folder_that_was_removed_by_hand_is_cleared_up() 
     sandbox.git(main, ["worktree", "remove", "--force", folder.to_str().expect("it is UTF-8")]);
     repository.silo("rm x").success();
     assert_eq!(repository.everything(), before);
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_what_was_there() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    fs::write(main.join("large"), vec![b'x'; 200_000]).expect("it is ours");
+    commit(sandbox, main);
+    repository.silo("env").success();
+    let before = repository.everything();
+    // A disk without room for that file, and one without room for anything.
+    for blocks in ["200", "0"] {
+        let mut limited = sandbox.command("sh", main);
+        limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" new x"), SILO]);
+        sandbox.finish(limited).exit(1);
+        assert_eq!(repository.everything(), before, "{blocks}");
+    }
+    repository.silo("new x").success();
+    let mut limited = sandbox.command("sh", main);
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" rm x", SILO]);
+    sandbox.finish(limited).exit(1);
+    assert!(sandbox.dir("app.x/large").is_file(), "nothing is removed that could not be noted");
+    repository.silo("rm x").success();
+    assert_eq!(repository.everything(), before);
+}
+
+#[test]
+fn files_of_another_user_are_named_with_what_removes_them() {
+    // Who is not root cannot make any.
+    if !is_root() {
+        return;
+    }
+    let anna = Anna::new();
+    let app = anna.project("app", "version = 1\n[ports]\nA = 0\n");
+    for words in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "x"],
+    ] {
+        let mut git = anna.command("git", &app);
+        anna.sandbox
+            .finish({
+                git.args(words);
+                git
+            })
+            .success();
+    }
+    anna.run(&app, ["allow"]).success();
+    anna.run(&app, ["new", "x"]).success();
+    let folder = anna.sandbox.dir("app.x");
+    fs::create_dir_all(folder.join("data/of db")).expect("root may");
+    fs::write(folder.join("data/of db/1"), "x").expect("root may");
+    give(&folder.join("data/of db"), STRANGER);
+    give_one(&folder.join("data"));
+    let hint = "remove it as root: `sudo rm -rf '$SANDBOX/projects/app.x/data/of db/1'`";
+    anna.run(&app, ["rm", "--force", "--yes", "x"]).exit(1).stderr_has("nothing was removed").stderr_has(hint);
+    assert!(folder.join("silo.toml").is_file() && folder.join(".silo.lock").is_file());
+    fs::remove_file(folder.join("data/of db/1")).expect("root may");
+    anna.run(&app, ["rm", "--force", "--yes", "x"]).success();
+    assert!(!folder.exists());
+}
+
+fn give_one(folder: &std::path::Path) {
+    std::os::unix::fs::chown(folder, Some(ANNA), Some(ANNA)).expect("root may");
 }

@@ -34,7 +34,7 @@ pub(super) fn remove(context: &Context, workspace: &Workspace, force: bool) -> R
             return made::take_back(context, &workspace);
         }
         may_go(context, &workspace, force)?;
-        finish(context, &workspace)
+        go(context, &workspace, force)
     })
 }
 
@@ -71,12 +71,25 @@ fn may_go(context: &Context, workspace: &Workspace, force: bool) -> Result<(), F
 /// # Errors
 /// A [`Failure`] of the first step that fails; what is left is known by the record.
 pub(super) fn finish(context: &Context, workspace: &Workspace) -> Result<(), Failure> {
+    go(context, workspace, false)
+}
+
+/// The same; with `force` also where something of its instance does not go down.
+fn go(context: &Context, workspace: &Workspace, force: bool) -> Result<(), Failure> {
     let (folder, aside) = (Path::new(&workspace.folder), aside(workspace));
+    let name = one_line(&workspace.name);
+    let _spinner = context.ui.spin(&format!("Removing `{name}`"));
+    match takedown::parts(context, workspace) {
+        Err(failure) if force => context.ui.warn(&failure.what),
+        Err(failure) => {
+            let line = format!("silo rm --force {}", shell_words::quote(&name));
+            return Err(failure.hint(format!("The workspace is there as it was; to remove it all the same: `{line}`")));
+        }
+        Ok(()) => {}
+    }
     if workspace.stage != Stage::Removing {
         workspaces::save(&context.dirs, &Workspace { stage: Stage::Removing, ..workspace.clone() })?;
     }
-    let _spinner = context.ui.spin(&format!("Removing `{}`", one_line(&workspace.name)));
-    takedown::parts(context, workspace)?;
     if files::exists(folder) {
         // From here on it is silo's, whoever makes a folder of that name.
         files::rename(folder, &aside)?;
