@@ -1,4 +1,4 @@
-//! The records of workspaces (D30): a folder each in silo's state, with the record and the lock of who makes or removes it. A
+//! The records of workspaces (D118): a folder each in silo's state, with the record and the lock of who makes or removes it. A
 //! record is there before anything of its workspace is, and goes last, so that whatever was cut off is found again.
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! A workspace with its instance settled and what belongs into its folder put there, once the user trusts its `silo.toml`: to make a
-//! workspace is no consent, for its branch may be a stranger's (D6, D30).
+//! workspace is no consent, for its branch may be a stranger's (D6, D118).
 
 use std::path::{Path, PathBuf};
 

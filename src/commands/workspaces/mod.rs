@@ -1,4 +1,4 @@
-//! Workspaces (D30): `silo new`, `run`, `rm` and `cd`. A workspace is recorded before anything of it is made, and forgotten
+//! Workspaces (D118): `silo new`, `run`, `rm` and `cd`. A workspace is recorded before anything of it is made, and forgotten
 //! when nothing of it is left; who was cut off in between is finished or taken back by the next who names it.
 
 pub(super) mod cd;

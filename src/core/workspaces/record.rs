@@ -1,4 +1,4 @@
-//! What silo records of a workspace, from before anything of it is made until nothing of it is left (D30).
+//! What silo records of a workspace, from before anything of it is made until nothing of it is left (D118).
 
 use serde::{Deserialize, Serialize};
 
