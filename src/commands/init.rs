@@ -9,6 +9,7 @@ use crate::core::config::DEFAULT_OUTPUT;
 use crate::core::config::starter::Starter;
 use crate::core::formats::{compose, dotenv};
 use crate::core::instance::lockfile;
+use crate::core::text::source::one_line;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::parts::part::Stage;
@@ -44,10 +45,19 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     let (starter, shared) = folder.map(|folder| there::look(&folder, &context.environment)).unwrap_or_default();
     writing::replace(&path, text(&starter).as_bytes(), Writing::SHARED)?;
     let project = Project::read(&path)?;
-    let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
-    trust::allow(&context.dirs, &project).map_err(untrusted)?;
     let config = context.config.as_ref().map_or_else(String::new, |file| format!(" -c {}", quoted(file)));
-    context.ui.step(&format!("Writing `{}`, trusted as it is (after an edit: `silo allow{config}`)", shown(&path)));
+    // A command that came with the project is a stranger's, perhaps: the user has not seen it.
+    if let Some(act) = starter.cilo.as_ref().and_then(|cilo| cilo.init.as_ref()) {
+        context.ui.step(&format!("Writing `{}`, not trusted yet", shown(&path)));
+        context.ui.step(&format!(
+            "`silo adopt` would run `{}`, which `.cilo/config.yml` says; look at it, then: `silo allow{config}`",
+            one_line(act)
+        ));
+    } else {
+        let untrusted = |failure: Failure| failure.hint("`silo.toml` is written; trust it with `silo allow`");
+        trust::allow(&context.dirs, &project).map_err(untrusted)?;
+        context.ui.step(&format!("Writing `{}`, trusted as it is (after an edit: `silo allow{config}`)", shown(&path)));
+    }
     let by_hand = |failure: Failure| {
         let names = [lockfile::FILE_NAME, DEFAULT_OUTPUT].map(|name| format!("`{name}`")).join(" and ");
         failure.hint(format!("`silo.toml` is written and trusted; add {names} to `.gitignore` by hand"))

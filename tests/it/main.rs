@@ -78,6 +78,7 @@ mod hostile_paths;
 mod hostile_root;
 mod hostile_users;
 mod imports;
+mod init_cilo;
 mod install;
 mod lifecycle_announce;
 mod lifecycle_cluster;

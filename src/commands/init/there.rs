@@ -1,6 +1,7 @@
 //! What `silo init` finds in a folder: the services of its compose files, the ports of `.env` files, parts and start scripts.
 //! Files are read and nothing is run; what cannot be read is left to `silo doctor`.
 
+mod cilo;
 mod services;
 
 use std::collections::BTreeMap;
@@ -32,8 +33,13 @@ pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<Stri
         .collect();
     let chosen: BTreeMap<String, Option<u16>> =
         env.iter().rev().map(|(_, variable, port)| (variable.clone(), Some(*port))).collect();
-    let files = services::files(root, &scans, environment);
-    let shared = services::add(root, &files, &chosen, &mut starter);
+    let (cilo, mut notes) = cilo::look(root);
+    let files = services::files(root, &scans, cilo.as_ref(), environment);
+    notes.extend(services::add(root, &files, &chosen, &mut starter));
+    starter.cilo = cilo.filter(|_| starter.compose.is_some());
+    if starter.cilo.is_some() {
+        starter.was_in(cilo::FILE);
+    }
     for (file, variable, port) in &env {
         starter.add(variable, *port, file);
     }
@@ -58,5 +64,5 @@ pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<Stri
             );
         }
     }
-    (starter, shared)
+    (starter, notes)
 }

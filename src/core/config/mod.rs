@@ -12,6 +12,7 @@ pub mod profile;
 mod read;
 mod routes;
 pub mod starter;
+mod starter_cilo;
 mod table;
 pub mod user;
 pub mod user_network;

@@ -4,6 +4,8 @@
 use indexmap::IndexMap;
 
 use super::model::OWN_PORTS;
+use super::starter_cilo;
+use crate::core::formats::cilo::Cilo;
 use crate::core::shell::varname;
 
 /// The port that programs of a kind listen on, and the kind.
@@ -79,6 +81,8 @@ pub struct Starter {
     pub places: Vec<String>,
     /// Whether something is deployed to a cluster.
     pub cluster: bool,
+    /// What the project says for cilo.
+    pub cilo: Option<Cilo>,
 }
 
 /// What `[compose]` may say.
@@ -201,15 +205,18 @@ impl Starter {
             if !files.is_empty() {
                 text.push_str(&format!("files = {files:?}\n"));
             }
+            text.push_str(&self.cilo.as_ref().map(starter_cilo::compose).unwrap_or_default());
             if !ports.is_empty() {
                 text.push_str("\n[compose.ports]\n");
             }
             ports.iter().for_each(|(name, port)| text.push_str(&format!("{name} = {}\n", port.render())));
         }
-        let urls: Vec<String> = self.names().filter_map(|name| self.url(name)).collect();
+        let own = self.names().filter_map(|name| self.url(name));
+        let urls: Vec<String> = own.chain(self.cilo.as_ref().map(starter_cilo::url)).collect();
         if !urls.is_empty() {
             text.push_str(&format!("\n[urls]\n{}\n", urls.join("\n")));
         }
+        text.push_str(&self.cilo.as_ref().map(starter_cilo::tables).unwrap_or_default());
         if self.cluster {
             text.push_str("\n[k3d]\nenabled = true\n");
         }

@@ -1,6 +1,7 @@
 //! Files of other programs: what silo reads of them, without running them, and the ones it writes for them.
 
 pub mod calls;
+pub mod cilo;
 pub mod commandline;
 pub mod compose;
 pub mod dotenv;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backend::compose as backend;
 use crate::core::config::starter::{Composed, ServicePort, Starter};
+use crate::core::formats::cilo::Cilo;
 use crate::core::formats::compose::{self, Fixed, Key, Seen, Setting, Used};
 use crate::core::formats::dotenv;
 use crate::core::shell::environment::Environment;
@@ -26,8 +27,15 @@ pub(super) struct Files {
 }
 
 /// Those that compose finds, or else those that a part starts.
-pub(super) fn files(root: &Path, scans: &[Scan], environment: &Environment) -> Files {
-    if let Ok(paths) = backend::files_of(root, None, environment) {
+pub(super) fn files(root: &Path, scans: &[Scan], cilo: Option<&Cilo>, environment: &Environment) -> Files {
+    let found = backend::files_of(root, None, environment);
+    // What the project says for cilo counts more, where it is another list.
+    let listed: Vec<PathBuf> = cilo.iter().flat_map(|cilo| &cilo.files).map(|file| root.join(file)).collect();
+    let are_there = !listed.is_empty() && listed.iter().all(|path| disk::is_file(path));
+    if are_there && found.as_ref().ok() != Some(&listed) {
+        return Files { paths: listed, are_found: false };
+    }
+    if let Ok(paths) = found {
         return Files { paths, are_found: true };
     }
     let named = scans.iter().flat_map(|scan| scan.compose_files.clone());
