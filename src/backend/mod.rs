@@ -5,6 +5,7 @@ pub mod copying;
 pub mod dnsmasq;
 pub mod docker;
 pub mod engine;
+pub mod events;
 pub mod hooks;
 pub mod ignored;
 pub mod images;

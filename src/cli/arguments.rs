@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::completes::Completes;
 use super::words;
 use crate::core::shell::Shell;
+use crate::core::text::span;
 
 /// Arguments of `silo hook`.
 #[derive(Debug, Default, Args)]
@@ -296,12 +298,32 @@ pub struct HealArgs {
     /// All instances, and silo's own proxy and name server
     #[arg(short, long, conflicts_with = "names")]
     pub all: bool,
+    /// How it is done.
+    #[command(flatten)]
+    pub how: HealHow,
+    /// Have the user's session keep all instances up from now on, by a service of its own
+    #[arg(long, group = "change", conflicts_with_all = ["names", "all", "dry_run", "json", "watch"])]
+    pub install: bool,
+    /// Take that back
+    #[arg(long, group = "change", conflicts_with_all = ["names", "all", "dry_run", "json", "watch"])]
+    pub uninstall: bool,
+}
+
+/// How `silo heal` acts.
+#[derive(Debug, Args)]
+pub struct HealHow {
     /// Only say what would be brought back
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Go on, and bring back what goes down, until Ctrl-C
+    #[arg(short, long, conflicts_with_all = ["dry_run", "json"])]
+    pub watch: bool,
+    /// How often to look, as 1s or 1m; a number alone is seconds
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span::parse, requires = "watch")]
+    pub every: Duration,
 }
 
 /// Arguments of `silo dns`.

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::{DnsArgs, DnsWord};
+use crate::core::healing::What;
+use crate::core::leases::Wish;
 use crate::failure::{Failure, code};
-use crate::parts::context::Context;
+use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::dns::{self, Started};
-use crate::store::{names, registry};
+use crate::store::{healing, names, registry, wanted};
+use crate::sys::lock::Wait;
 
 pub(super) fn run(context: &Context, arguments: &DnsArgs) -> Result<u8, Failure> {
     let root = arguments.root.clone().unwrap_or_else(|| PathBuf::from("/"));
@@ -20,6 +23,7 @@ pub(super) fn run(context: &Context, arguments: &DnsArgs) -> Result<u8, Failure>
     let network = &context.settings.network;
     match arguments.word.unwrap_or(DnsWord::Status) {
         DnsWord::Up => {
+            noted(context, true)?;
             let started = dns::up(&context.dirs, network, &context.outside())?;
             let at = format!("127.0.0.1:{}", network.dns_port);
             context.ui.step(&match started {
@@ -32,11 +36,19 @@ pub(super) fn run(context: &Context, arguments: &DnsArgs) -> Result<u8, Failure>
             Ok(0)
         }
         DnsWord::Down => {
+            noted(context, false)?;
             context.ui.step(if dns::down(&context.dirs)? { "Stopped the name server" } else { "No name server runs" });
             Ok(0)
         }
         DnsWord::Status => status(context, &root, arguments.json),
     }
+}
+
+/// Remembers whether the user wants it up (D31), and that what failed before counts no more.
+fn noted(context: &Context, is_wanted: bool) -> Result<(), Failure> {
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+    wanted::server(&context.dirs, &wait, wanted::DNS, is_wanted)?;
+    if is_wanted { healing::add(&context.dirs, "", What::Up, Some(&Wish::part(wanted::DNS)), None) } else { Ok(()) }
 }
 
 /// Whether it runs, who asks it, and what it knows.

@@ -7,11 +7,15 @@ use nix::libc::{SIGTERM, SIGUSR1};
 use serde_json::json;
 
 use crate::cli::{ProxyAction, ProxyArgs};
+use crate::core::healing::What;
+use crate::core::leases::Wish;
 use crate::core::routes::host;
 use crate::failure::{Failure, code, shown};
-use crate::parts::context::Context;
+use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::store::proxy::{self, Running};
+use crate::store::{healing, wanted};
 use crate::sys::cmd::{self, Cmd};
+use crate::sys::lock::Wait;
 use crate::sys::processes::Process;
 use crate::sys::{files, lock, program};
 
@@ -51,14 +55,33 @@ fn find(context: &Context) -> Result<PathBuf, Failure> {
 }
 
 fn up(context: &Context, detach: bool) -> Result<u8, Failure> {
+    if detach {
+        noted(context, true)?;
+    }
     if let Some(running) = proxy::running(&context.dirs) {
         told(context, running)?;
         return Ok(0);
     }
-    let (path, environment) = (find(context)?, context.outside());
     if !detach {
-        return Err(cmd::exec(path.as_os_str(), &[], &environment, Some(Path::new("/"))));
+        return Err(cmd::exec(find(context)?.as_os_str(), &[], &context.outside(), Some(Path::new("/"))));
     }
+    start(context)?;
+    proxy::running(&context.dirs).map_or(Ok(()), |running| told(context, running)).map(|()| 0)
+}
+
+/// Remembers whether the user wants it up (D31), and that what failed before counts no more.
+fn noted(context: &Context, is_wanted: bool) -> Result<(), Failure> {
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+    wanted::server(&context.dirs, &wait, wanted::PROXY, is_wanted)?;
+    if is_wanted { healing::add(&context.dirs, "", What::Up, Some(&Wish::part(wanted::PROXY)), None) } else { Ok(()) }
+}
+
+/// Starts it in the background.
+///
+/// # Errors
+/// A [`Failure`] with its first words when it does not start.
+pub(super) fn start(context: &Context) -> Result<(), Failure> {
+    let (path, environment) = (find(context)?, context.outside());
     files::make_folder(&context.dirs.state)?;
     let program = path.to_string_lossy();
     let cmd = Cmd { program: &program, arguments: Vec::new(), environment: &environment, folder: Path::new("/") };
@@ -66,9 +89,8 @@ fn up(context: &Context, detach: bool) -> Result<u8, Failure> {
     let mut child = cmd.detach(&log)?;
     let start = Instant::now();
     loop {
-        if let Some(running) = proxy::running(&context.dirs) {
-            told(context, running)?;
-            return Ok(0);
+        if proxy::running(&context.dirs).is_some() {
+            return Ok(());
         }
         if child.has_ended() || start.elapsed() > PATIENCE {
             let said = files::read(&log, LOG).ok().flatten().map(|log| log.bytes).unwrap_or_default();
@@ -94,6 +116,7 @@ fn process(context: &Context) -> Option<Process> {
 }
 
 fn down(context: &Context) -> Result<u8, Failure> {
+    noted(context, false)?;
     let Some(process) = process(context) else {
         context.ui.step("No proxy runs");
         return Ok(0);

@@ -35,6 +35,7 @@ pub const COMMAND_WAIT: Duration = Duration::from_secs(30);
 pub const HOOK_WAIT: Duration = Duration::from_secs(2);
 
 /// What every command gets.
+#[derive(Clone)]
 pub struct Context {
     /// The environment silo was called in.
     pub environment: Environment,

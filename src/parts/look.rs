@@ -123,7 +123,7 @@ pub fn observe_all(context: &Context, all: &'static [&'static dyn Part]) -> Resu
 /// Looks at some instances; at who listens on their ports only where that is asked for, since it costs most.
 pub fn observe(
     context: &Context,
-    all: &'static [&'static dyn Part],
+    all: &[&'static dyn Part],
     mut instances: Vec<Instance>,
     with_servers: bool,
 ) -> Vec<Observed> {

@@ -1,6 +1,6 @@
 //! A question to a program that listens on a Unix socket.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,6 +10,11 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
 /// How long to wait until a queue that is full is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a program may take to take a call whose answer is followed.
+const LONG: Duration = Duration::from_secs(3);
+/// Longest line that is handed on in one piece, in bytes.
+const LINE: u64 = 64 * 1024;
 
 /// Whether nobody listens there for this user: no socket, one that its program left, or one for others.
 pub fn nobody(path: &Path) -> bool {
@@ -64,6 +69,27 @@ pub fn exchange(path: &Path, request: &[u8], limit: Duration, max: u64) -> io::R
         }
         if answer.len() as u64 > max {
             return Err(io::Error::new(ErrorKind::FileTooLarge, "the answer is too long"));
+        }
+    }
+}
+
+/// Sends a request and hands on each line of an answer that does not end, until the other end closes or `each` returns false.
+///
+/// # Errors
+/// An [`io::Error`] when nobody listens, or the connection breaks.
+pub fn lines(path: &Path, request: &[u8], mut each: impl FnMut(&str) -> bool) -> io::Result<()> {
+    let mut stream = reach(path, LONG)?;
+    stream.set_write_timeout(Some(LONG))?;
+    stream.write_all(request)?;
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if (&mut reader).take(LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if !each(&String::from_utf8_lossy(&line)) {
+            return Ok(());
         }
     }
 }

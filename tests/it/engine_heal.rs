@@ -48,7 +48,9 @@ fn wanted(engine: &Engine, dir: &str) -> String {
     let words = |value: &Value| {
         value.as_array().expect("a list").iter().map(|one| one.as_str().expect("text").to_owned()).collect::<Vec<_>>()
     };
-    words(&one["wanted"]).join(" ")
+    let mut wanted = words(&one["wanted"]);
+    wanted.sort_unstable();
+    wanted.join(" ")
 }
 
 /// The containers of an instance that run, by service.
@@ -99,4 +101,195 @@ fn engine_a_service_that_was_killed_or_removed_comes_back_and_nothing_else_is_to
     // What has done its work has done it once.
     let ran = fs::read_to_string(engine.sandbox.dir("one").join("log/ran")).expect("it ran");
     assert_eq!(ran, "ran\n");
+}
+
+#[test]
+fn engine_what_the_user_stopped_stays_stopped() {
+    let engine = Engine::new();
+    up(&engine, "one");
+    let name = engine.sandbox.instance("one");
+    // The word of plain compose, in an active shell.
+    engine.bash("one", "docker compose stop web").success();
+    assert_eq!(wanted(&engine, "one"), "services:db services:kept");
+    heal(&engine, "one").success().stderr(&format!("{name}: all that is wanted is up\n"));
+    assert_eq!(running(&engine, "one"), "db kept");
+    engine.bash("one", "docker compose kill -s HUP db; docker compose restart -t 0 kept").success();
+    assert_eq!(wanted(&engine, "one"), "services:db services:kept");
+    engine.bash("one", "docker compose up -d web").success();
+    assert_eq!(wanted(&engine, "one"), "services:db services:kept services:web");
+    // A second run of what had done its work is compose's own doing, as before silo.
+    engine.docker(&["kill", &container(&engine, "one", "web")]).success();
+    heal(&engine, "one").success().stderr(&format!("{name}: brought back web\n"));
+    engine.bash("one", "docker compose down").success();
+    assert_eq!(wanted(&engine, "one"), "");
+    heal(&engine, "one").success().stderr(&format!("{name}: nothing is wanted up; `silo up -d` says what is\n"));
+    assert_eq!(running(&engine, "one"), "");
+
+    // Compose's own up wants the same services as silo's: what does its work and ends is none of them.
+    engine.bash("one", "docker compose up -d").success();
+    assert_eq!(wanted(&engine, "one"), "services:db services:kept services:web");
+    engine.silo("one", "down").success();
+    assert_eq!(wanted(&engine, "one"), "");
+    heal(&engine, "one").success();
+    assert_eq!(running(&engine, "one"), "");
+}
+
+#[test]
+fn engine_nothing_is_healed_without_trust_with_a_broken_file_or_without_a_folder() {
+    let engine = Engine::new();
+    up(&engine, "one");
+    let name = engine.sandbox.instance("one");
+    engine.docker(&["rm", "--force", &container(&engine, "one", "db")]).success();
+    let file = engine.sandbox.dir("one").join("silo.toml");
+    let good = fs::read_to_string(&file).expect("it is there");
+    fs::write(&file, format!("{good}# changed\n")).expect("writable");
+    heal(&engine, "one")
+        .exit(3)
+        .stderr(&format!("{name}: nothing is done: its silo.toml has changed; `silo allow` trusts it\n"));
+    engine.silo("", "heal --all").exit(3);
+    fs::write(&file, "version = 1\n[compose\n").expect("writable");
+    engine.silo("one", "heal").exit(3);
+    engine.silo("one", "allow").exit(1);
+    fs::write(&file, &good).expect("writable");
+    assert_eq!(running(&engine, "one"), "kept web");
+    // The folder is gone: what it holds is `prune`'s matter.
+    let away = engine.sandbox.dir("away");
+    fs::rename(engine.sandbox.dir("one"), &away).expect("writable");
+    engine.silo("", "heal --all").exit(1).stderr_has("its folder is gone; `silo prune` frees what it holds");
+    fs::rename(&away, engine.sandbox.dir("one")).expect("writable");
+    engine.silo("", "heal --all").success().stderr_has(&format!("{name}: brought back db"));
+    engine.silo("", format!("heal {name}")).success();
+}
+
+#[test]
+fn engine_a_service_that_ends_again_and_again_is_given_up_and_up_tries_anew() {
+    let engine = Engine::new();
+    let root = engine.sandbox.trusted("one", "version = 1\n[compose]\n");
+    fs::create_dir_all(root.join("run")).expect("writable");
+    let compose = "services:\n  bad:\n    image: silo-test-box\n    stop_grace_period: 0s\n    command: [sh, -c, \
+                   \"while [ -e /run/fine ]; do sleep 0.2; done; echo the disk is full; exit 3\"]\n    volumes: [\"./run:/run\"]\n";
+    fs::write(root.join("compose.yaml"), compose).expect("writable");
+    let fine = root.join("run/fine");
+    fs::write(&fine, "").expect("writable");
+    engine.silo("one", "up -d").success();
+    let name = engine.sandbox.instance("one");
+    fs::remove_file(&fine).expect("it is there");
+    until("it has ended", || running(&engine, "one").is_empty());
+    for nth in 1..=5 {
+        let ran = heal(&engine, "one").exit(1);
+        assert!(ran.stderr.contains(&format!("{name}: bad is down: ")), "{ran:?}");
+        assert_eq!(ran.stderr.contains("  | the disk is full\n"), nth == 5, "{nth}: {ran:?}");
+        assert_eq!(ran.stderr.contains("given up"), nth == 5, "{nth}: {ran:?}");
+    }
+    let log = engine.sandbox.path("state/silo/heal.jsonl");
+    let events = fs::read_to_string(&log).expect("it is there");
+    assert_eq!(events.matches("\"what\":\"tried\"").count(), 5, "{events}");
+    assert!(!events.contains("the disk is full"), "what a service logs is stored nowhere: {events}");
+    let ran = heal(&engine, "one").exit(1);
+    assert!(ran.stderr.contains("given up after 5 tries (Exited (3)"), "{ran:?}");
+    assert_eq!(fs::read_to_string(&log).expect("it is there"), events, "no further try");
+    let json: Value = serde_json::from_slice(&engine.silo("one", "heal --json").exit(1).bytes).expect("it is JSON");
+    assert_eq!(json["healed"], Value::Array(Vec::new()));
+    assert!(
+        json["givenUp"]["services:bad"].as_str().is_some_and(|why| why.starts_with("given up after 5 tries")),
+        "{json}"
+    );
+    fs::write(&fine, "").expect("writable");
+    engine.silo("one", "up -d").success();
+    engine.docker(&["kill", &container(&engine, "one", "bad")]).success();
+    heal(&engine, "one").success().stderr(&format!("{name}: brought back bad\n"));
+}
+
+#[test]
+fn engine_a_network_that_is_gone_and_a_port_that_is_taken() {
+    let engine = Engine::new();
+    up(&engine, "one");
+    let name = engine.sandbox.instance("one");
+    let project = engine.project("one");
+    engine.docker(&["kill", &container(&engine, "one", "db"), &container(&engine, "one", "web")]).success();
+    engine
+        .docker(&["rm", "--force", &container(&engine, "one", "kept"), &container(&engine, "one", "migrate")])
+        .success();
+    engine.docker(&["network", "rm", &format!("{project}_default")]).success();
+    heal(&engine, "one").success().stderr(&format!("{name}: brought back db, kept, web\n"));
+    assert_eq!(running(&engine, "one"), "db kept web");
+    until("the service answers", || get(engine.port("one", "DB_PORT"), "/") == "db");
+
+    engine.docker(&["rm", "--force", &container(&engine, "one", "db")]).success();
+    let port = engine.port("one", "DB_PORT");
+    let mut stranger = None;
+    until("the port is free", || {
+        stranger = std::net::TcpListener::bind(("127.0.0.1", port)).ok();
+        stranger.is_some()
+    });
+    let ran = heal(&engine, "one").exit(1);
+    assert!(ran.stderr.contains(&format!("; port {port} (DB_PORT) is held by")), "{ran:?}");
+    assert_eq!(engine.port("one", "DB_PORT"), port, "no port moves");
+    drop(stranger);
+    heal(&engine, "one").success();
+    until("the service answers", || get(port, "/") == "db");
+}
+
+/// A watch of all instances, which ends with the test.
+struct Watch(std::process::Child, std::path::PathBuf);
+
+impl Watch {
+    fn start(engine: &Engine) -> Self {
+        let log = engine.sandbox.path("watch.log");
+        let file = fs::File::create(&log).expect("writable");
+        let mut command = engine.command(crate::sandbox::SILO, "");
+        command.args(["heal", "--watch", "--all", "--every", "1s"]).stderr(file);
+        let watch = Self(command.spawn().expect("it starts"), log);
+        until("it watches", || watch.said().contains("Watching"));
+        watch
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.1).unwrap_or_default()
+    }
+
+    /// Ends it by a signal, and returns what it said.
+    fn end(mut self) -> String {
+        let pid = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+        assert_eq!(self.0.wait().expect("it is our child").code(), Some(0), "{}", self.said());
+        self.said()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn engine_a_watch_tells_a_crash_from_a_kill_by_the_user() {
+    let engine = Engine::new();
+    up(&engine, "one");
+    let name = engine.sandbox.instance("one");
+    let watch = Watch::start(&engine);
+    // A crash: the process ends, and nobody has told the engine to end it.
+    let pid = engine.docker(&["inspect", "-f", "{{.State.Pid}}", &container(&engine, "one", "db")]).success().stdout;
+    let pid: i32 = pid.trim().parse().expect("it is a number");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+        .expect("tests of engines run as root");
+    until("it is back", || {
+        watch.said().contains(&format!("{name}: brought back db")) && running(&engine, "one") == "db kept web"
+    });
+    engine.docker(&["rm", "--force", &container(&engine, "one", "web")]).success();
+    until("what was removed by hand counts as stopped by hand", || {
+        wanted(&engine, "one") == "services:db services:kept"
+    });
+    engine.docker(&["kill", &container(&engine, "one", "db")]).success();
+    until("it is wanted no more", || wanted(&engine, "one") == "services:kept");
+    until("it says so", || watch.said().contains(&format!("{name}: db was stopped by hand")));
+    assert_eq!(running(&engine, "one"), "kept");
+    engine.silo("one", "up -d").success();
+    assert_eq!(wanted(&engine, "one"), "services:db services:kept services:web");
+    engine.silo("one", "down").success();
+    let said = watch.end();
+    assert_eq!(running(&engine, "one"), "", "{said}");
+    assert_eq!(said.matches("brought back").count(), 1, "{said}");
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::own;
 use super::plan::plan;
 use crate::cli::HealArgs;
 use crate::core::healing::{Event, What};
@@ -53,16 +54,23 @@ pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure
                             }
                             (plan.report.object(), plan.report.code())
                         }
-                        false => healer.heal(Path::new(&seen.instance.root), arguments.dry_run, context),
+                        false => healer.heal(Path::new(&seen.instance.root), arguments.how.dry_run, context),
                     };
                     answers.lock().expect("nobody panics with it in hand").push((at, answer, code));
                 }
             });
         }
     });
+    if arguments.all
+        && let Some(report) = own::heal(context, arguments.how.dry_run, false)?
+    {
+        report.lines(&[], false).iter().for_each(|line| context.ui.step(line));
+        let answer = (seen.len(), report.object(), report.code());
+        answers.lock().expect("nobody panics with it in hand").push(answer);
+    }
     let mut answers = answers.into_inner().expect("nobody panics with it in hand");
     answers.sort_by_key(|(at, ..)| *at);
-    if arguments.json {
+    if arguments.how.json {
         context.ui.answer_json(&Value::Array(answers.iter().map(|(_, answer, _)| answer.clone()).collect()))?;
     } else if answers.is_empty() {
         context.ui.step("Nothing is wanted up; `silo up -d` in a project says what is");

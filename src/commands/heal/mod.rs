@@ -3,14 +3,21 @@
 
 mod many;
 mod one;
+mod own;
 mod plan;
 mod report;
+mod watch;
+
+use std::sync::Arc;
 
 use crate::cli::HealArgs;
 use crate::failure::Failure;
 use crate::parts::context::Context;
 
 pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure> {
+    if arguments.how.watch {
+        return watch::run(&Arc::new(context.clone()), arguments);
+    }
     if arguments.all || !arguments.names.is_empty() {
         return many::run(context, arguments);
     }

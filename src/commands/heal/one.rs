@@ -1,14 +1,17 @@
 //! Bringing back what is down of this folder's instance: look, decide, take the lock that every start takes, look and decide
 //! again, then act.
 
+use std::path::Path;
+
 use super::super::consent;
 use super::plan::{Plan, part_of, plan, wishes};
 use super::report::Report;
 use crate::cli::HealArgs;
 use crate::core::healing::{self, Due, What};
+use crate::core::instance::trust::Trust;
 use crate::core::leases::{Instance, Wish};
 use crate::core::text::source::one_line;
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::gaps::Gap;
@@ -16,18 +19,18 @@ use crate::parts::holder::foreign;
 use crate::parts::look::{self, Observed};
 use crate::parts::scope::{Scope, Site};
 use crate::store::ask::{Ask, Occasion};
-use crate::store::project::Project;
+use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{healing as events, registry, trust};
 use crate::sys::{clock, lock, net, signals};
 
 pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure> {
     let project = context.project()?;
-    let (report, now) = heal(context, &project, arguments.dry_run)?;
-    report.lines(&now, arguments.dry_run).iter().for_each(|line| context.ui.step(line));
-    if arguments.json {
+    let (report, now) = heal(context, &project, arguments.how.dry_run)?;
+    report.lines(&now, arguments.how.dry_run).iter().for_each(|line| context.ui.step(line));
+    if arguments.how.json {
         context.ui.answer_json(&report.object())?;
     }
-    let is_down = arguments.dry_run && !now.is_empty();
+    let is_down = arguments.how.dry_run && !now.is_empty();
     Ok(if is_down { report.code().max(1) } else { report.code() })
 }
 
@@ -65,6 +68,19 @@ fn heal(context: &Context, project: &Project, is_dry: bool) -> Result<(Report, V
             Ok((report, Vec::new()))
         }
         Err(failure) => Err(failure),
+    }
+}
+
+/// Why the `silo.toml` of a root may not act, in a sentence; none where it may. Nothing of one that is not trusted is read.
+pub(super) fn refusal(context: &Context, root: &Path) -> Option<String> {
+    let project = match Project::load(root, Some(Path::new(CONFIG_NAME))) {
+        Ok(project) => project,
+        Err(failure) => return Some(failure.what),
+    };
+    match trust::judge(&context.dirs, &project) {
+        Ok(Trust::Allowed) => project.config().err().map(|failure| format!("{}: {}", shown(root), failure.what)),
+        Ok(word) => Some(format!("`{}` {}: nothing of it is brought back", shown(&project.file), word.said())),
+        Err(failure) => Some(failure.what),
     }
 }
 
@@ -123,13 +139,14 @@ fn act(context: &Context, project: &Project, now: &[Gap], report: &mut Report) -
 /// Says why something could not be brought back, and once it is given up, what it said last; that is for the terminal alone.
 fn fail(site: &Site<'_>, wish: &Wish, failure: &Failure, report: &mut Report) -> Result<(), Failure> {
     let (context, id) = (site.scope.context, &site.scope.id);
-    let mut why = one_line(&failure.what);
+    // What the program said last tells more than that it failed.
+    let last = failure.excerpt.as_ref().and_then(|text| text.lines().last());
+    let mut why = one_line(last.map_or(failure.what.as_str(), |line| line.trim_start_matches([' ', '|'])));
     events::add(&context.dirs, id, What::Failed, Some(wish), Some(&why))?;
     if let Some(holder) = taken(site) {
         why.push_str(&holder);
     }
     let given_up = matches!(healing::due(&events::all(&context.dirs), id, wish, clock::millis()), Due::Never(_));
-    failure.excerpt.iter().flat_map(|text| text.lines()).for_each(|line| context.ui.step(line));
     if given_up {
         let part = part_of(wish.column());
         let lines = part.zip(wish.name()).map(|(part, name)| part.last_lines(site, name)).unwrap_or_default();

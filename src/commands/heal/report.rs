@@ -77,6 +77,15 @@ impl Report {
         lines
     }
 
+    /// What a watch says of it: not what is as it should be, and not when the next try is due.
+    pub(super) fn worth_saying(&self) -> Vec<String> {
+        let is_quiet = self.healed.is_empty() && self.failed.is_empty() && self.given_up.is_empty();
+        if is_quiet && self.unwell.is_empty() && self.unknown.is_empty() && self.skipped.is_none() {
+            return Vec::new();
+        }
+        Self { later: Vec::new(), ..self.clone() }.lines(&[], false)
+    }
+
     /// For programs.
     pub(super) fn object(&self) -> Value {
         let pairs = |list: &[(Wish, String)]| -> IndexMap<String, String> {

@@ -22,6 +22,8 @@ use crate::parts::scope::Site;
 
 /// How long compose may take to bring back some.
 const BACK: Duration = Duration::from_mins(5);
+/// How long after a start it is looked whether it still runs.
+const STAYS: Duration = Duration::from_secs(1);
 /// How long the end of a log may take.
 const LOG: Duration = Duration::from_secs(10);
 /// How long those that others need may take until they are ready.
@@ -83,14 +85,29 @@ fn prepared(site: &Site<'_>) -> Result<Prepared, Failure> {
 /// Starts some services and waits until they are ready. What has ended with success is not run again, for they are started
 /// without what they need.
 fn start(site: &Site<'_>, files: &[PathBuf], names: &[String]) -> Result<(), Failure> {
-    let words = ["up", "--detach", "--no-deps", "--no-recreate"].into_iter().chain(names.iter().map(String::as_str));
-    let words: Vec<OsString> = words.map(Into::into).collect();
     let compose = compose(site);
-    let cmd = compose.with_files(files, &words);
-    cmd.capture(BACK)?.success(&cmd)?;
+    let up = |recreate: &str| {
+        let words = ["up", "--detach", "--no-deps", recreate].into_iter().chain(names.iter().map(String::as_str));
+        let cmd = compose.with_files(files, &words.map(Into::into).collect::<Vec<OsString>>());
+        cmd.capture(BACK)?.success(&cmd).map(|_| ())
+    };
+    match up("--no-recreate") {
+        // What was in a network that is gone can never start again as it is.
+        Err(failure) if lacks_network(&failure) => up("--force-recreate")?,
+        done => done?,
+    }
     let observed = Observed::of(site);
     let mut check: ReadyCheck<'_> = Box::new(|| readiness(&observed, names));
+    ready::until_ready(&mut check, Instant::now(), READY)?;
+    // What ends at once runs at the first look.
+    ready::pause(STAYS)?;
     ready::until_ready(&mut check, Instant::now(), READY)
+}
+
+/// Whether the engine says that a network is gone which a container is in.
+fn lacks_network(failure: &Failure) -> bool {
+    let said = failure.excerpt.as_deref().unwrap_or_default();
+    said.lines().any(|line| line.contains("network") && line.contains("not found"))
 }
 
 /// How near some services are to being ready, whatever else runs.

@@ -1,0 +1,274 @@
+//! `silo heal --watch`: looks again and again, and at once when a container ends. What the user stops by the engine itself is told
+//! from a crash by the engine's events alone: a `kill`, then a `die`.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::many::{AT_ONCE, Healer, instances};
+use super::own;
+use super::plan::{Plan, plan};
+use super::report::Report;
+use crate::backend::engine::Engine;
+use crate::backend::events::{self, Happened};
+use crate::cli::HealArgs;
+use crate::core::healing::What;
+use crate::core::leases::{Instance, Wish};
+use crate::failure::Failure;
+use crate::parts;
+use crate::parts::context::{COMMAND_WAIT, Context};
+use crate::parts::look::{self, Observed, State};
+use crate::parts::part::Part;
+use crate::store::{healing, wanted};
+use crate::sys::lock::Wait;
+use crate::sys::signals;
+
+/// How long something must be down until it is brought back: one look may fall between a stop and a start.
+const SETTLED: Duration = Duration::from_secs(2);
+/// How soon to look again while something is down.
+const SOON: Duration = Duration::from_secs(1);
+/// How often a signal is looked for.
+const STEP: Duration = Duration::from_millis(250);
+/// How many times as long as a look takes is waited after it, so that watching costs little.
+const REST: u32 = 60;
+/// Longest wait that comes of that.
+const LONGEST: Duration = Duration::from_mins(1);
+/// How long after a `kill` a `die` follows from it: an engine gives a container ten seconds to end.
+const FOLLOWS: Duration = Duration::from_secs(30);
+
+/// What a watch is told by its threads.
+enum Told {
+    /// A container of an instance was killed, or has died.
+    Container(events::Event),
+    /// Nobody tells of containers any more; what was killed was so by the engine's own end.
+    EngineGone,
+    /// Healing one instance is over.
+    Healed(PathBuf),
+}
+
+pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Failure> {
+    signals::watch();
+    // A name that is mistyped is said at once.
+    instances(context, arguments)?;
+    let (send, told) = mpsc::channel();
+    follow_engine(context, &send);
+    let mut watch = Watch {
+        context,
+        arguments,
+        healer: Arc::new(Healer::of(context)?),
+        send,
+        down_since: HashMap::new(),
+        killed: HashMap::new(),
+        stopped: HashMap::new(),
+        healing: HashSet::new(),
+        said: HashMap::new(),
+    };
+    context.ui.step("Watching; Ctrl-C ends it");
+    loop {
+        let start = Instant::now();
+        let is_open = watch.look()?;
+        let usual = if is_open { SOON } else { arguments.how.every };
+        let rest = usual.max((start.elapsed() * REST).min(LONGEST));
+        if let Some(code) = watch.wait(&told, rest) {
+            return Ok(code);
+        }
+    }
+}
+
+/// Follows the engine's events in a thread of its own, and looks for an engine again when it has ended.
+fn follow_engine(context: &Arc<Context>, send: &Sender<Told>) {
+    let (context, send) = (Arc::clone(context), send.clone());
+    std::thread::spawn(move || {
+        let outside = context.outside();
+        loop {
+            let engine = Engine { environment: &outside, folder: Path::new("/") };
+            if let Some(socket) = engine.socket() {
+                let _ = events::follow(&socket, |event| send.send(Told::Container(event)).is_ok());
+            }
+            if send.send(Told::EngineGone).is_err() {
+                return;
+            }
+            std::thread::sleep(SETTLED);
+        }
+    });
+}
+
+struct Watch<'a> {
+    context: &'a Arc<Context>,
+    arguments: &'a HealArgs,
+    healer: Arc<Healer>,
+    send: Sender<Told>,
+    /// Since when something of a root is down.
+    down_since: HashMap<(String, Wish), Instant>,
+    /// When a container was killed.
+    killed: HashMap<String, Instant>,
+    /// What of an instance, by its id, somebody has stopped by the engine, and when it ended.
+    stopped: HashMap<(String, Wish), Instant>,
+    /// The roots that are being healed.
+    healing: HashSet<PathBuf>,
+    /// What was last said of a root.
+    said: HashMap<String, String>,
+}
+
+impl Watch<'_> {
+    /// Looks once and starts what is due; whether something is down.
+    fn look(&mut self) -> Result<bool, Failure> {
+        let context = self.context;
+        // A registry that cannot be read now may be the next time.
+        let Ok(mut instances) = instances(context, self.arguments) else { return Ok(true) };
+        instances.retain(|one| !one.wanted.is_nothing());
+        let asked = parts_of(&instances);
+        let seen = look::observe(context, &asked, instances, false);
+        self.heed_stops(&seen);
+        let is_open = |seen: &Observed| !(seen.compared.gaps.is_empty() && seen.compared.ended.is_empty());
+        let events = if seen.iter().any(is_open) { healing::all(&context.dirs) } else { Vec::new() };
+        let outside = context.outside();
+        let mut is_down = false;
+        let mut down = HashSet::new();
+        for seen in &seen {
+            let Plan { now, report } = plan(seen, &events, &outside, true);
+            let root = PathBuf::from(&seen.instance.root);
+            is_down |= !now.is_empty() || !report.later.is_empty();
+            let mut is_due = false;
+            for gap in &now {
+                let key = (seen.instance.root.clone(), gap.wish.clone());
+                let since = *self.down_since.entry(key.clone()).or_insert_with(Instant::now);
+                down.insert(key);
+                let by_user = self.stopped.contains_key(&(seen.instance.id.clone(), gap.wish.clone()));
+                is_due |= since.elapsed() >= SETTLED && !by_user;
+            }
+            self.say(&report);
+            let is_free = !self.healing.contains(&root) && self.healing.len() < AT_ONCE;
+            if is_due && is_free && seen.state != State::Starting && self.may_act(&root) {
+                self.heal(root);
+            }
+        }
+        self.down_since.retain(|key, _| down.contains(key));
+        if self.arguments.all
+            && let Some(report) = own::heal(context, false, true)?
+        {
+            is_down |= !report.later.is_empty() || !report.failed.is_empty();
+            self.say(&report);
+        }
+        Ok(is_down)
+    }
+
+    /// What somebody has stopped by the engine itself and still is down is wanted no more.
+    fn heed_stops(&mut self, seen: &[Observed]) {
+        let context = self.context;
+        let over: Vec<(String, Wish)> =
+            self.stopped.iter().filter(|(_, at)| at.elapsed() >= SETTLED).map(|(key, _)| key.clone()).collect();
+        for key in over {
+            let (id, wish) = &key;
+            let one = seen.iter().find(|one| one.instance.id == *id);
+            // Where the engine does not answer, it may be its own end that was seen.
+            if one.is_some_and(|one| one.compared.unknown.iter().any(|(unknown, _)| unknown == wish)) {
+                continue;
+            }
+            self.stopped.remove(&key);
+            let is_down =
+                |one: &&Observed| one.compared.gaps.iter().chain(&one.compared.ended).any(|gap| gap.wish == *wish);
+            let Some(one) = one.filter(is_down).filter(|one| one.state != State::Starting) else { continue };
+            let wait = Wait { limit: COMMAND_WAIT, tell: &|_| () };
+            let noted = healing::add(&context.dirs, id, What::Killed, Some(wish), None)
+                .and_then(|()| wanted::drop_if(&context.dirs, &one.instance.root, &wait, |other| other == wish));
+            match noted {
+                Ok(()) => context.ui.step(&format!(
+                    "{}: {} was stopped by hand, and is wanted no more; `silo up -d` brings it up again",
+                    one.instance.name,
+                    wish.shown()
+                )),
+                Err(failure) => context.ui.warn(&failure.what),
+            }
+        }
+    }
+
+    /// Says what is worth saying, once while it is so.
+    fn say(&mut self, report: &Report) {
+        let lines = report.worth_saying();
+        let text = lines.join("\n");
+        if self.said.get(&report.root).is_none_or(|said| *said != text) {
+            for line in &lines {
+                self.context.ui.step(line);
+            }
+            self.said.insert(report.root.clone(), text);
+        }
+    }
+
+    /// Whether the `silo.toml` of a root may act; why not is said once.
+    fn may_act(&mut self, root: &Path) -> bool {
+        let refused = super::one::refusal(self.context, root);
+        if let Some(why) = &refused {
+            let key = format!("{}\n", root.display());
+            if self.said.insert(key, why.clone()).as_ref() != Some(why) {
+                self.context.ui.step(why);
+            }
+        }
+        refused.is_none()
+    }
+
+    fn heal(&mut self, root: PathBuf) {
+        self.healing.insert(root.clone());
+        let (context, healer, send) = (Arc::clone(self.context), Arc::clone(&self.healer), self.send.clone());
+        std::thread::spawn(move || {
+            healer.heal(&root, false, &context);
+            // The watch may have ended.
+            let _ = send.send(Told::Healed(root));
+        });
+    }
+
+    /// Waits until the next look; the exit code once it is to end.
+    fn wait(&mut self, told: &Receiver<Told>, rest: Duration) -> Option<u8> {
+        let mut until = Instant::now() + rest;
+        loop {
+            if let Some(asked) = signals::asked() {
+                return Some(if asked.sent && asked.number != nix::libc::SIGTERM { asked.code() } else { 0 });
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            match told.recv_timeout(left.min(STEP)) {
+                Ok(Told::Container(event)) => {
+                    self.heed(event);
+                    until = until.min(Instant::now() + STEP);
+                }
+                Ok(Told::EngineGone) => {
+                    self.killed.clear();
+                    self.stopped.clear();
+                }
+                Ok(Told::Healed(root)) => {
+                    self.healing.remove(&root);
+                    until = until.min(Instant::now() + STEP);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(left.min(STEP)),
+            }
+        }
+    }
+
+    fn heed(&mut self, event: events::Event) {
+        self.killed.retain(|_, at| at.elapsed() < FOLLOWS);
+        match event.happened {
+            Happened::Killed => {
+                self.killed.insert(event.container, Instant::now());
+            }
+            Happened::Died => {
+                if self.killed.remove(&event.container).is_some() {
+                    self.stopped.insert((event.instance, Wish::of("services", &event.service)), Instant::now());
+                }
+            }
+        }
+    }
+}
+
+/// The parts of which something is wanted: the others need not be asked.
+fn parts_of(instances: &[Instance]) -> Vec<&'static dyn Part> {
+    let is_wanted = |column: &str| {
+        let all = |one: &Instance| one.wanted.up.iter().chain(&one.wanted.gates).any(|wish| wish.column() == column);
+        instances.iter().any(all)
+    };
+    parts::ALL.into_iter().filter(|part| part.shown().is_some_and(|shown| is_wanted(shown.column))).collect()
+}
