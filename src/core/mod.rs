@@ -8,6 +8,7 @@ pub mod leases;
 pub mod resolver;
 pub mod routes;
 pub mod services;
+pub mod session;
 pub mod shell;
 pub mod text;
 pub mod workspaces;

@@ -66,6 +66,7 @@ mod gates;
 mod gates_left;
 mod gates_once;
 mod gates_ready;
+mod heal;
 mod help;
 #[cfg(target_os = "linux")]
 mod hostile_calls;

@@ -1,6 +1,7 @@
 //! `silo heal`: what is wanted and not up is brought back (D31). Intent is the registry's, observation is `parts::look`'s, and
 //! here the two are joined.
 
+mod install;
 mod many;
 mod one;
 mod own;
@@ -15,6 +16,12 @@ use crate::failure::Failure;
 use crate::parts::context::Context;
 
 pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure> {
+    if arguments.install {
+        return install::install(context);
+    }
+    if arguments.uninstall {
+        return install::uninstall(context);
+    }
     if arguments.how.watch {
         return watch::run(&Arc::new(context.clone()), arguments);
     }
