@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::labels::LABEL;
+use super::labels::{LABEL, SHARED};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::failure::Failure;
@@ -44,6 +44,8 @@ pub struct Container {
     pub service: String,
     /// The instance it was made for; empty where silo did not make it.
     pub instance: String,
+    /// The repository whose instances share it; empty where it is an instance's own.
+    pub shared: String,
     /// The services it depends on.
     pub needs: Vec<String>,
     /// The folder of the compose files it was made from.
@@ -310,6 +312,7 @@ impl Listed {
             project: label(PROJECT),
             service: label(SERVICE),
             instance: label(LABEL),
+            shared: label(SHARED),
             needs: needs(&label(NEEDS)),
             folder: label(WORKING_DIR),
             addresses: self.network_settings.addresses(),

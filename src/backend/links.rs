@@ -1,6 +1,8 @@
 //! Networks that containers of several instances are in: which there are, and who is in them. silo makes those, connects and
 //! disconnects; compose knows none of it, for by compose a container would be called by its service's name there, too.
 
+use std::net::Ipv4Addr;
+
 use serde::Deserialize;
 
 use super::docker::{self, Docker};
@@ -66,13 +68,22 @@ impl Docker<'_> {
         self.run(&words)
     }
 
-    /// Connects a container with a network, where it has these names; without any, it is reached by its container's name alone.
+    /// Connects a container with a network, where it has these names, and this address or any; without a name it is reached by its
+    /// container's alone.
     ///
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
-    pub fn connect(&self, network: &str, container: &str, names: &[String]) -> Result<(), Failure> {
+    pub fn connect(
+        &self,
+        network: &str,
+        container: &str,
+        names: &[String],
+        address: Option<Ipv4Addr>,
+    ) -> Result<(), Failure> {
         let names = names.iter().map(|name| format!("--alias={name}")).collect::<Vec<_>>();
+        let address = address.map(|address| format!("--ip={address}"));
         let mut words = vec!["network", "connect"];
+        words.extend(address.as_deref());
         words.extend(names.iter().map(String::as_str));
         words.extend([network, container]);
         match self.run(&words) {

@@ -16,6 +16,7 @@ use crate::core::text::source::one_line;
 use crate::store::ask::{Ask, Occasion};
 use crate::store::project::Project;
 use crate::store::registry;
+use crate::store::shared::{self, Repository};
 use crate::sys::dirs::Dirs;
 use crate::sys::listeners::{Holder, Kind};
 use crate::sys::{files, listeners, net, processes};
@@ -60,8 +61,12 @@ pub fn whose(
     let owners = publishers();
     // A container's port is listened on by a process of Docker's.
     strangers.retain(|one| !owners.iter().any(|owner| owner.has(one.socket.address, port)));
-    let is_own =
-        |owner: &&Owner| owner.compose == own.compose_name || Some(&owner.cluster) == own.k3d_cluster_name.as_ref();
+    let shared =
+        owners.iter().any(|owner| owner.compose.starts_with(shared::PREFIX)).then(|| Repository::of(root).project);
+    let is_shared = |owner: &Owner| shared.as_ref().is_some_and(|shared| *shared == owner.compose);
+    let is_own = |owner: &&Owner| {
+        is_shared(owner) || owner.compose == own.compose_name || Some(&owner.cluster) == own.k3d_cluster_name.as_ref()
+    };
     let mut named: Vec<String> = owners.iter().filter(|owner| !is_own(owner)).map(container).collect();
     named.extend(of_processes(&strangers));
     if named.is_empty() && owners.is_empty() {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::context::Context;
+use super::shared;
 use super::turn;
 use crate::backend::copying::{self, LABEL as COPIER};
 use crate::backend::docker::{self, Docker};
@@ -265,17 +266,21 @@ impl<'a> Cleaner<'a> {
             _ if names.is_empty() => return Ok(()),
             // With the volumes that have no name, where an image registry keeps its images: nobody else can find them.
             Kind::Container => &["rm", "--force", "--volumes"],
-            Kind::Network => return self.remove_networks(names),
+            Kind::Network => {
+                shared::free(context, self.environment, names)?;
+                return self.remove_networks(names);
+            }
             Kind::Volume => &["volume", "rm"],
             Kind::Image => &["image", "rm"],
         };
         self.docker().run(&[words, names].concat())
     }
 
-    /// Removes networks, out of which containers of other instances are taken first: they came in by a link (D26).
+    /// Removes networks, out of which containers of other instances are taken first: they came in by a link (D26). Where the engine
+    /// does not tell of any, Docker says so when it removes them.
     fn remove_networks(self, names: &[&str]) -> Result<(), Failure> {
         let engine = Engine { environment: self.environment, folder: Path::new("/") };
-        let linked: Vec<String> = engine.links()?.into_iter().map(|link| link.name).collect();
+        let linked: Vec<String> = engine.links().unwrap_or_default().into_iter().map(|link| link.name).collect();
         if names.iter().any(|name| linked.iter().any(|link| link == name)) {
             let all = engine.containers(None)?;
             for name in names.iter().filter(|name| linked.iter().any(|link| link == *name)) {

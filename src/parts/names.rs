@@ -14,7 +14,9 @@ pub fn expected(dirs: &Dirs, instance: &Instance, containers: &[Container]) -> (
     let root = Path::new(&instance.root);
     let (wanted, taken) = (names::wanted(dirs, root), names::of_others(dirs, root));
     let (mut lines, mut refused) = (BTreeSet::new(), Vec::new());
-    let running = containers.iter().filter(|one| one.project == instance.qualified() && one.state == "running");
+    // Those of shared services have an address in the subnet, too.
+    let is_ours = |one: &&Container| one.project == instance.qualified() || !one.shared.is_empty();
+    let running = containers.iter().filter(is_ours).filter(|one| one.state == "running");
     for container in running {
         let own = || container.addresses.values().filter(|one| instance.subnet.is_some_and(|subnet| subnet.has(**one)));
         let remembered = instance.service_addresses().find(|(name, _)| *name == container.service).map(|(_, at)| at);

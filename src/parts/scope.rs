@@ -67,6 +67,8 @@ impl<'a> Scope<'a> {
         if let Some(compose) = &mut self.settings.compose {
             compose.keep.iter_mut().for_each(|keep| keep.retain(|entry| entry.value.contains('/')));
             compose.seed = None;
+            // Of its own, too: nobody else's data is touched.
+            compose.share = None;
         }
         let (name, ports, blocks) = (run.name.clone(), run.ports.clone(), run.blocks.clone());
         let (profile, slot) = (run.profile.clone(), run.slot);

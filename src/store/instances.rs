@@ -21,6 +21,7 @@ use super::placed;
 use super::project::{EnvFile, Project};
 use super::registry::{self, Locked};
 use super::routes;
+use super::shared;
 use super::snapshot::{Snapshot, choose_name, choose_profile, settings, snapshot};
 use super::stamp::{self, Known};
 use super::trust;
@@ -197,6 +198,8 @@ fn plan_ports(
         held.extend(own.map(|(name, port)| (name.clone(), *port)));
     }
     held.extend(ask.found.iter().chain(ask.take).cloned());
+    let own = (project.root.as_path(), snapshot.entry.as_ref());
+    shared::join(settings, own, leases, ask.lost, (&mut others, &mut held));
     // What gave way is free as a whole.
     let taken = ask.take.iter().filter_map(|(name, _)| Some((name.clone(), settings.ports.get(name)?.count())));
     held_blocks.extend(taken);

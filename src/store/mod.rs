@@ -21,6 +21,7 @@ pub mod registry;
 pub mod routes;
 pub mod said;
 pub mod settings;
+pub mod shared;
 pub mod snapshot;
 pub mod stamp;
 pub mod subnets;

@@ -40,6 +40,7 @@ mod engine_newcomer;
 mod engine_prune;
 mod engine_seed;
 mod engine_services;
+mod engine_share;
 mod engine_subnet;
 
 mod engine_tilt;
@@ -122,6 +123,7 @@ mod schema_workspace;
 mod services;
 mod settings;
 mod settings_schema;
+mod shared_leases;
 #[cfg(target_os = "linux")]
 mod shell_cd;
 mod shell_cost;

@@ -318,6 +318,8 @@ struct Compose {
     seed: Option<Seeds>,
     /// Other instances, whose services this one's reach.
     link: Option<Words>,
+    /// Services that are one for all instances of the repository.
+    share: Option<Words>,
     /// A variable for each published port of a service.
     ports: Option<Published>,
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::core::leases::{Leases, block};
+use crate::core::leases::{Instance, Leases, block};
 use crate::core::text::digest;
 use crate::failure::{quoted, shown};
 use crate::parts::finding::{Finding, Fix};
 use crate::store::registry;
+use crate::store::shared;
 use crate::sys::dirs::Dirs;
 use crate::sys::{files, lock};
 
@@ -144,7 +145,7 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
     }));
     let mut names: HashMap<String, &str> = HashMap::new();
     let mut roots: HashMap<&str, usize> = HashMap::new();
-    let mut ports: HashMap<u16, (&str, String)> = HashMap::new();
+    let mut ports: HashMap<u16, (&Instance, String)> = HashMap::new();
     for one in &leases.instances {
         let (root, label) = (Path::new(&one.root), one.qualified());
         *roots.entry(&one.root).or_default() += 1;
@@ -158,7 +159,12 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
         }
         for (variable, port) in one.spread() {
             let variable = block::variable(&variable).to_owned();
-            let Some((holder, held)) = ports.insert(port, (&one.name, variable.clone())) else { continue };
+            let Some((holder, held)) = ports.insert(port, (one, variable.clone())) else { continue };
+            // That of a service which is one for all instances of a repository.
+            if held == variable && shared::is_one(&holder.root, &one.root) {
+                continue;
+            }
+            let holder = &holder.name;
             let what = format!("Port {port} is leased to `{holder}` ({held}) and to `{}` ({variable})", one.name);
             found.push(
                 Finding::problem("port-twice", what)

@@ -10,7 +10,7 @@ use super::model::{ComposeLayer, Network, Published, Text};
 use super::problem::{ConfigError, Problem};
 use super::table::{Entry, Table, Value, named, not_a_host};
 
-const KEYS: &[&str] = &["files", "start", "network", "ingress", "keep", "seed", "link", "ports"];
+const KEYS: &[&str] = &["files", "start", "network", "ingress", "keep", "seed", "link", "share", "ports"];
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
@@ -23,6 +23,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<ComposeLayer, ConfigError> {
         keep: table.texts("keep")?,
         seed: table.table("seed")?.map(|seed| sources(&seed)).transpose()?,
         link: table.texts("link")?,
+        share: table.texts("share")?,
         ports: table.table("ports")?.map_or_else(|| Ok(IndexMap::new()), |ports| named(&ports, port))?,
     })
 }

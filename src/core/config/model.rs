@@ -211,6 +211,8 @@ pub struct ComposeLayer {
     pub seed: Option<IndexMap<String, Text>>,
     /// `link`: other instances, whose services this one's reach.
     pub link: Option<Vec<Text>>,
+    /// `share`: services that are one for all instances of the repository.
+    pub share: Option<Vec<Text>>,
     /// `ports`, in declared order.
     pub ports: IndexMap<String, Published>,
 }
@@ -242,9 +244,14 @@ pub struct Published {
 }
 
 impl ComposeLayer {
+    /// `share`, by name.
+    pub fn shared(&self) -> Vec<String> {
+        self.share.iter().flatten().map(|text| text.value.clone()).collect()
+    }
+
     /// What a profile puts over it: single keys and lists are replaced, ports merge by variable.
     pub(super) fn put_over(&mut self, over: &Self) {
-        let Self { files, start, network, ingress, keep, seed, link, ports } = over.clone();
+        let Self { files, start, network, ingress, keep, seed, link, share, ports } = over.clone();
         self.files = files.or(self.files.take());
         self.start = start.or(self.start);
         self.network = network.or(self.network);
@@ -252,6 +259,7 @@ impl ComposeLayer {
         self.keep = keep.or(self.keep.take());
         self.seed = seed.or(self.seed.take());
         self.link = link.or(self.link.take());
+        self.share = share.or(self.share.take());
         self.ports.extend(ports);
     }
 }

@@ -229,7 +229,7 @@ fn every_mistake_about_services_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[compose]\nfile = [\"a\"]\n",
-            "3:1 Unknown key `file` in `compose`\nThe nearest known name is `files`\nAllowed here: `files`, `start`, `network`, `ingress`, `keep`, `seed`, `link`, `ports`",
+            "3:1 Unknown key `file` in `compose`\nThe nearest known name is `files`\nAllowed here: `files`, `start`, `network`, `ingress`, `keep`, `seed`, `link`, `share`, `ports`",
         ),
     ];
     for (text, expected) in cases {

@@ -156,6 +156,15 @@ impl Call {
         STARTS.contains(&self.command())
     }
 
+    /// The services among its words, by what the files have.
+    pub fn named(&self, services: &[String]) -> Vec<OsString> {
+        let is_service = |word: &&OsString| word.to_str().is_some_and(|word| services.iter().any(|one| one == word));
+        let named = self.after.iter().skip(1).take_while(|word| *word != "--").filter(is_service);
+        // What stands behind the service of `run` is for its program.
+        let most = if self.command() == "run" { 1 } else { usize::MAX };
+        named.take(most).cloned().collect()
+    }
+
     /// `--env-file`, each of them.
     pub fn env_files(&self) -> impl Iterator<Item = &OsStr> {
         let follows = self.flags.windows(2).filter(|pair| pair[0] == "--env-file").map(|pair| pair[1].as_os_str());

@@ -15,6 +15,8 @@ use super::isolation::{Isolation, quoted};
 use super::model::{Model, Service};
 use super::networks::{attachments, networks};
 use super::port::Port;
+use super::refused::Refused;
+use super::share::{self, Shared};
 use super::starts::Starts;
 use super::volume::OwnVolume;
 use crate::core::config::Published;
@@ -32,17 +34,8 @@ pub struct Override {
     pub starts: Starts,
     /// The instance's own volumes, by key. Kept ones must be there before anything starts.
     pub volumes: IndexMap<String, OwnVolume>,
-}
-
-/// A `[compose]` that does not fit the compose files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// What is wrong.
-    pub what: String,
-    /// How to go on.
-    pub hints: Vec<String>,
-    /// The variable of `[compose.ports]` it is about.
-    pub variable: Option<String>,
+    /// The services that are one for all instances, as this one is to reach them.
+    pub shared: Vec<Shared>,
 }
 
 /// An IPv4 address of this machine alone.
@@ -55,11 +48,13 @@ impl Override {
     /// [`Refused`] where `[compose]` names a service, a port or a volume that the files do not have.
     pub fn of(model: &Model, isolation: &Isolation<'_>) -> Result<Self, Refused> {
         check(model, isolation)?;
+        share::check(model, isolation.share)?;
         let mut made = Self {
             text: HEAD.to_owned(),
             notices: Vec::new(),
-            starts: Starts::of(model),
+            starts: Starts::of(model).without(isolation.share),
             volumes: OwnVolume::all(model, isolation.project, isolation.keep),
+            shared: Shared::all(model, isolation),
         };
         let images = Images::of(model, isolation.project);
         let mut services = String::new();
@@ -76,6 +71,20 @@ impl Override {
                 let _ = write!(made.text, "{key}:\n{lines}");
             }
         }
+        Ok(made)
+    }
+
+    /// The override for the compose project of the shared services alone.
+    ///
+    /// # Errors
+    /// As [`Override::of`].
+    pub fn of_shared(model: &Model, isolation: &Isolation<'_>, shared: &[String]) -> Result<Self, Refused> {
+        share::check(model, shared)?;
+        let mut only = model.clone();
+        only.services.retain(|name, _| shared.contains(name));
+        let mut made = Self::of(&only, isolation)?;
+        // Of volumes and networks the instance's own override tells.
+        made.notices.retain(|notice| shared.iter().any(|name| notice.contains(&format!("`{name}`"))));
         Ok(made)
     }
 
@@ -115,6 +124,9 @@ impl Override {
         }
         if service.has_mac {
             line(format_args!("mac_address: !reset null"));
+        }
+        for text in share::lines(name, service, isolation) {
+            line(format_args!("{text}"));
         }
         line(format_args!("labels: {{{}: {}}}", quoted(isolation.label), quoted(isolation.id)));
         let networks = attachments(model, name, service, isolation);

@@ -28,6 +28,8 @@ pub struct Isolation<'a> {
     pub keep: &'a [String],
     /// Whether it is a run apart (D30), which touches no data of an instance's.
     pub is_apart: bool,
+    /// `share`: services that are one for all instances of the repository.
+    pub share: &'a [String],
     /// The addresses of its services, where they have some of their own.
     pub layout: Option<&'a Layout>,
     /// The names of its services for the whole machine, by service.
@@ -35,6 +37,11 @@ pub struct Isolation<'a> {
 }
 
 impl Isolation<'_> {
+    /// Whether a service is one for all instances.
+    pub(super) fn shares(&self, name: &str) -> bool {
+        self.share.iter().any(|shared| shared == name)
+    }
+
     /// Whether a name is the same in every instance: one with the instance's own name in it is not.
     pub(super) fn is_for_all(&self, name: Option<&String>) -> bool {
         name.is_some_and(|name| is_for_all(name, self.project))

@@ -50,6 +50,10 @@ pub struct Service {
     pub spaces: IndexMap<&'static str, String>,
     /// `volumes_from`.
     pub volumes_from: Vec<String>,
+    /// Under which condition it depends on each of them.
+    pub conditions: IndexMap<String, String>,
+    /// `links`, such as `db` and `db:database`.
+    pub links: Vec<String>,
     /// The networks it is in, and the keys of each that fix an address there.
     pub networks: IndexMap<String, Vec<String>>,
     /// Whether it has a `mac_address`.
@@ -120,6 +124,14 @@ impl Service {
     /// `network_mode`.
     pub fn mode(&self) -> Option<&str> {
         self.network_mode.as_deref()
+    }
+
+    /// The services whose network, spaces or volumes it has.
+    pub fn borrowed(&self) -> impl Iterator<Item = &str> {
+        let spaces =
+            self.network_mode.iter().chain(self.spaces.values()).filter_map(|mode| mode.strip_prefix("service:"));
+        let volumes = self.volumes_from.iter().filter(|from| !from.starts_with("container:"));
+        spaces.chain(volumes.map(|from| from.split_once(':').map_or(from.as_str(), |(service, _)| service)))
     }
 
     /// Whether it is in the network of something else, and so publishes nothing itself.
@@ -240,6 +252,10 @@ fn service(body: &Map<String, Value>) -> Service {
     let until_end =
         |body: &Value| body.get("condition").and_then(Value::as_str) == Some("service_completed_successfully");
     let build = body.get("build").and_then(Value::as_object);
+    let conditions = needs().map(|(name, how)| {
+        let condition = how.get("condition").and_then(Value::as_str).unwrap_or("service_started");
+        (name.clone(), condition.to_owned())
+    });
     let tags = build.into_iter().flat_map(|build| list(build, "tags"));
     Service {
         image: string(body, "image"),
@@ -253,6 +269,8 @@ fn service(body: &Map<String, Value>) -> Service {
         network_mode: string(body, "network_mode"),
         spaces: ["pid", "ipc"].into_iter().filter_map(|key| Some((key, string(body, key)?))).collect(),
         volumes_from: list(body, "volumes_from").filter_map(Value::as_str).map(plain).collect(),
+        conditions: conditions.collect(),
+        links: list(body, "links").filter_map(Value::as_str).map(plain).collect(),
         networks: networks.collect(),
         has_mac: body.get("mac_address").is_some_and(|mac| !mac.is_null()),
         profiles: list(body, "profiles").filter_map(Value::as_str).map(plain).collect(),

@@ -3,8 +3,8 @@
 
 use indexmap::IndexMap;
 
-use super::isolate::Refused;
 use super::model::{Model, Service};
+use super::refused::Refused;
 use crate::core::text::suggest::nearest;
 
 /// Ports on which a web server is likely, and hardly anything else.

@@ -36,6 +36,13 @@ impl Starts {
         Self(model.services.iter().map(start).collect())
     }
 
+    /// The same without some, which another project has.
+    #[must_use]
+    pub fn without(mut self, others: &[String]) -> Self {
+        self.0.retain(|name, _| !others.contains(name));
+        self
+    }
+
     /// The services that stay up after a call which names these and has these profiles active: what they need is started too.
     pub fn staying(&self, named: &[String], profiles: &[&str]) -> Vec<String> {
         let is_active = |start: &Start| {

@@ -22,6 +22,7 @@ fn isolated(
 ) -> Result<Override, Refused> {
     let model = Model::parse(&model.to_string()).expect("it is a model");
     let isolation = Isolation {
+        share: &[],
         layout: None,
         names: &IndexMap::new(),
         project: "localnet-app",

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::observe::{Observed, with_needs};
-use super::plain::prepare_volumes;
 use super::prepare::{Prepared, files_for};
 use super::run::{compose, engine};
 use super::stand::{COLUMN, does_not_run};
+use super::start::{prepare_volumes, tie};
 use super::{guard, subnet};
 use crate::backend::engine::{Container, Health};
 use crate::core::config::Text;
@@ -57,6 +57,10 @@ pub(super) fn bring_back(site: &Site<'_>, names: &[String]) -> Vec<(Option<Strin
         Ok(prepared) => prepared,
         Err(failure) => return all(failure),
     };
+    let ties = ["--no-deps", "--no-recreate"].into_iter().chain(names.iter().map(String::as_str)).map(OsString::from);
+    if let Err(failure) = tie(site, &prepared, &ties.collect::<Vec<_>>()) {
+        return all(failure);
+    }
     let mut failed = Vec::new();
     for wave in waves(names, &prepared.over.starts) {
         if start(site, &prepared.files, &wave).is_ok() {

@@ -140,7 +140,7 @@ fn connect(site: &Site<'_>, link: &Link, containers: &[&Container], reached: Opt
             }
             (None, _) => Vec::new(),
         };
-        docker(site).connect(&link.name, &one.id, &names)?;
+        docker(site).connect(&link.name, &one.id, &names, None)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod observe;
 mod plain;
 mod prepare;
 mod run;
+mod share;
 mod source;
 mod stand;
 mod start;
@@ -36,14 +37,14 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::source::{one_line, printable};
 use crate::core::text::version::Version;
 use crate::failure::Failure;
+use crate::store::shared::Repository;
 use crate::sys::cmd::{self, Cmd, Ended};
 use crate::sys::signals;
-use observe::{Observed, answer, none_runs};
-use plain::prepare_volumes;
+use observe::{Observed, answer, none_runs, shared_of};
 use prepare::{Prepared, files_for, project_of};
 use run::{compose, engine, engine_of, finish};
 use stand::COLUMN;
-use start::start;
+use start::{prepare_volumes, start};
 
 pub use apart::Whole;
 pub use former::{Former, seed as seed_line, volume_keys};
@@ -120,7 +121,8 @@ impl Part for Services {
 
     fn is_up_with(&self, scope: &Scope<'_>, only: &[Text]) -> bool {
         let Some(state) = &scope.state else { return false };
-        let observed = Observed { engine: engine_of(scope), project: &project_of(scope, &state.name) };
+        let (project, shared) = (project_of(scope, &state.name), shared_of(&scope.settings));
+        let observed = Observed { engine: engine_of(scope), project: &project, shared, root: &scope.project.root };
         observed.pending(only).is_ok_and(|pending| pending.is_none())
     }
 
@@ -159,6 +161,7 @@ impl Part for Services {
     fn end(&self, site: &Site<'_>) -> Result<(), Failure> {
         // In a group of its own: what stopped silo must not stop this.
         compose(site).with_files(&[], &["stop".into()]).hand_over(STOP)?;
+        share::leave(site)?;
         subnet::publish(site, &own(site)?)
     }
 
@@ -197,7 +200,9 @@ impl Part for Services {
         }
         words.push("down".into());
         words.extend(stop.volumes.then(|| "--volumes".into()));
+        share::disconnect(site)?;
         finish(&compose(site).with_files(&files, &words), "down")?;
+        share::retire(site)?;
         link::untie(site)?;
         subnet::publish(site, &[])?;
         Ok(Stopped::Done)
@@ -211,17 +216,21 @@ impl Part for Services {
         let name = scope.state.as_ref().map(|state| state.name.clone()).unwrap_or_default();
         let project = project_of(scope, &name);
         let engine = engine_of(scope);
-        if (Observed { engine, project: &project }).containers()?.is_empty() {
+        let (shared, root) = (shared_of(&scope.settings), scope.project.root.as_path());
+        if engine.containers(Some(&project))?.is_empty() {
             return Err(none_runs());
         }
-        Ok(Some(Box::new(move || answer(&Observed { engine, project: &project }, &[]))))
+        Ok(Some(Box::new(move || answer(&Observed { engine, project: &project, shared, root }, &[]))))
     }
 
     fn logs(&self, scope: &Scope<'_>, log: Log<'_>) -> Result<Option<u8>, Failure> {
         let Some(state) = scope.state.as_ref().filter(|_| is_asked(scope)) else { return Ok(None) };
         let (environment, root) = (scope.context.outside(), &scope.project.root);
         let project = &project_of(scope, &state.name);
-        let there = Observed { engine: Engine { environment: &environment, folder: root }, project }.containers()?;
+        let is_shared = |name: &str| shared_of(&scope.settings).iter().any(|shared| shared.value == name);
+        let shared = log.resource.filter(|name| is_shared(name)).map(|_| Repository::of(root).project);
+        let project = shared.as_ref().unwrap_or(project);
+        let there = Engine { environment: &environment, folder: root }.containers(Some(project))?;
         let is_of = |container: &Container| log.resource.is_none_or(|name| container.service == name);
         if !there.iter().any(is_of) {
             return Ok(None);

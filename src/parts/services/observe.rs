@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use super::run::engine;
 use super::stand::{self, COLUMN};
 use crate::backend::engine::{Container, Engine, Health};
-use crate::core::config::Text;
+use crate::core::config::{Settings, Text};
 use crate::core::leases::{Instance, Wanted};
 use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts::part::{PartState, Pending, Readiness, Report, Subject, Survey};
 use crate::parts::ready;
-use crate::parts::scope::Site;
+use crate::parts::scope::{Scope, Site};
+use crate::store::shared::Repository;
 
 /// The services of one instance.
 #[derive(Clone, Copy)]
@@ -23,17 +24,40 @@ pub(super) struct Observed<'a> {
     pub(super) engine: Engine<'a>,
     /// The compose project's name.
     pub(super) project: &'a str,
+    /// The services that are one for all instances (D28).
+    pub(super) shared: &'a [Text],
+    /// The instance's root, by which it is told which those are.
+    pub(super) root: &'a Path,
+}
+
+/// The services that settings share.
+pub(super) fn shared_of(settings: &Settings) -> &[Text] {
+    settings.compose.as_ref().and_then(|compose| compose.share.as_deref()).unwrap_or(&[])
 }
 
 impl<'a> Observed<'a> {
     /// Those of a settled instance.
     pub(super) fn of(site: &'a Site<'_>) -> Self {
-        Self { engine: engine(site), project: &site.settled.identity.compose_name }
+        let Scope { settings, project, .. } = site.scope;
+        let (shared, root) = (shared_of(settings), project.root.as_path());
+        Self { engine: engine(site), project: &site.settled.identity.compose_name, shared, root }
     }
 
     /// Its containers, by service.
     pub(super) fn containers(&self) -> Result<Vec<Container>, Failure> {
         let mut all = self.engine.containers(Some(self.project))?;
+        all.sort_by(|one, other| (&one.service, &one.name).cmp(&(&other.service, &other.name)));
+        Ok(all)
+    }
+
+    /// The containers of shared services that are connected with the instance.
+    pub(super) fn shared(&self) -> Result<Vec<Container>, Failure> {
+        if self.shared.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut all = self.engine.containers(Some(&Repository::of(self.root).project))?;
+        let prefix = format!("{}_", self.project);
+        all.retain(|one| one.networks.iter().any(|network| network.starts_with(&prefix)));
         all.sort_by(|one, other| (&one.service, &one.name).cmp(&(&other.service, &other.name)));
         Ok(all)
     }
@@ -46,6 +70,14 @@ impl<'a> Observed<'a> {
         if containers.is_empty() {
             return Ok(Some((String::new(), Health::Down, String::new())));
         }
+        let shared = self.shared()?;
+        let is_asked = |name: &&Text| only.is_empty() || only.iter().any(|one| one.value == name.value);
+        let is_there = |name: &&Text| shared.iter().any(|one| one.service == name.value);
+        if let Some(missing) = self.shared.iter().filter(is_asked).find(|name| !is_there(name)) {
+            let status = "it is shared, and not connected with this instance".to_owned();
+            return Ok(Some((missing.value.clone(), Health::Down, status)));
+        }
+        containers.extend(shared);
         if !only.is_empty() {
             let wanted = match with_needs(&containers, only) {
                 Ok(wanted) => wanted,
@@ -173,8 +205,14 @@ fn unknown(failure: &Failure) -> PartState {
 pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
     subject.settings?.compose.as_ref()?;
     let project = subject.vars.get("COMPOSE_PROJECT_NAME")?;
-    let observed = Observed { engine: Engine { environment: subject.outside, folder: subject.root }, project };
-    let containers = match observed.containers() {
+    let shared = shared_of(subject.settings?);
+    let engine = Engine { environment: subject.outside, folder: subject.root };
+    let observed = Observed { engine, project, shared, root: subject.root };
+    let all = observed.containers().and_then(|own| match own.is_empty() {
+        true => Ok(own),
+        false => observed.shared().map(|shared| own.into_iter().chain(shared).collect()),
+    });
+    let containers = match all {
         Ok(containers) => containers,
         Err(failure) => {
             let value = json!({ "error": failure.what });
@@ -203,7 +241,8 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
         let address = address(container).map(|address| address.to_string());
         let where_it_is = address.iter().chain(&container.ports).map(String::as_str).collect::<Vec<_>>().join(", ");
         let service = one_line(&container.service);
-        format!("  {service:width$}  {:9}  {where_it_is}", word(*health)).trim_end().to_owned()
+        let shared = if container.shared.is_empty() { "" } else { "  (shared)" };
+        format!("  {service:width$}  {:9}  {where_it_is}{shared}", word(*health)).trim_end().to_owned()
     };
     let lines = std::iter::once("Services:".to_owned()).chain(stands.iter().map(line)).collect();
     let value = stands.iter().map(|(container, health)| {
@@ -214,6 +253,7 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
             "health": word(*health),
             "ports": container.ports,
             "addresses": container.addresses,
+            "shared": !container.shared.is_empty(),
         })
     });
     Some(Report {

@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 
 use super::guard;
 use super::prepare::{Given, Prepared, files_for, project_of};
-use super::run::{docker, engine_of};
-use super::{filling, former, source, word};
+use super::run::engine_of;
+use super::start::{prepare_volumes, tie};
+use super::{filling, former, share, source, word};
 use crate::backend::compose;
 use crate::backend::engine::{Engine, program};
 use crate::core::formats::compose::NAMES;
 use crate::core::services::{Call, Starts};
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, shown};
-use crate::parts::scope::{Scope, Site};
+use crate::parts::scope::Scope;
 use crate::store::said;
 use crate::sys::files as disk;
+
+/// The command that takes an instance's networks away.
+const DOWN: &str = "down";
 
 /// What a call becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +77,9 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
         let given = Given { root, folder, project, leases: &state.ports, said, suffix, environment };
         Prepared::there(&context.dirs, &files, &flags, &given)
     });
-    let there = there.filter(|_| !(call.is_plain() || call.makes() && asks_for_data(scope)));
+    let is_tied = scope.settings.compose.as_ref().is_some_and(|said| said.link.is_some() || said.share.is_some());
+    let asks_others = is_tied && (call.starts() || call.command() == DOWN);
+    let there = there.filter(|_| !(call.is_plain() || asks_others || call.makes() && asks_for_data(scope)));
     if let (Some(project), Some(there)) = (&project, there) {
         if call.starts() {
             guard::may_start(scope, engine, &there.binds)?;
@@ -95,6 +101,13 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
             if call.makes() {
                 prepare_volumes(&site, &prepared)?;
             }
+            if call.starts() {
+                let known: Vec<String> = prepared.over.starts.0.keys().cloned().collect();
+                tie(&site, &prepared, &call.named(&known))?;
+            }
+            if call.command() == DOWN {
+                share::leave(&site)?;
+            }
             word::note(scope, call, &prepared.over.starts);
             prepared.files
         }
@@ -112,18 +125,6 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
 fn asks_for_data(scope: &Scope<'_>) -> bool {
     let (dirs, root) = (&scope.context.dirs, &scope.project.root);
     !scope.is_apart && (source::lacks_seeds(scope) || filling::is_marked(dirs, root) || !former::was_told(dirs, root))
-}
-
-/// What must be in the volumes before anything is made; a run apart begins with empty ones.
-pub(super) fn prepare_volumes(site: &Site<'_>, prepared: &Prepared) -> Result<(), Failure> {
-    if site.scope.is_apart {
-        return Ok(());
-    }
-    let docker = docker(site);
-    former::tell_once(site, &prepared.over.volumes);
-    source::first(site, prepared)?;
-    filling::check(&site.scope.context.dirs, &site.scope.project.root, docker)?;
-    prepared.make_kept(site)
 }
 
 /// Why a tool talks to another engine than the one that services run in; none where it is that.

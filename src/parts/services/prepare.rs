@@ -12,12 +12,12 @@ use super::missing;
 use super::run::{self, docker, engine};
 use super::subnet;
 use crate::backend::compose;
-use crate::backend::labels::LABEL;
+use crate::backend::labels::{LABEL, SHARED};
 use crate::backend::volumes::Made;
 use crate::core::config::ComposeLayer;
 use crate::core::formats::compose::{Setting, scan};
 use crate::core::instance::name;
-use crate::core::services::{Binds, Isolation, Model, Naming, Override, OwnVolume, Refused, Starts, kept};
+use crate::core::services::{Binds, Isolation, Model, Names, Naming, Override, OwnVolume, Refused, Starts, kept};
 use crate::core::shell::environment::Environment;
 use crate::core::text::digest;
 use crate::core::text::source::one_line;
@@ -25,6 +25,7 @@ use crate::core::text::suggest::{nearest, ticked};
 use crate::failure::Failure;
 use crate::parts::scope::{Scope, Site};
 use crate::store::names as store_names;
+use crate::store::shared::Repository;
 use crate::sys::dirs::Dirs;
 use crate::sys::files as disk;
 use crate::sys::writing::{self, Writing};
@@ -292,8 +293,7 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
     let project = &site.settled.identity.compose_name;
     let compose = run::compose(site);
     compose.check()?;
-    let model = Model::parse(&compose.model(files, flags)?)
-        .map_err(|error| Failure::new(error.to_string()).hint("Look at its version: `docker compose version`"))?;
+    let mut model = model_of(site, files, flags)?;
     let said = scope.settings.compose.clone().unwrap_or_default();
     let keep: Vec<String> = said.keep.iter().flatten().map(|text| as_kept(site, &text.value)).collect();
     let layout = subnet::layout(site, &model, &said)?;
@@ -311,7 +311,9 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
     if !scope.is_apart {
         store_names::want(&scope.context.dirs, root, &names)?;
     }
+    let share = said.shared();
     let isolation = Isolation {
+        share: &share,
         layout: layout.as_ref(),
         names: &names,
         project,
@@ -325,9 +327,44 @@ pub(super) fn made(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Re
     };
     let mut over = Override::of(&model, &isolation).map_err(|refused| refusal(site, &refused))?;
     over.notices.extend(unnamed);
+    // What is shared mounts nothing here: it is another project's.
+    model.services.retain(|name, _| !share.contains(name));
     let profiles = compose::variable(root, "COMPOSE_PROFILES", &site.environment).unwrap_or_default();
     let profiles: Vec<String> = profiles.split(',').map(|profile| profile.trim().to_owned()).collect();
     Ok((over, Binds::of(&model, isolation.root, &keep, &profiles)))
+}
+
+/// What compose says the files come to.
+fn model_of(site: &Site<'_>, files: &[PathBuf], flags: &[OsString]) -> Result<Model, Failure> {
+    Model::parse(&run::compose(site).model(files, flags)?)
+        .map_err(|error| Failure::new(error.to_string()).hint("Look at its version: `docker compose version`"))
+}
+
+/// The override of the shared services, for the compose project that they have for themselves.
+pub(super) fn made_shared(
+    site: &Site<'_>,
+    files: &[PathBuf],
+    Repository { id, project }: &Repository,
+) -> Result<Override, Failure> {
+    let model = model_of(site, files, &[])?;
+    let said = site.scope.settings.compose.clone().unwrap_or_default();
+    let (share, none) = (said.shared(), Names::new());
+    let mut published = said.ports;
+    published.retain(|_, port| share.contains(&port.service));
+    let isolation = Isolation {
+        share: &[],
+        layout: None,
+        names: &none,
+        project,
+        id,
+        is_apart: false,
+        label: SHARED,
+        root: site.scope.project.root_text(),
+        published: &published,
+        leases: &site.settled.known.ports,
+        keep: &[],
+    };
+    Override::of_shared(&model, &isolation, &share).map_err(|refused| refusal(site, &refused))
 }
 
 /// An entry of `keep` as compose names it.
@@ -343,6 +380,11 @@ fn refusal(site: &Site<'_>, refused: &Refused) -> Failure {
     let span = span.or_else(|| {
         let ingress = said?.ingress.as_ref().filter(|_| refused.what.starts_with("`compose.ingress`"));
         ingress.map(|text| text.span.clone())
+    });
+    let span = span.or_else(|| {
+        let share = said?.share.as_ref().filter(|_| refused.what.starts_with("`compose.share`"))?;
+        let named = share.iter().find(|text| refused.what.contains(&format!("`{}`", text.value)));
+        named.or(share.first()).map(|text| text.span.clone())
     });
     let span = span.or_else(|| {
         let keep = said?.keep.as_ref()?;

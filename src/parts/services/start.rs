@@ -1,14 +1,12 @@
 //! Starting the services of an instance, and waiting until they are ready.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::observe::{Observed, answer};
-use super::plain::prepare_volumes;
 use super::prepare::{Prepared, files_for};
-use super::run::{compose, engine, finish};
-use super::{guard, link, subnet};
+use super::run::{compose, docker, engine, finish};
+use super::{filling, former, guard, link, share, source, subnet};
 use crate::backend::engine::Container;
 use crate::core::config::Text;
 use crate::core::text::source::one_line;
@@ -24,14 +22,17 @@ const READY: Duration = Duration::from_mins(5);
 /// Starts services in the background, and waits until they are ready: all, or only some and what they depend on.
 pub(super) fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Result<(), Failure> {
     let prepared = Prepared::of(site, files_for(site.scope, &site.environment)?, &[])?;
-    let known: Vec<String> = prepared.over.starts.0.keys().cloned().collect();
+    let shared = || prepared.over.shared.iter().map(|shared| &shared.service);
+    let known: Vec<String> = prepared.over.starts.0.keys().chain(shared()).cloned().collect();
     gates_fit(site, &known)?;
+    // compose would start one of the instance's own where it is named.
+    let words: Vec<OsString> = words.iter().filter(|word| !shared().any(|name| **word == **name)).cloned().collect();
     guard::may_start(site.scope, engine(site), &prepared.binds)?;
     prepared.notices().for_each(|notice| site.scope.context.ui.step(notice));
     prepare_volumes(site, &prepared)?;
     site.scope.context.ui.step("Starting the services");
-    tie(site, &prepared.files, words)?;
-    let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words.iter().cloned()).collect();
+    tie(site, &prepared, &words)?;
+    let all: Vec<OsString> = ["up".into(), "--detach".into()].into_iter().chain(words).collect();
     finish(&compose(site).with_files(&prepared.files, &all), "up").map_err(|failure| with_holders(site, failure))?;
     let observed = Observed::of(site);
     let mut check = waiting(&observed, only);
@@ -39,24 +40,37 @@ pub(super) fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Resul
     let ready = ready::until_ready(&mut check, Instant::now(), READY);
     drop(spinner);
     // What runs has its names, though another one is not ready.
-    let containers = observed.containers()?;
+    let containers: Vec<Container> = observed.containers()?.into_iter().chain(observed.shared()?).collect();
     subnet::publish(site, &containers)?;
     ready?;
     site.scope.context.ui.step(&format!("Ready: {}", stand(&containers)));
     Ok(())
 }
 
-/// What of other instances the services are to reach, before they start; for that they are made first.
-fn tie(site: &Site<'_>, files: &[PathBuf], words: &[OsString]) -> Result<(), Failure> {
-    if !link::concerns(site)? {
+/// What must be in the volumes before anything is made; a run apart begins with empty ones.
+pub(super) fn prepare_volumes(site: &Site<'_>, prepared: &Prepared) -> Result<(), Failure> {
+    if site.scope.is_apart {
         return Ok(());
     }
-    if !site.scope.is_apart {
+    let docker = docker(site);
+    former::tell_once(site, &prepared.over.volumes);
+    source::first(site, prepared)?;
+    filling::check(&site.scope.context.dirs, &site.scope.project.root, docker)?;
+    prepared.make_kept(site)
+}
+
+/// What of other instances the services are to reach, before they start; for that they are made first.
+pub(super) fn tie(site: &Site<'_>, prepared: &Prepared, words: &[OsString]) -> Result<(), Failure> {
+    let is_linked = link::concerns(site)?;
+    share::start(site, prepared, || {
+        if site.scope.is_apart || !is_linked && prepared.over.shared.is_empty() {
+            return Ok(());
+        }
         let made = ["up", "--no-start"].map(OsString::from);
         let words: Vec<OsString> = made.into_iter().chain(words.iter().cloned()).collect();
-        finish(&compose(site).with_files(files, &words), "up --no-start")?;
-    }
-    link::tie(site)
+        finish(&compose(site).with_files(&prepared.files, &words), "up --no-start")
+    })?;
+    if is_linked { link::tie(site) } else { Ok(()) }
 }
 
 /// A start that failed, with what of the instance's own listens on a port that services were to publish.
