@@ -2,6 +2,7 @@
 
 mod arguments;
 mod completes;
+mod gateway;
 pub mod overview;
 mod words;
 
@@ -18,6 +19,7 @@ pub use arguments::{
     PruneArgs, RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, UpArgs,
 };
 pub use completes::Completes;
+pub use gateway::{GatewayAction, GatewayArgs, KeyAction, KeyArgs};
 pub use words::ExportFormat;
 
 use crate::core::text::span;
@@ -150,6 +152,16 @@ pub enum Command {
         after_help = "Examples:\n  silo proxy up -d    # Then http://silo.localhost:7450 shows all instances\n  silo proxy status\n  silo proxy reload   # After a change of the settings\n  silo proxy down"
     )]
     Proxy(ProxyArgs),
+    /// Keep keys of language models, and hand out ones with a budget
+    #[command(
+        after_help = "Examples:\n  silo gateway up -d    # With the keys of ~/.config/silo/gateway.toml\n  silo gateway spend\n  silo gateway settle 17 0.25\n  silo gateway down"
+    )]
+    Gateway(GatewayArgs),
+    /// Make, list and take back the gateway's placeholder keys
+    #[command(
+        after_help = "Examples:\n  silo key new agent --budget 5 --out ~/.agent-key\n  silo key new ci --budget '2M tokens' --models claude-haiku-4-5 --requests 60\n  silo key list\n  silo key revoke k3"
+    )]
+    Key(KeyArgs),
     /// Print the value of one variable of the instance
     #[command(
         after_help = "Examples:\n  silo get WEB_PORT\n  curl -s \"$(silo get API_URL)/health\"\n  silo get WEB_URL -i feature-x"

@@ -27,6 +27,8 @@ pub enum Completes {
     Port,
     /// A volume of the project's compose files.
     Volume,
+    /// A placeholder key that was not taken back.
+    Key,
     /// A page of the documentation.
     Topic,
 }

@@ -17,9 +17,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("This project's instance", &["env", "adopt", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed", "dns"]),
     ("Workspaces", &["new", "run", "cd", "rm", "templates"]),
-    ("All instances", &["list", "heal", "who", "routes", "proxy", "doctor", "prune"]),
+    ("All instances", &["list", "heal", "who", "routes", "proxy", "gateway", "doctor", "prune"]),
     ("Shell, and silo itself", &["hook", "deactivate", "doc"]),
-    (MORE, &["completions", "diff", "deny", "require", "export", "version"]),
+    (MORE, &["completions", "diff", "deny", "require", "export", "key", "version"]),
 ];
 
 /// The group whose commands are only named, for start files and scripts type them.

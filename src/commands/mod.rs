@@ -22,11 +22,13 @@ mod env;
 mod exec;
 mod export;
 mod gate;
+mod gateway;
 mod get;
 mod heal;
 mod hook;
 mod init;
 mod instance;
+mod key;
 mod list;
 mod logs;
 mod open;
@@ -37,6 +39,7 @@ mod recorded;
 mod require;
 mod routes;
 mod seed;
+mod server;
 mod shell;
 mod status;
 mod uncalled;
@@ -178,6 +181,8 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Who { port, json } => who::run(context, port.as_deref(), json),
         Command::Routes(arguments) => routes::run(context, &arguments),
         Command::Proxy(arguments) => proxy::run(context, &arguments),
+        Command::Gateway(arguments) => gateway::run(context, &arguments),
+        Command::Key(arguments) => key::run(context, &arguments),
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),
         Command::Open { name, instance, print } => open::run(context, name.as_deref(), instance.as_deref(), print),
         Command::Prune(arguments) => prune::run(context, &arguments),

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod formats;
+pub mod gateway;
 pub mod healing;
 pub mod instance;
 pub mod leases;

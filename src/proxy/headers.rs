@@ -38,7 +38,7 @@ pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// Removes what holds for one connection alone, what `Connection` names included; the two that frame and route a message stay.
-fn strip(headers: &mut HeaderMap) {
+pub(crate) fn strip(headers: &mut HeaderMap) {
     for name in named(headers) {
         let stays = name == HOST.as_str() || name == "content-length" || name == TRANSFER_ENCODING.as_str();
         if !stays {

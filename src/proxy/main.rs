@@ -1,6 +1,8 @@
 //! `silo-proxy`: serves the routes of all instances on a port of loopback (D29). A program of its own, so that nothing of it is in
 //! `silo`, which runs at each `cd`; `silo proxy` starts and stops it.
 //!
+//! It is two servers, each in a process of its own: `gateway/` keeps keys (D34), the rest serves routes.
+//!
 //! `listen.rs` takes connections, `answer.rs` decides what a request is about, `forward.rs` passes it on, `front.rs` shows all
 //! instances. Only loopback is listened on and only loopback is connected to.
 
@@ -9,6 +11,7 @@ mod body;
 mod client;
 mod forward;
 mod front;
+mod gateway;
 mod guard;
 mod headers;
 mod listen;
@@ -27,19 +30,28 @@ use silo::store::proxy;
 use silo::sys::lock;
 use silo::ui::Ui;
 
+/// Serves until it is told to stop.
+type Server = fn(Ui, Environment, OsString, Option<u16>) -> Result<(), Failure>;
+
 fn main() -> ExitCode {
     let environment: Environment = std::env::vars_os().collect();
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_else(|| "silo-proxy".into());
     let ui = Ui::default();
-    let done = match &words.map(|word| word.into_string().unwrap_or_default()).collect::<Vec<_>>()[..] {
-        [] => run(ui, environment, program, None),
+    let words: Vec<String> = words.map(|word| word.into_string().unwrap_or_default()).collect();
+    let (server, rest) = match words.split_first() {
+        Some((word, rest)) if word == "gateway" => (gateway::run as Server, rest),
+        Some((word, rest)) if word == "routes" => (run as Server, rest),
+        _ => (run as Server, &words[..]),
+    };
+    let done = match rest {
+        [] => server(ui, environment, program, None),
         [flag, port] if flag == "--port" && port.parse::<u16>().is_ok() => {
-            run(ui, environment, program, port.parse().ok())
+            server(ui, environment, program, port.parse().ok())
         }
         [flag] if flag == "--version" => ui.answer(concat!("silo-proxy v", env!("CARGO_PKG_VERSION"), "\n")),
-        _ => Err(Failure::new("`silo-proxy` is started by `silo proxy up`")
-            .hint("Usage: silo-proxy [--port PORT]; read about it: `silo doc routes`")
+        _ => Err(Failure::new("`silo-proxy` is started by `silo proxy up` and `silo gateway up`")
+            .hint("Usage: silo-proxy [routes|gateway] [--port PORT]; read about it: `silo doc routes`, `silo doc gateway`")
             .code(code::USAGE)),
     };
     match done {

@@ -7,6 +7,7 @@ pub mod clusters;
 pub mod filled;
 pub mod free;
 pub mod gates;
+pub mod gateway;
 pub mod give_way;
 pub mod healing;
 pub mod history;

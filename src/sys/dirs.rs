@@ -164,6 +164,16 @@ impl Dirs {
         self.state.join("proxy.log")
     }
 
+    /// What the gateway keeps: keys' digests, its journal, where it is.
+    pub fn gateway(&self) -> PathBuf {
+        self.state.join("gateway")
+    }
+
+    /// The placeholder key of an instance.
+    pub fn gateway_key(&self, root: &Path) -> PathBuf {
+        self.instance(root).join("gateway-key")
+    }
+
     /// Names the cluster that is being made, or whose making was cut off.
     pub fn making(&self, root: &Path) -> PathBuf {
         self.instance(root).join("making")

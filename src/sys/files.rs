@@ -135,6 +135,21 @@ pub fn mode(path: &Path) -> Option<u32> {
     fs::symlink_metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o7777)
 }
 
+/// The permission bits of what a path leads to, links followed.
+pub fn mode_behind(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata(path).map(|metadata| metadata.permissions().mode() & 0o7777)
+}
+
+/// Fills bytes from a device.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub(super) fn fill_from(device: &Path, bytes: &mut [u8]) -> Result<(), Failure> {
+    let filled = fs::File::open(device).and_then(|mut device| device.read_exact(bytes));
+    filled.map_err(|error| Failure::file("read", device, &error))
+}
+
 /// Whether the user may change a file, or make files in a folder.
 pub fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()

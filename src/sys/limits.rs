@@ -14,3 +14,12 @@ pub fn raise_open_files() {
         let _ = setrlimit(Resource::Nofile, limit);
     }
 }
+
+/// Has the system write no image of this process's memory to a disk, and show it to no other program of the user's, where it can:
+/// the memory holds keys.
+pub fn forbid_dumps() {
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}

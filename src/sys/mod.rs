@@ -1,5 +1,6 @@
 //! One matter of the operating system each.
 
+pub mod appending;
 pub mod bring;
 pub mod clock;
 pub mod cmd;

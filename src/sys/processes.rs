@@ -70,6 +70,11 @@ pub fn own_birth() -> Option<String> {
     imp::boot_id().and_then(|_| look(std::process::id())?.birth())
 }
 
+/// What tells this start of the machine from every other, where the system tells.
+pub fn this_boot() -> Option<String> {
+    imp::boot_id()
+}
+
 /// The processes above this one, its parent first, as far as they can be seen.
 pub fn above() -> Vec<Process> {
     let parent = rustix::process::getppid().and_then(|pid| look(u32::try_from(pid.as_raw_nonzero().get()).ok()?));

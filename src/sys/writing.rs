@@ -93,7 +93,7 @@ fn replace_with(
 }
 
 /// Waits until a file or folder is on the disk, where its file system has such a thing.
-fn sync(file: &File) -> std::io::Result<()> {
+pub(super) fn sync(file: &File) -> std::io::Result<()> {
     let without = [Errno::INVAL, Errno::NOTSUP, Errno::NOSYS].map(Errno::raw_os_error);
     match file.sync_all() {
         Err(error) if error.raw_os_error().is_some_and(|number| without.contains(&number)) => Ok(()),

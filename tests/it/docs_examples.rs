@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use silo::core::config;
+use silo::core::config::providers;
 use silo::core::config::user;
 use silo::core::instance::lockfile::Lockfile;
 use silo::core::leases::Leases;
@@ -88,6 +89,10 @@ fn every_silo_toml_is_valid() {
             let place = format!("{file}:{}", fence.line);
             if file == "docs/settings.md" {
                 user::parse(fence.text).unwrap_or_else(|error| panic!("{place}: {error:?}"));
+                continue;
+            }
+            if file == "docs/gateway.md" && fence.text.contains("[providers.") {
+                providers::parse(fence.text).unwrap_or_else(|error| panic!("{place}: {error:?}"));
                 continue;
             }
             let text = match whole(fence.text).unwrap_or_else(|error| panic!("{place}: {error}")) {

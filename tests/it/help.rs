@@ -55,6 +55,8 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           who           Say who holds a port: lease, process, container
           routes        List the routes of all instances, or write them for a web server
           proxy         Serve the routes of all instances on one port of this machine
+          gateway       Keep keys of language models, and hand out ones with a budget
+          key           Make, list and take back the gateway's placeholder keys
           doctor        Look for what is wrong, and say what mends it
           prune         Free the leases of projects whose folder is gone
         Shell, and silo itself:

@@ -68,6 +68,10 @@ mod gates_left;
 mod gates_once;
 mod gates_ready;
 mod heal;
+mod gateway;
+mod gateway_budget;
+mod gateway_calls;
+mod gateway_refused;
 mod help;
 #[cfg(target_os = "linux")]
 mod hostile_calls;

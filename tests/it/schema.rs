@@ -54,6 +54,7 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::Network(_)
         | Problem::GateLevel { .. }
         | Problem::GateServices { .. }
+        | Problem::Gateway(_)
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
         // Of hosts of routes it knows the letters, of globs whether they leave the project.

@@ -15,6 +15,7 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::pages::PAGES;
 use crate::failure::shown;
 use crate::parts::services;
+use crate::store::gateway::keys;
 use crate::store::project::Project;
 use crate::store::{apart, registry, stamp, workspaces as records};
 use crate::sys::dirs::{self, Dirs};
@@ -69,6 +70,7 @@ impl Place {
                 own.into_iter().chain(ports(&leases)).collect()
             }),
             Completes::Volume => self.volumes(),
+            Completes::Key => self.keys(),
             Completes::Topic => {
                 Some(named(PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0))))
             }
@@ -94,6 +96,12 @@ impl Place {
 
     fn profiles(&self) -> Option<Vec<CompletionCandidate>> {
         Some(named(self.project()?.config().ok()?.profiles.into_keys()))
+    }
+
+    /// The placeholder keys that were not taken back.
+    fn keys(&self) -> Option<Vec<CompletionCandidate>> {
+        let keys = keys::load(self.dirs.as_ref()?).ok()?.keys.into_iter();
+        Some(keys.filter(|key| key.revoked.is_none()).map(|key| candidate(&key.id, &key.name)).collect())
     }
 
     /// The keys below `volumes:` in the compose files.

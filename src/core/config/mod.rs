@@ -9,6 +9,8 @@ pub mod gate;
 pub(in crate::core) mod model;
 mod problem;
 pub mod profile;
+pub mod providers;
+mod providers_problem;
 mod read;
 mod routes;
 pub mod starter;
@@ -25,6 +27,7 @@ pub use model::{
     is_profile_name,
 };
 pub use problem::{ConfigError, Problem, TemplateSpot};
+pub use providers_problem::ProvidersProblem;
 
 /// The JSON Schema of `silo.toml`, for editors; a test keeps it at what [`parse`] takes.
 pub const SCHEMA: &str = include_str!("../../../docs/schema/silo.schema.json");

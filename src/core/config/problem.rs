@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::providers_problem::ProvidersProblem;
 use crate::core::shell::varname::Refusal;
 use crate::core::text::suggest::{nearest, ticked};
 
@@ -119,6 +120,8 @@ pub enum Problem {
     GateServices { tool: String, value: String },
     /// A gate for something that is not a plain program name.
     GateTool(String),
+    /// What is wrong with `gateway.toml` or `[gateway]`.
+    Gateway(ProvidersProblem),
 }
 
 impl std::fmt::Display for Problem {
@@ -180,6 +183,7 @@ impl std::fmt::Display for Problem {
             Self::GateLevel { tool, value } => write!(f, "Gate `{tool}` has an invalid value: {value}"),
             Self::GateServices { tool, value } => write!(f, "Gate `{tool}` has no list of services: {value}"),
             Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
+            Self::Gateway(problem) => problem.fmt(f),
         }
     }
 }
@@ -286,6 +290,7 @@ impl Problem {
             Self::GateLevel { .. } => one("Use \"env\", \"services\", \"services:NAME,NAME\", \"cluster\" or \"tilt\""),
             Self::GateServices { .. } => one("Name each once, with commas and no spaces, as in \"services:db,redis\""),
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
+            Self::Gateway(problem) => one(problem.hint()),
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod calls;
 pub mod cilo;
 pub mod commandline;
 pub mod compose;
+pub mod dns;
 pub mod dotenv;
 pub mod github;
 pub mod kubeconfig;

@@ -1,0 +1,114 @@
+//! Starting and stopping the servers of `silo-proxy`, the program beside silo: the proxy and the gateway. Each holds a lock as long as
+//! it lives.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::libc::SIGTERM;
+
+use crate::failure::{Failure, shown};
+use crate::parts::context::Context;
+use crate::sys::cmd::{self, Cmd};
+use crate::sys::processes::Process;
+use crate::sys::{files, lock, program};
+
+/// The program.
+const NAME: &str = "silo-proxy";
+/// How long one may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(20);
+/// Largest log that is shown, in bytes.
+const LOG: u64 = 1024 * 1024;
+
+/// One of the servers.
+pub(super) struct Server {
+    /// What it is called in a sentence.
+    pub(super) what: &'static str,
+    /// The word that starts it.
+    pub(super) word: &'static str,
+    /// The lock it holds.
+    pub(super) lock: PathBuf,
+    /// What it says in the background.
+    pub(super) log: PathBuf,
+}
+
+/// Where the program is: beside silo, as it was called or behind links, else on `PATH`.
+fn find(context: &Context) -> Result<PathBuf, Failure> {
+    let silo = program::own_path(&context.environment, &context.program)?;
+    let beside = [Some(silo.clone()), files::canonical(&silo).ok()].into_iter().flatten();
+    let beside = beside.map(|path| path.with_file_name(NAME)).find(|path| files::is_executable(path));
+    beside.or_else(|| cmd::find(NAME, &context.environment)).ok_or_else(|| {
+        Failure::new(format!("`{NAME}` was not found beside `{}`", shown(&silo)))
+            .hint("It comes with silo; install it again: `silo doc install`")
+    })
+}
+
+impl Server {
+    /// Starts it in silo's place, or in the background until `running` tells that it serves.
+    pub(super) fn up<T>(&self, context: &Context, detach: bool, running: impl Fn() -> Option<T>) -> Result<T, Failure> {
+        let (path, environment) = (find(context)?, context.outside());
+        let arguments: Vec<OsString> = vec![self.word.into()];
+        if !detach {
+            return Err(cmd::exec(path.as_os_str(), &arguments, &environment, Some(Path::new("/"))));
+        }
+        files::make_folder(self.log.parent().expect("it lies in a folder"))?;
+        let program = path.to_string_lossy();
+        let cmd = Cmd { program: &program, arguments, environment: &environment, folder: Path::new("/") };
+        let mut child = cmd.detach(&self.log)?;
+        let start = Instant::now();
+        loop {
+            if let Some(running) = running() {
+                return Ok(running);
+            }
+            if child.has_ended() || start.elapsed() > PATIENCE {
+                return Err(self.unstarted());
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Why it did not start, as its log says.
+    fn unstarted(&self) -> Failure {
+        let said = files::read(&self.log, LOG).ok().flatten().map(|log| log.bytes).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let mut lines = said.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or("it says nothing").trim_start_matches("Error: ").to_owned();
+        let mut failure = Failure::new(format!("The {} did not start: {first}", self.what));
+        for line in lines {
+            match (line.strip_prefix("Hint: "), line.trim_start().strip_prefix("--> ")) {
+                (Some(hint), _) => failure = failure.hint(hint),
+                (_, Some(place)) => failure.place = Some(place.to_owned()),
+                _ => {}
+            }
+        }
+        failure
+    }
+
+    /// The process that holds its lock.
+    pub(super) fn process(&self) -> Option<Process> {
+        lock::signer(&self.lock, NAME)
+    }
+
+    /// Stops it, and waits until it has ended.
+    pub(super) fn down(&self, context: &Context) -> Result<u8, Failure> {
+        let what = self.what;
+        let Some(process) = self.process() else {
+            context.ui.step(&format!("No {what} runs"));
+            return Ok(0);
+        };
+        cmd::send(process.pid, SIGTERM);
+        let start = Instant::now();
+        while lock::holder(&self.lock).is_some() {
+            if start.elapsed() > PATIENCE {
+                let pid = process.pid;
+                return Err(Failure::new(format!("The {what} (pid {pid}) did not stop"))
+                    .hint(format!("End it hard: `kill -9 {pid}`")));
+            }
+            std::thread::sleep(LOOK);
+        }
+        context.ui.step(&format!("The {what} has stopped"));
+        Ok(0)
+    }
+}

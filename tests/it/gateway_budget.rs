@@ -1,0 +1,179 @@
+//! Budgets hold: with many clients at once, when the gateway is killed, and while keys are taken back.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::gateway::{REAL, Scene, message, posting, small};
+use crate::proxy::wait;
+
+/// A budget in tokens for so many calls of [`small`], each of which takes its worst.
+fn budget(calls: usize) -> String {
+    format!("{} tokens", calls * (small().len() + 100))
+}
+
+#[test]
+fn of_64_clients_at_once_no_call_more_than_the_budget_has_reaches_the_provider() {
+    let worst = message(small().len() as u64, 100);
+    let scene = Scene::saying(worst);
+    let key = scene.key(&budget(100), &[]);
+    let (done, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    let answer = scene.say(&posting("/v1/messages", &format!("x-api-key: {key}\r\n"), &small()));
+                    if answer.starts_with("HTTP/1.1 200") {
+                        done.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        assert!(answer.starts_with("HTTP/1.1 402"), "{answer}");
+                        assert!(
+                            answer.contains("x-should-retry: false") && answer.contains("billing_error"),
+                            "{answer}"
+                        );
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!((done.into_inner(), refused.into_inner(), scene.reached()), (100, 156, 100));
+    assert_eq!(scene.spent().1, 100 * (small().len() as u64 + 100));
+}
+
+#[test]
+fn a_gateway_killed_amid_calls_loses_none_and_never_allows_more() {
+    let mut scene = Scene::new(|_, _, stream| {
+        std::thread::sleep(Duration::from_millis(3));
+        stream.write_all(message(small().len() as u64, 100).as_bytes()).is_ok()
+    });
+    let key = scene.key(&budget(400), &[]);
+    let each = small().len() as u64 + 100;
+    for round in 0..12 {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                let (port, key) = (scene.port(), key.as_str());
+                scope.spawn(move || {
+                    for _ in 0..10 {
+                        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else { return };
+                        let _ = stream.write_all(&posting("/v1/messages", &format!("x-api-key: {key}\r\n"), &small()));
+                        crate::proxy::read_to_end(&mut stream);
+                    }
+                });
+            }
+            std::thread::sleep(Duration::from_millis(5 + 7 * round));
+            scene.child().kill().expect("it runs");
+        });
+        scene.kill();
+        let counted = scene.spent().1;
+        assert!(counted >= each * scene.reached() as u64, "round {round}: {counted} of {}", scene.reached());
+        assert!(counted <= each * 400, "round {round}");
+        scene.start();
+    }
+    // What is left is what the journal says is left, to the last call.
+    let left = 400 - usize::try_from(scene.spent().1 / each).expect("few");
+    let before = scene.reached();
+    for _ in 0..left {
+        assert!(scene.post("/v1/messages", &key, &small()).0.starts_with("HTTP/1.1 200"));
+    }
+    assert!(scene.post("/v1/messages", &key, &small()).0.starts_with("HTTP/1.1 402"));
+    assert_eq!(scene.reached() - before, left);
+    assert!(scene.reached() <= 400);
+}
+
+#[test]
+fn a_call_that_came_to_no_end_counts_until_it_is_settled() {
+    let mut scene = Scene::new(|_, _, stream| {
+        let _ = std::io::Read::read_to_end(stream, &mut Vec::new());
+        false
+    });
+    let key = scene.key(&budget(1), &[]);
+    let mut stream = scene.connect();
+    stream.write_all(&posting("/v1/messages", &format!("x-api-key: {key}\r\n"), &small())).expect("it listens");
+    wait(|| (scene.reached() == 1).then_some(()));
+    scene.kill();
+    scene.start();
+    assert!(scene.post("/v1/messages", &key, &small()).0.starts_with("HTTP/1.1 402"), "the budget is gone");
+    let spend = scene.spend();
+    assert_eq!(spend["unsettled"][0]["call"], 1);
+    scene.sandbox.run("", ["gateway", "settle", "7", "0"]).exit(1).stderr_has("Call 7 is none that came to no end");
+    scene.sandbox.run("", ["gateway", "settle", "1", "0"]).success();
+    assert_eq!(scene.spent(), ("0.00".to_owned(), 0, 1));
+    scene.sandbox.run("", ["gateway", "settle", "1", "0"]).exit(1).stderr_has("Call 1 is none that came to no end");
+    let mut stream = scene.connect();
+    stream.write_all(&posting("/v1/messages", &format!("x-api-key: {key}\r\n"), &small())).expect("it listens");
+    wait(|| (scene.reached() == 2).then_some(()));
+}
+
+#[test]
+fn a_gateway_that_is_stopped_books_what_is_open_and_one_runs_at_a_time() {
+    let mut scene = Scene::new(|_, _, stream| {
+        let _ = std::io::Read::read_to_end(stream, &mut Vec::new());
+        false
+    });
+    let key = scene.key("1", &[]);
+    let mut stream = scene.connect();
+    stream.write_all(&posting("/v1/messages", &format!("x-api-key: {key}\r\n"), &small())).expect("it listens");
+    wait(|| (scene.reached() == 1).then_some(()));
+    let mut second = scene.sandbox.command(crate::proxy::PROXY, "");
+    second.args(["gateway", "--port", "0"]);
+    scene.sandbox.finish(second).exit(1).stderr_has("A gateway of this user runs already");
+    scene.sandbox.run("", ["gateway", "status"]).success();
+    scene.stop();
+    scene.sandbox.run("", ["gateway", "status"]).exit(1);
+    let spend = scene.spend();
+    assert_eq!((&spend["unsettled"], &spend["keys"][0]["calls"]), (&serde_json::json!([]), &serde_json::json!(1)));
+}
+
+#[test]
+fn a_damaged_journal_closes_the_gateway() {
+    let mut scene = Scene::saying(message(1, 1));
+    let key = scene.key("1", &[]);
+    for _ in 0..3 {
+        scene.post("/v1/messages", &key, &small());
+    }
+    scene.stop();
+    let path = scene.sandbox.path("state/silo/gateway/journal");
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    std::fs::write(&path, text.replacen("hold 2", "hold 9", 1)).expect("it is ours");
+    let mut gateway = scene.sandbox.command(crate::proxy::PROXY, "");
+    gateway.args(["gateway", "--port", "0"]);
+    scene.sandbox.finish(gateway).exit(1).stderr_has("The gateway is closed, for its journal");
+}
+
+#[test]
+fn the_real_key_is_nowhere_but_in_its_file() {
+    let mut scene = Scene::saying(message(1, 1));
+    let key = scene.key("1", &[]);
+    scene.post("/v1/messages", &key, &small());
+    scene.sandbox.run("", ["gateway", "status", "--json"]).success();
+    scene.sandbox.run("", ["key", "list", "--json"]).success();
+    let pid = scene.child().id();
+    for file in ["cmdline", "environ"] {
+        let text = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&text).contains(REAL), "{file}");
+    }
+    scene.kill();
+    let (mut with_real, mut with_placeholder) = (Vec::new(), Vec::new());
+    let mut folders = vec![scene.sandbox.path("")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("it is ours").flatten() {
+            let path = entry.path();
+            match entry.file_type().expect("it is there") {
+                kind if kind.is_dir() => folders.push(path),
+                kind if kind.is_file() => {
+                    let text = String::from_utf8_lossy(&std::fs::read(&path).expect("it is ours")).into_owned();
+                    if text.contains(REAL) {
+                        with_real.push(path.clone());
+                    }
+                    if text.contains(&key) {
+                        with_placeholder.push(path);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(with_real, [scene.sandbox.path("config/silo/gateway.toml")]);
+    assert_eq!(with_placeholder, [""; 0].map(std::path::PathBuf::from), "of a placeholder its digest alone is kept");
+}
