@@ -10,6 +10,9 @@ use serde_json::json;
 use crate::gateway::{REAL, Scene, http, message, posting, small, unchunked};
 use crate::proxy::{read_until, split, wait};
 
+/// What a provider does with a connection; whether it goes on.
+type Act = Box<dyn Fn(&mut TcpStream) -> bool + Send + Sync>;
+
 /// A stream of events in chunks.
 fn events(stream: &mut TcpStream, events: &[&str], ends: bool) -> bool {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -108,7 +111,7 @@ fn every_openai_call_is_counted_and_a_stream_is_asked_for_its_usage() {
 fn what_is_not_known_is_booked_at_its_worst() {
     let nothing = http("200 OK", "application/json", "{\"type\":\"message\"}");
     let zero = message(0, 0);
-    let cases: Vec<(&str, Box<dyn Fn(&mut TcpStream) -> bool + Send + Sync>)> = vec![
+    let cases: Vec<(&str, Act)> = vec![
         ("no usage", Box::new(move |stream| stream.write_all(nothing.as_bytes()).is_ok())),
         ("a wrong one", Box::new(move |stream| stream.write_all(zero.as_bytes()).is_ok())),
         ("a reset", Box::new(|_| false)),

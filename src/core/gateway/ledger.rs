@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::amount::{Amount, Budget, Money};
-use super::journal::Record;
+use super::record::{How, Record};
 
 /// The sums of all keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -209,7 +209,7 @@ impl Ledger {
             let nothing = Amount { money: Money(0), tokens: 0 };
             let (key, model, at) = ("-".to_owned(), "-".to_owned(), "-".to_owned());
             records.push(Record::Hold { call: self.last, key, model, amount: nothing, at });
-            records.push(Record::Book(self.last, nothing, super::journal::How::Free));
+            records.push(Record::Book(self.last, nothing, How::Free));
         }
         records
     }

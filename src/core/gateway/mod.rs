@@ -9,6 +9,7 @@ pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod pace;
+pub mod record;
 pub mod request;
 pub mod stream;
 pub mod usage;

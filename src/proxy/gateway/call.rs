@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use silo::core::gateway::amount::Amount;
 use silo::core::gateway::catalog::Model;
-use silo::core::gateway::journal::How;
+use silo::core::gateway::record::How;
 use silo::core::gateway::usage::Usage;
 
 use super::shared::Gateway;

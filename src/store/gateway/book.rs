@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::lock_path;
 use crate::core::gateway::amount::{Amount, Budget};
-use crate::core::gateway::journal::{self, Damage, How, Journal, Mark, Record, Settlings};
+use crate::core::gateway::journal::{self, Damage, Journal, Mark, Settlings};
 use crate::core::gateway::ledger::{Exhausted, Ledger};
+use crate::core::gateway::record::{How, Record};
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::appending::Appending;

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::gateway::amount::Budget;
+use crate::core::gateway::amount::{Budget, Money};
+use crate::core::gateway::record::How;
 
 const BUDGET: Budget = Budget { money: Some(Money(100_000)), tokens: None };
 
