@@ -26,6 +26,7 @@ pub(crate) struct Scene {
     pub(crate) log: Log,
     /// The provider's port.
     pub(crate) provider: u16,
+    timeout: &'static str,
 }
 
 /// A whole HTTP answer.
@@ -60,6 +61,14 @@ pub(crate) fn request(stream: &mut TcpStream) -> Option<(String, String)> {
 impl Scene {
     /// A provider that does `act` with each request: it gets head, body and the stream to answer on, and says whether to go on.
     pub(crate) fn new(act: impl Fn(&str, &str, &mut TcpStream) -> bool + Send + Sync + Clone + 'static) -> Self {
+        Self::patient("1m", act)
+    }
+
+    /// The same with a gateway that waits so long for it.
+    pub(crate) fn patient(
+        timeout: &'static str,
+        act: impl Fn(&str, &str, &mut TcpStream) -> bool + Send + Sync + Clone + 'static,
+    ) -> Self {
         let log = Log::default();
         let seen = Arc::clone(&log);
         let provider = server(move |mut stream| {
@@ -70,7 +79,7 @@ impl Scene {
                 }
             }
         });
-        let mut scene = Self { sandbox: Sandbox::new(), child: None, log, provider };
+        let mut scene = Self { sandbox: Sandbox::new(), child: None, log, provider, timeout };
         scene.write(&scene.file());
         scene.start();
         scene
@@ -89,8 +98,9 @@ impl Scene {
         ["anthropic", "openai"]
             .map(|shape| {
                 format!(
-                    "[providers.{shape}]\nshape = \"{shape}\"\nurl = \"http://127.0.0.1:{port}\"\nkey = \"{REAL}\"\ntimeout = \"2s\"\n\
-                     models.claude = {model}\nmodels.gpt = {model}\n"
+                    "[providers.{shape}]\nshape = \"{shape}\"\nurl = \"http://127.0.0.1:{port}\"\nkey = \"{REAL}\"\ntimeout = \"{}\"\n\
+                     models.claude = {model}\nmodels.gpt = {model}\n",
+                    self.timeout
                 )
             })
             .concat()

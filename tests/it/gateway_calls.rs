@@ -158,7 +158,8 @@ fn what_is_not_known_is_booked_at_its_worst() {
     ];
     for (what, act) in cases {
         let act = std::sync::Arc::new(act);
-        let scene = Scene::new(move |_, _, stream| act(stream));
+        let timeout = if what.contains("silen") { "1s" } else { "1m" };
+        let scene = Scene::patient(timeout, move |_, _, stream| act(stream));
         let key = scene.key("1", &[]);
         let answer = scene.say(&posting("/v1/messages", &format!("x-api-key: {key}\r\n"), &small()));
         let (money, tokens) = worst(&small());

@@ -56,14 +56,13 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           routes        List the routes of all instances, or write them for a web server
           proxy         Serve the routes of all instances on one port of this machine
           gateway       Keep keys of language models, and hand out ones with a budget
-          key           Make, list and take back the gateway's placeholder keys
           doctor        Look for what is wrong, and say what mends it
           prune         Free the leases of projects whose folder is gone
         Shell, and silo itself:
           hook          Print the shell hook, or add it to the shell's start file
           deactivate    Switch the instance off in this shell until its folder is left
           doc           Read about silo: config, commands, ports, gates and more
-        More: completions, diff, deny, require, export, version
+        More: completions, diff, deny, require, export, key, version
 
         Examples:
           eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help

@@ -153,7 +153,14 @@ const WRITERS: [&str; 10] = [
 fn only_files_writes_and_lock_opens_its_files() {
     // These read `/proc`.
     let readers = ["src/sys/listeners.rs", "src/sys/net.rs", "src/sys/processes.rs", "src/sys/routes.rs"];
-    let writers = ["src/sys/bring.rs", "src/sys/appending.rs", "src/sys/files.rs", "src/sys/trees.rs", "src/sys/writing.rs", "src/sys/lock.rs"];
+    let writers = [
+        "src/sys/bring.rs",
+        "src/sys/appending.rs",
+        "src/sys/files.rs",
+        "src/sys/trees.rs",
+        "src/sys/writing.rs",
+        "src/sys/lock.rs",
+    ];
     let but = [&writers[..], &readers[..]].concat();
     assert_eq!(users_of(&WRITERS, &but), [""; 0]);
     for source in sources("src/sys") {

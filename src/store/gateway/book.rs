@@ -9,8 +9,8 @@ use crate::core::gateway::journal::{self, Damage, Journal, Mark, Settlings};
 use crate::core::gateway::ledger::{Exhausted, Ledger};
 use crate::core::gateway::record::{How, Record};
 use crate::failure::{Failure, quoted, shown};
-use crate::sys::dirs::Dirs;
 use crate::sys::appending::Appending;
+use crate::sys::dirs::Dirs;
 use crate::sys::writing::{self, Writing};
 use crate::sys::{clock, files, lock};
 
