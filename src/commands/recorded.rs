@@ -3,11 +3,15 @@
 use crate::core::config::ConfigFile;
 use crate::core::instance::vars::{self, Vars};
 use crate::parts::context::Context;
+use crate::store::gateway;
 use crate::store::snapshot::Recorded;
 
 /// The vars as they would be exported; none when the config has moved on since (`silo env` brings them together).
 pub(super) fn vars(context: &Context, config: &ConfigFile, recorded: &Recorded) -> Vars {
-    let Some(settings) = config.settings(recorded.profile.as_deref()) else { return Vars::default() };
+    let Some(mut settings) = config.settings(recorded.profile.as_deref()) else { return Vars::default() };
+    if let Ok(project) = context.project() {
+        gateway::instance::fill(&context.dirs, &project.root, &mut settings);
+    }
     let Recorded { name, profile, ports, slot, .. } = recorded;
     let home = context.dirs.home.to_string_lossy();
     vars::of_instance(&settings, name, profile.as_deref(), ports, *slot, &home)

@@ -10,7 +10,7 @@ use super::ask::{Ask, Case};
 use super::project::Project;
 use super::snapshot::{choose_name, snapshot};
 use super::stamp::Known;
-use super::{gates, registry};
+use super::{gates, gateway, registry};
 use crate::core::config::profile::COMPOSE_TOOLS;
 use crate::core::config::{ConfigFile, Settings};
 use crate::core::instance::envfile;
@@ -198,6 +198,9 @@ pub fn lease(
 /// The run of an entry, as an instance.
 pub fn settled(dirs: &Dirs, project: &Project, settings: &Settings, entry: &Instance) -> Settled {
     let place = Path::new(&entry.root);
+    let mut given = settings.clone();
+    gateway::instance::fill(dirs, &project.root, &mut given);
+    let settings = &given;
     let (profile, home) = (entry.profile.as_deref(), dirs.home.to_string_lossy());
     let (identity, vars) = vars::of_instance(settings, &entry.name, profile, &entry.ports, entry.slot, &home)
         .expect("`config::parse` has checked every template");

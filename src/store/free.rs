@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::gateway::keys;
 use super::project::Project;
 use super::{history, names, registry, routes, stamp};
 use crate::core::leases::Leases;
@@ -22,6 +23,7 @@ pub fn own(dirs: &Dirs, root: &Path, project_files: &[&Path], wait: &Wait<'_>) -
         locked.leases.release(&root.to_string_lossy());
         locked.save()?;
         routes::forget(dirs, root)?;
+        keys::release(dirs, root)?;
         project_files.iter().try_for_each(|file| files::remove(file))
     })
 }
@@ -74,6 +76,7 @@ pub fn gone(dirs: &Dirs, roots: &[(&Path, bool)], wait: &Wait<'_>) -> Result<Vec
         }
         for ((root, forget), fate) in roots.iter().zip(&fates) {
             if *forget && *fate != Fate::Back {
+                keys::release(dirs, root)?;
                 history::forget(dirs, root)?;
             }
         }

@@ -13,6 +13,7 @@ use super::ask::{Case, Occasion};
 use super::filled::{self, Fate};
 use super::free;
 use super::gates;
+use super::gateway;
 use super::give_way::{GaveWay, give_way};
 use super::history;
 use super::names;
@@ -95,7 +96,11 @@ pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
             return Err(Failure { transient: true, ..failure.hint("Run the command again") });
         }
         let gave_way = give_way(case, locked)?;
-        let InstancePlan { snapshot, settings, mut target, env_file, moved } = decide(case, &locked.leases)?;
+        let mut plan = decide(case, &locked.leases)?;
+        if gateway::instance::grant(dirs, &project.root, &plan.target.name, &plan.settings)? {
+            plan = decide(case, &locked.leases)?;
+        }
+        let InstancePlan { snapshot, settings, mut target, env_file, moved } = plan;
         let moved = with_holders(moved, &locked.leases, &block::spread(&target.ports, &target.blocks));
         unfinished::sweep(&env_file.path);
         unfinished::sweep(&project.lockfile_path());
@@ -122,7 +127,8 @@ pub(super) fn decide(case: &Case<'_>, leases: &Leases) -> Result<InstancePlan, F
     let Case { dirs, project, config, ask, .. } = *case;
     let snapshot = snapshot(dirs, project, config, leases)?;
     let profile = choose_profile(project, config, ask, &snapshot)?.map(str::to_owned);
-    let settings = settings(project, config, profile.as_deref(), ask.up, &snapshot);
+    let mut settings = settings(project, config, profile.as_deref(), ask.up, &snapshot);
+    gateway::instance::fill(dirs, &project.root, &mut settings);
     let (name, taken_from) = choose_name(case, &snapshot, leases)?;
     let gone: Vec<String> = taken_from.into_iter().chain(snapshot.moved_from.clone()).collect();
     let plan = plan_ports(case, &settings, &snapshot, &gone, leases)?;

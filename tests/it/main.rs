@@ -71,6 +71,7 @@ mod heal;
 mod gateway;
 mod gateway_budget;
 mod gateway_calls;
+mod gateway_instance;
 mod gateway_refused;
 mod help;
 #[cfg(target_os = "linux")]
@@ -121,6 +122,7 @@ mod routes;
 mod routes_out;
 mod sandbox;
 mod schema;
+mod schema_gateway;
 mod schema_json;
 mod schema_types;
 mod schema_workspace;

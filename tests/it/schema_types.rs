@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use silo::core::shell::varname;
 
+use crate::schema_gateway::Gateway;
 use crate::schema_json::without_null;
 use crate::schema_workspace::Workspace;
 
@@ -220,6 +221,8 @@ struct Config {
     registry: Option<Registry>,
     /// What a tool needs before it runs: the vars, the cluster, or a running Tilt.
     gates: Option<Gates>,
+    /// What the instance asks of the gateway for language models.
+    gateway: Option<Gateway>,
 }
 
 /// A named overlay: tables merge by key, lists are replaced.

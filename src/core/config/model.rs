@@ -6,6 +6,7 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use super::problem::ConfigError;
+use crate::core::gateway::keys::{Given, Wish};
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::template;
 use crate::core::leases::ports::PortSpec;
@@ -301,6 +302,8 @@ pub struct ConfigFile {
     pub profiles: IndexMap<String, Profile>,
     /// `[gates]`, in declared order.
     pub gates: IndexMap<String, Need>,
+    /// `[gateway]`.
+    pub gateway: Option<Wish>,
     /// Profiles under which a value of the base cannot be filled, as a URL with a cluster's name without the cluster: each is
     /// refused when it is to hold, and the base is not.
     pub broken: IndexMap<String, ConfigError>,
@@ -337,6 +340,8 @@ pub struct Settings {
     pub registry: Advertisement,
     /// What a new worktree gets.
     pub workspace: WorkspaceLayer,
+    /// What is asked of the gateway, and given for it once the instance is settled (D34).
+    pub gateway: Option<Given>,
     /// What each gated tool needs, defaults included (D17).
     pub gates: IndexMap<String, Need>,
 }

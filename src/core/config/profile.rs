@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 
 use super::model::{Advertisement, ConfigFile, Gate, Hooks, Layer, Need, Profile, REGISTRY_PORT, Settings, Text};
+use super::providers;
+use crate::core::gateway::keys::{Given, NONE};
 use crate::core::instance::identity::K3dParts;
 use crate::core::leases::ports::PortSpec;
 
@@ -100,6 +102,11 @@ impl ConfigFile {
             hooks: merged.hooks,
             registry: merged.registry,
             workspace: merged.workspace,
+            gateway: self.gateway.clone().map(|wish| Given {
+                wish,
+                url: providers::url(providers::PORT),
+                key: NONE.to_owned(),
+            }),
             gates: gates(k3d.cluster, has_services, &self.gates),
         })
     }

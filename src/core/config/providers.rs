@@ -13,6 +13,7 @@ use super::table::{Entry, Table, Value};
 use crate::core::gateway::amount::{Budget, Money};
 use crate::core::gateway::api::Shape;
 use crate::core::gateway::catalog::{Model, Prices};
+use crate::core::gateway::keys::Wish;
 use crate::core::gateway::pace::Limits;
 use crate::core::text::span;
 
@@ -220,7 +221,7 @@ fn provider(entry: &Entry<'_>) -> Result<Provider, ConfigError> {
     let invalid = || wrong(&shape, Wrong::Shape { key: shape.path.clone(), value: word.clone() });
     let shape = Shape::named(&word).ok_or_else(invalid)?;
     let address = table.find("url").ok_or_else(|| missing("url"))?;
-    let url = url(&address)?;
+    let url = parts(&address)?;
     let key = match (table.find("key"), table.filled_text("key_command")?) {
         (None, None) => KeySource::None,
         (Some(value), Some(_)) => return Err(wrong(&value, Wrong::TwoKeys(path()))),
@@ -283,8 +284,20 @@ fn allowance(table: &Table<'_>) -> Result<Allowance, ConfigError> {
     })
 }
 
+/// `[gateway]` of a `silo.toml`.
+pub(super) fn wish(table: &Table<'_>) -> Result<Wish, ConfigError> {
+    table.only(&["models", "budget"])?;
+    let models = table.texts("models")?.unwrap_or_default().into_iter().map(|text| text.value).collect();
+    Ok(Wish { models, budget: table.find("budget").map(|value| budget(&value)).transpose()?.unwrap_or_default() })
+}
+
+/// The address of a gateway on a port of this machine.
+pub fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
 /// A budget: money as a number, tokens as a string, or a list of both.
-pub(super) fn budget(value: &Value<'_>) -> Result<Budget, ConfigError> {
+fn budget(value: &Value<'_>) -> Result<Budget, ConfigError> {
     let text = match value.get() {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
@@ -314,7 +327,7 @@ fn not_a_number(value: &Value<'_>) -> ConfigError {
     wrong(value, Wrong::Number { key: value.path.clone(), value: written })
 }
 
-fn url(value: &Value<'_>) -> Result<Url, ConfigError> {
+fn parts(value: &Value<'_>) -> Result<Url, ConfigError> {
     let text = value.text()?.value;
     let refuse = |why| wrong(value, Wrong::Url { key: value.path.clone(), value: shown(&text), why });
     let (is_tls, rest) = match text.split_once("://") {

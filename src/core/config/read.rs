@@ -9,6 +9,7 @@ use super::model::{
     REGISTRY_PORT, Text, is_profile_name,
 };
 use super::problem::{ConfigError, Problem};
+use super::providers;
 use super::routes;
 use super::table::{Entry, Table, Value, named, not_a_host};
 use super::workspace;
@@ -33,6 +34,7 @@ const TOP: &[&str] = &[
     "profiles",
     "registry",
     "gates",
+    "gateway",
 ];
 const PROFILE: &[&str] =
     &["ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks", "workspace", "append", "registry"];
@@ -56,6 +58,7 @@ pub(super) fn file(text: &str) -> Result<ConfigFile, ConfigError> {
         base: layer(&top)?,
         profiles: profiles(&top)?,
         gates: gates(&top)?,
+        gateway: top.table("gateway")?.map(|table| providers::wish(&table)).transpose()?,
         broken: IndexMap::new(),
     })
 }

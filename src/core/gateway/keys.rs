@@ -10,6 +10,8 @@ use crate::core::text::digest;
 pub const START: &str = "sk-silo-";
 /// What stands where an instance is given no key.
 pub const NONE: &str = "sk-silo-none";
+/// The variables of an instance that asks: where the gateway is, and its key.
+pub const VARIABLES: [&str; 2] = ["LLM_GATEWAY_URL", "LLM_GATEWAY_KEY"];
 
 /// A placeholder key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,26 @@ impl Keys {
         self.last += 1;
         format!("k{}", self.last)
     }
+}
+
+/// What an instance asks for by `[gateway]` of its `silo.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wish {
+    /// The models; empty is every one it may have.
+    pub models: Vec<String>,
+    /// The budget; without limits it is all it may have.
+    pub budget: Budget,
+}
+
+/// The wish, and what an instance is given for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// What it asks for.
+    pub wish: Wish,
+    /// Where the gateway is.
+    pub url: String,
+    /// Its placeholder key; [`NONE`] where it has none.
+    pub key: String,
 }
 
 /// The text of a key from chance: each byte gives one of 62 letters and digits.

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::core::config::model::{REGISTRY_PORT, Settings, Text};
+use crate::core::gateway::keys::VARIABLES;
 use crate::core::instance::identity::{Identity, identity};
 use crate::core::instance::template::{self, Unresolved};
 use crate::core::leases::block;
@@ -33,6 +34,9 @@ pub fn built_in_names(settings: &Settings) -> Vec<&'static str> {
     }
     if settings.k3d.registry {
         names.push("K3D_REGISTRY_NAME");
+    }
+    if settings.gateway.is_some() {
+        names.extend(VARIABLES);
     }
     names
 }
@@ -116,9 +120,11 @@ fn vars(
     }
     let ports = told;
     let k3d = k3d_variables(identity, ports.get(REGISTRY_PORT.0));
+    let given = settings.gateway.iter().flat_map(|given| VARIABLES.into_iter().zip([&given.url, &given.key]));
+    let gateway: IndexMap<String, String> = given.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     let mut known = names.clone();
     known.extend(identity_variables(identity));
-    for part in [&identity.hosts, &ports, &k3d] {
+    for part in [&identity.hosts, &ports, &k3d, &gateway] {
         known.extend(part.clone());
     }
     let mut fill = |texts: &IndexMap<String, Text>| {
@@ -144,6 +150,7 @@ fn vars(
         ("Hosts (browser isolation)", identity.hosts.clone()),
         ("Allocated Ports", ports),
         ("k3d (if enabled)", k3d),
+        ("Gateway for language models", gateway),
         (URLS, urls),
         ("Environment", env),
     ];

@@ -22,6 +22,8 @@ pub const RESERVED: &[&str] = &[
     "K3D_CLUSTER_NAME",
     "K3D_REGISTRY_NAME",
     "KUBECONFIG",
+    "LLM_GATEWAY_URL",
+    "LLM_GATEWAY_KEY",
     "name",
     "prefix",
 ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::core::config::providers::Allowance;
 use crate::core::gateway::amount::Budget;
-use crate::core::gateway::keys::{self, Key, Keys, NONE};
+use crate::core::gateway::keys::{self, Key, Keys, NONE, Wish};
 use crate::core::text::digest;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
@@ -71,15 +71,6 @@ pub fn make(dirs: &Dirs, terms: Key) -> Result<(String, String), Failure> {
         keys.keys.push(Key { id: id.clone(), digest: digest::of(text.as_bytes()), created: clock::now(), ..terms });
         Ok((id, text))
     })
-}
-
-/// What an instance asks for by `[gateway]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// The models; empty is every one it may have.
-    pub models: Vec<String>,
-    /// The budget; without limits it is all it may have.
-    pub budget: Budget,
 }
 
 /// What becomes of a wish: the tighter budget, the models both name. None where nothing is left.

@@ -3,12 +3,14 @@
 
 pub mod book;
 pub mod file;
+pub mod instance;
 pub mod keys;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::config::providers;
 use crate::failure::Failure;
 use crate::sys::dirs::Dirs;
 use crate::sys::writing::{self, Writing};
@@ -29,13 +31,8 @@ pub struct Running {
 impl Running {
     /// Its address.
     pub fn address(self) -> String {
-        address(self.port)
+        providers::url(self.port)
     }
-}
-
-/// The address of a gateway on a port.
-pub fn address(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
 }
 
 /// The lock that the gateway holds while it runs.

@@ -1,0 +1,48 @@
+//! `[gateway]` as types for the JSON Schema of `silo.toml`.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use crate::schema_types::{FILLED, LINE};
+
+/// A budget in a string: money, tokens, or both.
+const BUDGET: &str =
+    r"^\s*([0-9]+(\.[0-9]+)?|[0-9]+[kM]?\s*tokens)\s*(,\s*([0-9]+(\.[0-9]+)?|[0-9]+[kM]?\s*tokens)\s*)*$";
+
+/// A placeholder key of the instance's own, as `LLM_GATEWAY_KEY`; the user's gateway.toml decides what it may have.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+pub(crate) struct Gateway {
+    /// The models it may ask; without it every one that instances may.
+    models: Option<Models>,
+    /// What it may spend in all: money as a number, tokens as a string such as "2M tokens".
+    budget: Option<Budget>,
+}
+
+struct Models;
+
+impl JsonSchema for Models {
+    fn schema_name() -> Cow<'static, str> {
+        "Models".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let model = json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] });
+        json_schema!({ "type": "array", "items": model })
+    }
+}
+
+struct Budget;
+
+impl JsonSchema for Budget {
+    fn schema_name() -> Cow<'static, str> {
+        "Budget".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string", "pattern": BUDGET }] })
+    }
+}
