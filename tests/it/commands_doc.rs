@@ -41,7 +41,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         editors          Recipes for prompts, terminals, editors and runners that shall know the instance
         recipes          What other tools need, so that ports and addresses reach their programs
         fleet            All instances of a user are listed, asked and cleared up together
-        heal             silo heal brings back what is wanted up and is not: after a crash, a reboot, or a container that somebody removed
+        heal             silo heal brings back what is wanted up and is not, as after a crash or a reboot
         doctor           silo doctor compares what should be with what is, and says what mends it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         A user's own settings hold for every project

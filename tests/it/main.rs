@@ -67,12 +67,12 @@ mod gates;
 mod gates_left;
 mod gates_once;
 mod gates_ready;
-mod heal;
 mod gateway;
 mod gateway_budget;
 mod gateway_calls;
 mod gateway_instance;
 mod gateway_refused;
+mod heal;
 mod help;
 #[cfg(target_os = "linux")]
 mod hostile_calls;
