@@ -210,5 +210,15 @@ fn only_looks(command: &Command) -> bool {
     let looks =
         matches!(command, C::Profiles { .. } | C::Status { .. } | C::Diff { .. } | C::List { .. } | C::Who { .. });
     let looks = looks || matches!(command, C::Routes(RoutesArgs { out: None, .. }));
-    looks || matches!(command, C::Require | C::Deactivate | C::Logs { .. } | C::Wait { .. } | C::Export { .. })
+    looks
+        || matches!(
+            command,
+            C::Cd { .. }
+                | C::Templates { .. }
+                | C::Require
+                | C::Deactivate
+                | C::Logs { .. }
+                | C::Wait { .. }
+                | C::Export { .. }
+        )
 }

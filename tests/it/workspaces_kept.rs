@@ -171,3 +171,24 @@ fn what_silo_brought_along_and_init_made_is_no_loss_until_it_changes() {
     repository.silo("rm x").success();
     assert!(!folder.exists() && main.join("ignored/.env").is_file());
 }
+
+#[test]
+fn run_with_rm_leaves_another_repositorys_workspace_of_that_name_and_one_that_is_to_be_read() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    repository.silo("new agent").success();
+    let other = sandbox.project("other", "version = 1\n[ports]\nA = 0\n");
+    sandbox.git(&other, ["init", "--quiet", "--initial-branch=agent"]);
+    commit(sandbox, &other);
+    sandbox.run(&other, ["run", "agent", "--rm", "--", "true"]).exit(1).stderr_has("The branch `agent` is checked out");
+    sandbox.run(&other, ["run", "x", "--rm", "--", "touch", "../ran"]).exit(3).stderr_has("is not trusted");
+    assert!(sandbox.dir("app.agent/silo.toml").is_file() && sandbox.dir("other.x/silo.toml").is_file());
+    // Of two of one name the one that belongs here is meant.
+    sandbox.git(&other, ["branch", "--move", "main"]);
+    sandbox.run(&other, ["allow"]).success();
+    sandbox.run(&other, ["new", "agent"]).success();
+    sandbox.run("", ["rm", "agent"]).exit(1).stderr_has("Several workspaces are called `agent`");
+    sandbox.run(&other, ["rm", "agent", "x"]).success();
+    assert!(sandbox.dir("app.agent/silo.toml").is_file());
+    sandbox.run(main, ["rm", "agent"]).success();
+}

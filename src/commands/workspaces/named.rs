@@ -35,11 +35,6 @@ pub(super) fn find(context: &Context, word: &str) -> Result<Workspace, Failure> 
     }
 }
 
-/// The workspace of that name, where it is plain which one is meant.
-pub(super) fn known(context: &Context, name: &str) -> Option<Workspace> {
-    find(context, name).ok()
-}
-
 fn unknown(word: &str, all: &[Workspace]) -> Failure {
     let failure = Failure::new(format!("silo made no workspace called `{}`", one_line(word)));
     let failure = match nearest(word, all.iter().map(|one| one.name.as_str())) {

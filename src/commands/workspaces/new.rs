@@ -100,15 +100,15 @@ pub(super) fn obtain(context: &Context, wanted: &Wanted<'_>) -> Result<(Workspac
     })
 }
 
-/// From what it is made; one that is there knows that itself.
-fn origin(context: &Context, wanted: &Wanted<'_>) -> Result<Origin, Failure> {
+/// From what it is made: what silo was called in. Elsewhere one that is there already tells that itself.
+pub(super) fn origin(context: &Context, wanted: &Wanted<'_>) -> Result<Origin, Failure> {
     if let Some(template) = wanted.template {
         return Ok(Origin::copy_of(Kind::Template, copied::template(context, template)?));
     }
-    match named::known(context, wanted.name).filter(|_| wanted.may_be_there) {
-        Some(known) if known.kind != Kind::Worktree => Ok(Origin::copy_of(known.kind, known.origin.into())),
-        _ => Origin::of(context, wanted.copy),
-    }
+    Origin::of(context, wanted.copy).or_else(|failure| match named::find(context, wanted.name) {
+        Ok(known) if wanted.may_be_there => Ok(Origin::copy_of(known.kind, known.origin.into())),
+        _ => Err(failure),
+    })
 }
 
 fn held(context: &Context, wanted: &Wanted<'_>, origin: &Origin, place: &Path) -> Result<(Workspace, Inside), Failure> {

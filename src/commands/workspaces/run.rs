@@ -9,10 +9,11 @@ use nix::libc::{SIGKILL, SIGTERM};
 use super::super::up;
 use super::furnished::{self, Inside};
 use super::new::{self, Wanted};
-use super::{named, removal};
+use super::removal;
 use crate::cli::RunArgs;
 use crate::core::text::source::one_line;
-use crate::failure::Failure;
+use crate::core::workspaces::record::Workspace;
+use crate::failure::{Failure, code};
 use crate::parts::context::Context;
 use crate::parts::enter;
 use crate::parts::wanted::Who;
@@ -41,14 +42,14 @@ pub(in super::super) fn run(context: &Context, arguments: &RunArgs) -> Result<u8
         new::tell(context, &workspace, &inside);
         up_and_run(&inside, &arguments.command)
     });
-    if !arguments.rm {
+    // One that is to be read first stays: nothing of it has run.
+    if !arguments.rm || ran.as_ref().is_err_and(|failure| failure.code == code::NOT_TRUSTED) {
         return ran;
     }
     // It is being removed; one more signal stops that.
     let asked = signals::asked();
     signals::forget();
-    end_rest(context, &arguments.name);
-    let removed = remove(context, &arguments.name);
+    let removed = remove(context, &wanted);
     match (ran, removed) {
         (Ok(code), Ok(())) => Ok(asked.map_or(code, signals::Asked::code)),
         // What the command ended with is the answer; that the workspace stays is said.
@@ -84,11 +85,21 @@ fn up_and_run(inside: &Inside, command: &[OsString]) -> Result<u8, Failure> {
     }
 }
 
+/// Removes the workspace, unless something would be lost; where none was made there is none to remove.
+fn remove(context: &Context, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    // By its origin: another repository may have one of this name.
+    let origin = new::origin(context, wanted)?;
+    let place = workspaces::place(&context.dirs, origin.text()?, wanted.name);
+    let Some(workspace) = workspaces::load(&place)? else { return Ok(()) };
+    end_rest(&workspace);
+    removal::remove(context, &workspace, false)
+        .inspect_err(|_| context.ui.warn(&format!("The workspace `{}` stays", one_line(&workspace.name))))
+}
+
 /// Ends what the command left in the workspace when it ended, as a child of a shell that was killed: what was started inside, and
 /// belongs to this very call. What has gone its own way stays, and keeps the workspace.
-fn end_rest(context: &Context, name: &str) {
-    let Some(workspace) = workspaces::all(&context.dirs).into_iter().find(|one| one.name == name) else { return };
-    let root = furnished::root(&workspace);
+fn end_rest(workspace: &Workspace) {
+    let root = furnished::root(workspace);
     let rest = || {
         let all = processes::below(Path::new(&workspace.folder)).into_iter();
         let is_rest = |one: &Process| one.pid != std::process::id() && processes::is_in_our_group(one.pid);
@@ -103,14 +114,4 @@ fn end_rest(context: &Context, name: &str) {
             std::thread::sleep(LOOK);
         }
     }
-}
-
-/// Removes the workspace, unless something would be lost; where none was made there is none to remove.
-fn remove(context: &Context, name: &str) -> Result<(), Failure> {
-    if !workspaces::all(&context.dirs).iter().any(|one| one.name == name) {
-        return Ok(());
-    }
-    let workspace = named::find(context, name)?;
-    removal::remove(context, &workspace, false)
-        .inspect_err(|_| context.ui.warn(&format!("The workspace `{}` stays", one_line(name))))
 }
