@@ -75,7 +75,7 @@ pub enum Command {
         after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports anew\n  silo env --move WEB_PORT       # Another port; --take: its default\n  silo env --json | jq .ports"
     )]
     Env(EnvArgs),
-    /// Fill a worktree that others made, as [workspace] says
+    /// Fill a worktree that others made, as its silo.toml says
     #[command(
         after_help = "Examples:\n  silo adopt                # This worktree\n  silo adopt ../feature-x   # Another one\n  silo adopt --json | jq -r '.leftOut[].path'"
     )]

@@ -155,7 +155,11 @@ impl Placed {
     /// with it. At most twenty are named.
     pub fn not_as_put(&self, root: &Path, place: &Path) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        self.look(root, place, None, &mut found);
+        let around = place.ancestors().skip(1).find_map(|above| match self.at(above) {
+            Some(Kind::Since(time)) => Some(*time),
+            _ => None,
+        });
+        self.look(root, place, around, &mut found);
         found
     }
 
@@ -233,4 +237,71 @@ fn as_it_is(path: &Path) -> Option<Kind> {
         return Some(Kind::Link(digest::of(target.as_os_str().as_bytes())));
     }
     content(path).map(Kind::File).or_else(|| bring::changed(path).map(Kind::Since))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn lost(placed: &Placed, root: &Path, place: &str) -> Vec<String> {
+        placed.not_as_put(root, Path::new(place)).iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn what_changed_or_is_the_users_would_be_lost_and_what_is_as_put_would_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        let odd = OsStr::from_bytes(b"odd\xff\n");
+        fs::create_dir_all(root.join("deps/a")).expect("made");
+        for file in [".env", "deps/a/b", "deps/c"].map(Path::new).into_iter().chain([Path::new(odd)]) {
+            fs::write(root.join(file), "1").expect("written");
+        }
+        std::os::unix::fs::symlink("/nowhere", root.join("link")).expect("made");
+        fs::write(root.join("large"), vec![0; 17 * 1024 * 1024]).expect("written");
+        let mut placed = Placed::default();
+        for place in [".env", "deps", "link", "large"].map(Path::new).into_iter().chain([Path::new(odd)]) {
+            placed.note(root, place);
+        }
+        let dirs = Dirs { home: root.into(), state: root.join("state"), data: root.into(), config: root.into() };
+        placed.save(&dirs, root).expect("written");
+        let placed = Placed::of(&dirs, root).expect("it was written");
+        for place in [".env", "deps", "deps/a", "link", "large"] {
+            assert_eq!(lost(&placed, root, place), [""; 0], "{place}");
+        }
+        assert_eq!(placed.not_as_put(root, Path::new(odd)), [] as [PathBuf; 0]);
+        // Coarse clocks count in some milliseconds: a change must be later than what was noted.
+        let later = |path: &Path| {
+            while bring::changed(path) <= bring::changed(&root.join("deps/a/b")) {
+                fs::write(path, "2").expect("written");
+            }
+        };
+        for place in ["deps/new", "deps/c", "large"] {
+            fs::write(root.join(place), "2").expect("written");
+            later(&root.join(place));
+        }
+        fs::write(root.join(".env"), "2").expect("written");
+        fs::remove_file(root.join("link")).expect("it is there");
+        std::os::unix::fs::symlink("/elsewhere", root.join("link")).expect("made");
+        assert_eq!(lost(&placed, root, "deps"), ["deps/c", "deps/new"]);
+        for place in [".env", "link", "large", "mine"] {
+            assert_eq!(lost(&placed, root, place), [place]);
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_an_error_with_a_way_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        let dirs = Dirs { home: root.into(), state: root.join("state"), data: root.into(), config: root.into() };
+        assert_eq!(Placed::of(&dirs, root), Ok(Placed::default()));
+        fs::create_dir_all(dirs.instance(root)).expect("made");
+        fs::write(record(&dirs, root), "{").expect("written");
+        let failure = Placed::of(&dirs, root).expect_err("it is cut");
+        assert!(
+            failure.what.ends_with("it is not a record of silo's") && failure.hints[0].contains("mv "),
+            "{failure}"
+        );
+    }
 }

@@ -180,3 +180,51 @@ fn what_is_no_file_or_cannot_be_read_is_named_and_the_rest_comes() {
     assert_eq!(answer["leftOut"][0]["path"], "data/pipe");
     assert_eq!(read(feature.join("data/a\nHint: b")), "1");
 }
+
+/// The lines of a script that docs/adopt.md has people write into a file.
+fn of_the_page(file: &str) -> String {
+    let page = crate::docs::read("docs/adopt.md");
+    let begin = format!("cat >{file} <<'END'\n");
+    let (_, rest) = page.split_once(&begin).expect("the page has it");
+    rest.split_once("\nEND\n").expect("it ends").0.to_owned() + "\n"
+}
+
+fn script(dir: &Path, path: &str) -> PathBuf {
+    write(dir, path, of_the_page(path));
+    let path = dir.join(path);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    path
+}
+
+#[test]
+fn gits_own_hook_fills_each_new_worktree() {
+    let sandbox = Sandbox::new();
+    let (main, feature) = repository(&sandbox, "");
+    write(&main, ".env", "A=1\n");
+    script(&main, ".git/hooks/post-checkout");
+    let login = sandbox.dir("login");
+    // git tells its hooks of its own folder by variables, which are not for silo's questions.
+    sandbox.git(&main, ["worktree", "add", "--quiet", "-b", "login", login.to_str().expect("it is UTF-8")]);
+    assert_eq!(tree(&login), [".env"]);
+    sandbox.git(&feature, ["switch", "--quiet", "-c", "other"]);
+    assert_eq!(tree(&feature), [""; 0], "a switch is no new worktree");
+    sandbox.run(&main, ["deny"]).success();
+    let third = sandbox.dir("third");
+    sandbox.git(&main, ["worktree", "add", "--quiet", "-b", "third", third.to_str().expect("it is UTF-8")]);
+    assert_eq!(tree(&third), [""; 0]);
+}
+
+#[test]
+fn the_script_for_claude_code_makes_a_worktree_and_prints_its_folder_alone() {
+    let sandbox = Sandbox::new();
+    let (main, _) = repository(&sandbox, "init = ['echo said']\n");
+    write(&main, ".env", "A=1\n");
+    let path = script(&main, ".claude/worktree.sh");
+    let asked = r#"{"session_id": "x", "hook_event_name": "WorktreeCreate", "name": "login", "cwd": "/x"}"#;
+    let mut hook = sandbox.command("sh", &main);
+    hook.args(["-c", &format!("echo '{asked}' | {}", path.display())]);
+    let ran = sandbox.finish(hook).success();
+    assert_eq!(ran.stdout, "$SANDBOX/projects/main/.claude/worktrees/login\n");
+    assert!(ran.stderr.contains("\nsaid\n"), "{}", ran.stderr);
+    assert_eq!(tree(&main.join(".claude/worktrees/login")), [".env"]);
+}

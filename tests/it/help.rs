@@ -28,7 +28,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           status        Show this project's instance
         This project's instance:
           env           Allocate ports and write the env file, without starting anything
-          adopt         Fill a worktree that others made, as [workspace] says
+          adopt         Fill a worktree that others made, as its silo.toml says
           profiles      List the profiles of silo.toml
           get           Print the value of one variable of the instance
           open          Open a URL of the instance in the browser

@@ -28,7 +28,10 @@ pub(super) fn all(work: &mut Work<'_>) -> Result<(), Failure> {
     let theirs = Placed::of(&work.context.dirs, source)?;
     let found = Ignored::of(source, &work.outside)?.picked(&globs, wanted);
     for found in found.into_iter().filter(|found| !work.is_own(&found.place)).collect::<Vec<_>>() {
-        one(work, source, &theirs, &found.place)?;
+        match found.is_folder {
+            true => work.leave_out(&found.place, "it cannot be read"),
+            false => one(work, source, &theirs, &found.place)?,
+        }
     }
     if !work.outcome.copied.is_empty() {
         let from = crate::failure::shown_from(&work.context.dirs.home, source);

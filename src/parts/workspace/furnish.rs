@@ -63,7 +63,9 @@ fn may_act(context: &Context, project: &Project) -> Result<(), Failure> {
 
 fn steps(work: &mut Work<'_>) -> Result<(), Failure> {
     render::refuse_tracked(work)?;
-    if work.source.is_some() {
+    if work.source.is_none() {
+        work.context.ui.detail("There is no other checkout here to copy or clone from");
+    } else {
         copy::all(work)?;
         clone::all(work)?;
     }

@@ -44,7 +44,7 @@ pub(super) fn all(work: &mut Work<'_>) -> Result<(), Failure> {
     let globs = Globs::of(globs.iter().map(|text| text.value.as_str()));
     let root = work.root().to_owned();
     let picked = Ignored::of(&root, &work.outside)?.picked(&globs, Wanted::FilesBelow);
-    for found in picked.into_iter().filter(|found| !work.is_own(&found.place)).collect::<Vec<_>>() {
+    for found in picked.into_iter().filter(|found| !found.is_folder && !work.is_own(&found.place)).collect::<Vec<_>>() {
         one(work, &root, &found.place)?;
     }
     Ok(())

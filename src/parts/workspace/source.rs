@@ -96,8 +96,13 @@ impl<'a> Ignored<'a> {
         if !is_folder || !globs.reaches_into(bytes) || files::exists(&path.join(".git")) {
             return;
         }
-        for (place, is_folder) in relative(self.root, bring::entries(&path).unwrap_or_default()) {
-            self.look(globs, wanted, &place, is_folder, found);
+        match bring::entries(&path) {
+            Some(entries) => relative(self.root, entries)
+                .iter()
+                .for_each(|(place, is_folder)| self.look(globs, wanted, place, *is_folder, found)),
+            // Where files are wanted, a folder among them is one that cannot be looked into.
+            None if wanted != Wanted::Folders => found.push(Found { place: place.to_owned(), is_folder }),
+            None => {}
         }
     }
 }
