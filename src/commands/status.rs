@@ -12,17 +12,18 @@ use crate::core::instance::trust::Trust;
 use crate::core::leases::block;
 use crate::core::shell::activation::Undo;
 use crate::core::text::columns::{Cell, Tone};
+use crate::core::text::source::one_line;
 use crate::failure::{Failure, code};
 use crate::parts;
 use crate::parts::context::Context;
-use crate::parts::look::State;
+use crate::parts::look::{self, Observed, State};
 use crate::parts::moved;
 use crate::parts::part::{self, Subject};
 use crate::parts::servers::{Served, Servers};
 use crate::store::project::Project;
 use crate::store::snapshot::{self, Recorded};
 use crate::store::{history, proxy, registry, routes, trust};
-use crate::sys::lock;
+use crate::sys::{lock, processes};
 
 pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Failure> {
     let project = context.project();
@@ -72,7 +73,10 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
     let settings = config.settings(recorded.profile.as_deref());
     let settings = settings.as_ref();
     let subject = Subject { outside: &outside, root: &project.root, settings, recorded: &recorded, vars: &vars };
-    let parts = ask(&subject);
+    let (parts, wanted) = std::thread::scope(|scope| {
+        let wanted = scope.spawn(|| wanted(context, &project));
+        (ask(&subject), wanted.join().ok().flatten())
+    });
     let runs = parts.iter().any(|(_, report)| report.as_ref().is_some_and(|report| report.runs));
     let is_starting = lock::holder(&context.dirs.up_lock(&project.root)).is_some();
     let all = block::spread(&recorded.ports, &recorded.blocks);
@@ -90,6 +94,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
     });
     let told = Report {
         state: State::of(runs, is_starting, &by_programs),
+        wanted,
         reasons: reasons.unwrap_or_default(),
         served,
         shell: Shell::of(context, &project),
@@ -110,12 +115,21 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
     Ok(done(true))
 }
 
+/// The instance as it is observed, where something of it is wanted up (D31).
+fn wanted(context: &Context, project: &Project) -> Option<Observed> {
+    let instance = registry::peek(&context.dirs).ok()?.at(project.root_text()).cloned()?;
+    let is_wanted = !instance.wanted.is_nothing();
+    is_wanted.then(|| look::observe(context, &parts::ALL, vec![instance], false).pop())?
+}
+
 /// All there is to tell of an instance.
 struct Report<'a> {
     recorded: &'a Recorded,
     /// What each part says, by its key for programs.
     parts: &'a [(&'static str, Option<part::Report>)],
     state: State,
+    /// The instance as it was observed, where something of it is wanted up.
+    wanted: Option<Observed>,
     /// Why ports are not their defaults.
     reasons: IndexMap<String, String>,
     /// Who listens on its ports.
@@ -176,6 +190,11 @@ impl Report<'_> {
         for (key, report) in self.parts {
             object[key] = report.as_ref().map_or(Value::Null, |report| report.value.clone());
         }
+        if let Some(wanted) = &self.wanted {
+            let missing = wanted.compared.gaps.iter().map(|gap| (gap.wish.as_str(), &gap.why));
+            object["wanted"] = json!(wanted.instance.wanted.now(processes::boot().as_deref()));
+            object["missing"] = json!(missing.collect::<IndexMap<_, _>>());
+        }
         object["envFile"] = json!(self.env_file);
         object["ports"] = json!(recorded.ports);
         if !recorded.blocks.is_empty() {
@@ -201,6 +220,12 @@ impl Report<'_> {
         let mut lines = vec![said("Instance", &recorded.name, Tone::Plain)];
         lines.extend(recorded.profile.as_ref().map(|profile| said("Profile", profile, Tone::Plain)));
         lines.push(said("State", self.state.word(), self.state.tone()));
+        let gaps = self.wanted.iter().flat_map(|wanted| &wanted.compared.gaps);
+        let gaps: Vec<String> = gaps.map(|gap| format!("{} ({})", gap.wish.shown(), gap.why)).collect();
+        if !gaps.is_empty() {
+            let text = format!("{}; `silo heal` brings it back", one_line(&gaps.join(", ")));
+            lines.push(said("Wanted and down", &text, Tone::Bad));
+        }
         let parts = self.parts.iter().filter_map(|(_, report)| report.as_ref()).flat_map(|report| &report.lines);
         lines.extend(parts.map(|line| match line.split_once(": ") {
             Some((head, rest)) => said(head, rest, Tone::Plain),

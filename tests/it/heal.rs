@@ -37,6 +37,8 @@ fn tilt_that_was_killed_comes_back_and_one_that_was_stopped_does_not() {
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
     fs::remove_file(tools.path(&format!("state/tilt/{port}"))).expect("it is there");
     until("it is down", || sandbox.run("app", ["list"]).success().stdout.contains("stopped, wanted: tilt"));
+    let status = sandbox.run("app", ["status"]).success().stdout;
+    assert!(status.contains("\nWanted and down: tilt (it is not there); `silo heal` brings it back\n"), "{status}");
     let told = sandbox.run("app", ["heal", "--json"]).success();
     let json: Value = serde_json::from_slice(&told.bytes).expect("it is JSON");
     assert_eq!(json["healed"], serde_json::json!(["tilt"]), "{told:?}");

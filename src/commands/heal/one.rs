@@ -79,7 +79,7 @@ pub(super) fn refusal(context: &Context, root: &Path) -> Option<String> {
     };
     match trust::judge(&context.dirs, &project) {
         Ok(Trust::Allowed) => project.config().err().map(|failure| format!("{}: {}", shown(root), failure.what)),
-        Ok(word) => Some(format!("`{}` {}: nothing of it is brought back", shown(&project.file), word.said())),
+        Ok(word) => Some(format!("Nothing of `{}` is brought back: it {}", shown(root), word.said())),
         Err(failure) => Some(failure.what),
     }
 }

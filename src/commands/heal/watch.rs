@@ -70,7 +70,8 @@ pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Fa
         let start = Instant::now();
         let is_open = watch.look()?;
         let usual = if is_open { SOON } else { arguments.how.every };
-        let rest = usual.max((start.elapsed() * REST).min(LONGEST));
+        // While something is down, it is that which counts.
+        let rest = if is_open { usual } else { usual.max((start.elapsed() * REST).min(LONGEST)) };
         if let Some(code) = watch.wait(&told, rest) {
             return Ok(code);
         }
