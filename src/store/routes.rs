@@ -50,14 +50,9 @@ pub fn of(dirs: &Dirs, instance: &Instance) -> Vec<Route> {
     content.map(|content| record::parse(&content.bytes, &instance.root)).unwrap_or_default()
 }
 
-/// The instances of the registry whose routes nobody has written yet.
-///
-/// # Errors
-/// A [`Failure`] when the registry cannot be read.
-pub fn unwritten(dirs: &Dirs) -> Result<Vec<Instance>, Failure> {
-    let mut instances = registry::peek(dirs)?.instances;
-    instances.retain(|instance| !files::exists(&place(dirs, Path::new(&instance.root))));
-    Ok(instances)
+/// Those of some instances whose routes nobody has written yet.
+pub fn unwritten<'a>(dirs: &'a Dirs, instances: &'a [Instance]) -> impl Iterator<Item = &'a Instance> {
+    instances.iter().filter(|instance| !files::exists(&place(dirs, Path::new(&instance.root))))
 }
 
 /// The routes of all instances of the registry.
@@ -65,16 +60,16 @@ pub fn unwritten(dirs: &Dirs) -> Result<Vec<Instance>, Failure> {
 /// # Errors
 /// A [`Failure`] when the registry cannot be read.
 pub fn all(dirs: &Dirs) -> Result<Vec<Row>, Failure> {
-    let instances = registry::peek(dirs)?.instances;
-    Ok(table::join(
-        instances
-            .into_iter()
-            .map(|instance| {
-                let routes = of(dirs, &instance);
-                (instance, routes)
-            })
-            .collect(),
-    ))
+    registry::peek(dirs).map(|leases| joined(dirs, leases.instances))
+}
+
+/// The routes of these instances.
+pub fn joined(dirs: &Dirs, instances: Vec<Instance>) -> Vec<Row> {
+    let with_routes = instances.into_iter().map(|instance| {
+        let routes = of(dirs, &instance);
+        (instance, routes)
+    });
+    table::join(with_routes.collect())
 }
 
 /// How registry and routes stand: another value once one of them has changed, found without reading any.

@@ -17,7 +17,7 @@ use crate::core::text::columns::{Cell, Tone, table};
 use crate::failure::{Failure, quoted};
 use crate::parts::context::Context;
 use crate::store::proxy::{self, Running};
-use crate::store::routes;
+use crate::store::{registry, routes};
 use crate::sys::{files, listeners};
 
 /// How many instances of an earlier silo are named.
@@ -33,14 +33,16 @@ pub(super) fn run(context: &Context, arguments: &RoutesArgs) -> Result<u8, Failu
         context.ui.answer(&text(context, server, arguments.port)?)?;
         return Ok(0);
     }
-    let rows = routes::all(&context.dirs)?;
+    let instances = registry::peek(&context.dirs)?.instances;
     let (listening, running) = (listeners::listening(), proxy::running(&context.dirs));
     if arguments.json {
+        let rows = routes::joined(&context.dirs, instances);
         let all = rows.iter().map(|row| object(row, &listening, running)).collect();
         context.ui.answer_json(&Value::Array(all))?;
         return Ok(0);
     }
-    tell_unwritten(context)?;
+    tell_unwritten(context, &instances);
+    let rows = routes::joined(&context.dirs, instances);
     if rows.is_empty() {
         context.ui.answer("No route yet. URLs such as `http://${APP_HOST}:${WEB_PORT}` below `[urls]` make them.\n")?;
         return Ok(0);
@@ -54,19 +56,18 @@ pub(super) fn run(context: &Context, arguments: &RoutesArgs) -> Result<u8, Failu
 }
 
 /// Says of instances that an earlier silo made how they get routes.
-fn tell_unwritten(context: &Context) -> Result<(), Failure> {
+fn tell_unwritten(context: &Context, instances: &[Instance]) {
     // A run of CI has leases and no file of its own.
-    let there = |instance: &Instance| files::is_file(&Path::new(&instance.root).join("silo.toml"));
-    let mut found = routes::unwritten(&context.dirs)?.into_iter().filter(there);
+    let there = |instance: &&Instance| files::is_file(&Path::new(&instance.root).join("silo.toml"));
+    let mut found = routes::unwritten(&context.dirs, instances).filter(there);
     for Instance { name, root, .. } in found.by_ref().take(TOLD) {
-        let root = quoted(Path::new(&root));
+        let root = quoted(Path::new(root));
         context.ui.step(&format!("`{name}` was made by an earlier silo; its routes come with `silo env -C {root}`"));
     }
     let more = found.count();
     if more > 0 {
         context.ui.step(&format!("{more} more were made by an earlier silo"));
     }
-    Ok(())
 }
 
 fn server(arguments: &RoutesArgs) -> Option<Server> {

@@ -44,11 +44,6 @@ pub fn join(instances: Vec<(Instance, Vec<Route>)>) -> Vec<Row> {
     rows
 }
 
-/// The row that has a host.
-pub fn find<'a>(rows: &'a [Row], host: &str) -> Option<&'a Row> {
-    rows.iter().find(|row| row.clash.is_none() && row.host == host)
-}
-
 /// The hosts most like one that nobody has, nearest first: at most five.
 pub fn near<'a>(rows: &'a [Row], host: &str) -> Vec<&'a str> {
     let mut left: Vec<&str> = rows.iter().filter(|row| row.clash.is_none()).map(|row| row.host.as_str()).collect();
@@ -92,7 +87,6 @@ mod tests {
                 ("b", "b.test", None, None)
             ]
         );
-        assert_eq!(find(&rows, "x.test").map(|row| row.instance.as_str()), Some("b"));
         assert_eq!(near(&rows, "y.test"), ["a.test", "x.test", "b.test"]);
         assert!(near(&rows, "production.example.com").is_empty());
     }
