@@ -275,3 +275,15 @@ fn a_call_goes_through_with_the_real_key_and_is_booked_as_the_provider_says() {
     // 20 at 1 and 7 at 10, for a million each.
     assert_eq!(scene.spent(), ("0.00009".to_owned(), 27, 1));
 }
+
+#[test]
+fn nothing_of_the_servers_is_in_silo() {
+    let has = |program: &str, part: &str| {
+        let bytes = fs::read(program).expect("it was built");
+        bytes.windows(part.len()).any(|window| window == part.as_bytes())
+    };
+    for part in ["/rustls-0.", "/hyper-1.", "/tokio-1.", "/ring-0."] {
+        assert!(has(PROXY, part), "{part} is how a program with it tells");
+        assert!(!has(SILO, part), "{part} is in silo, which each `cd` starts");
+    }
+}
