@@ -64,7 +64,7 @@ pub(super) fn run(context: &Context, as_json: bool, show: bool) -> Result<u8, Fa
 /// The vars of the instance as an active shell has them; none when there is no instance yet.
 fn vars(context: &Context, project: &Project, config: &ConfigFile) -> Result<Option<Vec<(String, String)>>, Failure> {
     let Some(recorded) = snapshot::recorded(&context.dirs, project, config)? else { return Ok(None) };
-    let vars = recorded::vars(context, config, &recorded);
+    let vars = recorded::vars(context, &project.root, config, &recorded);
     let env_file = project.root.join(&config.output);
     Ok(Some(vars.for_processes(project.root_text(), &env_file.to_string_lossy())))
 }

@@ -68,7 +68,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
         }
         return Ok(done(false));
     };
-    let vars = vars(context, &config, &recorded);
+    let vars = vars(context, &project.root, &config, &recorded);
     let outside = context.outside();
     let settings = config.settings(recorded.profile.as_deref());
     let settings = settings.as_ref();

@@ -64,7 +64,7 @@ fn a_full_disk_loses_nothing_that_was_there() {
     sandbox.run(&app, ["env", "mine"]).success();
     sandbox.run(&other, ["env", "other"]).success();
     let before = (registry(&sandbox), sandbox.lockfile(&app));
-    full(&sandbox, &app, &["env", "new", "--force"]).fails_naming(&["$SANDBOX/"]).stdout("");
+    full(&sandbox, &app, &["env", "fresh", "--force"]).fails_naming(&["$SANDBOX/"]).stdout("");
     assert_eq!((registry(&sandbox), sandbox.lockfile(&app)), before);
     full(&sandbox, &app, &["export", "bash"]).goes_on_telling(&[]);
     assert_eq!((registry(&sandbox), sandbox.lockfile(&app)), before);
@@ -82,7 +82,7 @@ fn any_lack_of_room_leaves_files_that_the_next_run_puts_right() {
             let (app, other) = (project(&sandbox, "app"), project(&sandbox, "other"));
             sandbox.run(&app, ["env", "mine"]).success();
             sandbox.run(&other, ["env", "other"]).success();
-            for args in [&["env", "new", "--force"][..], &["export", "bash"], &["allow"]] {
+            for args in [&["env", "fresh", "--force"][..], &["export", "bash"], &["allow"]] {
                 let ran = sandbox.finish(limited(&sandbox, &app, blocks, answer, args));
                 if !ran.succeeded() {
                     let wanted = ["File too large\nHint: The limit of this shell is too low: `ulimit -f unlimited`"];

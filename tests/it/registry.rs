@@ -235,7 +235,7 @@ fn a_registry_of_version_1_is_kept_whole_and_written_anew_with_the_next_change()
     assert_eq!(fs::read_to_string(&path).expect("it is there"), OF_VERSION_1, "to look writes nothing");
 
     let app = sandbox.project("app", "version = 1\n[ports]\nRTC_PORT = { default = 50000, count = 3 }\n");
-    sandbox.run(&app, ["env", "new"]).success();
+    sandbox.run(&app, ["env", "fresh"]).success();
     let text = fs::read_to_string(&path).expect("it is there");
     assert!(text.contains("\nversion = 2\nsilo = \"0.1.0\"\n"), "{text}");
     let before = OF_VERSION_1.split_once("[[instance]]").expect("it has some").1;

@@ -56,17 +56,17 @@ fn a_name_under_which_things_lie_in_docker_is_given_up_only_when_that_is_said() 
     let told = format!(
         "Error: `dev` has things in Docker, which another name would leave behind: {}\n\
          Hint: Remove them first, data included: `silo down --delete-cluster`, `docker compose -p localnet-dev down --volumes`\n\
-         Hint: To leave them: `silo env new --rename`\n",
+         Hint: To leave them: `silo env fresh --rename`\n",
         left.join("; ")
     );
-    for line in ["env new", "up new", "ci new"] {
+    for line in ["env fresh", "up fresh", "ci fresh"] {
         stage.run(line).exit(1).stderr(&told);
     }
     assert_eq!(stage.sandbox.instance(&stage.app), "dev");
     stage.run("env dev").success();
-    let ran = stage.run("env new --rename").success();
+    let ran = stage.run("env fresh --rename").success();
     assert!(ran.stderr.contains("localnet-dev"), "what stays is named: {ran:#?}");
-    assert_eq!(stage.sandbox.instance(&stage.app), "new");
+    assert_eq!(stage.sandbox.instance(&stage.app), "fresh");
     assert_eq!(stage.tools.names_of("volume"), ["localnet-dev_data", "localnet-other_data"], "nothing is removed");
     stage.run("env --rename").exit(2);
 }

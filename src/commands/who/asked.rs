@@ -30,7 +30,7 @@ fn of_variable(context: &Context, leases: &Leases, name: &str) -> Result<u16, Fa
     let here = context.project().ok().and_then(|project| Some((project.config().ok()?, project)));
     let here = here.and_then(|(config, project)| {
         let recorded = snapshot::recorded(&context.dirs, &project, &config).ok().flatten()?;
-        Some((vars(context, &config, &recorded), recorded))
+        Some((vars(context, &project.root, &config, &recorded), recorded))
     });
     if let Some((vars, recorded)) = &here {
         if let Some(port) = recorded.ports.get(name) {
