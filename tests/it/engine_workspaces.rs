@@ -126,3 +126,35 @@ fn engine_rm_keeps_kept_volumes_and_sweeps_away_what_may_not_act_any_more() {
     }
     assert!(!engine.sandbox.path("state/silo/workspaces").exists());
 }
+
+#[test]
+fn engine_what_runs_while_the_engine_does_not_answer_is_found_again() {
+    let engine = Engine::new();
+    let [db] = free_ports();
+    let toml = format!("version = 1\n[compose.ports]\nDB_PORT = \"{db}:db:5432\"\n");
+    let main = engine.sandbox.trusted("app", &toml);
+    fs::write(main.join("compose.yaml"), COMPOSE).expect("the project is writable");
+    fs::write(main.join(".gitignore"), ".silo.lock\n.localnet.env\n").expect("the project is writable");
+    engine.sandbox.git(&main, ["init", "--quiet", "--initial-branch=main"]);
+    commit(&engine.sandbox, &main);
+    engine.silo(&main, "allow").success();
+    engine.silo(&main, "run later -- true").success();
+    let left = || {
+        let all = [&["ps", "--all", "--format", "{{.Names}}"][..], &["volume", "ls", "--format", "{{.Name}}"]];
+        let rows = all.map(|words| engine.docker(words).success().stdout).join("");
+        rows.lines().filter(|row| row.contains("app-later")).count()
+    };
+    assert_eq!(left(), 2);
+    let without = |words: &str| {
+        let mut command = engine.command(SILO, &main);
+        command.args(words.split(' ')).env("DOCKER_HOST", "unix:///nowhere");
+        engine.sandbox.finish(command)
+    };
+    without("rm later").exit(1).stderr_has("The workspace is there as it was");
+    let told = "Docker does not answer: what was started there stays; `silo prune --all` removes it once it does";
+    without("rm later --force --yes").success().stderr_has(told);
+    assert!(!engine.sandbox.dir("app.later").exists());
+    assert_eq!(left(), 2);
+    engine.silo(&main, "prune --all --yes").success();
+    assert_eq!(left(), 0);
+}

@@ -241,3 +241,35 @@ fn files_of_another_user_are_named_with_what_removes_them() {
 fn give_one(folder: &std::path::Path) {
     std::os::unix::fs::chown(folder, Some(ANNA), Some(ANNA)).expect("root may");
 }
+
+/// A file that git-lfs keeps elsewhere, as git has it (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
+const POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
+    oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+
+#[test]
+fn pointers_of_git_lfs_stay_as_git_checks_them_out_and_a_filter_that_fails_leaves_nothing() {
+    let repository = Repository::new();
+    let (sandbox, main) = (&repository.sandbox, &repository.main);
+    fs::write(main.join(".gitattributes"), "*.bin filter=lfs diff=lfs merge=lfs -text\n").expect("it is ours");
+    fs::write(main.join("large.bin"), POINTER).expect("it is ours");
+    commit(sandbox, main);
+    repository.silo("env").success();
+    let before = repository.everything();
+    // Without git-lfs the pointer is the file, and no change.
+    repository.silo("new x").success();
+    assert_eq!(fs::read_to_string(sandbox.dir("app.x/large.bin")).expect("it is there"), POINTER);
+    repository.silo("rm x").success();
+    assert_eq!(repository.everything(), before);
+    // git-lfs is set up, and fails: no network, or it is gone.
+    sandbox.git(main, ["config", "filter.lfs.required", "true"]);
+    sandbox.git(main, ["config", "filter.lfs.smudge", "no-such-git-lfs smudge"]);
+    repository.silo("new x").exit(1).stderr_has("large.bin: smudge filter lfs failed");
+    assert_eq!(repository.everything(), before);
+    // What it brings is in each worktree, and no loss.
+    sandbox.git(main, ["config", "filter.lfs.smudge", "sed s/^oid.*/data/"]);
+    sandbox.git(main, ["config", "filter.lfs.clean", "git show HEAD:large.bin; cat >/dev/null"]);
+    repository.silo("new x").success();
+    assert!(fs::read_to_string(sandbox.dir("app.x/large.bin")).expect("it is there").contains("\ndata\n"));
+    repository.silo("rm x").success();
+    assert_eq!(repository.everything(), before);
+}

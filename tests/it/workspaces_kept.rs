@@ -192,3 +192,21 @@ fn run_with_rm_leaves_another_repositorys_workspace_of_that_name_and_one_that_is
     assert!(sandbox.dir("app.agent/silo.toml").is_file());
     sandbox.run(main, ["rm", "agent"]).success();
 }
+
+#[test]
+fn what_a_silo_that_was_killed_was_writing_is_no_loss() {
+    let repository = Repository::new();
+    let left = [".silo.lock.4194305-6.silo-tmp", "ignored/file.4194305-0.silo-tmp", "new.4194305-1.silo-tmp"];
+    for arguments in ["new x", "new x --copy"] {
+        repository.silo(arguments).success();
+        let folder = repository.sandbox.dir("app.x");
+        fs::create_dir_all(folder.join("ignored")).expect("it is ours");
+        for file in left {
+            fs::write(folder.join(file), "half").expect("it is ours");
+        }
+        fs::write(folder.join("ignored/mine"), "whole").expect("it is ours");
+        repository.silo("rm x").exit(1).stderr_has(": ignored/mine\n");
+        fs::remove_file(folder.join("ignored/mine")).expect("it is there");
+        repository.silo("rm x").success();
+    }
+}

@@ -2,6 +2,7 @@
 //! that stand in its folder.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{copied, furnished, takedown};
 use crate::backend::worktrees::Git;
@@ -18,8 +19,11 @@ use crate::parts::workspace::put_there as put_there_by;
 use crate::store::placed::Placed;
 use crate::store::project::{self, CONFIG_NAME, Project};
 use crate::sys::processes::{self, Process};
-use crate::sys::{files, trees};
+use crate::sys::{files, trees, unfinished};
 
+/// How long programs in the folder may take to end by themselves, and how often it is looked whether they have.
+const MOMENT: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(50);
 /// How many of a kind are named.
 const NAMED: usize = 5;
 
@@ -30,6 +34,12 @@ const NAMED: usize = 5;
 pub(super) fn of(context: &Context, workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let folder = Path::new(&workspace.folder);
     let mut lines = standing(context, workspace);
+    // What a silo that was killed has asked something ends by itself.
+    let start = Instant::now();
+    while !lines.is_empty() && start.elapsed() < MOMENT {
+        std::thread::sleep(LOOK);
+        lines = standing(context, workspace);
+    }
     if workspace.kind == Kind::Worktree {
         let outside = context.outside();
         of_repository(context, &Git::of(&outside, folder), workspace, &mut lines)?;
@@ -75,7 +85,8 @@ fn of_copy(context: &Context, workspace: &Workspace, lines: &mut Vec<String>) ->
     let silos = silos_own(&furnished::root(workspace));
     let put = put_there(context, workspace)?;
     let is_anew = |path: &Path| path.ancestors().take_while(|one| *one != folder).any(is_made_anew);
-    let worth = |path: &PathBuf| !silos.contains(path) && !is_put(&put, path) && !is_anew(path);
+    let is_silos = |path: &Path| silos.iter().any(|own| own == path) || unfinished::is_one(path);
+    let worth = |path: &PathBuf| !is_silos(path) && !is_put(&put, path) && !is_anew(path);
     let lost = copied::changed(workspace).into_iter().filter(worth);
     let lost: Vec<String> =
         lost.map(|one| printable(&one.strip_prefix(folder).unwrap_or(&one).to_string_lossy())).collect();
@@ -100,13 +111,15 @@ fn of_repository(
     let silos = silos_own(&furnished::root(workspace));
     let changes = git.changes()?;
     let path = |path: &str| printable(path);
-    let is_silos = |one: &Change| one.is_untracked() && silos.contains(&folder.join(&one.path));
+    // What a silo that was killed was writing is no work of anybody's.
+    let is_left = |path: &str| unfinished::is_one(Path::new(path));
+    let is_silos = |one: &Change| one.is_untracked() && (silos.contains(&folder.join(&one.path)) || is_left(&one.path));
     let open = changes.iter().filter(|one| !one.is_ignored() && !is_silos(one));
     let open: Vec<String> = open.map(|one| path(&one.path)).collect();
     if !open.is_empty() {
         lines.push(format!("not committed: {}", some(&open)));
     }
-    let ignored = changes.iter().filter(|one| one.is_ignored());
+    let ignored = changes.iter().filter(|one| one.is_ignored() && !is_left(&one.path));
     let ignored = ignored.flat_map(|one| worth(&folder.join(&one.path), &silos));
     let put = put_there(context, workspace)?;
     let ignored = ignored.filter(|file| !is_put(&put, file));
@@ -153,7 +166,7 @@ fn worth(path: &Path, silos: &[PathBuf]) -> Vec<PathBuf> {
         return vec![path.to_path_buf()];
     }
     let below = trees::files_but(path, &is_made_anew);
-    below.into_iter().filter(|file| !silos.contains(file)).collect()
+    below.into_iter().filter(|file| !silos.contains(file) && !unfinished::is_one(file)).collect()
 }
 
 /// Whether a folder says of itself that it can be made anew: packages of a package manager, compiled files, a cache

@@ -1,17 +1,21 @@
 //! What the instances of a workspace run and hold: taken down by their own parts while the folder is there and may act, and
 //! swept away by what proves it theirs otherwise.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::super::{consent, down};
+use super::furnished;
 use crate::core::workspaces::record::Workspace;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::leftovers::{Cleaner, Kind};
 use crate::parts::neighbours::Neighbours;
+use crate::store::clusters::Made;
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{free, history, registry};
+use crate::sys::dirs::Dirs;
 use crate::sys::files;
 use crate::sys::lock::Wait;
 
@@ -22,6 +26,8 @@ pub(super) fn roots(context: &Context, workspace: &Workspace) -> Result<Vec<Path
     let had = history::all(&context.dirs).into_iter().map(|history| history.root);
     let mut roots: Vec<PathBuf> = held.chain(had).map(PathBuf::from).collect();
     roots.retain(|root| root.starts_with(&workspace.folder));
+    // Who was killed at the first settling has noted nothing of it, and may have made its folder in the state.
+    roots.push(furnished::root(workspace));
     roots.sort();
     roots.dedup();
     Ok(roots)
@@ -51,24 +57,30 @@ pub(super) fn leases(context: &Context, workspace: &Workspace) -> Result<(), Fai
     let roots = roots(context, workspace)?;
     let outside = context.outside();
     let cleaner = Cleaner { environment: &outside };
-    for root in roots.iter().filter(|root| !files::exists(root)) {
-        sweep(context, cleaner, root)?;
+    let mut gone = Vec::new();
+    for root in &roots {
+        gone.push((root.as_path(), files::exists(root) || sweep(context, cleaner, root)?));
+    }
+    if gone.iter().any(|(_, is_swept)| !is_swept) {
+        context
+            .ui
+            .warn("Docker does not answer: what was started there stays; `silo prune --all` removes it once it does");
     }
     let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
-    let gone: Vec<(&Path, bool)> = roots.iter().map(|root| (root.as_path(), true)).collect();
     free::gone(&context.dirs, &gone, &wait).map(|_| ())
 }
 
-fn sweep(context: &Context, cleaner: Cleaner<'_>, root: &Path) -> Result<(), Failure> {
+/// Whether nothing of a root is left in Docker, as far as anything is known of that: one that does not answer is asked again by
+/// `silo prune --all`, which goes by the history of the root.
+fn sweep(context: &Context, cleaner: Cleaner<'_>, root: &Path) -> Result<bool, Failure> {
     if !cleaner.is_there() {
-        return Ok(());
+        return Ok(true);
     }
     let inventory = match cleaner.inventory() {
         Ok(inventory) => inventory,
-        // Nothing can have been started there without it.
         Err(failure) => {
             context.ui.detail(&failure.what);
-            return Ok(());
+            return Ok(!has_started(&context.dirs, root));
         }
     };
     let neighbours = Neighbours::gather(&context.dirs)?;
@@ -83,5 +95,11 @@ fn sweep(context: &Context, cleaner: Cleaner<'_>, root: &Path) -> Result<(), Fai
     for kind in Kind::ALL {
         cleaner.clear(kind, &left.named(kind), context)?;
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Whether something of a root has ever been made in Docker, as far as silo has noted it: an override for services, or a cluster.
+fn has_started(dirs: &Dirs, root: &Path) -> bool {
+    let is_override = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"services-"));
+    !Made::of(dirs, root).noted.is_empty() || files::names_in(&dirs.instance(root)).iter().any(is_override)
 }
