@@ -29,6 +29,8 @@ pub enum What {
     Tried,
     /// That try failed.
     Failed,
+    /// Somebody else had its port. That try is forgotten: the port may be free at any time.
+    Taken,
     /// The user has stopped it by the engine itself, as `docker kill` does.
     Killed,
     /// Nobody used the instance for as long as the user has set, and it was stopped.
@@ -80,8 +82,16 @@ pub fn line(event: &Event) -> String {
 pub fn due(events: &[Event], id: &str, wish: &Wish, now: u64) -> Due {
     let of_it = |event: &&Event| event.id == id && event.of.as_ref().is_none_or(|of| of == wish);
     let since_up = events.iter().rev().filter(of_it).take_while(|event| event.what != What::Up);
-    // The last one first.
-    let tries: Vec<u64> = since_up.filter(|event| event.what == What::Tried).map(|event| event.at).collect();
+    // The last one first, so that what is said of a try is read before it.
+    let mut is_forgotten = false;
+    let mut counts = |event: &&Event| match event.what {
+        What::Tried => !std::mem::take(&mut is_forgotten),
+        what => {
+            is_forgotten |= what == What::Taken;
+            false
+        }
+    };
+    let tries: Vec<u64> = since_up.filter(|event| counts(event)).map(|event| event.at).collect();
     let within = millis(WITHIN);
     if tries.windows(TRIES).any(|some| some[0].saturating_sub(some[TRIES - 1]) <= within) {
         return Due::Never(tries.len());
@@ -120,6 +130,20 @@ mod tests {
 
     fn event(at: u64, what: What, of: Option<&str>) -> Event {
         Event { at, id: "i".into(), what, of: of.map(Wish::part), why: None, by: None }
+    }
+
+    #[test]
+    fn a_try_that_found_its_port_taken_is_forgotten_and_no_other_is() {
+        let wish = Wish::part("tilt");
+        let mut events = vec![event(1000, What::Tried, Some("tilt")), event(1001, What::Failed, Some("tilt"))];
+        for at in 0..20 {
+            events.push(event(2000 + at, What::Tried, Some("tilt")));
+            events.push(event(2000 + at, What::Tried, Some("other")));
+            events.push(event(2000 + at, What::Taken, Some("tilt")));
+        }
+        assert!(matches!(due(&events, "i", &wish, 1500), Due::At(_, 1)));
+        assert_eq!(due(&events, "i", &wish, 5000), Due::Now);
+        assert!(matches!(due(&events, "i", &Wish::part("other"), 2020), Due::Never(20)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::engine::{Engine, get, until};
+use crate::engine_heal_watch::Watch;
 use crate::sandbox::{Ran, free_ports};
 
 const COMPOSE: &str = r#"services:
@@ -32,7 +33,7 @@ const COMPOSE: &str = r#"services:
 "#;
 
 /// A project whose services are up.
-fn up(engine: &Engine, dir: &str) {
+pub(crate) fn up(engine: &Engine, dir: &str) {
     let [db] = free_ports();
     let root = engine.sandbox.trusted(dir, &format!("version = 1\n[compose.ports]\nDB_PORT = \"{db}:db:5432\"\n"));
     fs::create_dir_all(root.join("log")).expect("writable");
@@ -41,7 +42,7 @@ fn up(engine: &Engine, dir: &str) {
 }
 
 /// What of an instance is wanted, in a line.
-fn wanted(engine: &Engine, dir: &str) -> String {
+pub(crate) fn wanted(engine: &Engine, dir: &str) -> String {
     let name = engine.sandbox.instance(dir);
     let all: Value = serde_json::from_slice(&engine.silo(dir, "list --json").success().bytes).expect("it is JSON");
     let one = all.as_array().expect("a list").iter().find(|one| one["instance"] == *name).expect("it is there");
@@ -54,7 +55,7 @@ fn wanted(engine: &Engine, dir: &str) -> String {
 }
 
 /// The containers of an instance that run, by service.
-fn running(engine: &Engine, dir: &str) -> String {
+pub(crate) fn running(engine: &Engine, dir: &str) -> String {
     let filter = format!("label=com.docker.compose.project={}", engine.project(dir));
     let format = "{{.Label \"com.docker.compose.service\"}}";
     let out = engine.docker(&["ps", "--filter", &filter, "--format", format]).success().stdout;
@@ -63,7 +64,19 @@ fn running(engine: &Engine, dir: &str) -> String {
     names.join(" ")
 }
 
-fn container(engine: &Engine, dir: &str, service: &str) -> String {
+/// The process of a service that runs.
+pub(crate) fn pid(engine: &Engine, dir: &str, service: &str) -> Option<i32> {
+    let told = engine.docker(&["inspect", "-f", "{{.State.Pid}}", &container(engine, dir, service)]).stdout;
+    told.trim().parse().ok().filter(|pid| *pid > 0)
+}
+
+/// Ends the process of a service that runs, as a crash does: nobody has told the engine to. Whether it ran.
+pub(crate) fn crash(engine: &Engine, dir: &str, service: &str) -> bool {
+    let process = pid(engine, dir, service).map(nix::unistd::Pid::from_raw);
+    process.is_some_and(|pid| nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).is_ok())
+}
+
+pub(crate) fn container(engine: &Engine, dir: &str, service: &str) -> String {
     format!("{}-{service}-1", engine.project(dir))
 }
 
@@ -194,6 +207,8 @@ fn engine_a_service_that_ends_again_and_again_is_given_up_and_up_tries_anew() {
         json["givenUp"]["services:bad"].as_str().is_some_and(|why| why.starts_with("given up after 5 tries")),
         "{json}"
     );
+    let found = engine.silo("one", "doctor --json").stdout;
+    assert!(found.contains("\"mend\": \"silo up -d -C $SANDBOX/projects/one\""), "{found}");
     fs::write(&fine, "").expect("writable");
     engine.silo("one", "up -d").success();
     engine.docker(&["kill", &container(&engine, "one", "bad")]).success();
@@ -223,73 +238,65 @@ fn engine_a_network_that_is_gone_and_a_port_that_is_taken() {
         stranger.is_some()
     });
     let ran = heal(&engine, "one").exit(1);
-    assert!(ran.stderr.contains(&format!("; port {port} (DB_PORT) is held by")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("db is down: port {port} (DB_PORT) is held by")), "{ran:?}");
     assert_eq!(engine.port("one", "DB_PORT"), port, "no port moves");
     drop(stranger);
     heal(&engine, "one").success();
     until("the service answers", || get(port, "/") == "db");
 }
 
-/// A watch of all instances, which ends with the test.
-struct Watch(std::process::Child, std::path::PathBuf);
-
-impl Watch {
-    fn start(engine: &Engine) -> Self {
-        let log = engine.sandbox.path("watch.log");
-        let file = fs::File::create(&log).expect("writable");
-        let mut command = engine.command(crate::sandbox::SILO, "");
-        command.args(["heal", "--watch", "--all", "--every", "1s"]).stderr(file);
-        let watch = Self(command.spawn().expect("it starts"), log);
-        until("it watches", || watch.said().contains("Watching"));
-        watch
-    }
-
-    fn said(&self) -> String {
-        fs::read_to_string(&self.1).unwrap_or_default()
-    }
-
-    /// Ends it by a signal, and returns what it said.
-    fn end(mut self) -> String {
-        let pid = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
-        assert_eq!(self.0.wait().expect("it is our child").code(), Some(0), "{}", self.said());
-        self.said()
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+#[test]
+fn engine_an_image_that_is_gone_is_told_once_and_the_others_come_back() {
+    let engine = Engine::new();
+    // Of a registry on a port where nobody listens: what is missing cannot be had, and that is known at once.
+    let image = format!("127.0.0.1:1/silo-test-gone:{}", std::process::id());
+    engine.docker(&["tag", "silo-test-box", &image]).success();
+    let root = engine.sandbox.trusted("one", "version = 1\n[compose]\n");
+    let service = |name: &str, image: &str| {
+        format!("  {name}:\n    image: {image}\n    stop_grace_period: 0s\n    command: [sleep, \"10000\"]\n")
+    };
+    let compose = format!("services:\n{}{}", service("db", "silo-test-box"), service("web", &image));
+    fs::write(root.join("compose.yaml"), compose).expect("writable");
+    engine.silo("one", "up -d").success();
+    let name = engine.sandbox.instance("one");
+    engine.docker(&["rm", "--force", &container(&engine, "one", "db"), &container(&engine, "one", "web")]).success();
+    engine.docker(&["rmi", &image]).success();
+    let watch = Watch::start(&engine);
+    until("the other one is back", || running(&engine, "one") == "db");
+    let failures = || fs::read_to_string(engine.sandbox.path("state/silo/heal.jsonl")).unwrap_or_default();
+    until("it was tried again", || failures().matches("\"what\":\"failed\"").count() > 1);
+    engine.silo("one", "down").success();
+    let said = watch.end();
+    assert!(said.contains(&format!("{name}: brought back db\n")), "{said}");
+    assert_eq!(said.matches("web is down: ").count(), 1, "{said}");
 }
 
 #[test]
-fn engine_a_watch_tells_a_crash_from_a_kill_by_the_user() {
+fn engine_what_has_a_restart_policy_is_the_engines_to_start_again() {
     let engine = Engine::new();
-    up(&engine, "one");
-    let name = engine.sandbox.instance("one");
-    let watch = Watch::start(&engine);
-    // A crash: the process ends, and nobody has told the engine to end it.
-    let pid = engine.docker(&["inspect", "-f", "{{.State.Pid}}", &container(&engine, "one", "db")]).success().stdout;
-    let pid: i32 = pid.trim().parse().expect("it is a number");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
-        .expect("tests of engines run as root");
-    until("it is back", || {
-        watch.said().contains(&format!("{name}: brought back db")) && running(&engine, "one") == "db kept web"
-    });
-    engine.docker(&["rm", "--force", &container(&engine, "one", "web")]).success();
-    until("what was removed by hand counts as stopped by hand", || {
-        wanted(&engine, "one") == "services:db services:kept"
-    });
-    engine.docker(&["kill", &container(&engine, "one", "db")]).success();
-    until("it is wanted no more", || wanted(&engine, "one") == "services:kept");
-    until("it says so", || watch.said().contains(&format!("{name}: db was stopped by hand")));
-    assert_eq!(running(&engine, "one"), "kept");
+    let root = engine.sandbox.trusted("one", "version = 1\n[compose]\n");
+    fs::create_dir_all(root.join("run")).expect("writable");
+    let compose = "services:\n  again:\n    image: silo-test-box\n    restart: on-failure\n    stop_grace_period: 0s\n    \
+                   command: [sleep, \"10000\"]\n  twice:\n    image: silo-test-box\n    restart: \"on-failure:1\"\n    \
+                   stop_grace_period: 0s\n    command: [sh, -c, \"while [ -e /run/fine ]; do sleep 0.2; done; exit 3\"]\n    \
+                   volumes: [\"./run:/run\"]\n";
+    fs::write(root.join("compose.yaml"), compose).expect("writable");
+    fs::write(root.join("run/fine"), "").expect("writable");
     engine.silo("one", "up -d").success();
-    assert_eq!(wanted(&engine, "one"), "services:db services:kept services:web");
-    engine.silo("one", "down").success();
-    let said = watch.end();
-    assert_eq!(running(&engine, "one"), "", "{said}");
-    assert_eq!(said.matches("brought back").count(), 1, "{said}");
+    let before = pid(&engine, "one", "again").expect("it runs");
+    crash(&engine, "one", "again");
+    until("the engine has started it again", || pid(&engine, "one", "again").is_some_and(|pid| pid != before));
+    fs::remove_file(root.join("run/fine")).expect("it is there");
+    let state = || {
+        let format = "{{.State.Status}} {{.RestartCount}}";
+        engine.docker(&["inspect", "-f", format, &container(&engine, "one", "twice")]).success().stdout
+    };
+    until("the engine has given it up", || state() == "exited 1\n");
+    let told = heal(&engine, "one").success();
+    let json: Value = serde_json::from_slice(&engine.silo("one", "heal --json").success().bytes).expect("it is JSON");
+    let left = serde_json::json!({ "services:twice": "the engine starts it again, as its restart policy says" });
+    assert_eq!(json["left"], left, "{told:?}");
+    assert_eq!(state(), "exited 1\n");
+    let events = fs::read_to_string(engine.sandbox.path("state/silo/heal.jsonl")).expect("it is there");
+    assert!(!events.contains("tried"), "{events}");
 }

@@ -39,10 +39,19 @@ fn tilt_that_was_killed_comes_back_and_one_that_was_stopped_does_not() {
     until("it is down", || sandbox.run("app", ["list"]).success().stdout.contains("stopped, wanted: tilt"));
     let status = sandbox.run("app", ["status"]).success().stdout;
     assert!(status.contains("\nWanted and down: tilt (it is not there); `silo heal` brings it back\n"), "{status}");
+    let doctor = || -> Option<Value> {
+        let found: Vec<Value> = serde_json::from_slice(&sandbox.run("app", ["doctor", "--json"]).bytes).expect("JSON");
+        found.into_iter().find(|one| one["id"] == "wanted-down")
+    };
+    let found = doctor().expect("the doctor tells of it, too");
+    assert_eq!(found["what"], format!("Wanted and down in `{name}`: tilt (it is not there)"));
+    assert_eq!(found["mend"], format!("silo heal -C {}", root.display()));
+    assert_eq!((&found["severity"], &found["fixable"]), (&Value::from("note"), &Value::from(false)));
     let told = sandbox.run("app", ["heal", "--json"]).success();
     let json: Value = serde_json::from_slice(&told.bytes).expect("it is JSON");
     assert_eq!(json["healed"], serde_json::json!(["tilt"]), "{told:?}");
     assert_ne!(tools.wait_for_tilt(port), pid);
+    assert_eq!(doctor(), None);
     sandbox.run("app", ["down"]).success();
     sandbox.run("app", ["heal"]).success();
     let starts = tools.calls().iter().filter(|call| call.starts_with("tilt up")).count();
@@ -152,6 +161,8 @@ fn silos_own_proxy_comes_back_after_a_kill_and_not_after_down() {
     let before = pid().expect("it runs");
     kill(Pid::from_raw(before), Signal::SIGKILL).expect("it runs");
     until("it is down", || pid().is_none());
+    let found = sandbox.run("", ["doctor"]).stdout;
+    assert!(found.contains("silo's proxy is wanted up, and does not run"), "{found}");
     sandbox.run("", ["heal", "--all"]).success().stderr("silo: brought back proxy\n");
     assert!(pid().is_some_and(|now| now != before));
     sandbox.run("", ["proxy", "down"]).success();

@@ -34,6 +34,8 @@ mod engine_ci;
 mod engine_corpus;
 mod engine_data_loss;
 mod engine_heal;
+mod engine_heal_faults;
+mod engine_heal_watch;
 mod engine_link;
 mod engine_names;
 mod engine_newcomer;

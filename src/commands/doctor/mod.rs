@@ -20,6 +20,7 @@ mod settings;
 mod shared;
 mod shell;
 mod tools;
+mod wanted;
 
 use std::time::Duration;
 
@@ -52,11 +53,14 @@ pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Fai
     let scene = Scene::of(context)?;
     let around = scene.clone();
     let around = std::thread::spawn(move || look_around(&around));
+    let asked = context.clone();
+    let down = std::thread::spawn(move || wanted::examine(&asked));
     // Behind what ails silo itself, and may be the cause of the rest, this project comes first.
     let own = found.len();
     found.extend(passes(context, here.as_ref(), fix, || instances::examine(&scene)));
     found.extend(passes(context, here.as_ref(), fix, || names::examine(&scene)));
     found.extend(around.join().unwrap_or_default());
+    found.extend(down.join().unwrap_or_default());
     let root = scene.here.as_ref().map(|here| here.root.as_path());
     found[own..].sort_by_key(|finding| !root.is_some_and(|root| finding.is_in(root)));
     if as_json {

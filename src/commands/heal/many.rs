@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::own;
 use super::plan::plan;
+use super::report::Report;
+use super::{one, own};
 use crate::cli::HealArgs;
 use crate::core::healing::{Event, What};
 use crate::core::leases::Instance;
@@ -17,6 +18,7 @@ use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, code};
 use crate::parts;
 use crate::parts::context::Context;
+use crate::parts::gaps::Gap;
 use crate::parts::look::{self, Observed};
 use crate::parts::named;
 use crate::store::{apart, healing, registry};
@@ -46,16 +48,18 @@ pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure
                     seen.get(at).map(|seen| (at, seen))
                 } {
                     let plan = plan(seen, &events, &outside, false);
-                    let (answer, code) = match plan.now.is_empty() || signals::asked().is_some() {
-                        true => {
-                            let lines = plan.report.lines(&[], false);
-                            for line in &lines {
-                                context.ui.step(line);
-                            }
-                            (plan.report.object(), plan.report.code())
-                        }
-                        false => healer.heal(Path::new(&seen.instance.root), arguments.how.dry_run, context),
+                    let root = Path::new(&seen.instance.root);
+                    let done = match plan.now.is_empty() || signals::asked().is_some() {
+                        true => Healed::of(&plan.report, &[]),
+                        // What was observed is enough to say what would be done.
+                        false if arguments.how.dry_run => match one::would(context, root, plan) {
+                            Ok((report, now)) => Healed::of(&report, &now),
+                            Err(failure) => Healed::failed(root, &failure, context),
+                        },
+                        false => healer.heal(root, context),
                     };
+                    done.lines.iter().for_each(|line| context.ui.step(line));
+                    let Healed { answer, code, .. } = done;
                     answers.lock().expect("nobody panics with it in hand").push((at, answer, code));
                 }
             });
@@ -95,6 +99,31 @@ fn last_use(seen: &Observed, events: &[Event]) -> u64 {
     events.iter().rfind(|event| event.id == seen.instance.id && event.what == What::Up).map_or(0, |event| event.at)
 }
 
+/// What a silo that healed one instance said.
+pub(super) struct Healed {
+    /// To people.
+    pub(super) lines: Vec<String>,
+    /// To programs.
+    pub(super) answer: Value,
+    /// Its exit code.
+    pub(super) code: u8,
+}
+
+impl Healed {
+    /// Of what was observed alone; `now` is what would be brought back.
+    fn of(report: &Report, now: &[Gap]) -> Self {
+        let code = if now.is_empty() { report.code() } else { report.code().max(code::FAILURE) };
+        Self { lines: report.lines(now, !now.is_empty()), answer: report.object(), code }
+    }
+
+    /// Says what failed.
+    fn failed(root: &Path, failure: &Failure, context: &Context) -> Self {
+        context.ui.fail(failure);
+        let answer = serde_json::json!({ "root": root, "error": failure.what });
+        Self { lines: Vec::new(), answer, code: failure.code }
+    }
+}
+
 /// What heals one instance.
 pub(super) struct Healer {
     silo: String,
@@ -107,21 +136,18 @@ impl Healer {
         Ok(Self { silo: silo.to_string_lossy().into_owned(), outside: context.outside() })
     }
 
-    /// Heals the instance of a root; what it tells is told, and what it answers returned, with its exit code.
-    pub(super) fn heal(&self, root: &Path, is_dry: bool, context: &Context) -> (Value, u8) {
-        let mut arguments: Vec<std::ffi::OsString> = vec!["-C".into(), root.into(), "heal".into(), "--json".into()];
-        arguments.extend(is_dry.then(|| "--dry-run".into()));
+    /// Heals the instance of a root; one that cannot even be started is told of at once.
+    pub(super) fn heal(&self, root: &Path, context: &Context) -> Healed {
+        let arguments = vec!["-C".into(), root.into(), "heal".into(), "--json".into()];
         let cmd = Cmd { program: &self.silo, arguments, environment: &self.outside, folder: Path::new("/") };
         let captured = match cmd.capture(LIMIT) {
             Ok(captured) => captured,
-            Err(failure) => {
-                context.ui.fail(&failure);
-                return (serde_json::json!({ "root": root, "error": failure.what }), failure.code);
-            }
+            Err(failure) => return Healed::failed(root, &failure, context),
         };
         let told = String::from_utf8_lossy(&captured.stderr).into_owned();
-        told.lines().filter(|line| !line.trim().is_empty()).for_each(|line| context.ui.step(line));
+        let lines = told.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
         let answer = serde_json::from_slice(&captured.stdout).unwrap_or(Value::Null);
-        (answer, if captured.ended == Ended::Code(0) { 0 } else { captured.ended.code() })
+        let code = if captured.ended == Ended::Code(0) { 0 } else { captured.ended.code() };
+        Healed { lines, answer, code }
     }
 }

@@ -1,6 +1,7 @@
 //! `silo heal`: what is wanted and not up is brought back (D31). Intent is the registry's, observation is `parts::look`'s, and
 //! here the two are joined.
 
+mod down;
 mod install;
 mod many;
 mod one;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use crate::cli::HealArgs;
 use crate::failure::Failure;
 use crate::parts::context::Context;
+
+pub(super) use down::down;
 
 pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure> {
     if arguments.install {

@@ -9,6 +9,7 @@ use super::report::Report;
 use crate::cli::HealArgs;
 use crate::core::healing::{self, Due, What};
 use crate::core::instance::trust::Trust;
+use crate::core::leases::ports::Probe;
 use crate::core::leases::{Instance, Wish};
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, shown};
@@ -36,16 +37,8 @@ pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure
 
 /// Heals; and what would be brought back where it is a dry run.
 fn heal(context: &Context, project: &Project, is_dry: bool) -> Result<(Report, Vec<Gap>), Failure> {
-    let Plan { now, mut report } = look_again(context, project)?;
-    if now.is_empty() {
-        return Ok((report, now));
-    }
-    if let Some(why) = consent::refusal(context, project, trust::judge(&context.dirs, project)?) {
-        report.is_untrusted = true;
-        report.skipped = Some(format!("its {} {why}; `silo allow` trusts it", project.shown_name()));
-        return Ok((report, Vec::new()));
-    }
-    if is_dry {
+    let (mut report, now) = judged(context, project, look_again(context, project)?)?;
+    if now.is_empty() || is_dry {
         return Ok((report, now));
     }
     signals::watch();
@@ -69,6 +62,25 @@ fn heal(context: &Context, project: &Project, is_dry: bool) -> Result<(Report, V
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// What would be brought back of an instance elsewhere, as it was observed.
+pub(super) fn would(context: &Context, root: &Path, plan: Plan) -> Result<(Report, Vec<Gap>), Failure> {
+    judged(context, &Project::load(root, Some(Path::new(CONFIG_NAME)))?, plan)
+}
+
+/// What is planned, as far as the user trusts the project.
+fn judged(context: &Context, project: &Project, plan: Plan) -> Result<(Report, Vec<Gap>), Failure> {
+    let Plan { now, mut report } = plan;
+    if now.is_empty() {
+        return Ok((report, now));
+    }
+    let Some(why) = consent::refusal(context, project, trust::judge(&context.dirs, project)?) else {
+        return Ok((report, now));
+    };
+    report.is_untrusted = true;
+    report.skipped = Some(format!("its {} {why}; `silo allow` trusts it", project.shown_name()));
+    Ok((report, Vec::new()))
 }
 
 /// Why the `silo.toml` of a root may not act, in a sentence; none where it may. Nothing of one that is not trusted is read.
@@ -121,7 +133,13 @@ fn act(context: &Context, project: &Project, now: &[Gap], report: &mut Report) -
             Err(failure) => vec![(None, failure)],
         };
         signals::check()?;
+        let leases = registry::peek(&context.dirs)?;
+        let wanted = leases.at(project.root_text()).map(|instance| &instance.wanted);
         for gap in &gaps {
+            if wanted.is_none_or(|wanted| !wanted.has(&gap.wish)) {
+                report.left.push((gap.wish.clone(), "it was stopped meanwhile, and stays so".to_owned()));
+                continue;
+            }
             let is_it = |(name, _): &&(Option<String>, Failure)| name.is_none() || name.as_deref() == gap.wish.name();
             match failed.iter().find(is_it) {
                 None => report.healed.push(gap.wish.clone()),
@@ -142,9 +160,12 @@ fn fail(site: &Site<'_>, wish: &Wish, failure: &Failure, report: &mut Report) ->
     // What the program said last tells more than that it failed.
     let last = failure.excerpt.as_ref().and_then(|text| text.lines().last());
     let mut why = one_line(last.map_or(failure.what.as_str(), |line| line.trim_start_matches([' ', '|'])));
-    events::add(&context.dirs, id, What::Failed, Some(wish), Some(&why))?;
-    if let Some(holder) = taken(site) {
-        why.push_str(&holder);
+    let taken = taken(site, failure);
+    let what = if taken.is_some() { What::Taken } else { What::Failed };
+    events::add(&context.dirs, id, what, Some(wish), Some(&why))?;
+    if let Some((port, said)) = taken {
+        why = said;
+        report.taken.push((wish.clone(), port));
     }
     let given_up = matches!(healing::due(&events::all(&context.dirs), id, wish, clock::millis()), Due::Never(_));
     if given_up {
@@ -159,18 +180,15 @@ fn fail(site: &Site<'_>, wish: &Wish, failure: &Failure, report: &mut Report) ->
     Ok(())
 }
 
-/// The first port of the instance that somebody else has.
-fn taken(site: &Site<'_>) -> Option<String> {
+/// The port of the instance that a failure names and somebody else has; and what is said of it.
+fn taken(site: &Site<'_>, failure: &Failure) -> Option<(u16, String)> {
     let root = &site.scope.project.root;
-    let busy = site
-        .settled
-        .known
-        .ports
-        .iter()
-        .filter(|(_, port)| net::probe(**port) == crate::core::leases::ports::Probe::Busy);
-    let mut foreign = busy.filter_map(|(name, port)| {
+    let told = format!("{} {}", failure.what, failure.excerpt.as_deref().unwrap_or_default());
+    let is_named = |port: u16| told.split(|c: char| !c.is_ascii_digit()).any(|word| word.parse() == Ok(port));
+    let is_taken = |port: u16| is_named(port) && net::probe(port) == Probe::Busy;
+    let mut named = site.settled.known.ports.iter().filter(|(_, port)| is_taken(**port));
+    named.find_map(|(name, port)| {
         let who = foreign(&site.scope.context.outside(), root, &site.settled.identity, *port)?;
-        Some(format!("; port {port} ({name}) is held by {who}: `silo up -d` moves to another one"))
-    });
-    foreign.next()
+        Some((*port, format!("port {port} ({name}) is held by {who}: `silo up -d` moves to another one")))
+    })
 }

@@ -21,6 +21,8 @@ pub(super) struct Report {
     pub(super) healed: Vec<Wish>,
     /// What could not be, and why.
     pub(super) failed: Vec<(Wish, String)>,
+    /// What of that failed because somebody else has a port, and which.
+    pub(super) taken: Vec<(Wish, u16)>,
     /// What is tried again later.
     pub(super) later: Vec<(Wish, String)>,
     /// What is not tried any more.
@@ -36,6 +38,14 @@ pub(super) struct Report {
     /// Whether that is so because nobody trusts its `silo.toml`.
     pub(super) is_untrusted: bool,
 }
+
+/// Whether a line says that something was brought back: news each time, where the others are so once.
+pub(super) fn is_news(line: &str) -> bool {
+    line.contains(BROUGHT_BACK)
+}
+
+/// What stands between an instance's name and what was brought back of it.
+const BROUGHT_BACK: &str = ": brought back ";
 
 impl Report {
     /// Of an instance as it was observed; nothing was done so far.
@@ -59,7 +69,7 @@ impl Report {
         }
         if !self.healed.is_empty() {
             let names: Vec<&str> = self.healed.iter().map(Wish::shown).collect();
-            lines.push(format!("{name}: brought back {}", names.join(", ")));
+            lines.push(format!("{name}{BROUGHT_BACK}{}", names.join(", ")));
         }
         for (wish, why) in self.failed.iter().chain(&self.later).chain(&self.given_up).chain(&self.unknown) {
             lines.push(format!("{name}: {} is down: {why}", wish.shown()));
@@ -98,6 +108,7 @@ impl Report {
             "missing": self.missing.iter().map(|gap| (gap.wish.as_str(), &gap.why)).collect::<IndexMap<_, _>>(),
             "healed": self.healed,
             "failed": pairs(&self.failed),
+            "taken": self.taken.iter().map(|(wish, port)| (wish.as_str(), port)).collect::<IndexMap<_, _>>(),
             "later": pairs(&self.later),
             "givenUp": pairs(&self.given_up),
             "left": pairs(&self.left),

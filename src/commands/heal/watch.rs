@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::many::{AT_ONCE, Healer, instances};
+use super::many::{AT_ONCE, Healed, Healer, instances};
 use super::own;
 use super::plan::{Plan, plan};
-use super::report::Report;
+use super::report::{Report, is_news};
 use crate::backend::engine::Engine;
 use crate::backend::events::{self, Happened};
 use crate::cli::HealArgs;
 use crate::core::healing::What;
+use crate::core::leases::ports::Probe;
 use crate::core::leases::{Instance, Wish};
 use crate::failure::Failure;
 use crate::parts;
@@ -23,7 +24,7 @@ use crate::parts::look::{self, Observed, State};
 use crate::parts::part::Part;
 use crate::store::{healing, wanted};
 use crate::sys::lock::Wait;
-use crate::sys::signals;
+use crate::sys::{net, signals};
 
 /// How long something must be down until it is brought back: one look may fall between a stop and a start.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -45,7 +46,7 @@ enum Told {
     /// Nobody tells of containers any more; what was killed was so by the engine's own end.
     EngineGone,
     /// Healing one instance is over.
-    Healed(PathBuf),
+    Healed(PathBuf, Healed),
 }
 
 pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Failure> {
@@ -64,10 +65,15 @@ pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Fa
         stopped: HashMap::new(),
         healing: HashSet::new(),
         said: HashMap::new(),
+        told: HashMap::new(),
+        taken: HashMap::new(),
     };
     context.ui.step("Watching; Ctrl-C ends it");
     loop {
         let start = Instant::now();
+        told.try_iter().for_each(|told| {
+            watch.take(told);
+        });
         let is_open = watch.look()?;
         let usual = if is_open { SOON } else { arguments.how.every };
         // While something is down, it is that which counts.
@@ -111,6 +117,10 @@ struct Watch<'a> {
     healing: HashSet<PathBuf>,
     /// What was last said of a root.
     said: HashMap<String, String>,
+    /// What those who healed a root have said since it was last up.
+    told: HashMap<PathBuf, HashSet<String>>,
+    /// What of a root waits for a port that somebody else has.
+    taken: HashMap<(String, Wish), u16>,
 }
 
 impl Watch<'_> {
@@ -131,22 +141,32 @@ impl Watch<'_> {
         for seen in &seen {
             let Plan { now, report } = plan(seen, &events, &outside, true);
             let root = PathBuf::from(&seen.instance.root);
-            is_down |= !now.is_empty() || !report.later.is_empty();
+            is_down |= !report.later.is_empty();
             let mut is_due = false;
+            if now.is_empty() && report.later.is_empty() && report.given_up.is_empty() {
+                self.told.remove(&root);
+            }
             for gap in &now {
                 let key = (seen.instance.root.clone(), gap.wish.clone());
                 let since = *self.down_since.entry(key.clone()).or_insert_with(Instant::now);
+                let waits = self.taken.get(&key).is_some_and(|port| net::probe(*port) == Probe::Busy);
                 down.insert(key);
-                let by_user = self.stopped.contains_key(&(seen.instance.id.clone(), gap.wish.clone()));
-                is_due |= since.elapsed() >= SETTLED && !by_user;
+                if waits {
+                    continue;
+                }
+                is_down = true;
+                is_due |= since.elapsed() >= SETTLED;
             }
             self.say(&report);
             let is_free = !self.healing.contains(&root) && self.healing.len() < AT_ONCE;
+            // Who heals does not know of what somebody has just stopped by the engine: that is settled first.
+            let is_free = is_free && !self.stopped.keys().any(|(id, _)| *id == seen.instance.id);
             if is_due && is_free && seen.state != State::Starting && self.may_act(&root) {
                 self.heal(root);
             }
         }
         self.down_since.retain(|key, _| down.contains(key));
+        self.taken.retain(|key, _| down.contains(key));
         if self.arguments.all
             && let Some(report) = own::heal(context, false, true)?
         {
@@ -200,24 +220,42 @@ impl Watch<'_> {
 
     /// Whether the `silo.toml` of a root may act; why not is said once.
     fn may_act(&mut self, root: &Path) -> bool {
-        let refused = super::one::refusal(self.context, root);
-        if let Some(why) = &refused {
-            let key = format!("{}\n", root.display());
-            if self.said.insert(key, why.clone()).as_ref() != Some(why) {
-                self.context.ui.step(why);
-            }
+        let key = format!("{}\n", root.display());
+        let Some(why) = super::one::refusal(self.context, root) else {
+            self.said.remove(&key);
+            return true;
+        };
+        if self.said.get(&key) != Some(&why) {
+            self.context.ui.step(&why);
+            self.said.insert(key, why);
         }
-        refused.is_none()
+        false
     }
 
     fn heal(&mut self, root: PathBuf) {
         self.healing.insert(root.clone());
         let (context, healer, send) = (Arc::clone(self.context), Arc::clone(&self.healer), self.send.clone());
         std::thread::spawn(move || {
-            healer.heal(&root, false, &context);
+            let healed = healer.heal(&root, &context);
             // The watch may have ended.
-            let _ = send.send(Told::Healed(root));
+            let _ = send.send(Told::Healed(root, healed));
         });
+    }
+
+    /// Takes note of how healing a root went; what was said of it before is not said again.
+    fn note(&mut self, root: PathBuf, healed: Healed) {
+        self.healing.remove(&root);
+        let told = self.told.entry(root.clone()).or_default();
+        for line in healed.lines {
+            if is_news(&line) || !told.contains(&line) {
+                self.context.ui.step(&line);
+                told.insert(line);
+            }
+        }
+        let taken: HashMap<Wish, u16> = serde_json::from_value(healed.answer["taken"].clone()).unwrap_or_default();
+        let root = root.to_string_lossy().into_owned();
+        self.taken.retain(|(of, _), _| *of != root);
+        self.taken.extend(taken.into_iter().map(|(wish, port)| ((root.clone(), wish), port)));
     }
 
     /// Waits until the next look; the exit code once it is to end.
@@ -232,22 +270,29 @@ impl Watch<'_> {
                 return None;
             }
             match told.recv_timeout(left.min(STEP)) {
-                Ok(Told::Container(event)) => {
-                    self.heed(event);
-                    until = until.min(Instant::now() + STEP);
-                }
-                Ok(Told::EngineGone) => {
-                    self.killed.clear();
-                    self.stopped.clear();
-                }
-                Ok(Told::Healed(root)) => {
-                    self.healing.remove(&root);
-                    until = until.min(Instant::now() + STEP);
+                Ok(told) => {
+                    if self.take(told) {
+                        until = until.min(Instant::now() + STEP);
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(left.min(STEP)),
             }
         }
+    }
+
+    /// Takes note of what a thread tells; whether that is a reason to look soon.
+    fn take(&mut self, told: Told) -> bool {
+        match told {
+            Told::Container(event) => self.heed(event),
+            Told::EngineGone => {
+                self.killed.clear();
+                self.stopped.clear();
+                return false;
+            }
+            Told::Healed(root, healed) => self.note(root, healed),
+        }
+        true
     }
 
     fn heed(&mut self, event: events::Event) {
@@ -266,7 +311,7 @@ impl Watch<'_> {
 }
 
 /// The parts of which something is wanted: the others need not be asked.
-fn parts_of(instances: &[Instance]) -> Vec<&'static dyn Part> {
+pub(super) fn parts_of(instances: &[Instance]) -> Vec<&'static dyn Part> {
     let is_wanted = |column: &str| {
         let all = |one: &Instance| one.wanted.up.iter().chain(&one.wanted.gates).any(|wish| wish.column() == column);
         instances.iter().any(all)

@@ -69,6 +69,11 @@ impl Wanted {
         self == &Self::default()
     }
 
+    /// Whether something is, whoever wants it.
+    pub fn has(&self, wish: &Wish) -> bool {
+        self.up.contains(wish) || self.gates.contains(wish)
+    }
+
     /// All that is to run, in this start of the machine.
     pub fn now<'a>(&'a self, boot: Option<&str>) -> Vec<&'a Wish> {
         let by_gates = self.gates.iter().filter(|_| boot == Some(&self.boot));

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::parts::part::{Pending, Readiness, ReadyCheck};
 use crate::parts::ready;
 use crate::parts::scope::Site;
+use crate::store::registry;
 
 /// How long compose may take to bring back some.
 const BACK: Duration = Duration::from_mins(5);
@@ -63,19 +64,36 @@ pub(super) fn bring_back(site: &Site<'_>, names: &[String]) -> Vec<(Option<Strin
     }
     let mut failed = Vec::new();
     for wave in waves(names, &prepared.over.starts) {
-        if start(site, &prepared.files, &wave).is_ok() {
-            continue;
-        }
-        // Each by itself: one that cannot be had does not hold up the rest.
-        for name in wave {
-            let alone = start(site, &prepared.files, std::slice::from_ref(&name));
-            failed.extend(alone.err().map(|failure| (Some(name), failure)));
+        match start(site, &prepared.files, &wave) {
+            Ok(()) if stays(site, &wave).is_ok() => {}
+            // None is started a second time: the user may have stopped it by now.
+            Ok(()) => failed.extend(each(wave, |name| stays(site, name))),
+            Err(failure) if wave.len() == 1 => failed.push((wave.into_iter().next(), failure)),
+            // Each by itself: one that cannot be had does not hold up the rest.
+            Err(_) => {
+                failed.extend(each(wave, |name| start(site, &prepared.files, name).and_then(|()| stays(site, name))));
+            }
         }
     }
+    failed.extend(heed_stops(site, &prepared.files, names).err().map(|failure| (None, failure)));
     // What runs has its names, whatever failed.
     let published = Observed::of(site).containers().and_then(|containers| subnet::publish(site, &containers));
     failed.extend(published.err().map(|failure| (None, failure)));
     failed
+}
+
+/// Stops what is wanted no more: the user's word may have come between the last look and the start, and is the last one.
+fn heed_stops(site: &Site<'_>, files: &[PathBuf], names: &[String]) -> Result<(), Failure> {
+    let leases = registry::peek(&site.scope.context.dirs)?;
+    let wanted = leases.at(site.scope.project.root_text()).map(|instance| &instance.wanted);
+    let is_over = |name: &&String| wanted.is_none_or(|wanted| !wanted.has(&Wish::of(COLUMN, name)));
+    let over: Vec<OsString> = names.iter().filter(is_over).map(OsString::from).collect();
+    if over.is_empty() {
+        return Ok(());
+    }
+    let compose = compose(site);
+    let cmd = compose.with_files(files, &[vec!["stop".into()], over].concat());
+    cmd.capture(BACK)?.success(&cmd).map(|_| ())
 }
 
 /// What compose is called with, once everything is there that it needs.
@@ -86,7 +104,13 @@ fn prepared(site: &Site<'_>) -> Result<Prepared, Failure> {
     Ok(prepared)
 }
 
-/// Starts some services and waits until they are ready. What has ended with success is not run again, for they are started
+/// Does something with each of some services; those with which it failed.
+fn each(names: Vec<String>, act: impl Fn(&[String]) -> Result<(), Failure>) -> Vec<(Option<String>, Failure)> {
+    let failed = names.into_iter().filter_map(|name| Some((act(std::slice::from_ref(&name)).err()?, name)));
+    failed.map(|(failure, name)| (Some(name), failure)).collect()
+}
+
+/// Starts some services. What has ended with success is not run again, for they are started
 /// without what they need.
 fn start(site: &Site<'_>, files: &[PathBuf], names: &[String]) -> Result<(), Failure> {
     let compose = compose(site);
@@ -97,9 +121,13 @@ fn start(site: &Site<'_>, files: &[PathBuf], names: &[String]) -> Result<(), Fai
     };
     match up("--no-recreate") {
         // What was in a network that is gone can never start again as it is.
-        Err(failure) if lacks_network(&failure) => up("--force-recreate")?,
-        done => done?,
+        Err(failure) if lacks_network(&failure) => up("--force-recreate"),
+        done => done,
     }
+}
+
+/// Waits until some services are ready, and looks whether they stay so.
+fn stays(site: &Site<'_>, names: &[String]) -> Result<(), Failure> {
     let observed = Observed::of(site);
     let mut check: ReadyCheck<'_> = Box::new(|| readiness(&observed, names));
     ready::until_ready(&mut check, Instant::now(), READY)?;
