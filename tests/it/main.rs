@@ -112,6 +112,7 @@ mod one_folder;
 mod other_project;
 mod pictures;
 mod proxy;
+mod proxy_browser;
 mod proxy_front;
 mod proxy_hostile;
 mod proxy_pass;
