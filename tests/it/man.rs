@@ -9,6 +9,9 @@ use clap_mangen::roff::{Roff, bold, roman};
 use expect_test::expect_file;
 use silo::cli::overview::GROUPS;
 
+use crate::proxy::PROXY;
+use crate::sandbox::Sandbox;
+
 fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -95,8 +98,10 @@ fn every_command_has_its_page() {
         roff.text([bold("silo"), roman("(1)")]);
     });
     for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
-        let page = page(command, "");
-        pages.push((format!("silo-{}.1", command.get_name()), format!("{page}{see_also}")));
+        let name = command.get_name();
+        // What a page has besides, by hand.
+        let more = fs::read_to_string(folder.join(format!("silo-{name}.roff"))).unwrap_or_default();
+        pages.push((format!("silo-{name}.1"), format!("{}{more}{see_also}", page(command, ""))));
     }
     for (name, text) in &pages {
         expect_file![folder.join(name)].assert_eq(text);
@@ -107,4 +112,16 @@ fn every_command_has_its_page() {
     let mut expected: Vec<PathBuf> = pages.iter().map(|(name, _)| folder.join(name)).collect();
     expected.sort();
     assert_eq!(kept, expected, "a page of no command is left over, or one is missing");
+}
+
+#[test]
+fn the_page_of_silo_proxy_says_how_the_program_is_called() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(PROXY, "");
+    command.arg("--help");
+    let refused = sandbox.finish(command).exit(2);
+    let usage = refused.stderr.split_once("Usage: ").and_then(|(_, rest)| rest.split_once(';')).expect("it tells").0;
+    let page = fs::read_to_string(package().join("man/silo-proxy.1")).expect("it is there");
+    let plain = page.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\-", "-");
+    assert!(plain.lines().any(|line| line == usage), "no {usage} in {plain}");
 }
