@@ -6,7 +6,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -107,15 +107,14 @@ fn accept(key: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// Where the browser of this machine lies.
-fn browser() -> &'static str {
-    let all = [
-        "/usr/bin/chromium",
-        "/usr/bin/google-chrome",
-        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-        "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    ];
-    all.into_iter().find(|path| Path::new(path).exists()).expect("Chromium is missing; tests/run installs it")
+/// Where the browser of this machine lies, looked for as tests/run does.
+fn browser() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "google-chrome"];
+    let mut all: Vec<PathBuf> =
+        std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name))).collect();
+    all.push("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome".into());
+    all.into_iter().find(|path| path.exists()).expect("Chromium is missing; tests/run installs it")
 }
 
 /// The page at an address once it is loaded, as the one user of the sandbox sees it with what was left behind before.
