@@ -1,7 +1,7 @@
 //! A gateway of a test's own with a provider behind it, and what a client says to it.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::gateway_key::leaks;
 use crate::proxy::{PROXY, read_to_end, server, split, wait};
 use crate::sandbox::{SILO, Sandbox};
 
@@ -26,7 +27,7 @@ pub(crate) struct Scene {
     pub(crate) log: Log,
     /// The provider's port.
     pub(crate) provider: u16,
-    timeout: &'static str,
+    file: String,
 }
 
 /// A whole HTTP answer.
@@ -42,7 +43,7 @@ pub(crate) fn message(input: u64, output: u64) -> String {
 }
 
 /// Reads one request: head and body.
-pub(crate) fn request(stream: &mut TcpStream) -> Option<(String, String)> {
+pub(crate) fn request(stream: &mut impl Read) -> Option<(String, String)> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -79,8 +80,13 @@ impl Scene {
                 }
             }
         });
-        let mut scene = Self { sandbox: Sandbox::new(), child: None, log, provider, timeout };
-        scene.write(&scene.file());
+        Self::before(Sandbox::new(), provider, log, |port| usual(port, timeout))
+    }
+
+    /// A gateway before a provider that runs already, with the file that is made of its port.
+    pub(crate) fn before(sandbox: Sandbox, provider: u16, log: Log, file: impl Fn(u16) -> String) -> Self {
+        let mut scene = Self { sandbox, child: None, log, provider, file: file(provider) };
+        scene.write(&scene.file);
         scene.start();
         scene
     }
@@ -91,27 +97,14 @@ impl Scene {
         Self::new(move |_, _, stream| stream.write_all(answer.as_bytes()).is_ok())
     }
 
-    /// The usual file: a provider of each shape, one price for a token in and ten for one out.
+    /// The file that it was started with.
     pub(crate) fn file(&self) -> String {
-        let model = "{ input = 1, output = 10, cache_read = 0.5, cache_write = 2, window = 100000, max_output = 1000 }";
-        let port = self.provider;
-        ["anthropic", "openai"]
-            .map(|shape| {
-                format!(
-                    "[providers.{shape}]\nshape = \"{shape}\"\nurl = \"http://127.0.0.1:{port}\"\nkey = \"{REAL}\"\ntimeout = \"{}\"\n\
-                     models.claude = {model}\nmodels.gpt = {model}\n",
-                    self.timeout
-                )
-            })
-            .concat()
+        self.file.clone()
     }
 
     /// Writes `gateway.toml`, for the user alone.
     pub(crate) fn write(&self, text: &str) {
-        let path = self.sandbox.path("config/silo/gateway.toml");
-        fs::create_dir_all(path.parent().expect("it has one")).expect("the sandbox is writable");
-        fs::write(&path, text).expect("the sandbox is writable");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        own_file(&self.sandbox, "config/silo/gateway.toml", text);
     }
 
     /// Starts the gateway on a port that the system chooses.
@@ -173,7 +166,9 @@ impl Scene {
         let mut stream = self.connect();
         // A gateway that has heard enough may have closed already.
         let _ = stream.write_all(bytes);
-        read_to_end(&mut stream)
+        let answer = read_to_end(&mut stream);
+        assert!(!answer.contains(REAL), "the real key is in an answer: {answer}");
+        answer
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -209,12 +204,36 @@ impl Scene {
 }
 
 impl Drop for Scene {
+    /// Ends the gateway, and looks for the real key wherever it must not be.
     fn drop(&mut self) {
+        let found = leaks(&self.sandbox, self.child.as_ref().map(Child::id));
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
         }
+        assert!(std::thread::panicking() || found.is_empty(), "the real key is in {found:?}");
     }
+}
+
+/// Writes a file of the sandbox for the user alone.
+pub(crate) fn own_file(sandbox: &Sandbox, name: &str, bytes: impl AsRef<[u8]>) {
+    let path = sandbox.path(name);
+    fs::create_dir_all(path.parent().expect("it has one")).expect("the sandbox is writable");
+    fs::write(&path, bytes).expect("the sandbox is writable");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+}
+
+/// The usual file: a provider of each shape, one price for a token in and ten for one out.
+fn usual(port: u16, timeout: &str) -> String {
+    let model = "{ input = 1, output = 10, cache_read = 0.5, cache_write = 2, window = 100000, max_output = 1000 }";
+    ["anthropic", "openai"]
+        .map(|shape| {
+            format!(
+                "[providers.{shape}]\nshape = \"{shape}\"\nurl = \"http://127.0.0.1:{port}\"\nkey = \"{REAL}\"\ntimeout = \"{timeout}\"\n\
+                 models.claude = {model}\nmodels.gpt = {model}\n"
+            )
+        })
+        .concat()
 }
 
 /// A request by POST, after which the connection ends.

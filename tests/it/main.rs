@@ -73,7 +73,9 @@ mod gateway;
 mod gateway_budget;
 mod gateway_calls;
 mod gateway_instance;
+mod gateway_key;
 mod gateway_refused;
+mod gateway_tls;
 mod heal;
 mod help;
 #[cfg(target_os = "linux")]

@@ -15,7 +15,7 @@ use silo::failure::{Failure, shown};
 use silo::parts::context::Context;
 use silo::store::gateway::book::Book;
 use silo::store::gateway::{file, keys};
-use silo::sys::cmd::Cmd;
+use silo::sys::cmd::{Cmd, Ended};
 use silo::sys::{files, processes};
 use tokio::sync::Semaphore;
 
@@ -139,8 +139,19 @@ fn printed(context: &Context, name: &str, command: &str) -> Result<Secret, Failu
     let environment = context.outside();
     let arguments = vec!["-c".into(), command.into()];
     let cmd = Cmd { program: "sh", arguments, environment: &environment, folder: &context.dirs.home };
-    let output = cmd.capture(COMMAND)?.success(&cmd)?;
-    let text = String::from_utf8_lossy(&output);
+    // The failure of `Cmd` would show the command and what it printed.
+    let captured = cmd.capture(COMMAND).map_err(|failure| {
+        let seconds = COMMAND.as_secs();
+        Failure::new(format!("The `key_command` of `{name}` did not come to its end within {seconds} s"))
+            .hint("Run it by hand; it may wait for a password, and the gateway has no terminal")
+            .code(failure.code)
+    })?;
+    if captured.ended != Ended::Code(0) {
+        let code = captured.ended.code();
+        return Err(Failure::new(format!("The `key_command` of `{name}` failed with exit code {code}"))
+            .hint("Run it by hand; what it printed is not shown, for it may hold the key"));
+    }
+    let text = String::from_utf8_lossy(&captured.stdout);
     Secret::of(text.lines().next().unwrap_or_default()).ok_or_else(|| {
         Failure::new(format!("The `key_command` of `{name}` printed no key in its first line"))
             .hint("Run it by hand; the key alone must come, as one word")

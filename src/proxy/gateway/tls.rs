@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use silo::core::config::providers::Url;
 use silo::failure::{Failure, shown};
 use silo::sys::files;
@@ -53,4 +53,23 @@ pub(super) fn of(url: &Url, ca: Option<&Path>) -> Result<Option<Tls>, Failure> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Some(Tls { connector: TlsConnector::from(Arc::new(config)), name }))
+}
+
+/// Why a connection is no provider's, as the end of a sentence about it. Nothing but greetings was sent by then.
+pub(super) fn refused(error: &std::io::Error) -> &'static str {
+    use CertificateError as Wrong;
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(wrong)) = error else { return "speaks no TLS that is understood" };
+    match wrong {
+        Wrong::UnknownIssuer => {
+            "has a certificate that nobody known has signed: name its signer's with `ca` in gateway.toml"
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+            "has a certificate for another name than that of its `url` in gateway.toml"
+        }
+        Wrong::Expired | Wrong::ExpiredContext { .. } | Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "has a certificate that is not valid today"
+        }
+        _ => "has a certificate that is wrong",
+    }
 }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::pool::{Pool, Sender};
 use super::resolve;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 
 /// How long a connection may take, TLS included.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -99,7 +99,7 @@ impl Upstream {
                 None => speak(stream).await,
                 Some(tls) => match tls.connector.connect(tls.name.clone(), stream).await {
                     Ok(stream) => speak(stream).await,
-                    Err(_) => Err(Failed::Unsent("has no certificate that is trusted, or speaks no TLS")),
+                    Err(error) => Err(Failed::Unsent(tls::refused(&error))),
                 },
             };
         }
