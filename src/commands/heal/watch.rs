@@ -71,9 +71,9 @@ pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Fa
     context.ui.step("Watching; Ctrl-C ends it");
     loop {
         let start = Instant::now();
-        told.try_iter().for_each(|told| {
+        for told in told.try_iter() {
             watch.take(told);
-        });
+        }
         let is_open = watch.look()?;
         let usual = if is_open { SOON } else { arguments.how.every };
         // While something is down, it is that which counts.
@@ -236,16 +236,16 @@ impl Watch<'_> {
         self.healing.insert(root.clone());
         let (context, healer, send) = (Arc::clone(self.context), Arc::clone(&self.healer), self.send.clone());
         std::thread::spawn(move || {
-            let healed = healer.heal(&root, &context);
+            let told = healer.heal(&root, &context);
             // The watch may have ended.
-            let _ = send.send(Told::Healed(root, healed));
+            let _ = send.send(Told::Healed(root, told));
         });
     }
 
     /// Takes note of how healing a root went; what was said of it before is not said again.
-    fn note(&mut self, root: PathBuf, healed: Healed) {
-        self.healing.remove(&root);
-        let told = self.told.entry(root.clone()).or_default();
+    fn note(&mut self, root: &Path, healed: Healed) {
+        self.healing.remove(root);
+        let told = self.told.entry(root.to_path_buf()).or_default();
         for line in healed.lines {
             if is_news(&line) || !told.contains(&line) {
                 self.context.ui.step(&line);
@@ -290,7 +290,7 @@ impl Watch<'_> {
                 self.stopped.clear();
                 return false;
             }
-            Told::Healed(root, healed) => self.note(root, healed),
+            Told::Healed(root, healed) => self.note(&root, healed),
         }
         true
     }
