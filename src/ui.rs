@@ -133,6 +133,14 @@ impl Ui {
         }
     }
 
+    /// Whether a line of the story could be written within so long, rather than wait for a reader who reads nothing.
+    pub fn is_heard(self, within: Duration) -> bool {
+        let err = std::io::stderr();
+        let mut waiting = [PollFd::new(&err, PollFlags::OUT)];
+        let limit = Timespec::try_from(within).ok();
+        matches!(poll(&mut waiting, limit.as_ref()), Ok(ready) if ready > 0)
+    }
+
     /// Whether answers go to a terminal on which the cursor can be moved.
     pub fn can_move(self, environment: &Environment) -> bool {
         let able = environment.text("TERM").is_some_and(|term| term != "dumb");

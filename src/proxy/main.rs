@@ -1,7 +1,8 @@
 //! `silo-proxy`: serves the routes of all instances on a port of loopback (D29). A program of its own, so that nothing of it is in
 //! `silo`, which runs at each `cd`; `silo proxy` starts and stops it.
 //!
-//! It is two servers, each in a process of its own: `gateway/` keeps keys (D34), the rest serves routes.
+//! It is two servers, each in a process of its own: `gateway/` keeps keys (D34), the rest serves routes. `inside/` is what runs in
+//! containers of agents (D33).
 //!
 //! `listen.rs` takes connections, `answer.rs` decides what a request is about, `forward.rs` passes it on, `front.rs` shows all
 //! instances. Only loopback is listened on and only loopback is connected to.
@@ -14,12 +15,13 @@ mod front;
 mod gateway;
 mod guard;
 mod headers;
+mod inside;
 mod listen;
 mod pages;
 mod seen;
 mod shared;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use silo::cli::Global;
@@ -38,7 +40,11 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_else(|| "silo-proxy".into());
     let ui = Ui::default();
-    let words: Vec<String> = words.map(|word| word.into_string().unwrap_or_default()).collect();
+    let words: Vec<OsString> = words.collect();
+    let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    if let Some(done) = inside::run(ui, &environment, first, words.get(1..).unwrap_or_default()) {
+        return ended(ui, done);
+    }
     let (server, rest) = match words.split_first() {
         Some((word, rest)) if word == "gateway" => (gateway::run as Server, rest),
         Some((word, rest)) if word == "routes" => (run as Server, rest),
@@ -46,16 +52,23 @@ fn main() -> ExitCode {
     };
     let done = match rest {
         [] => server(ui, environment, program, None),
-        [flag, port] if flag == "--port" && port.parse::<u16>().is_ok() => {
-            server(ui, environment, program, port.parse().ok())
-        }
+        [flag, port] if flag == "--port" && number(port).is_some() => server(ui, environment, program, number(port)),
         [flag] if flag == "--version" => ui.answer(concat!("silo-proxy v", env!("CARGO_PKG_VERSION"), "\n")),
         _ => Err(Failure::new("`silo-proxy` is started by `silo proxy up` and `silo gateway up`")
             .hint("Usage: silo-proxy [routes|gateway] [--port PORT]; read about it: `silo doc routes`, `silo doc gateway`")
             .code(code::USAGE)),
     };
+    ended(ui, done.map(|()| 0))
+}
+
+fn number(port: &OsStr) -> Option<u16> {
+    port.to_str()?.parse().ok()
+}
+
+/// Tells of a failure, and gives the exit code.
+fn ended(ui: Ui, done: Result<u8, Failure>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(failure) => {
             ui.fail(&failure);
             failure.code.into()

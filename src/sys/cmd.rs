@@ -213,6 +213,11 @@ impl Cmd<'_> {
         self.command().stdin(Stdio::piped()).spawn().map_err(|error| self.unstartable(&error))
     }
 
+    /// Starts the program in a process group of its own, without input; gives its process id.
+    pub(super) fn start_alone(&self) -> std::io::Result<u32> {
+        self.command().stdin(Stdio::null()).process_group(0).spawn().map(|child| child.id())
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter()).current_dir(self.folder);

@@ -46,6 +46,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         A user's own settings hold for every project
         gateway          The gateway keeps the keys of language models, and programs get ones with a budget
+        containment      A wall, limits and an end hold an agent in its container
         install          How silo, with its proxy beside it, gets onto a machine, is upgraded and removed
         logging          What silo prints, where, and how to see more or less of it
         migration        What silo takes over from an older silo, and how it lives beside direnv and others

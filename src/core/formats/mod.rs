@@ -9,6 +9,7 @@ pub mod dotenv;
 pub mod github;
 pub mod kubeconfig;
 pub mod mise;
+pub mod proc_net;
 pub mod scripts;
 pub mod shared;
 pub mod tar;

@@ -22,7 +22,7 @@ pub const PAGES: &[Page] = pages!(
     "concepts" "config" "commands" "profiles" "ports" "hosts" "urls" "routes" "interpolation" "lockfile" "registry"
     "compose" "data" "names" "sharing" "k3d" "tilt" "hooks" "shell" "gates" "trust" "worktrees" "workspaces" "adopt"
     "editors" "recipes" "fleet" "heal" "doctor" "ci"
-    "settings" "gateway" "install"
+    "settings" "gateway" "containment" "install"
     "logging" "migration" "troubleshooting"
 );
 
