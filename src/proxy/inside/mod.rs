@@ -7,6 +7,7 @@
 mod codes;
 mod init;
 mod options;
+mod relay;
 mod wall;
 mod watch;
 mod words;
@@ -21,6 +22,7 @@ use silo::ui::Ui;
 pub(crate) fn run(ui: Ui, environment: &Environment, word: &str, rest: &[OsString]) -> Option<Result<u8, Failure>> {
     match word {
         "init" => Some(init::run(ui, environment, rest)),
+        "relay" => Some(relay::run(ui, rest)),
         _ => None,
     }
 }
