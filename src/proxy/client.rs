@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use silo::sys::listeners;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -59,22 +60,29 @@ impl Client {
     }
 }
 
-/// A new connection to a port of loopback, of IPv4 or else of IPv6: many servers listen on one of them alone. None when nobody
-/// listens.
+/// A new connection to a port of this machine: on loopback of IPv4 or else of IPv6, for many servers listen on one of them alone,
+/// else on the address at which somebody listens. None when nobody does.
 pub(crate) async fn connect(port: u16) -> Option<SendRequest<Sent>> {
-    let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-    for address in addresses {
-        let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect((address, port))).await else { continue };
-        // Small messages are not held back; a socket without that serves all the same.
-        let _ = stream.set_nodelay(true);
-        let mut builder = Builder::new();
-        builder.preserve_header_case(true).max_buf_size(HEAD);
-        let Ok((sender, connection)) = builder.handshake(TokioIo::new(stream)).await else { continue };
-        tokio::spawn(async move {
-            // Its end shows at the request that is under way.
-            let _ = connection.with_upgrades().await;
-        });
-        return Some(sender);
+    for address in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+        if let Some(sender) = connect_to(address, port).await {
+            return Some(sender);
+        }
     }
-    None
+    // The system's table of sockets: read only where nobody listens on loopback.
+    let listening = tokio::task::spawn_blocking(listeners::listening).await.ok()?;
+    connect_to(*listening.get(&port)?, port).await
+}
+
+async fn connect_to(address: IpAddr, port: u16) -> Option<SendRequest<Sent>> {
+    let stream = timeout(CONNECT, TcpStream::connect((address, port))).await.ok()?.ok()?;
+    // Small messages are not held back; a socket without that serves all the same.
+    let _ = stream.set_nodelay(true);
+    let mut builder = Builder::new();
+    builder.preserve_header_case(true).max_buf_size(HEAD);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.ok()?;
+    tokio::spawn(async move {
+        // Its end shows at the request that is under way.
+        let _ = connection.with_upgrades().await;
+    });
+    Some(sender)
 }

@@ -44,7 +44,7 @@ pub fn fill_first(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &
     let Ok(Some(content)) = files::read(&path, LIMIT) else {
         return Ok(Fate::LeftOut("it cannot be read, is no plain file, or is larger than 16 MiB"));
     };
-    let filled = fill::fill(&content.bytes, |name| vars.get(name)).bytes;
+    let filled = fill::fill(&content.bytes, |name| vars.fills(name)).bytes;
     if filled == content.bytes {
         return Ok(Fate::Same);
     }
@@ -80,7 +80,7 @@ fn again(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &mut Place
         return Ok(Fate::Edited);
     }
     let Some(source) = files::read(&kept, LIMIT)? else { return Ok(Fate::Edited) };
-    let filled = fill::fill(&source.bytes, |name| vars.get(name)).bytes;
+    let filled = fill::fill(&source.bytes, |name| vars.fills(name)).bytes;
     let wanted = digest::of(&filled);
     if wanted == now {
         if next.is_some() || digest != now {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::engine::{Engine, until};
 use crate::machine::{files_below, registry};
+use crate::proxy::Proxy;
 use crate::sandbox::free_ports;
 
 /// A project with a network besides `default`, and a service that is in that one alone.
@@ -138,4 +139,36 @@ fn each_service_answers_on_an_address_of_its_own_and_instances_do_not_reach_each
     engine.silo("one", "down --clean").success();
     let leases = registry(&engine.sandbox);
     assert_eq!(leases.instances.iter().filter_map(|one| one.subnet).collect::<Vec<_>>(), [two.0]);
+}
+
+#[test]
+fn a_route_leads_to_a_service_that_has_an_address_too() {
+    let engine = Engine::new();
+    let [web, db] = free_ports();
+    let toml = format!(
+        "version = 1\n[compose]\nnetwork = \"subnet\"\n[compose.ports]\nWEB_PORT = \"{web}:web:80\"\n\
+         DB_PORT = {{ to = \"{db}:db:5432\", bind = \"127.0.0.2\" }}\n\
+         [urls]\nWEB_URL = \"http://${{APP_HOST}}:${{WEB_PORT}}\"\nDB_URL = \"${{DB_PORT.host}}:${{DB_PORT}}\"\n\
+         [routes]\n\"db.${{APP_HOST}}\" = \"DB_PORT\"\n"
+    );
+    let root = engine.sandbox.trusted("app", &toml);
+    fs::write(root.join("compose.yaml"), compose(web)).expect("the project is writable");
+    engine.silo("app", "up -d").success();
+    let proxy = Proxy::start(&engine.sandbox);
+    let name = engine.sandbox.instance("app");
+    assert_eq!(proxy.get(&format!("{name}.localhost"), "/").1.trim(), "web");
+    assert_eq!(proxy.get(&format!("db.{name}.localhost"), "/").1.trim(), "db");
+    let routes = engine.silo("app", "routes").success().stdout;
+    assert_eq!(routes.lines().filter(|line| line.contains(&name) && line.ends_with("listens")).count(), 2, "{routes}");
+    let at = engine.silo("app", "get DB_URL").success().stdout;
+    assert_eq!(
+        at.trim(),
+        format!("127.0.0.2:{}", engine.port("app", "DB_PORT")),
+        "where that port is, and no address of the subnet"
+    );
+    // Without a proxy, a web server's configuration leads there as well.
+    let nginx = engine.silo("app", "routes --nginx").success().stdout;
+    assert!(nginx.contains(&format!("proxy_pass http://{};", at.trim())), "{nginx}");
+    engine.silo("app", "down").success();
+    assert!(proxy.get(&format!("{name}.localhost"), "/").0.starts_with("HTTP/1.1 503 "));
 }

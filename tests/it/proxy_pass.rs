@@ -121,6 +121,15 @@ fn a_server_on_ipv6_alone_is_reached() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_server_on_another_address_than_loopbacks_own_is_reached() {
+    let sandbox = Sandbox::new();
+    routed(&sandbox, &[server_on("127.0.0.2", 0, echo)]);
+    let proxy = Proxy::start(&sandbox);
+    assert!(proxy.get("a.test", "/").0.starts_with("HTTP/1.1 200 OK"));
+}
+
+#[test]
 fn starts_stops_moves_and_new_routes_are_followed_without_a_restart() {
     let sandbox = Sandbox::new();
     let proxy = Proxy::start(&sandbox);

@@ -15,7 +15,7 @@ use crate::schema_workspace::Workspace;
 pub(crate) const LINE: &str = r"^[^\n\r\x00]*$";
 
 /// As [`LINE`], and every `${` that is not `$${` begins a whole `${NAME}`.
-const TEMPLATE: &str = r"^([^$\n\r\x00]|\$+[^${\n\r\x00]|\$\$+\{|\$\{[A-Za-z0-9_]+\})*\$*$";
+const TEMPLATE: &str = r"^([^$\n\r\x00]|\$+[^${\n\r\x00]|\$\$+\{|\$\{[A-Za-z0-9_]+(\.host)?\})*\$*$";
 
 /// Something but blanks.
 pub(crate) const FILLED: &str = r"\S";

@@ -231,6 +231,8 @@ fn known(settings: &Settings) -> Vec<String> {
     known.extend(settings.hosts.keys().cloned());
     known.extend(settings.ports.keys().cloned());
     known.extend(blocks(&settings.ports).into_keys().map(|block| format!("{block}{END}")));
+    let published = settings.compose.iter().flat_map(|compose| compose.ports.keys());
+    known.extend(published.map(|name| format!("{name}{}", template::HOST)));
     known
 }
 

@@ -244,6 +244,18 @@ pub struct Published {
     pub span: Range<usize>,
 }
 
+impl Published {
+    /// Where this machine reaches it, as an address of a URL has it.
+    pub fn host(&self) -> String {
+        match self.bind {
+            Some(bind) if bind.is_unspecified() && bind.is_ipv6() => "[::1]".to_owned(),
+            Some(IpAddr::V6(bind)) => format!("[{bind}]"),
+            Some(bind) if !bind.is_unspecified() => bind.to_string(),
+            _ => "127.0.0.1".to_owned(),
+        }
+    }
+}
+
 impl ComposeLayer {
     /// `share`, by name.
     pub fn shared(&self) -> Vec<String> {

@@ -39,7 +39,7 @@ pub fn fill<'a>(source: &[u8], lookup: impl Fn(&str) -> Option<&'a str>) -> Fill
 /// The length of a reference at the start of a text, and the value of its name.
 fn known<'a>(text: &[u8], lookup: &impl Fn(&str) -> Option<&'a str>) -> Option<(usize, &'a str)> {
     let name = &text[2..];
-    let length = name.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')?;
+    let length = name.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"_.".contains(byte))?;
     if name[length] != b'}' {
         return None;
     }
@@ -56,6 +56,7 @@ mod tests {
         fill(text, |name| match name {
             "WEB" => Some("3000"),
             "DEEP" => Some("${WEB}"),
+            "WEB.host" => Some("127.0.0.1"),
             _ => None,
         })
         .bytes
@@ -70,6 +71,7 @@ mod tests {
             ("${WEB", "${WEB"),
             ("${${WEB}}", "${3000}"),
             ("${DEEP}", "${WEB}"),
+            ("${WEB.host}:${WEB} ${DEEP.host} ${WEB.host:-1}", "127.0.0.1:3000 ${DEEP.host} ${WEB.host:-1}"),
             ("", ""),
             ("$", "$"),
             ("${", "${"),

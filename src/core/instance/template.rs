@@ -7,9 +7,9 @@ use std::ops::Range;
 pub enum Piece {
     /// Text taken as it is.
     Text(String),
-    /// A `${NAME}`, with its byte range in the template.
+    /// A `${NAME}` or `${NAME.host}`, with its byte range in the template.
     Variable {
-        /// The name between the braces.
+        /// What stands between the braces.
         name: String,
         /// Where the reference stands in the template, in bytes.
         range: Range<usize>,
@@ -22,6 +22,9 @@ pub struct Malformed {
     /// Where, in bytes of the template.
     pub range: Range<usize>,
 }
+
+/// What follows the variable of a service's port, where the address is meant at which it is published (D22).
+pub const HOST: &str = ".host";
 
 /// Splits a template into text and references.
 ///
@@ -43,7 +46,8 @@ pub fn parse(template: &str) -> Result<Vec<Piece>, Malformed> {
         let close = template[open..].find('}').map(|found| open + found);
         let Some(close) = close else { return Err(Malformed { range: open..template.len() }) };
         let name = &template[open + 2..close];
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        let plain = name.strip_suffix(HOST).unwrap_or(name);
+        if plain.is_empty() || !plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(Malformed { range: open..close + 1 });
         }
         if !text.is_empty() {
@@ -124,6 +128,10 @@ mod tests {
         assert_eq!(filled("a${WEB"), Err(Malformed { range: 1..6 }.into()));
         assert_eq!(filled("${}"), Err(Malformed { range: 0..3 }.into()));
         assert_eq!(filled("${A:-b}"), Err(Malformed { range: 0..7 }.into()));
+        assert_eq!(filled("${WEB.host}"), Err(Unresolved::Unknown { name: "WEB.host".into(), range: 0..11 }));
+        for odd in ["${WEB.port}", "${.host}", "${WEB.host.host}", "${WEB.}"] {
+            assert_eq!(filled(odd), Err(Malformed { range: 0..odd.len() }.into()), "{odd}");
+        }
     }
 
     proptest! {

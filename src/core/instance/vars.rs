@@ -58,7 +58,7 @@ pub struct Section {
 pub struct Vars {
     /// The parts of the env file, in order; empty ones are left out.
     pub sections: Vec<Section>,
-    /// What templates may use besides, by [`TEMPLATE_NAMES`].
+    /// What templates may use besides, by [`TEMPLATE_NAMES`], and where each port of a service is published.
     pub names: IndexMap<String, String>,
 }
 
@@ -76,7 +76,9 @@ pub fn of_instance(
     home: &str,
 ) -> Result<(Identity, Vars), Unresolved> {
     let mut identity = identity(&settings.prefix, name, settings.k3d, home);
-    let names = template_names(&identity, slot);
+    let mut names = template_names(&identity, slot);
+    let published = settings.compose.iter().flat_map(|compose| &compose.ports);
+    names.extend(published.map(|(name, port)| (format!("{name}{}", template::HOST), port.host())));
     identity.hosts = hosts(settings, &identity, &names)?;
     let vars = vars(settings, &identity, names, profile, ports)?;
     Ok((identity, vars))
@@ -206,6 +208,12 @@ impl Vars {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
+    /// What a reference in a user's own file stands for: the value of a variable, or where the port of a service is published.
+    pub fn fills(&self, name: &str) -> Option<&str> {
+        let host = || self.names.get(name).filter(|_| name.ends_with(template::HOST)).map(String::as_str);
+        self.get(name).or_else(host)
+    }
+
     /// The URLs that `silo.toml` declares.
     pub fn urls(&self) -> impl Iterator<Item = (&str, &str)> {
         let urls = self.sections.iter().filter(|section| section.title == URLS);
@@ -301,6 +309,21 @@ registry.enabled = true
         for told in ["H=78474cd5.localhost", "REDIS_URL=redis://localhost/3", "DATABASE=app_feature_x"] {
             assert!(vars.iter().any(|var| var == told), "{told}: {vars:?}");
         }
+    }
+
+    #[test]
+    fn where_the_port_of_a_service_is_published_is_for_templates_alone() {
+        let toml = "version = 1\n[compose.ports]\nDB = 'db:5432'\nWEB = { to = 'web:80', bind = '192.0.2.7' }\n\
+                    ANY = { to = 'any:1', bind = '0.0.0.0' }\nSIX = { to = 'six:1', bind = '::' }\n\
+                    [urls]\nA = \"${DB.host}:${DB}\"\nB = \"${WEB.host} ${ANY.host} ${SIX.host}\"\n";
+        let vars = vars_of(toml, None, &[("DB", 5433), ("WEB", 1), ("ANY", 2), ("SIX", 3)]);
+        assert_eq!(vars[vars.len() - 2..], ["A=127.0.0.1:5433", "B=192.0.2.7 127.0.0.1 [::1]"]);
+        assert!(!vars.iter().any(|var| var.contains(".host")), "{vars:?}");
+        let refused = |toml: &str| parse(toml).expect_err("it is no service's").problem.to_string();
+        assert_eq!(
+            refused("version = 1\nports.WEB = 1\nurls.A = '${WEB.host}'\n"),
+            "Unknown variable `${WEB.host}` in `urls.A`"
+        );
     }
 
     #[test]
