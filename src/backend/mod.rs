@@ -4,6 +4,7 @@ pub mod compose;
 pub mod copying;
 pub mod dnsmasq;
 pub mod docker;
+mod endings;
 pub mod engine;
 pub mod events;
 pub mod hooks;

@@ -25,6 +25,21 @@ pub fn nobody(path: &Path) -> bool {
     reach(path, Duration::ZERO).is_err_and(|error| gone(&error))
 }
 
+/// The process that listens there, where the system tells: a number of this process's own view.
+pub fn listener(path: &Path) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        let stream = reach(path, LONG).ok()?;
+        let other = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+        u32::try_from(other.pid.as_raw_nonzero().get()).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 /// Connects within a limit: where a program listens and takes no call, the system's own connect waits for ever.
 fn reach(path: &Path, limit: Duration) -> io::Result<UnixStream> {
     let start = Instant::now();
@@ -113,6 +128,7 @@ mod tests {
         let error = exchange(&path, b"?", Duration::from_millis(50), 1).expect_err("nobody takes it");
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert!(!nobody(&path), "it is there");
+        assert_eq!(listener(&folder.path().join("none")), None);
         drop(first);
     }
 

@@ -16,18 +16,25 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// A sandbox whose `docker` is the real one. What its compose projects made goes when it is dropped.
 pub(crate) struct Engine {
     pub(crate) sandbox: Sandbox,
+    /// The variables by which an engine of its own is found; empty for that of all tests.
+    own: Vec<(&'static str, OsString)>,
 }
 
 impl Engine {
     pub(crate) fn new() -> Self {
         assert!(std::env::var_os("SILO_TEST_ENGINE").is_some(), "no container engine: `tests/run` starts one");
-        Self { sandbox: Sandbox::new() }
+        Self { sandbox: Sandbox::new(), own: Vec::new() }
+    }
+
+    /// A sandbox with an engine that no other test has.
+    pub(crate) fn found_by(own: Vec<(&'static str, OsString)>) -> Self {
+        Self { sandbox: Sandbox::new(), own }
     }
 
     /// Any program in a project, with the engine's variables.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, dir: impl AsRef<Path>) -> Command {
         let mut command = self.sandbox.command(program, dir);
-        command.envs(Self::settings());
+        command.envs(Self::settings()).envs(self.own.iter().map(|(name, value)| (name, value)));
         command
     }
 

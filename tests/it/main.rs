@@ -45,6 +45,7 @@ mod engine_link;
 mod engine_names;
 mod engine_newcomer;
 mod engine_prune;
+mod engine_restart;
 mod engine_seed;
 mod engine_services;
 mod engine_share;

@@ -43,7 +43,7 @@ pub(super) fn left(engine: Engine<'_>, stand: &Stand) -> Option<&'static str> {
     let policy = if stand.mark.is_empty() { None } else { engine.restart_policy(&stand.mark) };
     match (policy.as_deref(), &stand.how) {
         (Some("always" | "unless-stopped"), _) => Some("the engine starts it again, as its restart policy says"),
-        (_, How::Ended) => Some("it has done its work"),
+        (_, How::Ended) if !engine.has_ended_with(&stand.mark) => Some("it has done its work"),
         (Some("on-failure"), _) => Some("the engine starts it again, as its restart policy says"),
         _ => None,
     }
