@@ -24,6 +24,22 @@ pub struct Link {
     pub to: String,
 }
 
+/// What stands between the two compose projects in a link's name.
+const BETWEEN: &str = "_silo-link-";
+
+impl Link {
+    /// The link of one project to another, by their instances' ids.
+    pub fn of((project, from): (&str, &str), (other, to): (&str, &str)) -> Self {
+        let name = format!("{project}{BETWEEN}{other}");
+        Self { name, project: project.to_owned(), from: from.to_owned(), to: to.to_owned() }
+    }
+
+    /// The compose project whose services are reached.
+    pub fn target(&self) -> &str {
+        self.name.strip_prefix(&self.project).and_then(|rest| rest.strip_prefix(BETWEEN)).unwrap_or(&self.name)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listed {

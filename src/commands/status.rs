@@ -189,6 +189,9 @@ impl Report<'_> {
         });
         for (key, report) in self.parts {
             object[key] = report.as_ref().map_or(Value::Null, |report| report.value.clone());
+            for (key, value) in report.iter().flat_map(|report| &report.beside) {
+                object[key] = value.clone();
+            }
         }
         if let Some(wanted) = &self.wanted {
             let missing = wanted.compared.gaps.iter().map(|gap| (gap.wish.as_str(), &gap.why));

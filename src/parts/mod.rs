@@ -29,7 +29,7 @@ pub mod scope;
 pub mod seen;
 pub mod servers;
 pub mod services;
-mod shared;
+pub mod shared;
 pub mod starter;
 pub mod strangers;
 pub mod strays;

@@ -81,6 +81,8 @@ pub struct Report {
     pub publishes: Vec<u16>,
     /// For programs.
     pub value: Value,
+    /// The same of what stands beside it, by key.
+    pub beside: Vec<(&'static str, Value)>,
 }
 
 /// A root for `silo doctor`.

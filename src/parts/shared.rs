@@ -56,6 +56,14 @@ pub(super) fn let_go(engine: Engine<'_>, project: &str, is_left: &dyn Fn(&str) -
     Ok(())
 }
 
+/// Whether somebody is in a network with the shared services of a project who is there or about to run.
+pub fn is_used(all: &[Container], project: &str) -> bool {
+    let (shared, others): (Vec<&Container>, Vec<&Container>) = all.iter().partition(|one| one.project == project);
+    let networks: Vec<&String> = shared.iter().flat_map(|one| &one.networks).collect();
+    let is_there = |one: &&&Container| !["exited", "dead"].contains(&one.state.as_str());
+    others.iter().filter(is_there).any(|one| one.networks.iter().any(|own| networks.contains(&own)))
+}
+
 /// Stops shared services where nobody is in a network with them that is there or about to run.
 ///
 /// # Errors
@@ -63,12 +71,7 @@ pub(super) fn let_go(engine: Engine<'_>, project: &str, is_left: &dyn Fn(&str) -
 pub(super) fn stop_unused(context: &Context, engine: Engine<'_>, project: &str) -> Result<(), Failure> {
     let all = engine.containers(None)?;
     let shared = || all.iter().filter(|one| one.project == project);
-    let networks: Vec<&String> = shared().flat_map(|one| &one.networks).collect();
-    let uses = |one: &Container| {
-        let is_there = one.project != project && !["exited", "dead"].contains(&one.state.as_str());
-        is_there && one.networks.iter().any(|own| networks.contains(&own))
-    };
-    if networks.is_empty() || all.iter().any(uses) {
+    if shared().all(|one| one.networks.is_empty()) || is_used(&all, project) {
         return Ok(());
     }
     let names: Vec<String> = shared().map(|one| one_line(&one.service)).collect();

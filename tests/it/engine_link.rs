@@ -177,3 +177,98 @@ fn a_link_to_nobody_is_said_and_a_link_outlives_neither_folder() {
     stage.engine.silo("two", "down").success();
     assert_eq!(stage.networks(), [""; 0]);
 }
+
+#[test]
+fn plain_compose_links_and_unlinks_too() {
+    let stage = Stage::new();
+    stage.project("one", &["two"]);
+    stage.project("two", &[]);
+    for dir in ["one", "two"] {
+        stage.engine.silo(dir, format!("env {}", stage.name(dir))).success();
+    }
+    let plain = |dir: &str, words: &str| stage.engine.bash(dir, &format!("docker compose {words}")).success();
+    let far = format!("db.{}.test", stage.name("two"));
+    plain("two", "up -d");
+    plain("one", "up -d");
+    assert_eq!((stage.links(), stage.got("one", &far, 5432)), (1, Some(stage.db_of("two"))));
+    // The one that is reached is made anew, and knows nothing of the link itself.
+    plain("two", "rm --force --stop db");
+    assert_eq!(stage.got("one", &far, 5432), None);
+    plain("two", "up -d");
+    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")));
+
+    // Both say so.
+    let said = |dir: &str| stage.engine.silo(dir, "status").success().stdout;
+    let json = |dir: &str| -> serde_json::Value {
+        serde_json::from_slice(&stage.engine.silo(dir, "status --json").success().bytes).expect("it is JSON")
+    };
+    assert!(said("one").contains(&format!("Linked to: {} (db, web)\n", stage.name("two"))), "{}", said("one"));
+    assert!(said("two").contains(&format!("Linked by: {}\n", stage.name("one"))), "{}", said("two"));
+    assert_eq!(json("one")["links"][stage.name("two")], serde_json::json!(["db", "web"]));
+    assert_eq!(json("two")["linkedBy"], serde_json::json!([stage.name("one")]));
+    plain("two", "stop");
+    assert!(said("one").contains(&format!("Linked to: {} (nothing of it runs)\n", stage.name("two"))));
+
+    plain("one", "down");
+    assert_eq!(stage.links(), 0, "{:?}", stage.networks());
+    plain("two", "start");
+    plain("two", "down");
+    assert_eq!(stage.networks(), [""; 0]);
+}
+
+#[test]
+fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
+    let stage = Stage::new();
+    stage.project("one", &["two"]);
+    stage.project("two", &[]);
+    let found = || {
+        let all = stage.engine.silo("one", "doctor --json");
+        let all: serde_json::Value = serde_json::from_slice(&all.bytes).expect("it is JSON");
+        let of_links = |one: &&serde_json::Value| one["id"].as_str().is_some_and(|id| id.starts_with("link-"));
+        let own = all.as_array().expect("it is a list").iter().filter(of_links);
+        own.map(|one| [one["id"].clone(), one["mend"].clone()].map(|text| text.as_str().expect("text").to_owned()))
+            .collect::<Vec<_>>()
+    };
+    stage.up("two");
+    stage.up("one");
+    assert_eq!(found(), [[""; 2]; 0]);
+
+    // All containers removed by hand: the network stays, and `down` takes it away.
+    for service in ["web", "db"] {
+        stage.engine.docker(&["rm", "--force", &stage.container("one", service)]).success();
+    }
+    let [[id, mend]] = &found()[..] else { panic!("{:?}", found()) };
+    let words = mend.strip_prefix("silo ").expect("it is silo's to do");
+    assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-left", Some("down")));
+    stage.engine.silo("", words).success();
+    assert_eq!((stage.links(), found()), (0, Vec::new()));
+
+    // The one that is reached is let go of, with everything.
+    stage.up("one");
+    stage.engine.silo("two", "down --clean").success();
+    let [[id, mend]] = &found()[..] else { panic!("{:?}", found()) };
+    let words = mend.strip_prefix("silo ").expect("it is silo's to do");
+    assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-gone", Some("up")));
+    stage.engine.silo("", words).success();
+    assert_eq!((stage.links(), found()), (0, Vec::new()));
+
+    // The one that asked is gone from the registry, and its network is not.
+    stage.up("two");
+    stage.up("one");
+    let network = stage.networks().into_iter().find(|name| name.contains("_silo-link-")).expect("there is one");
+    let labels = "{{range $key, $value := .Labels}} --label {{$key}}={{$value}}{{end}}";
+    let labels = stage.engine.docker(&["network", "inspect", "--format", labels, &network]).success().stdout;
+    stage.engine.silo("one", "down --clean").success();
+    let words: Vec<&str> =
+        ["network", "create"].into_iter().chain(labels.split_whitespace()).chain([network.as_str()]).collect();
+    stage.engine.docker(&words).success();
+    stage.engine.docker(&["network", "connect", &network, &stage.container("two", "web")]).success();
+    let [[id, mend]] = &found()[..] else { panic!("{:?}", found()) };
+    assert_eq!(id, "link-left");
+    let mut mended = stage.engine.command("sh", "");
+    mended.args(["-c", mend]);
+    stage.engine.sandbox.finish(mended).success();
+    assert_eq!((stage.links(), found()), (0, Vec::new()));
+    stage.engine.silo("two", "down").success();
+    assert_eq!(stage.networks(), [""; 0]);
+}

@@ -19,6 +19,7 @@ mod services;
 mod settings;
 mod shared;
 mod shell;
+mod ties;
 mod tools;
 mod wanted;
 
@@ -88,6 +89,7 @@ fn look_around(scene: &Scene) -> Vec<Finding> {
         tools::examine,
         machine::examine,
         former::examine,
+        ties::examine,
     ];
     let scene = scene.clone();
     let answers = together::ask(checks, AROUND, move |check| check(&scene));

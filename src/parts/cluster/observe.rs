@@ -95,7 +95,7 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
         "registry": registry_name, "registryState": found.registry,
         "kubeconfig": names.as_ref().map(|names| &names.kubeconfig), "others": others,
     });
-    Some(Report { runs: false, lines, publishes: found.publishes, value })
+    Some(Report { runs: false, lines, publishes: found.publishes, value, beside: Vec::new() })
 }
 
 /// How the cluster and what belongs to it stand; none where that did not answer.

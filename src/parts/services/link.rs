@@ -148,8 +148,7 @@ fn connect(site: &Site<'_>, link: &Link, containers: &[&Container], reached: Opt
 /// Makes the network of a link, with addresses from the pool that nobody uses.
 fn make(site: &Site<'_>, target: &Instance) -> Result<Link, Failure> {
     let project = &site.settled.identity.compose_name;
-    let name = format!("{project}_silo-link-{}", target.qualified());
-    let link = Link { name, project: project.clone(), from: site.scope.id.clone(), to: target.id.clone() };
+    let link = Link::of((project, &site.scope.id), (&target.qualified(), &target.id));
     let place = digest::number(&[link.name.as_bytes()]);
     let mut tried = HashSet::new();
     loop {

@@ -181,6 +181,7 @@ impl Part for Services {
         }
         let there = own(site)?;
         if there.is_empty() && !stop.volumes {
+            link::untie(site)?;
             subnet::publish(site, &[])?;
             return Ok(Stopped::Nothing);
         }

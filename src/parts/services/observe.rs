@@ -221,12 +221,14 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
                 publishes: Vec::new(),
                 lines: vec![format!("Services: {}", one_line(&failure.what))],
                 value,
+                beside: Vec::new(),
             });
         }
     };
     if containers.is_empty() {
         return None;
     }
+    let (tied, beside) = links(engine, (project, subject.vars.names.get("prefix").map_or("", String::as_str)));
     let stands: Vec<(&Container, Health)> =
         containers.iter().map(|container| (container, observed.engine.health(container))).collect();
     let width = containers.iter().map(|container| container.service.chars().count()).max().unwrap_or(0);
@@ -244,7 +246,7 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
         let shared = if container.shared.is_empty() { "" } else { "  (shared)" };
         format!("  {service:width$}  {:9}  {where_it_is}{shared}", word(*health)).trim_end().to_owned()
     };
-    let lines = std::iter::once("Services:".to_owned()).chain(stands.iter().map(line)).collect();
+    let lines = std::iter::once("Services:".to_owned()).chain(stands.iter().map(line)).chain(tied).collect();
     let value = stands.iter().map(|(container, health)| {
         json!({
             "service": container.service,
@@ -261,5 +263,36 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
         publishes: Vec::new(),
         lines,
         value: Value::Array(value.collect()),
+        beside,
     })
+}
+
+/// The links of a project to others, with the services that are reached, and those of others to it: lines for people, and the same
+/// for programs.
+fn links(engine: Engine<'_>, (project, prefix): (&str, &str)) -> (Vec<String>, Vec<(&'static str, Value)>) {
+    let mut all = engine.links().unwrap_or_default();
+    all.retain(|link| link.project == project || link.target() == project);
+    if all.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let there = engine.containers(None).unwrap_or_default();
+    let name = |project: &str| project.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).map(one_line);
+    let name = |project: &str| name(project).unwrap_or_else(|| one_line(project));
+    let (mut lines, mut reached, mut by) = (Vec::new(), serde_json::Map::new(), Vec::new());
+    for link in &all {
+        if link.project != project {
+            by.push(name(&link.project));
+            continue;
+        }
+        let is_in = |one: &&Container| one.project == link.target() && one.networks.contains(&link.name) && runs(one);
+        let mut services: Vec<String> = there.iter().filter(is_in).map(|one| one_line(&one.service)).collect();
+        services.sort();
+        services.dedup();
+        let said = if services.is_empty() { "nothing of it runs".to_owned() } else { services.join(", ") };
+        lines.push(format!("Linked to: {} ({said})", name(link.target())));
+        reached.insert(name(link.target()), json!(services));
+    }
+    by.sort();
+    lines.extend((!by.is_empty()).then(|| format!("Linked by: {}", by.join(", "))));
+    (lines, vec![("links", Value::Object(reached)), ("linkedBy", json!(by))])
 }

@@ -8,7 +8,7 @@ use super::guard;
 use super::prepare::{Given, Prepared, files_for, project_of};
 use super::run::engine_of;
 use super::start::{prepare_volumes, tie};
-use super::{filling, former, share, source, word};
+use super::{filling, former, link, share, source, word};
 use crate::backend::compose;
 use crate::backend::engine::{Engine, program};
 use crate::core::formats::compose::NAMES;
@@ -78,7 +78,8 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
         Prepared::there(&context.dirs, &files, &flags, &given)
     });
     let is_tied = scope.settings.compose.as_ref().is_some_and(|said| said.link.is_some() || said.share.is_some());
-    let asks_others = is_tied && (call.starts() || call.command() == DOWN);
+    let is_reached = || engine.links().is_ok_and(|links| links.iter().any(|link| link.to == scope.id));
+    let asks_others = is_tied && (call.starts() || call.command() == DOWN) || call.starts() && is_reached();
     let there = there.filter(|_| !(call.is_plain() || asks_others || call.makes() && asks_for_data(scope)));
     if let (Some(project), Some(there)) = (&project, there) {
         if call.starts() {
@@ -107,6 +108,7 @@ pub fn plain(scope: &Scope<'_>, tool: &OsStr, call: &Call) -> Result<Plain, Fail
             }
             if call.command() == DOWN {
                 share::leave(&site)?;
+                link::untie(&site)?;
             }
             word::note(scope, call, &prepared.over.starts);
             prepared.files

@@ -210,14 +210,20 @@ impl Part for Tilt {
         let Some(tilt) = self.process(&recorded.state, root) else {
             // The older silo's word for one that has ended without being stopped.
             let lines = vec!["Tilt: not running".to_owned()];
-            let report = Report { runs: false, lines, publishes: Vec::new(), value: Value::Null };
+            let report = Report { runs: false, lines, publishes: Vec::new(), value: Value::Null, beside: Vec::new() };
             return recorded.state.process().map(|_| report);
         };
         let url = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
         // The first line alone is the older silo's: scripts take what stands behind the colon.
         let mut lines = vec![format!("Tilt: pid {}", tilt.pid)];
         lines.extend(url.as_ref().map(|url| format!("Tilt page: {url}")));
-        Some(Report { runs: true, lines, publishes: Vec::new(), value: json!({ "pid": tilt.pid, "url": url }) })
+        Some(Report {
+            runs: true,
+            lines,
+            publishes: Vec::new(),
+            value: json!({ "pid": tilt.pid, "url": url }),
+            beside: Vec::new(),
+        })
     }
 
     fn check(&self, subject: &Inspected<'_>) -> Vec<Finding> {
