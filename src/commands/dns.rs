@@ -59,8 +59,7 @@ fn status(context: &Context, root: &Path, as_json: bool) -> Result<u8, Failure> 
     let mut known: Vec<(String, String)> = Vec::new();
     for instance in registry::peek(dirs)?.instances {
         let text = names::published(dirs, Path::new(&instance.root))?.unwrap_or_default();
-        let lines = text.lines().filter_map(|line| line.split_once(' '));
-        known.extend(lines.map(|(address, name)| (name.to_owned(), address.to_owned())));
+        known.extend(names::rows(&text).map(|(address, name)| (name.to_owned(), address.to_owned())));
     }
     known.sort();
     if as_json {

@@ -63,14 +63,18 @@ pub fn published(dirs: &Dirs, root: &Path) -> Result<Option<String>, Failure> {
     Ok(content.map(|content| String::from_utf8_lossy(&content.bytes).into_owned()))
 }
 
+/// The addresses and names that such a file says.
+pub fn rows(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.split_once(' '))
+}
+
 /// The names in the files of other roots.
 pub fn of_others(dirs: &Dirs, root: &Path) -> Vec<String> {
     let own = file(dirs, root);
     let others = files::names_in(&folder(dirs)).into_iter().filter(|path| *path != own);
     let text = |path: PathBuf| files::read(&path, LIMIT).ok().flatten().map(|content| content.bytes);
     let names = |bytes: Vec<u8>| -> Vec<String> {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        text.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name.to_owned()).collect()
+        rows(&String::from_utf8_lossy(&bytes)).map(|(_, name)| name.to_owned()).collect()
     };
     others.filter_map(text).flat_map(names).collect()
 }

@@ -76,6 +76,34 @@ fn each_resolver_gets_its_file_and_loses_it_again() {
 }
 
 #[test]
+fn another_suffix_leaves_no_file_of_the_one_before() {
+    let sandbox = Sandbox::new();
+    let root = system(
+        &sandbox,
+        &[("System/Library/CoreServices/SystemVersion.plist", ""), ("etc/resolver/corp", "nameserver 192.0.2.1\n")],
+    );
+    let settings = sandbox.path("config/silo/config.toml");
+    fs::create_dir_all(settings.parent().expect("it lies in a folder")).expect("the sandbox is writable");
+    let there = || {
+        let mut names: Vec<String> = fs::read_dir(root.join("etc/resolver"))
+            .expect("it is there")
+            .map(|entry| entry.expect("it is readable").file_name().into_string().expect("it is text"))
+            .collect();
+        names.sort();
+        names
+    };
+    silo(&sandbox, &["--install", "--yes"]).success();
+    assert_eq!(there(), ["corp", "test"]);
+    fs::write(&settings, "[network]\nsuffix = \"internal\"\n").expect("the sandbox is writable");
+    let said = silo(&sandbox, &["--install", "--yes"]).success().stdout;
+    assert!(said.contains("etc/resolver/test:\n- # Written by silo"), "{said}");
+    assert_eq!(there(), ["corp", "internal"]);
+    fs::write(&settings, "[network]\nsuffix = \"example\"\n").expect("the sandbox is writable");
+    silo(&sandbox, &["--uninstall", "--yes"]).success();
+    assert_eq!(there(), ["corp"], "somebody else's stays");
+}
+
+#[test]
 fn what_others_wrote_and_what_is_not_known_is_left_alone() {
     let sandbox = Sandbox::new();
     let own = "etc/systemd/resolved.conf.d/silo.conf";

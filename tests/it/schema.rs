@@ -12,7 +12,7 @@ use silo::core::config::{self, Problem};
 use toml::{Table, Value};
 
 use crate::sandbox::{SILO, Sandbox};
-use crate::schema_json::json_of;
+use crate::schema_json::{json_of, mistake};
 use crate::schema_types::schema;
 
 const FULL: &str = include_str!("../../src/core/config/full.toml");
@@ -21,11 +21,6 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| jsonschema::draft7::new(&s
 
 fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// What the parser says: nothing, or its first mistake.
-fn mistake(toml: &str) -> Option<Problem> {
-    config::parse(toml).err().map(|error| error.problem)
 }
 
 /// Whether a schema can know of a mistake; neither where that depends on the rest of the file.
@@ -178,6 +173,8 @@ const WRONG: &[&str] = &[
     "profiles.p.env.PS1 = \"x\"",
     "urls.U = 1",
     "urls.U = \"a\\nb\"",
+    "compose.ingress = \"a\\nb\"",
+    "urls.U = \"${P.port}\"",
     "urls.U = \"a\\u0000\"",
     "urls.U = \"${A\"",
     "urls.U = \"${}\"",

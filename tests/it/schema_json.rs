@@ -1,6 +1,7 @@
 //! TOML and JSON: what a schema of the one says of the other.
 
 use serde_json::{Map, Value, json};
+use silo::core::config::{self, Problem};
 
 /// TOML has no null: what may be absent is simply not required.
 pub(crate) fn without_null(value: &mut Value) {
@@ -21,6 +22,11 @@ pub(crate) fn without_null(value: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// What the parser says: nothing, or its first mistake.
+pub(crate) fn mistake(toml: &str) -> Option<Problem> {
+    config::parse(toml).err().map(|error| error.problem)
 }
 
 /// A TOML file as editors hand it to the schema.

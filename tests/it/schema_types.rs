@@ -99,11 +99,9 @@ described! {
         "allOf": [{ "pattern": FILLED }, { "pattern": LINE }],
         "not": { "anyOf": [{ "pattern": "^[/~]" }, { "pattern": r"(^|/)\.\.(/|$)" }] },
     }));
+    Line: |_| json_schema!({ "type": "string", "pattern": LINE });
     Words: |_| list(&json!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] }));
-    Seeds: |_| json_schema!({
-        "type": "object",
-        "additionalProperties": { "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] },
-    });
+    Seeds: |_| json_schema!({ "type": "object", "additionalProperties": { "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] } });
     Place: |_| json_schema!({
         "description": "SERVICE:PORT, or DEFAULT:SERVICE:PORT, with /udp behind it or not.",
         "type": "string",
@@ -314,7 +312,7 @@ struct Compose {
     #[schemars(extend("default" = "ports"))]
     network: Option<Network>,
     /// The service that has the instance's own name; without it the only one with a web port.
-    ingress: Option<String>,
+    ingress: Option<Line>,
     /// Volumes that no command of silo's removes.
     keep: Option<Words>,
     /// The instance from whose volume a new one is filled, by the volume's key.

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use silo::store::project::Project;
+use silo::store::trust;
+
 use crate::sandbox::{SILO, Sandbox, program};
 use crate::users::{ANNA, Anna, STRANGER, give, is_root};
 use crate::workspaces::{Repository, commit, names};
@@ -22,6 +25,12 @@ fn a_strangers_silo_toml_runs_nothing_and_allow_finishes_it() {
     let folder = sandbox.dir("app.review");
     assert!(folder.join("silo.toml").is_file() && !folder.join(".silo.lock").exists());
     repository.silo("run review -- touch ../ran").exit(3);
+    // A `silo shell` that was opened for it lets it act there, and is no consent to bring files along.
+    let toml = repository.sandbox.dir("app.review").join("silo.toml");
+    let opened = trust::own_record(&Project::read(&toml).expect("it is one"));
+    let mut inside = repository.sandbox.command(SILO, "app");
+    inside.env("__SILO_CONSENT", opened).args(["new", "review"]);
+    repository.sandbox.finish(inside).exit(3).stderr_has("nothing of it was run, and no file brought along");
     repository.silo("new review").exit(3).stderr_has("`silo allow $SANDBOX/projects/app.review` and `silo new review`");
     assert_eq!(state(), before, "nothing is leased");
     // Nor does anything of it run when it is removed.

@@ -21,7 +21,11 @@ const RELOAD: std::time::Duration = std::time::Duration::from_secs(30);
 pub(super) fn run(context: &Context, root: &Path, arguments: &DnsArgs) -> Result<u8, Failure> {
     let network = &context.settings.network;
     let acts = if arguments.install { vec![to_install(root, network)?] } else { to_remove(root, network) };
-    let acts: Vec<Act> = acts.into_iter().filter(|act| act.before.as_ref() != act.after.as_ref()).collect();
+    let acts: Vec<Act> = acts
+        .into_iter()
+        .chain(of_other_suffixes(root, network))
+        .filter(|act| act.before.as_ref() != act.after.as_ref())
+        .collect();
     if acts.is_empty() {
         context.ui.step(match arguments.install {
             true => "The system's resolver asks silo's name server already",
@@ -158,6 +162,18 @@ fn own(root: &Path, network: &NetworkSettings) -> impl Iterator<Item = (Resolver
     let acts = Resolver::ALL
         .map(|resolver| Some((resolver, Act::of(root, resolver.plan(&network.suffix, network.dns_port)).ok()?)));
     acts.into_iter().flatten().filter(|(_, act)| act.before.as_ref().is_some_and(|text| text.starts_with(MARK)))
+}
+
+/// The files of macOS for what names ended in before: there is one for each suffix.
+fn of_other_suffixes(root: &Path, network: &NetworkSettings) -> Vec<Act> {
+    let now = below(root, &Resolver::MacOs.plan(&network.suffix, network.dns_port).file);
+    let others = files::names_in(now.parent().unwrap_or(root)).into_iter().filter(|path| *path != now);
+    let act = |path: PathBuf| {
+        let file = path.strip_prefix(root).ok()?.to_str()?.to_owned();
+        let act = Act::of(root, Plan { file, text: String::new(), reload: None }).ok()?;
+        act.before.as_ref().is_some_and(|text| text.starts_with(MARK)).then_some(act)
+    };
+    others.filter_map(act).collect()
 }
 
 /// The resolvers that ask silo's name server as it is now.

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::consent;
 use crate::core::config::ConfigFile;
+use crate::core::instance::trust::Trust;
 use crate::core::text::source::one_line;
 use crate::core::workspaces::record::{Stage, Workspace};
 use crate::failure::{Failure, code, quoted, shown};
@@ -49,8 +49,14 @@ pub(super) fn furnish(context: &Context, workspace: &mut Workspace, beside: &Pat
             .hint(format!("Give it one: `{line}`, then run this again")));
     }
     let project = Project::read(&file)?;
-    let judged = trust::judge(&context.dirs, &project)?;
-    if let Some(why) = consent::refusal(&inside, &project, judged) {
+    // A `silo shell` is no consent to bring files along, as it is none for `silo adopt`.
+    let why = match trust::judge(&context.dirs, &project)? {
+        Trust::Allowed => None,
+        Trust::Denied => Some("is denied"),
+        Trust::Changed => Some("has changed"),
+        Trust::Unknown => Some("is not trusted"),
+    };
+    if let Some(why) = why {
         let failure = Failure::new(format!(
             "The workspace `{}` is there, but its `silo.toml` {why}: nothing of it was run, and no file brought along",
             shown(&root)

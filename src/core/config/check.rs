@@ -176,7 +176,8 @@ fn routes(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     for (host, routed) in &settings.routes {
         let (key, text) = (format!("routes.{host}"), Text { value: host.clone(), span: routed.host.clone() });
         for (variable, span) in references(source, &key, &text)? {
-            let known = HOST_VARIABLES.iter().map(ToString::to_string).chain(settings.hosts.keys().cloned());
+            let names = HOST_VARIABLES.into_iter().filter(|name| routes::is_usable(name, settings));
+            let known = names.map(str::to_owned).chain(settings.hosts.keys().cloned());
             match routes::is_usable(&variable, settings) {
                 true => {}
                 false => {

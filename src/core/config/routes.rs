@@ -114,6 +114,10 @@ mod tests {
                 "\"${nam}.test\" = 80",
                 "4:2 Unknown variable `${nam}` in `routes.${nam}.test`; The nearest known name is `${name}`",
             ),
+            (
+                "\"${COMPOSE_PROJECT_NAM}.test\" = 80",
+                "4:2 Unknown variable `${COMPOSE_PROJECT_NAM}` in `routes.${COMPOSE_PROJECT_NAM}.test`; Hosts of",
+            ),
             ("\"${name.test\" = 80", "4:2 Unfinished `${…}`"),
             ("\"\" = 80", "4:1 `` cannot be a route: it is empty"),
         ] {

@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::user_problem::{RefusedSuffix, SettingsError, SettingsProblem};
 use crate::core::leases::subnet::{self, POOL, Range};
+use crate::core::routes::host::is_label;
 
 /// `[network]`, with its defaults where the file says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +70,6 @@ fn fail<T>(value: &Spanned<T>, problem: SettingsProblem) -> SettingsError {
 }
 
 fn refusal(suffix: &str, is_forced: bool) -> Option<RefusedSuffix> {
-    let is_label = |label: &str| {
-        let plain = label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-        plain && !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
-    };
     let last = suffix.rsplit('.').next().unwrap_or(suffix);
     let ends_in = |name: &str| suffix == name || suffix.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
     if !suffix.split('.').all(is_label) || suffix.len() > 100 || last.bytes().all(|c| c.is_ascii_digit()) {

@@ -8,6 +8,12 @@ pub const FRONT: &str = "silo.localhost";
 const LONGEST: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
+/// Whether a text can be a part of a host name, between two dots (RFC 1123, 2.1).
+pub fn is_label(text: &str) -> bool {
+    let plain = text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    plain && (1..=LONGEST_LABEL).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-')
+}
+
 /// Why a text in lower case cannot be the host name of a route; none when it can.
 pub fn problem(name: &str) -> Option<&'static str> {
     let odd = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
@@ -25,7 +31,10 @@ pub fn problem(name: &str) -> Option<&'static str> {
         _ if name.split('.').any(|label| label.starts_with('-') || label.ends_with('-')) => {
             Some("a part of it begins or ends with `-`")
         }
-        _ => None,
+        _ => {
+            debug_assert!(name.split('.').all(is_label), "each reason is named above");
+            None
+        }
     }
 }
 

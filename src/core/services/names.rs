@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 
 use super::model::{Model, Service};
 use super::refused::Refused;
+use crate::core::routes::host::is_label;
 use crate::core::text::suggest::nearest;
 
 /// Ports on which a web server is likely, and hardly anything else.
@@ -76,11 +77,6 @@ pub fn name_of(service: &str, instance: &str, suffix: &str) -> Option<String> {
 fn has_web_port(service: &Service) -> bool {
     let published = service.ports.iter().filter(|port| !port.udp).map(|port| port.target);
     service.network_mode.is_none() && published.chain(service.exposed.iter().copied()).any(|port| WEB.contains(&port))
-}
-
-fn is_label(text: &str) -> bool {
-    let plain = text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-    plain && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 #[cfg(test)]
