@@ -14,7 +14,12 @@ fn without_a_topic_there_is_a_line_for_each() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run("", ["doc"]).success().stderr("");
     expect![[r#"
+        tutorial         One small project, then a second worktree of it, then three agents at work side by side
         concepts         Eight words explain silo, with a picture for each
+        comparison       What silo does that other tools do not, and the other way round
+        faq              Short answers to what people ask first
+        teams            How to bring silo into a project that several people work on
+        wsl              silo runs inside WSL 2, as on any Linux
         config           silo.toml says what a project needs; this page has every key
         commands         Every command of silo, with its arguments, flags and exit codes
         profiles         A profile is a named overlay in silo.toml, such as one for a remote API
@@ -38,7 +43,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         worktrees        Every git worktree of a project is an instance of its own
         workspaces       A workspace is a folder that silo made, with an instance of its own
         adopt            What a new worktree gets beside what git brings: secrets, dependencies, commands
-        editors          Recipes for prompts, terminals, editors and runners that shall know the instance
+        editors          Recipes for prompts, terminals, editors and runners that should know the instance
         recipes          What other tools need, so that ports and addresses reach their programs
         fleet            All instances of a user are listed, asked and cleared up together
         heal             silo heal brings back what is wanted up and is not, as after a crash or a reboot
@@ -50,7 +55,8 @@ fn without_a_topic_there_is_a_line_for_each() {
         install          How silo, with its proxy beside it, gets onto a machine, is upgraded and removed
         logging          What silo prints, where, and how to see more or less of it
         migration        What silo takes over from an older silo, and how it lives beside direnv and others
-        troubleshooting  What each error and warning means, and what to do about it
+        troubleshooting  What to do when something is not as expected, by symptom
+        errors           Every error and warning of silo's, with what it means and what to do
         schema           The JSON Schema of silo.toml, for editors
         settings-schema  The JSON Schema of the user's settings
     "#]]
@@ -87,7 +93,8 @@ fn json_has_title_and_summary_and_the_page_itself() {
     assert_eq!(list, answer(&["doc", "--json"]));
     let topics: Vec<&str> = list.as_array().expect("a list").iter().filter_map(|page| page["topic"].as_str()).collect();
     assert_eq!(topics, PAGES.iter().map(|page| page.topic).collect::<Vec<_>>());
-    assert_eq!(list.as_array().expect("a list")[4], json!({ "topic": "ports", "title": "Ports", "summary": summary }));
+    let ports = list.as_array().expect("a list").iter().find(|page| page["topic"] == "ports");
+    assert_eq!(ports, Some(&json!({ "topic": "ports", "title": "Ports", "summary": summary })));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::docs_errors::{literals, product};
 use crate::tidy::{Source, sources};
 
 /// Pages for those who work on silo.
-const CONTRIBUTORS: [&str; 3] = ["architecture", "decisions", "performance"];
+const CONTRIBUTORS: [&str; 4] = ["architecture", "decisions", "performance", "releasing"];
 
 /// What a library reads for silo: colours.
 const READ_BY_LIBRARIES: [&str; 4] = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"];
@@ -78,7 +78,7 @@ fn every_page_is_bundled_or_for_contributors() {
 fn pages_are_short_and_wholly_laid_out_on_a_terminal() {
     for page in PAGES {
         let lines = page.markdown.lines().count();
-        let reference = ["commands", "troubleshooting"].contains(&page.topic);
+        let reference = ["commands", "errors"].contains(&page.topic);
         assert!(reference || (24..=180).contains(&lines), "docs/{}.md has {lines} lines", page.topic);
         let prose = page.markdown.lines().filter(|line| !line.starts_with('|'));
         let long = prose.into_iter().find(|line| line.chars().count() > 150);
@@ -87,6 +87,16 @@ fn pages_are_short_and_wholly_laid_out_on_a_terminal() {
         let marks = ["**", " *", " _", "](", "`", "<!--", "|---"];
         let left = shown.lines().find(|line| !line.starts_with("    ") && marks.iter().any(|mark| line.contains(mark)));
         assert_eq!(left, None, "docs/{}.md has marks the terminal does not know", page.topic);
+    }
+}
+
+#[test]
+fn every_page_ends_with_where_to_read_on() {
+    for page in PAGES.iter().filter(|page| !["names", "routes", "sharing", "gateway"].contains(&page.topic)) {
+        let last = page.markdown.lines().last().unwrap_or_default();
+        let links = last.strip_prefix("See also: ").unwrap_or_else(|| panic!("docs/{}.md ends with {last}", page.topic));
+        let own = format!("]({}.md)", page.topic);
+        assert!(links.matches("](").count() >= 2 && !links.contains(&own), "docs/{}.md: {last}", page.topic);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every error and warning silo can print stands in `docs/troubleshooting.md`, and nothing else does. The texts are read
+//! Every error and warning silo can print stands in `docs/errors.md`, and nothing else does. The texts are read
 //! from the sources: what is handed to `Failure::new`, `.warn` and `.hook`, `#[error("…")]`, the problems of `silo.toml`,
 //! and the verbs of `Failure::file`. Each placeholder is `…` in the page.
 
@@ -131,8 +131,8 @@ fn is_handed_on(group: &TokenTree) -> bool {
 
 /// The texts the page explains: what stands in bold at the start of an item of its lists.
 fn documented() -> Vec<String> {
-    let page = read("docs/troubleshooting.md");
-    let (_, list) = page.split_once("\n## Errors").expect("errors come after the first looks");
+    let page = read("docs/errors.md");
+    let (_, list) = page.split_once("\n## Errors").expect("the lists come after the introduction");
     let items = list.split("\n- **").skip(1);
     let text =
         |item: &str| item.split("**").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -148,7 +148,7 @@ fn every_error_is_explained_and_no_other() {
         .filter(|(text, _)| !documented.contains(text))
         .map(|(text, at)| format!("- **{text}**: ({at})"))
         .collect();
-    assert!(missing.is_empty(), "docs/troubleshooting.md does not explain:\n{}", missing.join("\n"));
+    assert!(missing.is_empty(), "docs/errors.md does not explain:\n{}", missing.join("\n"));
     let stale: Vec<_> = documented.iter().filter(|text| !texts.contains_key(*text)).collect();
-    assert!(stale.is_empty(), "docs/troubleshooting.md explains what no source says: {stale:#?}");
+    assert!(stale.is_empty(), "docs/errors.md explains what no source says: {stale:#?}");
 }

@@ -31,7 +31,7 @@ fn the_readmes_compose_project_does_what_it_says(shell: Shell) {
     let before = at_home(shell, &home);
     // Stands for a dev server that reads its database's port.
     program(&sandbox.path("bin/npm"), "#!/bin/sh\necho \"$* with a database on $POSTGRES_PORT\"\n");
-    let blocks = blocks("A compose project", "Install");
+    let blocks = blocks("Two commands", "Without compose");
     let (language, compose) = &blocks[0];
     assert!(language == "yaml" && compose.contains(IMAGES[0]), "the README shows a compose file first: {blocks:?}");
     let config = home.join(".config");

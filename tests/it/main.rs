@@ -53,6 +53,7 @@ mod engine_subnet;
 
 mod engine_tilt;
 mod engine_told;
+mod engine_tutorial;
 mod engine_workspaces;
 mod example;
 mod explained;

@@ -1,5 +1,5 @@
 //! The README as a newcomer follows it, in bash, zsh and fish: the hook's line in the start file it names, every line
-//! of the sections `Begin` and `Worktrees and agents` typed in order, and what is told then (`newcomer.txt`). The README
+//! of the sections `Without compose` and `Worktrees and agents` typed in order, and what is told then (`newcomer.txt`). The README
 //! cannot promise anything else.
 
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ fn follow(shell: Shell, sandbox: &Sandbox) -> Vec<Step> {
     let mut session = Session::with(sandbox, shell, &home, &setup);
 
     let mut steps = Vec::new();
-    for (language, text) in blocks("Begin", "More commands") {
+    for (language, text) in blocks("Without compose", "More commands") {
         if language == "toml" {
             let silo_toml = home.join("app/silo.toml");
             let old = fs::read_to_string(&silo_toml).expect("`silo init` wrote it");

@@ -9,6 +9,7 @@ use silo::cli::Cli;
 
 use crate::docs::{package, read};
 use crate::docs_commands::silo_lines;
+use crate::engine::Engine;
 use crate::sandbox::{SILO, Sandbox};
 
 const RECORDING: &str = "docs/pictures/silo.svg";
@@ -29,9 +30,10 @@ fn texts(svg: &str, class: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_recording_shows_what_silo_says_today() {
-    let sandbox = Sandbox::new();
-    let mut record = sandbox.command(package().join("docs/pictures/record"), "");
+fn engine_recording_shows_what_silo_says_today() {
+    let engine = Engine::new();
+    let sandbox = &engine.sandbox;
+    let mut record = engine.command(package().join("docs/pictures/record"), "");
     record.arg(SILO).env("TMPDIR", sandbox.path("home"));
     let ran = sandbox.finish(record).success().stderr("");
     let svg = String::from_utf8(ran.bytes).expect("it is UTF-8");
