@@ -1,5 +1,6 @@
 //! The command line: declarations only. Arguments say what the shell can complete them with.
 
+mod agent;
 mod arguments;
 mod completes;
 mod gateway;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::core::shell::Completions;
 
+pub use agent::{AgentAction, AgentArgs};
 pub use arguments::{
     CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HealArgs, HookArgs, NewArgs, ProxyAction, ProxyArgs,
     PruneArgs, RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, UpArgs,
@@ -157,6 +159,11 @@ pub enum Command {
         after_help = "Examples:\n  silo gateway up -d    # With the keys of ~/.config/silo/gateway.toml\n  silo gateway spend\n  silo gateway settle 17 0.25\n  silo gateway down"
     )]
     Gateway(GatewayArgs),
+    /// Run coding agents and the like in containers, behind a wall
+    #[command(
+        after_help = "Examples:\n  silo agent run scout 'List the endpoints that have no test'\n  silo agent list\n  silo agent logs -f scout-x7k2\n  silo agent exec scout-x7k2 -- sh\n  silo agent findings scout-x7k2\n  silo agent rm scout-x7k2"
+    )]
+    Agent(AgentArgs),
     /// Make, list and take back the gateway's placeholder keys
     #[command(
         after_help = "Examples:\n  silo key new agent --budget 5 --out ~/.agent-key\n  silo key new ci --budget '2M tokens' --models claude-haiku-4-5 --requests 60\n  silo key list\n  silo key revoke k3"

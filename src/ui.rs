@@ -78,6 +78,20 @@ impl Ui {
         answered(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
+    /// Hands on what a program printed to standard error, byte for byte; a reader that went away is no error.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be written.
+    pub fn pass_on(self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = std::io::stderr().lock();
+        answered(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
+    /// Whether standard output and standard error are terminals.
+    pub fn terminals(self) -> (bool, bool) {
+        (std::io::stdout().is_terminal(), std::io::stderr().is_terminal())
+    }
+
     /// Prints the help that was asked for as an answer, and a mistake on the command line as a part of the story.
     ///
     /// # Errors

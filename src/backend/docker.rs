@@ -167,7 +167,7 @@ impl Docker<'_> {
         ])
     }
 
-    fn cmd(&self, words: &[&str]) -> Cmd<'_> {
+    pub(super) fn cmd(&self, words: &[&str]) -> Cmd<'_> {
         let arguments = words.iter().map(Into::into).collect();
         Cmd { program: self.program, arguments, environment: self.environment, folder: self.folder }
     }

@@ -118,7 +118,7 @@ pub(super) struct Listed {
     #[serde(default, deserialize_with = "or_empty")]
     pub(super) labels: HashMap<String, String>,
     #[serde(default)]
-    state: String,
+    pub(super) state: String,
     #[serde(default)]
     pub(super) status: String,
     #[serde(default, deserialize_with = "or_empty")]
@@ -327,6 +327,12 @@ impl Listed {
 
 /// Asks in HTTP/1.0, whose answers come in one piece and end where the engine closes.
 pub(super) fn ask<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<T, Failure> {
+    let gone = || Failure::new(format!("The container engine at `{}` knows no `{target}`", socket.display()));
+    ask_for(socket, target)?.ok_or_else(gone)
+}
+
+/// The same for something that may not be there.
+pub(super) fn ask_for<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<Option<T>, Failure> {
     let failed = |why: String| {
         let failure = Failure::new(format!("The container engine at `{}` does not answer: {why}", socket.display()));
         failure.hint("Start Docker, then run it again; look at it with `docker version`")
@@ -337,10 +343,13 @@ pub(super) fn ask<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<T,
         answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(|| failed("it broke off".to_owned()))?;
     let head = String::from_utf8_lossy(&answer[..end]);
     let status = head.split(' ').nth(1).unwrap_or_default();
+    if status == "404" {
+        return Ok(None);
+    }
     if status != "200" {
         return Err(failed(format!("it said {}", head.lines().next().unwrap_or_default())));
     }
-    serde_json::from_slice(&answer[end + 4..]).map_err(|error| failed(error.to_string()))
+    serde_json::from_slice(&answer[end + 4..]).map(Some).map_err(|error| failed(error.to_string()))
 }
 
 /// A text as part of a query.

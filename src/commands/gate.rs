@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{consent, up};
 use crate::core::config::gate::needs_nothing;
 use crate::core::config::profile::COMPOSE_TOOLS;
-use crate::core::config::{self, ConfigFile, Text};
+use crate::core::config::{self, ConfigFile, Gate, Text};
 use crate::core::services::Call;
 use crate::core::shell::environment::Environment;
 use crate::failure::{Failure, code, shown};
@@ -178,6 +178,23 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
         }
         waited => waited.map(|()| changed),
     }
+}
+
+/// Brings up some services of the project, and what they depend on, until they are ready.
+pub(super) fn services(
+    context: &Context,
+    project: &Project,
+    config: &ConfigFile,
+    only: &[Text],
+) -> Result<(), Failure> {
+    let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
+    let scope = Scope::of(context, project, config, &ask)?;
+    let Some(part) = parts::behind(Gate::Services) else { return Ok(()) };
+    if part.is_up_with(&scope, only) {
+        return Ok(());
+    }
+    parts::require(&[part], &context.environment)?;
+    foundation(context, project, config, (part, only)).map(|_| ())
 }
 
 /// Brings up one part that the programs need, as the holder of `up.lock`, so that nothing else starts or stops the instance

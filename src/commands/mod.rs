@@ -3,6 +3,7 @@
 
 mod activation_line;
 mod adopt;
+mod agent;
 mod allow;
 mod apart;
 mod ci;
@@ -182,6 +183,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Routes(arguments) => routes::run(context, &arguments),
         Command::Proxy(arguments) => proxy::run(context, &arguments),
         Command::Gateway(arguments) => gateway::run(context, &arguments),
+        Command::Agent(arguments) => agent::run(context, &arguments),
         Command::Key(arguments) => key::run(context, &arguments),
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),
         Command::Open { name, instance, print } => open::run(context, name.as_deref(), instance.as_deref(), print),

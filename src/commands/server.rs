@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGTERM;
 
-use crate::failure::{Failure, shown};
+use crate::failure::Failure;
+use crate::parts::beside;
 use crate::parts::context::Context;
 use crate::sys::cmd::{self, Cmd};
 use crate::sys::processes::Process;
-use crate::sys::{files, lock, program};
+use crate::sys::{files, lock};
 
-/// The program.
-const NAME: &str = "silo-proxy";
 /// How long one may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often it is looked whether it has.
@@ -34,21 +33,10 @@ pub(super) struct Server {
     pub(super) log: PathBuf,
 }
 
-/// Where the program is: beside silo, as it was called or behind links, else on `PATH`.
-fn find(context: &Context) -> Result<PathBuf, Failure> {
-    let silo = program::own_path(&context.environment, &context.program)?;
-    let beside = [Some(silo.clone()), files::canonical(&silo).ok()].into_iter().flatten();
-    let beside = beside.map(|path| path.with_file_name(NAME)).find(|path| files::is_executable(path));
-    beside.or_else(|| cmd::find(NAME, &context.environment)).ok_or_else(|| {
-        Failure::new(format!("`{NAME}` was not found beside `{}`", shown(&silo)))
-            .hint("It comes with silo; install it again: `silo doc install`")
-    })
-}
-
 impl Server {
     /// Starts it in silo's place, or in the background until `running` tells that it serves.
     pub(super) fn up<T>(&self, context: &Context, detach: bool, running: impl Fn() -> Option<T>) -> Result<T, Failure> {
-        let (path, environment) = (find(context)?, context.outside());
+        let (path, environment) = (beside::proxy(context)?, context.outside());
         let arguments: Vec<OsString> = vec![self.word.into()];
         if !detach {
             return Err(cmd::exec(path.as_os_str(), &arguments, &environment, Some(Path::new("/"))));
@@ -88,7 +76,7 @@ impl Server {
 
     /// The process that holds its lock.
     pub(super) fn process(&self) -> Option<Process> {
-        lock::signer(&self.lock, NAME)
+        lock::signer(&self.lock, beside::PROXY)
     }
 
     /// Stops it, and waits until it has ended.

@@ -1,5 +1,6 @@
 //! The pure part: values in, values out. No files, no environment, no clock, no processes, no printing. One folder a subject.
 
+pub mod agents;
 pub mod config;
 pub mod formats;
 pub mod gateway;

@@ -3,7 +3,9 @@
 //! A part answers the questions of [`Part`]; [`ALL`] is the one list of them. A new part is a file here, its keys in
 //! `core/config` and its page.
 
+pub mod agents;
 mod announcement;
+pub mod beside;
 mod cluster;
 pub mod context;
 pub mod dns;
@@ -52,7 +54,8 @@ use part::{Declared, Part};
 pub use tilt::extension;
 
 /// Every part, in the order in which they are brought up; they are taken down the other way round.
-pub const ALL: [&dyn Part; 4] = [&services::Services, &cluster::Cluster, &announcement::Announcement, &tilt::Tilt];
+pub const ALL: [&dyn Part; 5] =
+    [&services::Services, &agents::Agents, &cluster::Cluster, &announcement::Announcement, &tilt::Tilt];
 
 /// The parts that a project has.
 pub fn declared(settings: &Settings, root: &Path) -> Vec<&'static dyn Part> {

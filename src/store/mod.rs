@@ -1,5 +1,6 @@
 //! What silo remembers: the registry (under its lock), each project's files, trust, and the stamps the shell hook reads.
 
+pub mod agents;
 pub mod agreement;
 pub mod apart;
 pub mod ask;

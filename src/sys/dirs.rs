@@ -108,6 +108,11 @@ impl Dirs {
         self.state.join("workspaces")
     }
 
+    /// Where each run of an agent has a folder, from before it is made until the user removes it.
+    pub fn agents(&self) -> PathBuf {
+        self.state.join("agents")
+    }
+
     /// Where the name server's files are.
     pub fn dns(&self) -> PathBuf {
         self.state.join("dns")

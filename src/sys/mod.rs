@@ -1,6 +1,7 @@
 //! One matter of the operating system each.
 
 pub mod appending;
+pub mod attend;
 pub mod bring;
 pub mod clock;
 pub mod cmd;

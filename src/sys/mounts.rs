@@ -31,6 +31,12 @@ pub fn disk(mount: &Path) -> Option<String> {
     Some(format!("{:x}-{:x}", disk.f_fsid, files::metadata(mount)?.ino()))
 }
 
+/// How many bytes of a disk are left for the user; none where that cannot be asked.
+pub fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
 /// Whether a folder of the same disk is mounted at a path (`mount --bind`), which device numbers do not tell.
 #[cfg(target_os = "linux")]
 fn is_bound(path: &Path) -> bool {

@@ -14,7 +14,7 @@ fn without_a_topic_there_is_a_line_for_each() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run("", ["doc"]).success().stderr("");
     expect![[r#"
-        tutorial         One small project, then a second worktree of it, then three agents at work side by side
+        tutorial         One project, then a second worktree of it, then three agents side by side
         concepts         Eight words explain silo, with a picture for each
         comparison       What silo does that other tools do not, and the other way round
         faq              Short answers to what people ask first
@@ -51,6 +51,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         A user's own settings hold for every project
         gateway          The gateway keeps the keys of language models, and programs get ones with a budget
+        agents           An agent is a program that runs in a container of its own, behind a wall, and leaves a branch
         containment      A wall, limits and an end hold an agent in its container
         install          How silo, with its proxy beside it, gets onto a machine, is upgraded and removed
         logging          What silo prints, where, and how to see more or less of it

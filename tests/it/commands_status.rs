@@ -82,6 +82,7 @@ fn status_shows_the_instance_and_whether_this_shell_is_in_it() {
         "activeRoot": null,
         "tilt": null,
         "k3d": null,
+        "agents": null,
         "services": null,
         "envFile": "$SANDBOX/projects/app/.localnet.env",
         "ports": { "WEB_PORT": web },

@@ -125,8 +125,7 @@ fn the_tutorial_line_by_line_does_what_it_says() {
         own.into_iter().chain(settings.iter().map(|(name, value)| (*name, value.as_os_str()))).collect();
     let setup = Setup { before: &before, unhooked: true, env: &env, ..Setup::default() };
     let [web, gateway] = free_ports();
-    let mut reader =
-        Reader { engine: &engine, home: home.clone(), web, gateway, ports: BTreeMap::new(), name: None };
+    let mut reader = Reader { engine: &engine, home: home.clone(), web, gateway, ports: BTreeMap::new(), name: None };
     let mut session = Session::with(sandbox, Shell::BASH, Path::new(&home), &setup);
     let page = read("docs/tutorial.md");
     let steps = steps(&page);

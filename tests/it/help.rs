@@ -43,12 +43,13 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           compose       Print the override: the compose file that isolates the services
           seed          Fill a volume of the services from another one
           dns           Names for services: `db.feature-x.test`
-        Workspaces:
+        Workspaces and agents:
           new           Make a workspace: a git worktree with an instance of its own
           run           Run a command in a workspace, made where missing, with all up
           cd            Go to a workspace; needs the shell hook
           rm            Remove workspaces, with their services, volumes and leases
           templates     List the templates from which workspaces are made
+          agent         Run coding agents and the like in containers, behind a wall
         All instances:
           list, ls      List every instance: state, ports, root and branch
           heal          Bring back what is wanted up and is down, as after a reboot

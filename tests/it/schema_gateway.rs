@@ -22,7 +22,7 @@ pub(crate) struct Gateway {
     budget: Option<Budget>,
 }
 
-struct Models;
+pub(crate) struct Models;
 
 impl JsonSchema for Models {
     fn schema_name() -> Cow<'static, str> {
@@ -35,7 +35,7 @@ impl JsonSchema for Models {
     }
 }
 
-struct Budget;
+pub(crate) struct Budget;
 
 impl JsonSchema for Budget {
     fn schema_name() -> Cow<'static, str> {

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use silo::core::shell::varname;
 
+use crate::schema_agents::Agents;
 use crate::schema_gateway::Gateway;
 use crate::schema_json::without_null;
 use crate::schema_workspace::Workspace;
@@ -221,6 +222,8 @@ struct Config {
     gates: Option<Gates>,
     /// What the instance asks of the gateway for language models.
     gateway: Option<Gateway>,
+    /// Programs that run in containers of their own, behind a wall.
+    agents: Option<Agents>,
 }
 
 /// A named overlay: tables merge by key, lists are replaced.
@@ -388,11 +391,13 @@ pub(crate) fn schema() -> Value {
     let root = schema.as_object_mut().expect("a schema is an object");
     let told = ["$schema", "title", "description"].map(|key| root.shift_remove_entry(key).expect("it has one"));
     *root = told.into_iter().chain(std::mem::take(root)).collect();
-    // Only the implicit port of an image registry can stand in for `[ports]`.
-    root.insert(
-        "if".into(),
-        has("k3d", json!({ "allOf": [has("enabled", yes.clone()), has("registry", has("enabled", yes))] })),
-    );
+    // What can stand in for `[ports]`: services, agents, and the implicit port of an image registry.
+    let registry = has("k3d", json!({ "allOf": [has("enabled", yes.clone()), has("registry", has("enabled", yes))] }));
+    let others = [
+        json!({ "required": ["compose"] }),
+        json!({ "required": ["agents"], "properties": { "agents": { "minProperties": 1 } } }),
+    ];
+    root.insert("if".into(), json!({ "anyOf": others.into_iter().chain([registry]).collect::<Vec<_>>() }));
     root.insert("else".into(), has("ports", json!({ "minProperties": 1 })));
     schema
 }

@@ -44,6 +44,41 @@ struct Settings {
     /// Where `silo new` makes workspaces.
     #[schemars(default)]
     workspaces: Option<Workspaces>,
+    /// What agents get beyond what a silo.toml may ask for.
+    #[schemars(default)]
+    agents: Option<Agents>,
+}
+
+/// The table of agents.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct Agents {
+    /// The engine's runtime for agents, such as runsc or kata.
+    #[schemars(default, regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"))]
+    runtime: Option<String>,
+    /// What agents of some projects get.
+    #[schemars(default)]
+    grants: Option<Vec<Grant>>,
+}
+
+/// What agents of a project get.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct Grant {
+    /// The project's folder, or one above it; `~/` is the home folder.
+    #[schemars(regex(pattern = r"^(/|~/)"))]
+    project: String,
+    /// The agent; without it all of the project's.
+    #[schemars(default, regex(pattern = r"^[a-z]([a-z0-9-]{0,22}[a-z0-9])?$"))]
+    agent: Option<String>,
+    /// Folders and files that they see read-only: `/FOLDER:/TARGET`.
+    #[schemars(default, inner(regex(pattern = r"^(/|~/)[^:]*:(/[^:,/]+)+$")))]
+    mounts: Option<Vec<String>>,
+    /// Variables that they get as they are outside.
+    #[schemars(default, inner(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")))]
+    env: Option<Vec<String>>,
 }
 
 /// The table of workspaces.
@@ -151,6 +186,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "[proxy]\nport = 80\ntimeout = \"1h30m\"\n",
         "proxy = {}\n",
         "[workspaces]\nfolder = \"~/work\"\n",
+        "[agents]\nruntime = \"runsc\"\n[[agents.grants]]\nproject = \"~/work/shop\"\nagent = \"scout\"\nmounts = [\"/opt/models:/models\"]\nenv = [\"HF_TOKEN\"]\n",
         "[network]\npool = \"10.224.0.0/16\"\nsuffix = \"test\"\nforce_suffix = false\ndns_port = 5354\n",
         "trusted = []\nport_range = \"1024-65535\"\nlog_format = \"%s\"\n",
     ] {
@@ -159,6 +195,10 @@ fn parser_and_schema_take_and_refuse_the_same() {
     for bad in [
         "quite = true",
         "workspaces.folder = \"work\"",
+        "agents.runtime = \"--x\"",
+        "agents.grants = [{ agent = \"scout\" }]",
+        "agents.grants = [{ project = \"work\" }]",
+        "agents.grants = [{ project = \"/work\", mounts = [\"x:/y\"] }]",
         "quiet = 1",
         "wrap_cd = \"bash\"",
         "trusted = \"~/work\"",

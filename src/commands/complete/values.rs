@@ -15,6 +15,7 @@ use crate::core::shell::environment::Environment;
 use crate::core::text::pages::PAGES;
 use crate::failure::shown;
 use crate::parts::services;
+use crate::store::agents;
 use crate::store::gateway::keys;
 use crate::store::project::Project;
 use crate::store::{apart, registry, stamp, workspaces as records};
@@ -71,6 +72,7 @@ impl Place {
             }),
             Completes::Volume => self.volumes(),
             Completes::Key => self.keys(),
+            Completes::Agent => Some(self.agents()),
             Completes::Topic => {
                 Some(named(PAGES.iter().map(|page| page.topic).chain(SCHEMAS.iter().map(|schema| schema.0))))
             }
@@ -102,6 +104,15 @@ impl Place {
     fn keys(&self) -> Option<Vec<CompletionCandidate>> {
         let keys = keys::load(self.dirs.as_ref()?).ok()?.keys.into_iter();
         Some(keys.filter(|key| key.revoked.is_none()).map(|key| candidate(&key.id, &key.name)).collect())
+    }
+
+    /// The agents of this project, and every run.
+    fn agents(&self) -> Vec<CompletionCandidate> {
+        let settings = self.project().and_then(|project| project.config().ok()?.settings(None));
+        let declared = settings.map(|settings| settings.agents.into_iter()).into_iter().flatten();
+        let declared = declared.map(|(name, agent)| candidate(&name, agent.lifetime.word()));
+        let runs = self.dirs.as_ref().map(agents::all).unwrap_or_default();
+        declared.chain(runs.iter().map(|run| candidate(&run.id, run.stage.word()))).collect()
     }
 
     /// The keys below `volumes:` in the compose files.

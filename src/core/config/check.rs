@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
+use super::agents;
 use super::model::{ConfigFile, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use super::problem::{ConfigError, Problem, TemplateSpot};
 use super::profile::merge;
@@ -57,7 +58,7 @@ fn published_once(layer: &Layer) -> Result<(), ConfigError> {
 
 fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
     let place = |words: &str| text.find(words).map_or(0..0, |at| at..at + words.len());
-    if settings.ports.is_empty() && settings.compose.is_none() {
+    if settings.ports.is_empty() && settings.compose.is_none() && settings.agents.is_empty() {
         return Err(ConfigError { problem: Problem::NoPorts, span: place("[ports]") });
     }
     if settings.registry.advertise == Some(true) && settings.registry.host.is_none() {
@@ -67,6 +68,7 @@ fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
     }
     distinct(text, settings)?;
     templates(text, settings)?;
+    agents::check(settings)?;
     routes(text, settings)?;
     lengths(settings)
 }
@@ -161,6 +163,8 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     }
     let announced = settings.registry.texts().map(|(key, text)| (format!("registry.{key}"), text));
     all_known(source, TemplateSpot::Registry, announced, &known)?;
+    let in_agents: Vec<String> = known.iter().cloned().chain(agents::OWN.map(str::to_owned)).collect();
+    all_known(source, TemplateSpot::Agents, agents::templates(settings), &in_agents)?;
     // These count only where there is a cluster; without one they are judged as with it.
     let with_cluster = Settings { k3d: K3dParts { cluster: true, registry: true }, ..settings.clone() };
     known.extend(built_in_names(&with_cluster).iter().map(ToString::to_string));

@@ -3,6 +3,9 @@
 //! [`parse`] reads and checks the whole file, every profile included; [`ConfigFile::settings`] is what one profile means.
 
 pub mod acts;
+mod agent;
+pub mod agents;
+mod agents_problem;
 mod check;
 mod compose;
 pub mod gate;
@@ -16,11 +19,14 @@ mod routes;
 pub mod starter;
 mod starter_cilo;
 mod table;
+mod text;
 pub mod user;
+pub mod user_agents;
 pub mod user_network;
 pub mod user_problem;
 pub mod workspace;
 
+pub use agents_problem::AgentsProblem;
 pub use model::{
     API_PORT, Advertisement, ComposeLayer, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer,
     Need, Network, OWN_PORTS, Profile, Published, REGISTRY_PORT, Routed, Settings, TILT_PORT, Text, WorkspaceLayer,

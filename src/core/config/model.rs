@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
+use super::agent::Agent;
 use super::problem::ConfigError;
+pub use super::text::Text;
 use crate::core::gateway::keys::{Given, Wish};
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::template;
@@ -26,15 +28,6 @@ pub const TILT_PORT: (&str, u16) = ("TILT_PORT", 10350);
 pub const API_PORT: &str = "K3D_API_PORT";
 /// The variables of the ports that silo leases for what it starts itself.
 pub const OWN_PORTS: [&str; 3] = [REGISTRY_PORT.0, TILT_PORT.0, API_PORT];
-
-/// A text from the file, with its byte range there.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Text {
-    /// The value.
-    pub value: String,
-    /// Its place in the file, in bytes, quotes included.
-    pub span: Range<usize>,
-}
 
 /// How an image registry is announced to tools in the cluster (`local-registry-hosting`): in templates, or in texts once they are
 /// filled.
@@ -316,6 +309,8 @@ pub struct ConfigFile {
     pub gates: IndexMap<String, Need>,
     /// `[gateway]`.
     pub gateway: Option<Wish>,
+    /// `[agents]`, in declared order.
+    pub agents: IndexMap<String, Agent>,
     /// Profiles under which a value of the base cannot be filled, as a URL with a cluster's name without the cluster: each is
     /// refused when it is to hold, and the base is not.
     pub broken: IndexMap<String, ConfigError>,
@@ -354,6 +349,8 @@ pub struct Settings {
     pub workspace: WorkspaceLayer,
     /// What is asked of the gateway, and given for it once the instance is settled (D34).
     pub gateway: Option<Given>,
+    /// `[agents]`, in declared order (D33).
+    pub agents: IndexMap<String, Agent>,
     /// What each gated tool needs, defaults included (D17).
     pub gates: IndexMap<String, Need>,
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::agents_problem::AgentsProblem;
 use super::providers_problem::ProvidersProblem;
 use crate::core::shell::varname::Refusal;
 use crate::core::text::suggest::{nearest, ticked};
@@ -30,6 +31,8 @@ pub enum TemplateSpot {
     Registry,
     /// The hosts of `[routes]`.
     Routes,
+    /// `command` and `env` of `[agents]`.
+    Agents,
 }
 
 /// What is wrong.
@@ -120,6 +123,8 @@ pub enum Problem {
     GateServices { tool: String, value: String },
     /// A gate for something that is not a plain program name.
     GateTool(String),
+    /// What is wrong with `[agents]`.
+    Agents(AgentsProblem),
     /// What is wrong with `gateway.toml` or `[gateway]`.
     Gateway(ProvidersProblem),
 }
@@ -184,6 +189,7 @@ impl std::fmt::Display for Problem {
             Self::GateServices { tool, value } => write!(f, "Gate `{tool}` has no list of services: {value}"),
             Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
             Self::Gateway(problem) => problem.fmt(f),
+            Self::Agents(problem) => problem.fmt(f),
         }
     }
 }
@@ -291,6 +297,7 @@ impl Problem {
             Self::GateServices { .. } => one("Name each once, with commas and no spaces, as in \"services:db,redis\""),
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
             Self::Gateway(problem) => one(problem.hint()),
+            Self::Agents(problem) => problem.hints(),
         }
     }
 }
@@ -310,6 +317,9 @@ impl TemplateSpot {
             }
             Self::Routes => {
                 "Hosts of `[routes]` can use `${name}`, `${prefix}`, `${id}`, `${slot}` and every host; ports are what they lead to"
+            }
+            Self::Agents => {
+                "`command` and `env` of an agent can use `${SILO_TASK}`, `${LLM_GATEWAY_URL}`, `${LLM_GATEWAY_KEY}`, and every host, port, URL and variable; `$${` stands for a literal `${`"
             }
             Self::K3dArgs => "`k3d.args` can use `${name}`, `${prefix}`, and every host, port, URL and variable",
         }

@@ -107,6 +107,7 @@ impl ConfigFile {
                 url: providers::url(providers::PORT),
                 key: NONE.to_owned(),
             }),
+            agents: self.agents.clone(),
             gates: gates(k3d.cluster, has_services, &self.gates),
         })
     }

@@ -287,6 +287,11 @@ fn allowance(table: &Table<'_>) -> Result<Allowance, ConfigError> {
 /// `[gateway]` of a `silo.toml`.
 pub(super) fn wish(table: &Table<'_>) -> Result<Wish, ConfigError> {
     table.only(&["models", "budget"])?;
+    wish_of(table)
+}
+
+/// The same keys in a table that has others beside them.
+pub(super) fn wish_of(table: &Table<'_>) -> Result<Wish, ConfigError> {
     let models = table.texts("models")?.unwrap_or_default().into_iter().map(|text| text.value).collect();
     Ok(Wish { models, budget: table.find("budget").map(|value| budget(&value)).transpose()?.unwrap_or_default() })
 }

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
+use super::agents;
 use super::compose;
 use super::model::{
     Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Need, OWN_PORTS, Profile,
@@ -35,6 +36,7 @@ const TOP: &[&str] = &[
     "registry",
     "gates",
     "gateway",
+    "agents",
 ];
 const PROFILE: &[&str] =
     &["ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks", "workspace", "append", "registry"];
@@ -59,6 +61,7 @@ pub(super) fn file(text: &str) -> Result<ConfigFile, ConfigError> {
         profiles: profiles(&top)?,
         gates: gates(&top)?,
         gateway: top.table("gateway")?.map(|table| providers::wish(&table)).transpose()?,
+        agents: top.table("agents")?.map_or_else(|| Ok(IndexMap::new()), |table| agents::read(&table))?,
         broken: IndexMap::new(),
     })
 }

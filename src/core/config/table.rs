@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::model::Text;
 use super::problem::{ConfigError, Problem};
+use super::text::Text;
 use crate::core::shell::varname;
 
 /// One table of the file, and the dotted path that leads to it (empty for the top).
@@ -35,6 +35,11 @@ pub(super) struct Entry<'a> {
 impl<'a> Table<'a> {
     pub(super) fn top(entries: &'a DeTable<'a>) -> Self {
         Self { entries, path: String::new() }
+    }
+
+    /// The dotted path that leads to it.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// Every entry, in declared order.
@@ -142,7 +147,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn filled_text(&self) -> Result<Text, ConfigError> {
+    pub(super) fn filled_text(&self) -> Result<Text, ConfigError> {
         let text = self.text()?;
         match text.value.trim() {
             "" => Err(self.fail(Problem::Empty { key: self.path.clone() })),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::user_agents::{AgentSettings, AgentsFile};
 use super::user_network::{NetworkFile, NetworkSettings};
 use super::user_problem::{LOWEST, ends};
 pub use super::user_problem::{SettingsError, SettingsProblem};
@@ -40,6 +41,8 @@ pub struct UserSettings {
     pub network: NetworkSettings,
     /// `[workspaces] folder`: where the folders of workspaces are made; none for beside the repository. `~/` is the home folder.
     pub workspaces: Option<String>,
+    /// `[agents]`.
+    pub agents: AgentSettings,
 }
 
 /// A container engine.
@@ -81,6 +84,7 @@ impl Default for UserSettings {
             proxy: ProxySettings::default(),
             network: NetworkSettings::default(),
             workspaces: None,
+            agents: AgentSettings::default(),
         }
     }
 }
@@ -98,6 +102,7 @@ struct File {
     proxy: Proxy,
     network: NetworkFile,
     workspaces: Workspaces,
+    agents: AgentsFile,
 }
 
 /// `[workspaces]` as it is written.
@@ -156,6 +161,7 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         settings.proxy.timeout = time.ok_or_else(|| fail(&text, SettingsProblem::ProxyTimeout))?;
     }
     settings.network = file.network.read()?;
+    settings.agents = file.agents.read()?;
     if let Some(folder) = file.workspaces.folder {
         if !folder.get_ref().starts_with('/') && !folder.get_ref().starts_with("~/") {
             return Err(fail(&folder, SettingsProblem::WorkspacesFolder));
@@ -183,6 +189,7 @@ mod tests {
             proxy: ProxySettings { port: 80, timeout: Duration::from_mins(5) },
             network: NetworkSettings::default(),
             workspaces: Some("~/w".into()),
+            agents: AgentSettings::default(),
         };
         assert_eq!(parse(text), Ok(expected));
     }

@@ -49,6 +49,21 @@ pub enum SettingsProblem {
     /// No port.
     #[error("`proxy.port` has an invalid value: {0}")]
     ProxyPort(i64),
+    /// A runtime that no engine has.
+    #[error("`agents.runtime` has an invalid value: `{0}`")]
+    Runtime(String),
+    /// A project's folder that is not absolute.
+    #[error("The folder of a grant is not absolute: `{0}`")]
+    GrantFolder(String),
+    /// A name that no agent has.
+    #[error("`{0}` cannot name an agent")]
+    GrantAgent(String),
+    /// A mount that cannot be.
+    #[error("The mount of a grant has an invalid value: `{0}`")]
+    GrantMount(String),
+    /// A variable that cannot be.
+    #[error("`{0}` cannot be the name of a variable")]
+    GrantVariable(String),
     /// No time.
     #[error("`proxy.timeout` has an invalid value: `{0}`")]
     ProxyTimeout(String),
@@ -59,9 +74,11 @@ impl SettingsProblem {
     pub fn hint(&self) -> String {
         let fixed = match self {
             Self::Malformed(_) => {
-                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `[proxy]`, `[network]` and `[workspaces]`; see `silo doc settings`"
+                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `[proxy]`, `[network]`, `[workspaces]` and `[agents]`; see `silo doc settings`"
             }
-            Self::Folder(_) | Self::WorkspacesFolder(_) => "Begin it with `/`, or with `~/` for the home folder",
+            Self::Folder(_) | Self::WorkspacesFolder(_) | Self::GrantFolder(_) => {
+                "Begin it with `/`, or with `~/` for the home folder"
+            }
             Self::Range(text) => match ends(text) {
                 Some((first, last)) if LOWEST <= last && last < first => {
                     return format!("Write the smaller port first: `port_range = \"{last}-{first}\"`");
@@ -75,6 +92,10 @@ impl SettingsProblem {
             Self::Suffix { .. } => "Write `test`, which is reserved for this",
             Self::DnsPort(_) => "Write a port of 1024-65535, such as `5354`",
             Self::ProxyPort(_) => "Write a port of 1-65535, such as 7450",
+            Self::Runtime(_) => "Write the name of a runtime of the engine, such as `runsc` or `kata`",
+            Self::GrantAgent(_) => "Write its name as it stands below `[agents]` of the project's `silo.toml`",
+            Self::GrantMount(_) => "Write \"/FOLDER:/TARGET\", as in \"/opt/models:/models\"; it is read-only",
+            Self::GrantVariable(_) => "Use letters, digits and `_`, and no digit first",
             Self::ProxyTimeout(_) => "Write a time such as `90s` or `5m`",
             Self::Format(_) => "Write `%s` once, where the text is to stand",
         };

@@ -1,6 +1,7 @@
 //! What is written for people: columns, Markdown, places in files, suggestions; and the digests and versions that stand in it.
 
 pub mod address;
+pub mod amount;
 pub mod columns;
 pub mod digest;
 pub mod glob;

@@ -19,13 +19,10 @@ macro_rules! pages {
 
 /// Every page, in the order of the list: where to start, the file, what follows from it, then how to live with it.
 pub const PAGES: &[Page] = pages!(
-    "tutorial" "concepts" "comparison" "faq" "teams" "wsl" "config" "commands" "profiles" "ports" "hosts" "urls" "routes" "interpolation" "lockfile" "registry"
-    "compose" "data" "names" "sharing" "k3d" "tilt" "hooks" "shell" "gates" "trust" "worktrees" "workspaces" "adopt"
-    "editors" "recipes" "fleet" "heal" "doctor" "ci"
-    "settings" "gateway" "containment" "install"
-    "logging" "migration" "troubleshooting"
-    "settings" "gateway" "install"
-    "logging" "migration" "troubleshooting" "errors"
+    "tutorial" "concepts" "comparison" "faq" "teams" "wsl" "config" "commands" "profiles" "ports" "hosts" "urls" "routes"
+    "interpolation" "lockfile" "registry" "compose" "data" "names" "sharing" "k3d" "tilt" "hooks" "shell" "gates" "trust"
+    "worktrees" "workspaces" "adopt" "editors" "recipes" "fleet" "heal" "doctor" "ci" "settings" "gateway" "agents"
+    "containment" "install" "logging" "migration" "troubleshooting" "errors"
 );
 
 /// The page about a topic.

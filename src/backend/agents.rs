@@ -1,0 +1,320 @@
+//! The containers, networks and images of agents (D33), as the engine of this machine has them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::docker::{Docker, where_it_is_down};
+use super::engine::{Engine, Listed, ask_for, escaped};
+use super::labels::LABEL as INSTANCE;
+use crate::core::agents::arguments::{Bundler, Container, Relay};
+use crate::core::agents::names::{self, TASK};
+use crate::core::leases::subnet::Range;
+use crate::failure::Failure;
+use crate::sys::attend::{self, Attend, Stream};
+use crate::sys::cmd::{Cmd, Ended};
+use crate::sys::signals;
+use crate::ui::Ui;
+
+/// How long a container may take to be made, started or removed.
+const RUN: Duration = Duration::from_mins(2);
+/// How long the end of a log may take.
+const SOON: Duration = Duration::from_secs(5);
+/// How long the repository of an agent may take to be read.
+const BUNDLE: Duration = Duration::from_mins(10);
+
+/// An image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Image {
+    /// Its id.
+    pub id: String,
+    /// What it says of a container made from it.
+    #[serde(default)]
+    config: Option<Configured>,
+    /// The processor it is for.
+    #[serde(default)]
+    pub architecture: String,
+    /// Its size, in bytes.
+    #[serde(default)]
+    pub size: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Configured {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    env: Option<Vec<String>>,
+}
+
+impl Image {
+    /// The command of a container made from it, where nobody names another.
+    pub fn command(&self) -> Vec<String> {
+        let configured = self.config.iter();
+        configured.flat_map(|one| one.entrypoint.iter().flatten().chain(one.cmd.iter().flatten())).cloned().collect()
+    }
+
+    /// `PATH` in it, where it says so.
+    pub fn path(&self) -> Option<&str> {
+        let variables = self.config.as_ref()?.env.as_ref()?;
+        variables.iter().find_map(|one| one.strip_prefix("PATH="))
+    }
+}
+
+/// How a container stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct State {
+    /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`.
+    pub status: String,
+    /// The exit code, once it has ended.
+    pub exit_code: i64,
+    /// Whether it was ended for its memory.
+    #[serde(rename = "OOMKilled")]
+    pub is_out_of_memory: bool,
+    /// Why it could not be started.
+    pub error: String,
+}
+
+impl State {
+    /// Whether something of it runs.
+    pub fn is_up(&self) -> bool {
+        matches!(self.status.as_str(), "running" | "paused" | "restarting" | "removing")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    #[serde(default)]
+    state: State,
+}
+
+/// The container of an agent itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// The ID of the run.
+    pub run: String,
+    /// The agent's name.
+    pub agent: String,
+    /// The id of its instance.
+    pub instance: String,
+    /// Whether it is a persistent one.
+    pub is_persistent: bool,
+    /// The container's id.
+    pub container: String,
+    /// How it stands, as in [`State`].
+    pub state: String,
+    /// The engine's words, such as `Up 3 minutes`.
+    pub status: String,
+}
+
+impl Owned {
+    /// Whether it runs.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state.as_str(), "running" | "restarting" | "paused")
+    }
+}
+
+impl Engine<'_> {
+    /// An image of this machine; none where it is not here.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the engine does not answer in time.
+    pub fn image(&self, name: &str) -> Result<Option<Image>, Failure> {
+        let Some(socket) = self.socket() else { return Ok(None) };
+        // The slashes of a name stay as they are.
+        let name: Vec<String> = name.split('/').map(escaped).collect();
+        ask_for(&socket, &format!("/images/{}/json", name.join("/")))
+    }
+
+    /// How a container stands; none where there is none.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the engine does not answer in time.
+    pub fn state(&self, container: &str) -> Result<Option<State>, Failure> {
+        let Some(socket) = self.socket() else { return Ok(None) };
+        let inspected: Option<Inspected> = ask_for(&socket, &format!("/containers/{}/json", escaped(container)))?;
+        Ok(inspected.map(|inspected| inspected.state))
+    }
+
+    /// The containers of all agents, without what stands beside them.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the engine does not answer in time.
+    pub fn agents(&self) -> Result<Vec<Owned>, Failure> {
+        let filter = serde_json::json!({ "label": [names::NAME] }).to_string();
+        let listed = self.listed(&format!("/containers/json?all=1&filters={}", escaped(&filter)))?;
+        let owned = |one: Listed| {
+            let label = |name: &str| one.labels.get(name).cloned().unwrap_or_default();
+            Owned {
+                run: label(names::LABEL),
+                agent: label(names::NAME),
+                instance: label(INSTANCE),
+                is_persistent: !label(names::PERSISTENT).is_empty(),
+                container: one.id.clone(),
+                state: one.state.clone(),
+                status: one.status.clone(),
+            }
+        };
+        Ok(listed.into_iter().map(owned).collect())
+    }
+}
+
+/// What a program prints that silo waits for is part of the story.
+struct Story;
+
+impl Attend for Story {
+    fn take(&mut self, _: Stream, piece: &[u8]) -> Result<(), Failure> {
+        Ui::default().pass_on(piece)
+    }
+
+    fn look(&mut self) -> Result<(), Failure> {
+        signals::check()
+    }
+}
+
+impl Docker<'_> {
+    /// Gets an image from its registry, with what is said of that as part of the story.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be had.
+    pub fn pull(&self, image: &str) -> Result<(), Failure> {
+        let cmd = self.cmd(&["pull", image]);
+        let hint = format!("Look at its name, or build it: `{} pull {image}`", self.program);
+        self.aside(&cmd, "pull").map_err(|failure| failure.hint(hint))
+    }
+
+    /// Builds an image from a folder with a Dockerfile.
+    ///
+    /// # Errors
+    /// A [`Failure`] when that fails; why stands in the terminal.
+    pub fn build(&self, folder: &Path, name: &str, instance: &str) -> Result<(), Failure> {
+        let (label, folder) = (format!("--label={INSTANCE}={instance}"), folder.to_string_lossy());
+        let quick = self.cmd(&["build", "--quiet", &label, "--tag", name, "--", &folder]);
+        self.aside(&quick, "build")
+    }
+
+    /// Runs it with all it prints as part of the story.
+    fn aside(&self, cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
+        let line = format!("{} {word}", self.program);
+        match attend::attend(cmd, &mut Story)? {
+            Ended::Code(0) => Ok(()),
+            ended => Err(Failure::new(format!("`{line}` failed with exit code {}", ended.code()))),
+        }
+    }
+
+    /// Makes the network of a run: nothing of the host is in it, no address and no resolver (contracts of Docker: an internal
+    /// network alone reaches every listener of the host on 0.0.0.0).
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines, as where its addresses are used already.
+    pub fn make_wall(&self, id: &str, instance: &str, subnet: Range) -> Result<(), Failure> {
+        let (subnet, label) = (format!("--subnet={subnet}"), format!("--label={}={id}", names::LABEL));
+        let instance = format!("--label={INSTANCE}={instance}");
+        let inhibit = "--opt=com.docker.network.bridge.inhibit_ipv4=true";
+        self.run(&["network", "create", "--internal", inhibit, &subnet, &label, &instance, &names::network(id)])
+    }
+
+    /// Makes the container of an agent. The task may have many lines, and goes in by the environment of `docker`.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn make_agent(&self, container: &Container<'_>, task: Option<&str>) -> Result<(), Failure> {
+        let mut environment = self.environment.clone();
+        environment.set(TASK, task.unwrap_or_default());
+        Docker { environment: &environment, ..*self }.all(&container.create()).map(|_| ())
+    }
+
+    /// Starts the relay of an agent.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn start_relay(&self, relay: &Relay<'_>) -> Result<(), Failure> {
+        self.all(&relay.run()).map(|_| ())
+    }
+
+    /// Reads the repository of an agent, and gives back what the program in the container printed; none where that failed, with its
+    /// last lines as the failure.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the last lines of Docker or the program.
+    pub fn bundle(&self, bundler: &Bundler<'_>) -> Result<Vec<u8>, Failure> {
+        let words = bundler.run();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let cmd = self.cmd(&words);
+        cmd.capture(BUNDLE)?.success(&cmd).map_err(where_it_is_down)
+    }
+
+    fn all(&self, words: &[String]) -> Result<Vec<u8>, Failure> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let cmd = self.cmd(&words);
+        cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down)
+    }
+
+    /// What starts a container that was made and shows what it prints; it ends with the container.
+    pub fn attached(&self, container: &str) -> Cmd<'_> {
+        self.cmd(&["start", "--attach", "--interactive", container])
+    }
+
+    /// What shows the log of a container.
+    pub fn log(&self, container: &str, follow: bool) -> Cmd<'_> {
+        match follow {
+            true => self.cmd(&["logs", "--follow", container]),
+            false => self.cmd(&["logs", container]),
+        }
+    }
+
+    /// The last lines that a container has printed; empty where they cannot be had.
+    pub fn last_lines(&self, container: &str, lines: usize) -> String {
+        let lines = format!("--tail={lines}");
+        let said = self.cmd(&["logs", &lines, container]).capture(SOON);
+        let said = said.map(|said| [said.stdout, said.stderr].concat()).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Sends a signal to a container; one that has ended gets none.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn signal(&self, container: &str, signal: &str) -> Result<(), Failure> {
+        match self.run(&["kill", "--signal", signal, container]) {
+            Err(failure) if says(&failure, "is not running") => Ok(()),
+            done => unless_gone(done),
+        }
+    }
+
+    /// Asks a container to end, and ends it after so many seconds; one that is not there has ended.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn stop_container(&self, container: &str, seconds: u64) -> Result<(), Failure> {
+        let seconds = format!("--time={seconds}");
+        unless_gone(self.run(&["stop", &seconds, container]))
+    }
+
+    /// Removes a container, running or not; one that is not there is none to remove.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn remove_container(&self, container: &str) -> Result<(), Failure> {
+        match self.run(&["rm", "--force", "--volumes", container]) {
+            // Somebody else is at it, and that is as good.
+            Err(failure) if says(&failure, "is already in progress") => Ok(()),
+            done => unless_gone(done),
+        }
+    }
+}
+
+fn says(failure: &Failure, words: &str) -> bool {
+    failure.excerpt.as_ref().is_some_and(|said| said.contains(words))
+}
+
+fn unless_gone(done: Result<(), Failure>) -> Result<(), Failure> {
+    match done {
+        Err(failure) if says(&failure, "No such container") => Ok(()),
+        done => done,
+    }
+}
