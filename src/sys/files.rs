@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::failure::{Failure, quoted, shown};
@@ -152,19 +152,19 @@ pub(super) fn fill_from(device: &Path, bytes: &mut [u8]) -> Result<(), Failure> 
 
 /// Whether the user may change a file, or make files in a folder.
 pub fn is_writable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+    rustix::fs::access(path, Access::WRITE_OK).is_ok()
 }
 
 /// Whether the user is kept from reading a file that is there.
 pub fn is_unreadable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::READ_OK) == Err(Errno::ACCESS)
+    rustix::fs::access(path, Access::READ_OK) == Err(Errno::ACCESS)
 }
 
 /// The folder on the way to a path, or the path itself, that the user may not enter.
 pub fn closed_folder(path: &Path) -> Option<&Path> {
     // From the top: below one that is closed nothing can be asked.
     let folders: Vec<&Path> = path.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
-    let is_closed = |folder: &&Path| rustix::fs::access(*folder, rustix::fs::Access::EXEC_OK) == Err(Errno::ACCESS);
+    let is_closed = |folder: &&Path| rustix::fs::access(*folder, Access::EXEC_OK) == Err(Errno::ACCESS);
     folders.into_iter().rev().find(is_closed).filter(|folder| is_folder(folder))
 }
 
@@ -264,6 +264,39 @@ pub fn same(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         _ => false,
+    }
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing.
+    Nothing,
+    /// A file of so many bytes.
+    File(u64),
+    /// A symbolic link, wherever it leads.
+    Link,
+    /// A folder.
+    Folder,
+    /// A pipe, a socket, a device.
+    Other,
+}
+
+/// What lies at a path; no link is followed at its end.
+pub fn kind(path: &Path) -> Kind {
+    let Ok(found) = rustix::fs::lstat(path) else { return Kind::Nothing };
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => Kind::File(u64::try_from(found.st_size).unwrap_or(u64::MAX)),
+        FileType::Symlink => Kind::Link,
+        FileType::Directory => Kind::Folder,
+        _ => Kind::Other,
+    }
+}
+
+/// Lets the user read a file of theirs that is closed; where that cannot be, reading says so.
+pub fn let_read(path: &Path) {
+    if rustix::fs::access(path, Access::READ_OK) == Err(Errno::ACCESS) {
+        let _ = rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR);
     }
 }
 

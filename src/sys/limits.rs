@@ -15,6 +15,15 @@ pub fn raise_open_files() {
     }
 }
 
+/// Lets this process, and those it starts, write no file larger than so many bytes; where that cannot be, sizes are looked at afterwards.
+pub fn cap_files(bytes: u64) {
+    let mut limit = getrlimit(Resource::Fsize);
+    let most = limit.maximum.map_or(bytes, |most| most.min(bytes));
+    limit.current = Some(most);
+    limit.maximum = Some(most);
+    let _ = setrlimit(Resource::Fsize, limit);
+}
+
 /// Has the system write no image of this process's memory to a disk, and show it to no other program of the user's, where it can:
 /// the memory holds keys.
 pub fn forbid_dumps() {

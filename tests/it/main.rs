@@ -3,6 +3,8 @@
 mod action;
 mod adopt;
 mod adopt_acts;
+mod agent_bundle;
+mod agent_bundle_refused;
 mod blocks;
 mod commands_diff;
 mod commands_doc;

@@ -6,6 +6,7 @@ pub mod commandline;
 pub mod compose;
 pub mod dns;
 pub mod dotenv;
+pub mod git_refs;
 pub mod github;
 pub mod kubeconfig;
 pub mod mise;

@@ -4,6 +4,7 @@
 //! `init.rs` is the first process of an agent's container, `relay.rs` what stands beside it in its network, `bundle/` what takes the
 //! agent's commits out of its folder.
 
+mod bundle;
 mod codes;
 mod init;
 mod options;
@@ -22,6 +23,7 @@ use silo::ui::Ui;
 pub(crate) fn run(ui: Ui, environment: &Environment, word: &str, rest: &[OsString]) -> Option<Result<u8, Failure>> {
     match word {
         "init" => Some(init::run(ui, environment, rest)),
+        "bundle" => Some(bundle::run(ui, environment, rest)),
         "relay" => Some(relay::run(ui, rest)),
         _ => None,
     }
