@@ -1,5 +1,5 @@
 
-# bash tells nobody of a move. So that what stands behind it on its line, in a function or in a subshell is in the folder's
+# bash tells nobody of a move. So that what follows it on its line, in a function or in a subshell is in the folder's
 # own instance, `cd`, `popd` and `pushd` are functions that look; a function of the user's goes on behind them under another
 # name. In a shell that has them without the hook (exported, or from the snapshot of a tool) they are what they stand for.
 __silo_options=$-

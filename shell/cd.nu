@@ -1,5 +1,5 @@
 
-# nushell tells of a move at the next prompt only. So that what stands behind it on its line is in the folder's own instance,
+# nushell reports a move at the next prompt only. So that what follows it on its line is in the folder's own instance,
 # `cd` is a command that looks; what was there before, nushell's own or the user's, goes on behind it.
 alias __silo_cd = cd
 def --env cd [
@@ -21,7 +21,7 @@ def --env cd [
             null
         } catch {|error| $error.msg }
         if $refused != null {
-            error make {msg: $refused, label: {text: $refused, span: (metadata $path).span}, help: $"'($path)' is no folder to go to"}
+            error make {msg: $refused, label: {text: $refused, span: (metadata $path).span}, help: $"'($path)' is not a folder to go to"}
         }
     }
     __silo_hook

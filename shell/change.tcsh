@@ -84,7 +84,7 @@ else
   # Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. The
   # root is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
   if ( "$__silo_do" == ask && -x "$__silo_bin:q" ) then
-    # Silo tells of the stamp its answer is from, which may be another by now; of silo.toml as it is now, so that an edit
+    # Silo reports the stamp its answer is from, which may be another by now; of silo.toml as it is now, so that an edit
     # while silo reads it shows at the next prompt.
     set __silo_was = ( 0 0 0 0 0 0 )
     @ __silo_was[3] = -I "$__silo_file:q"

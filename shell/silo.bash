@@ -91,7 +91,7 @@ __silo_run() {
   __silo_path=${PATH-}
 }
 
-# Of what arrived only what silo marked: a DEBUG or ERR trap, a trace, or a program around silo may have added to it. Mostly
+# Of what arrived only what silo marked: a DEBUG or ERR trap, a trace, or a program around silo may have added to it. Usually
 # nothing has, and the marks themselves do no harm. They stand here in another way: a trap may show functions.
 __silo_marked() {
   [[ $__silo_text != \[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\] ]] || \builtin return 0
@@ -140,7 +140,7 @@ __silo_keep() {
 }
 
 # Whether one of these is a function's own: then what is set for the whole shell is not what is seen. Before bash 4.2 nothing
-# tells. Mostly none of those that are asked for in $1 is declared at all; behind it are those that were silo's, and are.
+# tells. Usually none of those that are asked for in $1 is declared at all; behind it are those that were silo's, and are.
 __silo_hides() {
   [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 42 ]] || \builtin return
   \builtin local IFS='} ' __silo_name='' __silo_found="${2-}"

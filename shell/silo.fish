@@ -123,7 +123,7 @@ end
 # Evaluates, of the lines that arrived, what silo marked: a program around silo may have added to it. Each ends as a command
 # does, and holds no newline.
 function __silo_marked
-    # Mostly nothing was added, and the marks themselves do no harm.
+    # Usually nothing was added, and the marks themselves do no harm.
     if test "$argv[2]" = "set -l __silo_text 'begin';" -a "$argv[-1]" = "set -l __silo_text 'end';"
         eval "$argv[2..-1]"
         return
@@ -135,7 +135,7 @@ end
 
 # Sets aside global variables that silo is about to set: whether one is exported, and a list, no environment shows.
 function __silo_keep
-    # `set -q` counts those that are not set, and one more, up to 255: mostly that is all of them.
+    # `set -q` counts those that are not set, and one more, up to 255: usually that is all of them.
     set -qg $argv __silo_none
     set -q argv[$status]; or test $__silo_kept -ne 0; or return 0
     for name in $argv

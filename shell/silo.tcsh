@@ -2,11 +2,11 @@
 #
 # tcsh has no functions, and its aliases no loops: `silo hook tcsh` writes this file into silo's state folder, and the
 # aliases `precmd` and `cwdcmd` source it. A prompt or `cd` where nothing changed runs builtins only (docs/decisions.md, D7),
-# and no more lines than these, for tcsh reads each of them anew: what a change needs is in the file beside this one. tcsh cannot
+# and no more lines than these, for tcsh reads each of them again: what a change needs is in the file beside this one. tcsh cannot
 # read a line without a program: instead of the generation, it compares when and where the stamp was written, and how long it is,
 # for a place may be used again within a second.
 
-# A shell that was there before these files were written anew lacks what they need.
+# A shell that was there before these files were written again lacks what they need.
 if ( ! $?__silo_word && -r "$__silo_hook:h:q/change.tcsh" ) source "$__silo_hook:h:q/change.tcsh"
 set __silo_dir = "$cwd:q"
 if ( "$__silo_dir:q" =~ / ) set __silo_dir = ''

@@ -87,7 +87,7 @@ __silo_ask() {
   __silo_path=${PATH-}
 }
 
-# Of what arrived only what silo marked: a trap, a trace, or a program around silo may have added to it. Mostly nothing has, and
+# Of what arrived only what silo marked: a trap, a trace, or a program around silo may have added to it. Usually nothing has, and
 # the marks themselves do no harm. They stand here in another way: a trap may show functions.
 __silo_marked() {
   [[ $__silo_text != \[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\] ]] || return 0

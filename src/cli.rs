@@ -31,7 +31,7 @@ use crate::core::text::span;
 #[command(
     name = "silo",
     version = concat!("v", env!("CARGO_PKG_VERSION")),
-    about = "Isolated development environments: `cd` in, and ports, hosts and URLs are there",
+    about = "Give each checkout of a project its own ports, containers and data",
     after_help = "Examples:\n  eval \"$(silo hook zsh)\"    # In ~/.zshrc; other shells: silo hook --help",
     subcommand_required = true,
     arg_required_else_help = true,
@@ -63,7 +63,7 @@ pub struct Global {
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a silo.toml that fits what is here, and trust it
+    /// Write a silo.toml for this project, and trust it
     #[command(
         after_help = "Examples:\n  silo init\n  silo init --tilt           # Also the Tilt extension, in tilt-extensions/silo\n  silo init -c other.toml"
     )]
@@ -74,10 +74,10 @@ pub enum Command {
     },
     /// Allocate ports and write the env file, without starting anything
     #[command(
-        after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports anew\n  silo env --move WEB_PORT       # Another port; --take: its default\n  silo env --json | jq .ports"
+        after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports again\n  silo env --move WEB_PORT       # Another port; --take: its default\n  silo env --json | jq .ports"
     )]
     Env(EnvArgs),
-    /// Fill a worktree that others made, as its silo.toml says
+    /// Fill a worktree made by another tool, as its silo.toml says
     #[command(
         after_help = "Examples:\n  silo adopt                # This worktree\n  silo adopt ../feature-x   # Another one\n  silo adopt --json | jq -r '.leftOut[].path'"
     )]
@@ -109,7 +109,7 @@ pub enum Command {
         after_help = "Examples:\n  silo status\n  silo status --json | jq -r .urls.WEB_URL\n  silo status --check >/dev/null && make   # Only where it is there and trusted"
     )]
     Status {
-        /// Exit code 3 where the silo.toml is not trusted, 4 where there is no instance
+        /// Exit with 3 if the silo.toml is not trusted, with 4 if there is no instance
         #[arg(long)]
         check: bool,
         /// Print JSON
@@ -122,10 +122,10 @@ pub enum Command {
         after_help = "Examples:\n  silo list\n  silo list --watch\n  silo list --workspaces\n  silo list --json | jq -r '.[] | select(.state == \"running\") | .root'"
     )]
     List {
-        /// Print JSON; with --watch, one text a line
+        /// Print JSON; with --watch, one line for each change
         #[arg(long)]
         json: bool,
-        /// Go on, and show each change, until Ctrl-C
+        /// Keep showing changes until Ctrl-C
         #[arg(short, long)]
         watch: bool,
         /// The workspaces that silo made: branch, age, changes, disk
@@ -194,12 +194,12 @@ pub enum Command {
         #[arg(long)]
         print: bool,
     },
-    /// Look for what is wrong, and say what mends it
+    /// Find what is wrong, and say how to fix it
     #[command(
-        after_help = "Examples:\n  silo doctor         # Exit code 1 while a problem remains\n  silo doctor --fix   # Also mend what can be mended without losing anything\n  silo doctor --json | jq -r '.[] | select(.severity == \"problem\") | .mend'"
+        after_help = "Examples:\n  silo doctor         # Exit code 1 while a problem remains\n  silo doctor --fix   # Also fix what can be fixed without losing anything\n  silo doctor --json | jq -r '.[] | select(.severity == \"problem\") | .fix'"
     )]
     Doctor {
-        /// Mend what can be mended without losing anything, and say what was done
+        /// Fix what can be fixed without losing anything, and say what was done
         #[arg(long)]
         fix: bool,
         /// Print JSON
@@ -232,10 +232,10 @@ pub enum Command {
         /// The project's folder or its silo.toml; default: this folder
         path: Option<PathBuf>,
     },
-    /// Switch the instance off in this shell until its folder is left
+    /// Switch the instance off in this shell until you leave its folder
     #[command(after_help = "Examples:\n  silo deactivate")]
     Deactivate,
-    /// Take the trust in this silo.toml back
+    /// Stop trusting this silo.toml
     #[command(visible_alias = "revoke", after_help = "Examples:\n  silo deny\n  silo deny -C ~/downloads/project")]
     Deny,
     /// Print the shell hook, or add it to the shell's start file
@@ -265,18 +265,18 @@ pub enum Command {
         after_help = "Examples:\n  silo up                        # This project's instance; Ctrl-C stops it\n  silo up feature-x              # Name it\n  silo up -d                     # In the background\n  silo up --profile testnet      # With a profile\n  silo up -- --stream web        # Arguments for Tilt\n  silo up -d -- db redis         # Without Tilt: only these services"
     )]
     Up(UpArgs),
-    /// Run once, and pass on how it ended: `tilt ci`, or a command
+    /// Run `tilt ci` or a command once, and pass its exit code on
     #[command(
         after_help = "Examples:\n  silo ci -- npm test   # Without Tilt: services for this alone, on free ports\n  silo ci --timeout 10m -- --output-snapshot-on-exit snapshot.json"
     )]
     Ci(CiArgs),
-    /// Show what Tilt and the services log
+    /// Show the logs of Tilt and the services
     #[command(after_help = "Examples:\n  silo logs\n  silo logs -f web")]
     Logs {
         /// Go on until Ctrl-C
         #[arg(short, long)]
         follow: bool,
-        /// One resource of Tilt, or one service, alone
+        /// Only this service, or this resource of Tilt
         resource: Option<String>,
     },
     /// Wait until the services and every resource of Tilt are ready
@@ -284,11 +284,11 @@ pub enum Command {
         after_help = "Examples:\n  silo up -d && silo wait && npm test\n  silo wait --timeout 5m   # Exit code 1 and names of those not ready"
     )]
     Wait {
-        /// Longest wait, as 20s or 5m; a number alone is seconds
+        /// How long to wait, such as 20s or 5m; a plain number is seconds
         #[arg(long, default_value = "120s", value_name = "TIME", value_parser = span::parse)]
         timeout: Duration,
     },
-    /// Stop the environment: Tilt and what it started, and the services
+    /// Stop the environment: Tilt, what it started, and the services
     #[command(
         after_help = "Examples:\n  silo down\n  silo down --volumes   # Services start with empty databases the next time\n  silo down --delete-cluster\n  silo down --clean     # Also remove env file and lockfile, and free the leases"
     )]
@@ -308,9 +308,9 @@ pub enum Command {
         after_help = "Examples:\n  silo compose                                # For the project's compose files\n  silo compose compose.yaml deploy/dev.yaml   # For these files, in this order"
     )]
     Compose(ComposeArgs),
-    /// Fill a volume of the services from another one
+    /// Copy another volume into one of the services'
     #[command(
-        after_help = "Examples:\n  silo seed data --from main               # From another instance's volume\n  silo seed data --from-volume shop_data   # From a volume of before silo\n  silo seed data --from main --force       # Though it is not empty"
+        after_help = "Examples:\n  silo seed data --from main               # From another instance's volume\n  silo seed data --from-volume shop_data   # From a volume from before silo\n  silo seed data --from main --force       # Though it is not empty"
     )]
     Seed(SeedArgs),
     /// Names for services: `db.feature-x.test`
@@ -330,7 +330,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Run a command in a workspace, made where missing, with all up
+    /// Run a command in a workspace, made and started if needed
     #[command(
         after_help = "Examples:\n  silo run feature/login -- npm test\n  silo run agent-1 --rm -- sh -c 'npm ci && npm test'"
     )]
@@ -370,13 +370,13 @@ pub enum Command {
     Require,
     /// Read about silo: config, commands, ports, gates and more
     #[command(
-        after_help = "Examples:\n  silo doc                       # The topics\n  silo doc config                # The reference of silo.toml\n  silo doc --search port taken   # Where these words stand together"
+        after_help = "Examples:\n  silo doc                       # The topics\n  silo doc config                # The reference of silo.toml\n  silo doc --search port taken   # Where these words occur together"
     )]
     Doc {
         /// The topic; without one, the topics are listed
         #[arg(add = Completes::Topic)]
         topic: Option<String>,
-        /// List where these words stand together, in all pages or in that of the topic
+        /// List where these words occur together, in all pages or in that of the topic
         #[arg(long, value_name = "WORD", num_args = 1.., conflicts_with = "list")]
         search: Vec<String>,
         /// Print the topics alone, one a line

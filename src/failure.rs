@@ -57,7 +57,7 @@ impl Failure {
             Kind::StorageFull | Kind::QuotaExceeded => failure.hint("Free some space on that disk; nothing was lost"),
             Kind::PermissionDenied => {
                 let folder = path.parent().unwrap_or(path);
-                failure.hint(format!("Look who owns it, and the folder: `ls -ld {} {}`", quoted(folder), quoted(path)))
+                failure.hint(format!("See who owns it, and the folder: `ls -ld {} {}`", quoted(folder), quoted(path)))
             }
             Kind::ReadOnlyFilesystem => {
                 failure.hint("Set XDG_STATE_HOME and XDG_DATA_HOME to folders that can be written")
@@ -81,7 +81,7 @@ impl Failure {
         let failure = Failure::file("make the folder", path, error);
         match standing {
             Some(standing) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                Self { hints: Vec::new(), ..failure }.hint(format!("Look who owns it: `ls -ld {}`", quoted(standing)))
+                Self { hints: Vec::new(), ..failure }.hint(format!("See who owns it: `ls -ld {}`", quoted(standing)))
             }
             _ => failure,
         }
@@ -137,7 +137,7 @@ impl Failure {
             .hint("Run `silo prune` to free the leases of projects that are gone")
     }
 
-    /// A profile that cannot be had.
+    /// A profile that is not available.
     pub fn profile(error: &ProfileError) -> Self {
         let failure = Self::new(error.to_string());
         match error {
@@ -251,7 +251,7 @@ mod tests {
         let failure = Failure::file("write", Path::new("/a b/x"), &error);
         assert_eq!(
             failure.to_string(),
-            "Cannot write `/a b/x`: Permission denied\nHint: Look who owns it, and the folder: `ls -ld '/a b' '/a b/x'`"
+            "Cannot write `/a b/x`: Permission denied\nHint: See who owns it, and the folder: `ls -ld '/a b' '/a b/x'`"
         );
     }
 }

@@ -29,7 +29,7 @@ pub struct Ui {
     pub hook_silent: bool,
     /// The user's settings: the shell hook says nothing but failures.
     pub quiet: bool,
-    /// What stands before and after the shell hook's lines, where it is not `silo: ` and nothing.
+    /// What comes before and after the shell hook's lines, where it is not `silo: ` and nothing.
     pub log_format: Option<(&'static str, &'static str)>,
 }
 
@@ -95,7 +95,7 @@ impl Ui {
     /// Prints the help that was asked for as an answer, and a mistake on the command line as a part of the story.
     ///
     /// # Errors
-    /// As [`Ui::answer_bytes`]; a mistake that nobody can be told of is none.
+    /// As [`Ui::answer_bytes`]; a mistake that nobody can be told about is none.
     pub fn explain(self, help: &clap::Error) -> Result<(), Failure> {
         let printed = help.print().and_then(|()| std::io::stdout().flush());
         if help.use_stderr() { Ok(()) } else { answered(printed) }
@@ -125,7 +125,7 @@ impl Ui {
     /// # Errors
     /// As [`Ui::answer_bytes`].
     pub fn screen(self) -> Result<Screen, Failure> {
-        // Made first: where only half was written, the rest is put right all the same.
+        // Made first: where only half was written, the rest is put right anyway.
         let screen = Screen(self);
         self.answer_bytes(b"\x1b[?1049h").map(|()| screen)
     }
@@ -133,7 +133,7 @@ impl Ui {
     /// Waits so long, and says whether the reader of the answers went away meanwhile; a signal ends the wait early.
     pub fn loses_reader(self, within: Duration) -> bool {
         let (out, gone) = (std::io::stdout(), PollFlags::ERR | PollFlags::HUP);
-        // Linux tells of an end whatever is asked for, macOS only who waits to read.
+        // Linux reports an end whatever is asked for, macOS only who waits to read.
         let mut waiting = [PollFd::new(&out, PollFlags::RDBAND)];
         let limit = Timespec::try_from(within).ok();
         match poll(&mut waiting, limit.as_ref()) {

@@ -95,7 +95,7 @@ impl Held<'_> {
             tell(count);
         })?;
         if !tar.is_whole() {
-            return Err(Failure::new("Docker handed over a part of the volume only")
+            return Err(Failure::new("Docker sent only part of the volume")
                 .hint("Look at its disk and at the engine's own log, then try again"));
         }
         Ok(count)

@@ -1,4 +1,4 @@
-//! Docker, asked for what k3d and compose do not tell: whose a cluster is, and an image registry to mend.
+//! Docker, asked for what k3d and compose do not tell: whose a cluster is, and an image registry to fix.
 
 use std::path::Path;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Docker<'_> {
         self.of_first_server(cluster, LABEL)
     }
 
-    /// Every cluster whose first server bears an instance's id, running or not, with that id.
+    /// Every cluster whose first server has an instance's id, running or not, with that id.
     ///
     /// # Errors
     /// A [`Failure`] with Docker's last lines.

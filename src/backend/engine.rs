@@ -86,7 +86,7 @@ pub enum Health {
 }
 
 impl Container {
-    /// How it stands, by what was listed; none for one that has ended with success, which says nothing of whether it will be
+    /// Its state, by what was listed; none for one that has ended with success, which says nothing of whether it will be
     /// started again.
     pub fn known_health(&self) -> Option<Health> {
         Some(match self.state.as_str() {
@@ -242,7 +242,7 @@ impl Engine<'_> {
         at.is_some() && at == self.socket()
     }
 
-    /// The socket of the engine that `docker` would talk to; none where that is no socket of this machine.
+    /// The socket of the engine that `docker` would talk to; none where that is not a socket of this machine.
     pub fn socket(&self) -> Option<PathBuf> {
         let local = |host: &str| host.strip_prefix("unix://").map(PathBuf::from);
         if program(self.environment) == "podman" {

@@ -31,7 +31,7 @@ const START: (&str, Duration) = ("180s", Duration::from_secs(200));
 /// <https://github.com/k3d-io/k3d/blob/main/pkg/client/cluster.go>); killed before, it could not take back what it made.
 pub const CREATE: Duration = Duration::from_mins(10);
 
-/// A cluster as k3d tells of it.
+/// A cluster as k3d reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Cluster {
     /// Its name, without `k3d-`.
@@ -99,7 +99,7 @@ impl Standing {
 }
 
 impl Cluster {
-    /// How it stands, judged by its own containers.
+    /// Its state, judged by its own containers.
     pub fn standing(&self) -> Standing {
         let own: Vec<&Node> = self.nodes.iter().filter(|node| node.role != "registry").collect();
         if !self.has_server() || own.iter().any(|node| node.state.status == "created") {
@@ -253,7 +253,7 @@ impl<'a> K3d<'a> {
             return Ok(());
         }
         Err(Failure::new(format!("`{}` is not a kubeconfig of k3d cluster `{name}` alone", shown(path)))
-            .hint(format!("Put it aside with `mv {0} {0}.own`; `silo up` writes it anew", quoted(path))))
+            .hint(format!("Put it aside with `mv {0} {0}.own`; `silo up` writes it again", quoted(path))))
     }
 
     /// Removes the kubeconfig of a cluster that is gone; false where it is left, as more than this cluster's is in it.

@@ -37,7 +37,7 @@ struct Pool {
 }
 
 impl Engine<'_> {
-    /// How full the engine's ranges are; none where it is no socket of this machine.
+    /// How full the engine's ranges are; none where it is not a socket of this machine.
     ///
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.

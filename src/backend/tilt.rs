@@ -50,7 +50,7 @@ pub fn inside(serving: &[Process], root: &Path) -> Option<Process> {
     own.iter().find(|process| own.iter().all(|other| other.pid != process.parent)).map(|process| (*process).clone())
 }
 
-/// One resource as Tilt tells of it.
+/// One resource as Tilt reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
     /// Its name.
@@ -70,12 +70,12 @@ impl Resource {
         done(&self.runtime) && done(&self.update)
     }
 
-    /// Whether something has been done for it. Tilt's own, that tells of the Tiltfile, is done before any other begins.
+    /// Whether something has been done for it. Tilt's own, that reports the Tiltfile, is done before any other begins.
     fn has_run(&self) -> bool {
         !self.name.starts_with('(') && (self.runtime == "ok" || self.update == "ok")
     }
 
-    /// Whether it failed and runs no more by itself.
+    /// Whether it failed and no longer runs by itself.
     fn has_failed(&self) -> bool {
         self.update == "error"
     }
@@ -154,7 +154,7 @@ pub fn stop(process: &Process, through: Option<u32>) -> Result<(), Failure> {
     while processes::look(process.pid).is_some_and(|now| now.is_still(process)) {
         if start.elapsed() > PATIENCE {
             return Err(Failure::new(format!("Tilt (pid {}) did not stop within 10 s", process.pid))
-                .hint(format!("Look what it waits for, or end it hard: `kill -9 {}`", process.pid)));
+                .hint(format!("See what it waits for, or end it hard: `kill -9 {}`", process.pid)));
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -20,7 +20,7 @@ pub struct HookArgs {
     /// Add the line that loads the hook to the shell's start file
     #[arg(long, group = "change")]
     pub install: bool,
-    /// Take out what --install added
+    /// Remove what --install added
     #[arg(long, group = "change")]
     pub uninstall: bool,
     /// Do not ask
@@ -31,19 +31,19 @@ pub struct HookArgs {
 /// Arguments of `silo env`.
 #[derive(Debug, Args)]
 pub struct EnvArgs {
-    /// Instance name; default: the one in use, else one made from folder or branch
+    /// Instance name; default: the current one, or one made from folder or branch
     #[arg(add = Completes::Name)]
     pub name: Option<String>,
-    /// Plan the ports anew, and allow another profile
+    /// Plan the ports again, and allow another profile
     #[arg(short, long)]
     pub force: bool,
     /// Move this port to another one that is free
     #[arg(long = "move", value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
     pub moves: Vec<String>,
-    /// Give this port its default, moving another instance that holds it and does not use it
+    /// Take this port's default from an instance that does not use it
     #[arg(long, value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
     pub take: Vec<String>,
-    /// Take another name though containers, volumes or a cluster bear the old one
+    /// Change the name even if containers, volumes or a cluster have the old one
     #[arg(long, requires = "name")]
     pub rename: bool,
     /// Profile to use (also: `SILO_PROFILE`)
@@ -60,7 +60,7 @@ pub struct EnvTold {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Append the vars to `$GITHUB_ENV` (done by itself where CI is set)
+    /// Append the vars to `$GITHUB_ENV` (automatic if CI is set)
     #[arg(long)]
     pub export_ci: bool,
 }
@@ -68,10 +68,10 @@ pub struct EnvTold {
 /// Arguments of `silo up`.
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Instance name; default: the one in use, else one made from folder or branch
+    /// Instance name; default: the current one, or one made from folder or branch
     #[arg(add = Completes::Name)]
     pub name: Option<String>,
-    /// Plan the ports anew, and allow another profile
+    /// Plan the ports again, and allow another profile
     #[arg(short, long)]
     pub force: bool,
     /// Profile to use (also: `SILO_PROFILE`)
@@ -80,7 +80,7 @@ pub struct UpArgs {
     /// Run in the background (then: `silo logs`, `silo wait`, `silo down`)
     #[arg(short, long)]
     pub detach: bool,
-    /// First end what was started in this instance and still listens on its ports
+    /// First end servers of this instance that still listen on its ports
     #[arg(long)]
     pub kill: bool,
     /// Arguments for `tilt up`; without Tilt, for `docker compose up`
@@ -97,10 +97,10 @@ pub struct CiArgs {
     /// Profile to use (also: `SILO_PROFILE`)
     #[arg(short, long, value_name = "NAME", add = Completes::Profile)]
     pub profile: Option<String>,
-    /// Longest run, in Tilt's own words, such as 10m
+    /// Time limit for Tilt, such as 10m
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
-    /// Append the vars to `$GITHUB_ENV` (done by itself where CI is set)
+    /// Append the vars to `$GITHUB_ENV` (automatic if CI is set)
     #[arg(long)]
     pub export_ci: bool,
     /// Arguments for `tilt ci`; without Tilt, the command to run
@@ -135,10 +135,10 @@ pub struct SeedArgs {
     /// Fill it from this volume, as `docker volume ls` names it
     #[arg(long, value_name = "NAME", group = "source")]
     pub from_volume: Option<String>,
-    /// Lose what is in it
+    /// Replace what is in it
     #[arg(short, long)]
     pub force: bool,
-    /// Do not stop what uses the source; what it writes meanwhile may be torn
+    /// Do not stop what uses the source; data it writes meanwhile may be torn
     #[arg(long)]
     pub live: bool,
     /// Do not ask
@@ -149,9 +149,9 @@ pub struct SeedArgs {
 /// Arguments of `silo new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
-    /// The branch: one that is there, else a new one; the folder is called after it
+    /// The branch, existing or new; the folder is named after it
     pub name: String,
-    /// Begin the new branch at this commit; default: what the main checkout is on
+    /// Start the new branch at this commit; default: that of the main checkout
     #[arg(long, value_name = "REF", conflicts_with_all = ["copy", "template"])]
     pub from: Option<String>,
     /// Copy the folder instead of making a git worktree
@@ -171,13 +171,13 @@ pub struct NewArgs {
 /// Arguments of `silo run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The workspace; made where it is missing, as `silo new` does
+    /// The workspace; made if it is missing, as by `silo new`
     #[arg(add = Completes::Workspace)]
     pub name: String,
     /// Remove it at the end, unless something would be lost
     #[arg(long)]
     pub rm: bool,
-    /// Begin a new branch at this commit; default: what the main checkout is on
+    /// Start a new branch at this commit; default: that of the main checkout
     #[arg(long, value_name = "REF", conflicts_with_all = ["copy", "template"])]
     pub from: Option<String>,
     /// Copy the folder instead of making a git worktree
@@ -197,7 +197,7 @@ pub struct RmArgs {
     /// The workspaces, by name or folder
     #[arg(required = true, value_name = "NAME", add = Completes::Workspace)]
     pub names: Vec<String>,
-    /// Remove it though something would be lost
+    /// Remove it even if something would be lost
     #[arg(short, long)]
     pub force: bool,
     /// Do not ask
@@ -285,7 +285,7 @@ pub enum ProxyAction {
     Down,
     /// Say whether it runs, and where
     Status,
-    /// Have it read settings and routes anew
+    /// Have it read settings and routes again
     Reload,
 }
 

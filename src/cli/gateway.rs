@@ -15,7 +15,7 @@ pub struct GatewayArgs {
     /// The call, as `silo gateway spend` numbers it (settle)
     #[arg(value_name = "CALL")]
     pub call: Option<u64>,
-    /// What it did cost, such as 0, 0.25 or "0.25, 9000 tokens" (settle)
+    /// What it cost, such as 0, 0.25 or "0.25, 9000 tokens" (settle)
     #[arg(value_name = "AMOUNT", requires = "call")]
     pub amount: Option<String>,
     /// Serve in the background (up)
@@ -37,7 +37,7 @@ pub enum GatewayAction {
     Status,
     /// Show what each key has spent, and which calls came to no end
     Spend,
-    /// Say what a call did cost that came to no end
+    /// Say what an unfinished call cost
     Settle,
 }
 

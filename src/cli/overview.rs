@@ -86,7 +86,7 @@ pub fn is_command(word: &str) -> bool {
     word == "help" || command.get_subcommands().any(|one| one.get_name_and_visible_aliases().contains(&word))
 }
 
-/// What is meant by a word that is no command: another tool's name for one, a page, or a slip of the fingers.
+/// What is meant by a word that is not a command: another tool's name for one, a page, or a slip of the fingers.
 pub fn meant_by(word: &str) -> Option<String> {
     if let Some((_, line)) = LEADS.iter().find(|(name, _)| *name == word) {
         return Some(format!("What does that here: `{line}`"));

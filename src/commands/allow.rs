@@ -55,14 +55,14 @@ pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure>
     tell_of_former(context, &project, &config);
     if let Some(last) = last {
         for (name, port) in kept(context, &project, &config, &last)? {
-            context.ui.step(&format!("{name} keeps its lease {port}; `silo env --force` chooses all ports anew"));
+            context.ui.step(&format!("{name} keeps its lease {port}; `silo env --force` chooses all ports again"));
         }
     }
     Ok(0)
 }
 
 /// Says what the project left in Docker before silo. An engine that does not answer, and a registry that cannot be read, say
-/// nothing: trust is given all the same.
+/// nothing: trust is given anyway.
 fn tell_of_former(context: &Context, project: &Project, config: &ConfigFile) {
     let recorded = snapshot::recorded(&context.dirs, project, config).ok().flatten();
     let profile = recorded.as_ref().and_then(|recorded| recorded.profile.as_deref());

@@ -74,7 +74,7 @@ pub(super) fn run(context: &Context, arguments: &CiArgs, ask: &Ask<'_>) -> Resul
 fn may_run(arguments: &CiArgs) -> Result<(), Failure> {
     if arguments.words.is_empty() {
         return Err(Failure::new("`silo ci` needs a command to run beside the services of this project")
-            .hint("Write it behind `--`: `silo ci -- npm test`"));
+            .hint("Write it after `--`: `silo ci -- npm test`"));
     }
     if arguments.timeout.is_some() {
         return Err(Failure::new("`--timeout` does not limit a command that runs beside services")
@@ -186,15 +186,15 @@ pub(super) fn cut_off(context: &Context) -> Result<Vec<Apart>, Failure> {
 /// Ends runs that were cut off, as by a kill.
 ///
 /// # Errors
-/// The first [`Failure`]; the others are ended all the same.
+/// The first [`Failure`]; the others are ended anyway.
 pub(super) fn finish_cut_off(context: &Context, which: impl Fn(&Apart) -> bool) -> Result<(), Failure> {
     let mut done = Ok(());
     for run in cut_off(context)?.iter().filter(|run| which(run)) {
         let (lock, name) = (apart::lock_of(run.place()), &run.entry.name);
         context.ui.step(&format!("Removing what a `silo ci` that was cut off left of `{name}`"));
-        let busy = |holder| Failure::new(format!("Somebody else ends or runs `{name}`{holder}"));
+        let busy = |holder| Failure::new(format!("Another command is ending or running `{name}`{holder}"));
         let ended = lock::hold(&lock, "the other `silo ci`", &lock::AT_ONCE, busy, || {
-            // Somebody may have been faster, or run it anew.
+            // Somebody may have been faster, or run it again.
             let is_it = registry::peek(&context.dirs)?.at(&run.entry.root) == Some(&run.entry);
             if is_it { end(context, &run.entry, run.place()) } else { Ok(()) }
         });

@@ -16,7 +16,7 @@ pub(super) fn give(environment: &mut Environment, project: &Project) {
     environment.set(CONSENT, trust::own_record(project));
 }
 
-/// Why a config file may not act, as behind its name in a sentence; none when it may. `judged` is the user's word on it.
+/// Why a config file may not act, as behind its name in a sentence; none when it may. `judged` is the user's decision on it.
 pub(super) fn refusal(context: &Context, project: &Project, judged: Trust) -> Option<&'static str> {
     let consented = || context.environment.text(CONSENT).is_some_and(|consent| consent == trust::own_record(project));
     match judged {
@@ -31,7 +31,7 @@ pub(super) fn refusal(context: &Context, project: &Project, judged: Trust) -> Op
 /// Whether a config file may act.
 ///
 /// # Errors
-/// A [`Failure`] when the user's word on it cannot be read.
+/// A [`Failure`] when the user's decision on it cannot be read.
 pub(super) fn may_act(context: &Context, project: &Project) -> Result<bool, Failure> {
     Ok(refusal(context, project, trust::judge(&context.dirs, project)?).is_none())
 }

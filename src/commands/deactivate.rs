@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
             .hint("Show what is where: `silo list`")
     } else if context.environment.get(MARK).is_some() {
         Failure::new("A program cannot switch the instance off; the shell's own `silo` can")
-            .hint("Type `silo deactivate`, with nothing before or behind it")
+            .hint("Type `silo deactivate`, with nothing before or after it")
     } else {
         Failure::new("Nothing in this shell can be switched off: only its hook can do that")
             .hint("Load it as `silo hook --help` says, and type `silo deactivate` without a path")

@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, arguments: &DnsArgs) -> Result<u8, Failure>
                 Started::Before => format!("The name server runs already, on {at}"),
             });
             if install::installed(&root, network).is_empty() {
-                context.ui.step("The system's resolver does not ask it so far: `silo dns --install`");
+                context.ui.step("The system's resolver does not ask it yet: `silo dns --install`");
             }
             Ok(0)
         }

@@ -131,7 +131,7 @@ fn is_left(context: &Context, project: &Project, delete_cluster: bool) -> Result
     Ok(runs || delete_cluster && registry::peek(&context.dirs)?.at(project.root_text()).is_some())
 }
 
-/// A `silo.toml` that cannot be read keeps its hooks from running, so nothing is stopped; what to type is said all the same.
+/// A `silo.toml` that cannot be read keeps its hooks from running, so nothing is stopped; what to type is said anyway.
 fn with_running(failure: Failure, record: Option<(PathBuf, InstanceState)>) -> Failure {
     let Some((root, state)) = record else { return failure };
     let running = parts::ALL.iter().filter_map(|part| Some((part.title(), part.process(&state, &root)?)));

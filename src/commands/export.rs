@@ -44,7 +44,7 @@ enum Fate {
     Stay,
     /// No instance holds here.
     Leave,
-    /// The instance was let go of while this shell is in its folder: it is not made anew under its user's hands.
+    /// The instance was released while this shell is in its folder: it is not made again under its user's hands.
     LetGo,
 }
 
@@ -153,7 +153,7 @@ pub(super) fn leave(
 /// With a record that fits no environment no program could be started.
 fn no_room((size, name): (usize, String)) -> Failure {
     Failure::new(format!("What leaving takes back would be {size} bytes, too long for a variable; most of it is the value `{name}` has now"))
-        .hint(format!("Unset `{name}`, or give it another name, then enter the folder anew: `cd ..`, then `cd -`"))
+        .hint(format!("Unset `{name}`, or give it another name, then enter the folder again: `cd ..`, then `cd -`"))
 }
 
 /// Who evaluates a format, or the file that it stands for.
@@ -322,11 +322,11 @@ fn frozen(context: &Context, root: &Path, file: &Path) -> Watched {
 fn fail(context: &Context, failure: &Failure, ours: bool) {
     let after = if ours { "the variables in this shell stay as they were" } else { "no instance is active here" };
     // A mistake in `silo.toml` has a place there, and its next edit is noticed; of anything else silo must be told.
-    let wake = if failure.place.is_none() { "; once that is mended, run `silo env`" } else { "" };
+    let wake = if failure.place.is_none() { "; once that is fixed, run `silo env`" } else { "" };
     context.ui.hook_failure(failure, &format!("{after}{wake}"));
 }
 
-/// The instance of a project that may act: from its stamp where that is still true, else settled anew.
+/// The instance of a project that may act: from its stamp where that is still true, else settled again.
 fn settled(
     context: &Context,
     project: &Project,
@@ -352,7 +352,7 @@ fn settled(
             let moved = moved::by_reason(&settled.moved, &project.root);
             Visit { moved, ..visit(Fate::Enter(Box::new(settled.known)), of_generation(settled.generation)) }
         }
-        // Asked only now: it may have been let go of while its turn was waited for.
+        // Asked only now: it may have been released while its turn was waited for.
         Err(_) if ours && free::is_let_go(&context.dirs, project) => {
             visit(Fate::LetGo, watched(context, project, trust))
         }
@@ -372,7 +372,7 @@ fn settled(
     }
 }
 
-/// The instance a stamp tells of, when config, trust, lockfile, env file and home are still those it was made for.
+/// The instance a stamp reports, when config, trust, lockfile, env file and home are still those it was made for.
 fn known(
     context: &Context,
     project: &Project,
@@ -387,7 +387,7 @@ fn known(
     current.then_some((known, generation))
 }
 
-/// What the hook compares where no instance holds: the stamp as it is when it tells of this state, else a new one.
+/// What the hook compares where no instance holds: the stamp as it is when it describes this state, else a new one.
 /// Where none can be written (a read-only home) the generation is empty, and the hook waits for one to appear.
 fn watched(context: &Context, project: &Project, trust: Trust) -> Watched {
     let told = stamp::load(&context.dirs, &project.root)

@@ -80,7 +80,7 @@ fn of_compose(
     scope.settings.compose.is_some().then(|| services::plain(&scope, tool, call)).transpose()
 }
 
-/// What a call becomes while the `silo.toml` may not act, and the shell has the instance's name all the same: without an override
+/// What a call becomes while the `silo.toml` may not act, and the shell has the instance's name anyway: without an override
 /// that name would be given to what is everybody's.
 fn untrusted(context: &Context, project: &Project, call: &Call) -> Result<Option<Plain>, Failure> {
     let last = trust::last_allowed(&context.dirs, project)?;
@@ -111,7 +111,7 @@ fn untrusted(context: &Context, project: &Project, call: &Call) -> Result<Option
 }
 
 /// Becomes the tool at once, when silo was called through a gate of an instance that was left: a program that puts back a
-/// `PATH` of its own (direnv, a venv) brings such a folder along. None when it was no gate.
+/// `PATH` of its own (direnv, a venv) brings such a folder along. None when it was not a gate.
 pub(super) fn left(
     dirs: &Dirs,
     environment: &Environment,
@@ -172,7 +172,7 @@ fn open(context: &Context, root: &Path, tool: &OsStr) -> Result<Option<Environme
     let now = Scope::of(context, &project, &config, &ask)?;
     match ready::first_time(&now, part, READY) {
         Err(failure) if signals::asked().is_none() => {
-            context.ui.warn(&format!("{}; `{}` runs all the same", failure.what, tool.to_string_lossy()));
+            context.ui.warn(&format!("{}; `{}` runs anyway", failure.what, tool.to_string_lossy()));
             failure.hints.iter().for_each(|hint| context.ui.step(&format!("Hint: {hint}")));
             Ok(changed)
         }
@@ -235,7 +235,7 @@ fn foundation(
             return Ok(enter::inside(context, project, &context.settle(project, config, &ask)?));
         }
         // One that is past this and keeps a program in its terminal does not let go before that ends; what makes clusters takes
-        // turns all the same.
+        // turns anyway.
         let state = scope.state.clone().unwrap_or_default();
         let is_past = |starter: Starter| starter.has_started(&parts::ALL, &state, project);
         if Starter::of(&context.dirs, project).is_some_and(is_past) || start.elapsed() > turn::LIMIT {

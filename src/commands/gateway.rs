@@ -163,7 +163,7 @@ fn as_object(keys: &Keys, ledger: &Ledger, unsettled: &[(u64, &Hold)]) -> Value 
 
 fn settle(context: &Context, call: Option<u64>, text: Option<&str>) -> Result<u8, Failure> {
     let (Some(call), Some(text)) = (call, text) else {
-        let failure = Failure::new("`silo gateway settle` needs a call, and what it did cost");
+        let failure = Failure::new("`silo gateway settle` needs a call, and what it cost");
         return Err(failure.hint("See which: `silo gateway spend`").code(code::USAGE));
     };
     let Budget { money, tokens } = Budget::parse_all(text).ok_or_else(|| unread(text))?;

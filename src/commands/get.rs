@@ -23,7 +23,7 @@ pub(super) fn known(context: &Context, of: Option<&str>) -> Result<Known, Failur
 /// The value of a variable of an instance.
 pub(super) fn value<'a>(known: &'a Known, name: &str) -> Result<&'a str, Failure> {
     known.get(name).ok_or_else(|| {
-        let failure = Failure::new(format!("`{name}` is no variable of `{}`", known.name));
+        let failure = Failure::new(format!("`{name}` is not a variable of `{}`", known.name));
         let near = nearest(name, known.vars.iter().map(|(name, _)| name.as_str()));
         let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest is `{near}`")));
         failure.hint("List them all: `silo diff`")

@@ -79,7 +79,7 @@ fn new(context: &Context, arguments: &KeyArgs) -> Result<u8, Failure> {
 
 /// A budget that cannot be read.
 pub(super) fn unread(text: &str) -> Failure {
-    Failure::new(format!("`{}` is no amount", one_line(text)))
+    Failure::new(format!("`{}` is not an amount", one_line(text)))
         .hint("Write money such as 5 or 0.25, or tokens such as \"500k tokens\"; a comma joins both")
         .code(code::USAGE)
 }

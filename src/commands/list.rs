@@ -171,7 +171,7 @@ fn row(seen: &Observed, home: &Path, longest: usize, how: Ports) -> Vec<Cell> {
     row
 }
 
-/// What is wanted and not up, and how it stands instead.
+/// What is wanted and not up, and its state instead.
 fn missing(gap: &Gap) -> (&str, &str) {
     (gap.wish.as_str(), &gap.why)
 }

@@ -65,7 +65,7 @@ fn first(known: &Known) -> Result<&str, Failure> {
 fn web_address<'a>(name: &str, value: &'a str) -> Result<&'a str, Failure> {
     match is_web_address(value) {
         true => Ok(value),
-        false => Err(Failure::new(format!("`{name}` is no web address: `{value}`"))
+        false => Err(Failure::new(format!("`{name}` is not a web address: `{value}`"))
             .hint(format!("Only http:// and https:// are opened; `silo get {name}` prints the value"))),
     }
 }

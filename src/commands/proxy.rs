@@ -91,6 +91,6 @@ fn reload(context: &Context) -> Result<u8, Failure> {
         return Err(Failure::new("No proxy runs").hint("Start it: `silo proxy up -d`"));
     };
     cmd::send(process.pid, SIGUSR1);
-    context.ui.step("The proxy reads its settings and routes anew");
+    context.ui.step("The proxy reads its settings and routes again");
     Ok(0)
 }

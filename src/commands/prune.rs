@@ -152,7 +152,7 @@ fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> R
             None if is_asked => {
                 let place = quoted(&root);
                 return Err(Failure::new(format!("`{}` is not gone: its folder is `{}`", entry.name, shown(&root)))
-                    .hint(format!("Run `silo down --clean -C {place}` to let go of it")));
+                    .hint(format!("Run `silo down --clean -C {place}` to release it")));
             }
             Some(State::Unmounted) if asked.is_empty() => {
                 let mount = history::unmounted(&context.dirs, &root).unwrap_or_default();
@@ -177,7 +177,7 @@ fn gone_roots(context: &Context, neighbours: &Neighbours, names: &[String]) -> R
     Ok(gone_roots)
 }
 
-/// What there is in Docker; none where it need not be asked, or cannot be and need not answer.
+/// What there is in Docker; none where it does not have to be asked, or cannot be and need not answer.
 fn inventory(context: &Context, cleaner: Cleaner<'_>, needed: bool, idle: bool) -> Result<Option<Inventory>, Failure> {
     if idle || (!cleaner.is_there() && !needed) {
         return Ok(None);
@@ -290,10 +290,10 @@ fn remove(job: Job<'_>, one: &GoneRoot) -> Result<(), Failure> {
     // Docker's own words, where it said some.
     let excerpt = removed.err().map(|failure| failure.excerpt.unwrap_or(failure.what));
     Err(Failure { excerpt, ..failure }
-        .hint("Look what holds them: `docker ps --all`; then run `silo prune --all` again"))
+        .hint("See what holds them: `docker ps --all`; then run `silo prune --all` again"))
 }
 
-/// What there is in Docker of an instance now, under the names that no other bears now.
+/// What there is in Docker of an instance now, under the names that no other has now.
 fn left_now(job: Job<'_>, one: &GoneRoot) -> Result<Leftovers, Failure> {
     let inventory = job.cleaner.inventory()?;
     let neighbours = Neighbours::gather(&job.context.dirs)?;

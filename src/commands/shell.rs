@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, dir: Option<&Path>) -> Result<u8, Failure> 
     environment.set("PWD", folder.as_os_str());
     consent::give(&mut environment, &project);
     let program = environment.get("SHELL").filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".as_ref()).to_owned();
-    // The hints name `silo`; where it was called by its path, as `cargo run` does, it must be found all the same.
+    // The hints name `silo`; where it was called by its path, as `cargo run` does, it must be found anyway.
     let silo = program::own_path(&context.environment, &context.program)?;
     if let (None, Some(folder)) = (cmd::find("silo", &environment), silo.parent()) {
         let mut path = environment.get("PATH").unwrap_or_default().to_owned();

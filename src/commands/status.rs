@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
     let project = project?;
     let config = project.config()?;
     let trust = trust::judge(&context.dirs, &project)?;
-    // Shown all the same: a script takes the code, and its user the answer.
+    // Shown anyway: a script takes the code, and its user the answer.
     let done = |is_there: bool| match (check, trust) {
         (false, _) => 0,
         (true, Trust::Allowed) if is_there => 0,
@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
         };
         context.ui.answer(&format!("No active instance. {start}.\n"))?;
         if trust == Trust::Allowed {
-            // Where one was let go of, no prompt makes another (D110).
+            // Where one was released, no prompt makes another (D110).
             let enters = match history::of(&context.dirs, &project.root) {
                 Some(_) => "the next `cd` into the folder, or `silo env`, makes an instance again",
                 None => "the next prompt enters it where the shell hook is loaded (`silo hook --help`)",
@@ -122,7 +122,7 @@ fn wanted(context: &Context, project: &Project) -> Option<Observed> {
     is_wanted.then(|| look::observe(context, &parts::ALL, vec![instance], false).pop())?
 }
 
-/// All there is to tell of an instance.
+/// All there is to report an instance.
 struct Report<'a> {
     recorded: &'a Recorded,
     /// What each part says, by its key for programs.
@@ -236,11 +236,11 @@ impl Report<'_> {
         }));
         lines.extend(recorded.subnet.map(|subnet| said("Subnet", &subnet.to_string(), Tone::Plain)));
         lines.push(said("Root", self.root, Tone::Plain));
-        let (mend, tone) = match self.trust {
+        let (remedy, tone) = match self.trust {
             Trust::Allowed => ("", Tone::Good),
             _ => ("; `silo allow` trusts it", Tone::Bad),
         };
-        lines.push(said("Trust", &format!("{}{mend}", self.trust.word()), tone));
+        lines.push(said("Trust", &format!("{}{remedy}", self.trust.word()), tone));
         let tone =
             if matches!(&self.shell, Shell::Inside(other) if other.is_empty()) { Tone::Good } else { Tone::Plain };
         lines.push(said("This shell", &self.shell.text(), tone));

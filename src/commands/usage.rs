@@ -68,7 +68,7 @@ fn failure(error: &clap::Error) -> Failure {
         _ => {
             let said = error.to_string();
             let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            Failure::new(format!("The command line cannot be understood: {first}"))
+            Failure::new(format!("Cannot understand the command line: {first}"))
         }
     };
     let help = match command.strip_prefix("silo ") {

@@ -64,7 +64,7 @@ pub enum Due {
     Now,
     /// At this time, in milliseconds since 1970, after so many tries.
     At(u64, usize),
-    /// Not any more: so many tries were in vain. `silo up` lets it be tried again.
+    /// Not any more: so many tries have failed. `silo up` lets it be tried again.
     Never(usize),
 }
 

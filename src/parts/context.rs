@@ -60,9 +60,9 @@ pub struct Context {
 pub enum Mistakes {
     /// The command fails.
     Stop,
-    /// They are told of, and the defaults hold.
+    /// They are told about, and the defaults hold.
     Tell,
-    /// The defaults hold; the command tells of them itself.
+    /// The defaults hold; the command reports them itself.
     Leave,
 }
 
@@ -95,7 +95,7 @@ impl Context {
         let dirs = Dirs::find(&environment)?;
         let settings = match settings::load(&dirs) {
             Err(failure) if mistakes == Mistakes::Tell => {
-                ui.hook_failure(&failure, "the defaults hold until that is mended");
+                ui.hook_failure(&failure, "the defaults hold until that is fixed");
                 UserSettings::default()
             }
             Err(_) if mistakes == Mistakes::Leave => UserSettings::default(),
@@ -265,9 +265,9 @@ impl Context {
         match followed {
             Err(failure) => self.ui.warn(&failure.what),
             Ok(fates) => fates.iter().for_each(|(place, fate)| match fate {
-                Fate::Filled => self.ui.step(&format!("Filled `{}` anew", shown(place))),
+                Fate::Filled => self.ui.step(&format!("Filled `{}` again", shown(place))),
                 Fate::Edited => self.ui.warn(&format!(
-                    "`{}` has changed since silo filled it: it stays as it is, and follows no more",
+                    "`{}` has changed since silo filled it: it stays as it is, and no longer follows",
                     shown(place)
                 )),
                 Fate::Same | Fate::LeftOut(_) => {}
@@ -295,7 +295,7 @@ impl Context {
             for (name, port) in before {
                 let told = settled.moved.iter().any(|(moved, _)| moved.name == *name && moved.wanted == *port);
                 if let Some(now) = settled.known.ports.get(name).filter(|now| *now != port && !told) {
-                    self.ui.step(&format!("Port {port} is not to be had any more; {name} is {now}"));
+                    self.ui.step(&format!("Port {port} is no longer available; {name} is {now}"));
                 }
             }
         }

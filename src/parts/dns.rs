@@ -132,7 +132,7 @@ pub fn up(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Res
 /// The port is somebody's, as far as can be told.
 fn taken(port: u16) -> Failure {
     Failure::new(format!("dnsmasq does not start on 127.0.0.1:{port}"))
-        .hint(format!("Look who has the port: `silo who {port}`"))
+        .hint(format!("See who has the port: `silo who {port}`"))
         .hint("Or name another one: `dns_port` below `[network]` in the settings (`silo doc settings`)")
 }
 

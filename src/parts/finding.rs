@@ -1,4 +1,4 @@
-//! One thing `silo doctor` found: what it is, where, why it matters, and what mends it.
+//! One thing `silo doctor` found: what it is, where, why it matters, and how to fix it.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub enum Severity {
 pub enum Fix {
     /// Put the registry aside, and make it again.
     Repair,
-    /// Write the registry anew as it is understood: a plain file, private, each entry with its own id.
+    /// Write the registry again as it is understood: a plain file, private, each entry with its own id.
     Rewrite,
     /// Let the user alone read and write a file.
     Private(PathBuf),
@@ -47,7 +47,7 @@ pub enum Fix {
 pub enum Outcome {
     /// Nobody tried.
     Open,
-    /// It was mended, as told.
+    /// It was fixed, as told.
     Done(String),
     /// It could not be.
     Failed(String),
@@ -67,7 +67,7 @@ pub struct Finding {
     /// What comes of it.
     pub why: &'static str,
     /// A command to type, or what to write instead.
-    pub mend: String,
+    pub remedy: String,
     /// What `--fix` does.
     pub fix: Option<Fix>,
     /// What became of it.
@@ -78,7 +78,7 @@ impl Finding {
     /// Something that is wrong.
     pub fn problem(id: &'static str, what: impl Into<String>) -> Self {
         let (place, fix, outcome) = (None, None, Outcome::Open);
-        Self { id, severity: Severity::Problem, what: what.into(), place, why: "", mend: String::new(), fix, outcome }
+        Self { id, severity: Severity::Problem, what: what.into(), place, why: "", remedy: String::new(), fix, outcome }
     }
 
     /// Something good to know.
@@ -110,10 +110,10 @@ impl Finding {
         Self { why, ..self }
     }
 
-    /// What mends it.
+    /// How to fix it.
     #[must_use]
-    pub fn mend(self, mend: impl Into<String>) -> Self {
-        Self { mend: mend.into(), ..self }
+    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: remedy.into(), ..self }
     }
 
     /// In a file, at the line of a failure's place where it has one.
@@ -146,7 +146,7 @@ impl Finding {
         (self.id, &self.what, &self.place) == (other.id, &other.what, &other.place)
     }
 
-    /// Whether it was mended.
+    /// Whether it was fixed.
     pub fn is_fixed(&self) -> bool {
         matches!(self.outcome, Outcome::Done(_))
     }
@@ -164,7 +164,7 @@ impl Finding {
             "what": self.what,
             "place": self.place,
             "why": self.why,
-            "mend": self.mend,
+            "fix": self.remedy,
             "fixable": self.fix.is_some(),
             "fixed": self.is_fixed(),
             "done": done,
@@ -200,11 +200,11 @@ impl Finding {
         if let Outcome::Failed(failed) = &self.outcome {
             line(format!("Not fixed: {failed}"));
         }
-        let is_open = self.fix.is_some() && self.outcome == Outcome::Open && self.mend != "silo doctor --fix";
+        let is_open = self.fix.is_some() && self.outcome == Outcome::Open && self.remedy != "silo doctor --fix";
         let fix = if is_open { "   (or: silo doctor --fix)" } else { "" };
-        match self.mend.starts_with(char::is_lowercase) {
-            true => lines.push(vec![Cell::plain(&format!("  Mend: {}{fix}", self.mend))]),
-            false => line(format!("Mend: {}{fix}", self.mend)),
+        match self.remedy.starts_with(char::is_lowercase) {
+            true => lines.push(vec![Cell::plain(&format!("  Fix: {}{fix}", self.remedy))]),
+            false => line(format!("Fix: {}{fix}", self.remedy)),
         }
         lines
     }

@@ -8,7 +8,7 @@ use crate::core::leases::Wish;
 pub struct Gap {
     /// What.
     pub wish: Wish,
-    /// How it stands instead.
+    /// Its state instead.
     pub why: String,
     /// By what its part knows what is left of it; empty where nothing is.
     pub mark: String,

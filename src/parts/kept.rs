@@ -69,7 +69,7 @@ pub fn roots(dirs: &Dirs, neighbours: &Neighbours) -> Vec<PathBuf> {
     there.filter(|root| look::missing(dirs, root).is_none()).collect()
 }
 
-/// Says what an instance that is new, or has a new name, left in Docker under the names of before.
+/// Says what an instance that is new, or has a new name, left in Docker under its old names.
 pub fn tell_of_earlier(context: &Context, project: &Project, settled: &Settled) {
     if settled.registered.is_some() && settled.renamed_from.is_none() {
         return;

@@ -60,7 +60,7 @@ pub struct Claim {
     pub noted: Vec<String>,
     /// Volumes that `keep` names: they are never removed.
     pub kept: Vec<String>,
-    /// Whether its own id is nobody else's: a cluster that bears it is then its own, even under a name another has now.
+    /// Whether its own id is nobody else's: a cluster that has it is then its own, even under a name another has now.
     pub sole: bool,
 }
 
@@ -153,7 +153,7 @@ impl Inventory {
         self.bearers.get(project).is_some_and(|ids| ids.iter().any(|id| !claim.ids.contains(id)))
     }
 
-    /// Volumes of an instance that stay until somebody names them: what `keep` names, and what bears its name and was not made by
+    /// Volumes of an instance that stay until somebody names them: what `keep` names, and what has its name and was not made by
     /// compose.
     pub fn kept<'a>(&'a self, claim: &'a Claim) -> impl Iterator<Item = &'a String> {
         let is_of = |name: &String, project: &String| {
@@ -252,7 +252,7 @@ impl<'a> Cleaner<'a> {
     }
 
     /// Removes things of one kind. What cannot be removed is told at the end, and the rest is
-    /// removed all the same.
+    /// removed anyway.
     ///
     /// # Errors
     /// A [`Failure`] of the first thing that could not be removed.
@@ -277,7 +277,7 @@ impl<'a> Cleaner<'a> {
     }
 
     /// Removes networks, out of which containers of other instances are taken first: they came in by a link (D26). Where the engine
-    /// does not tell of any, Docker says so when it removes them.
+    /// does not report any, Docker says so when it removes them.
     fn remove_networks(self, names: &[&str]) -> Result<(), Failure> {
         let engine = Engine { environment: self.environment, folder: Path::new("/") };
         let linked: Vec<String> = engine.links().unwrap_or_default().into_iter().map(|link| link.name).collect();

@@ -44,7 +44,7 @@ pub enum State {
 impl State {
     /// How an instance is whose folder is there; `served` says who listens on its ports.
     pub fn of(runs: bool, is_starting: bool, served: &Served) -> Self {
-        // What silo starts itself is told of in other ways.
+        // What silo starts itself is reported in other ways.
         let projects = |name: &String| !OWN_PORTS.contains(&name.as_str());
         match (runs, is_starting) {
             (true, _) => Self::Running,
@@ -187,7 +187,7 @@ fn look(dirs: &Dirs, instance: &Instance) -> Looked {
         return Looked { missing, ..Looked::default() };
     }
     let recorded = project::lockfile_of(root).ok().flatten().map(|(lockfile, _)| lockfile.instance);
-    // In a copy the lockfile tells of the origin.
+    // In a copy the lockfile names the origin.
     let recorded = recorded.filter(|state| state.name == instance.name);
     let starting = lock::holder(&dirs.up_lock(root)).is_some();
     let branch = worktree::branch(root, rustix::process::geteuid().as_raw());

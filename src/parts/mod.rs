@@ -121,7 +121,7 @@ mod tests {
                 ("localnet-x", "id-x"),
                 ("localnet-x-2", "id-2"),
                 ("localnet-y", "id-y"),
-                // Somebody's container bears the id.
+                // Somebody's container has the id.
                 ("production", "id-x"),
             ]),
             registries: pairs(&[
@@ -181,7 +181,7 @@ mod tests {
         );
         let own = claim("id-x", &["localnet-x"], true);
         assert_eq!(inventory.kept(&own).collect::<Vec<_>>(), ["localnet-x_keep", "localnet-x_own"]);
-        // What bears another instance's id is that one's, and so is all of its project.
+        // What has another instance's id is that one's, and so is all of its project.
         let mut shared = inventory.clone();
         shared.bearers.insert("localnet-x".to_owned(), ["id-x", "id-other"].map(str::to_owned).into());
         assert_eq!(shared.others(&own).collect::<Vec<_>>(), ["localnet-x"]);
@@ -191,7 +191,7 @@ mod tests {
         // Where an id is somebody else's too, the name must be the instance's own.
         assert_eq!(left(&inventory, &claim("id-x", &["localnet-y"], false)), Leftovers::default());
         assert_eq!(left(&inventory, &claim("id-x", &[], true)).lines(), ["cluster localnet-x"]);
-        // What bears no label is its own by what silo has noted alone.
+        // What has no label is its own by what silo has noted alone.
         let inventory =
             Inventory { clusters: pairs(&[("localnet-x", ""), ("localnet-z", "")]), ..Inventory::default() };
         assert_eq!(left(&inventory, &claim("id-x", &["localnet-x"], true)), Leftovers::default());

@@ -43,7 +43,7 @@ pub fn by_reason(all: &[(Moved, Option<String>)], root: &Path) -> Vec<(String, S
     groups.into_iter().map(line).collect()
 }
 
-/// A reason as it stands behind several ports.
+/// A reason as it follows several ports.
 fn of_several(why: &str) -> String {
     let verbs = [("is ", "are "), ("needs ", "need ")];
     let (rest, plural) =
@@ -132,7 +132,7 @@ fn busy(port: u16, root: &Path) -> String {
     format!("is held by {}", if told.is_empty() { listeners::UNSEEN.to_owned() } else { told.join(" and ") })
 }
 
-/// A folder's defaults that are not to be had, before any is leased: a line each. `publishers` tells the containers that
+/// A folder's defaults that are not available, before any is leased: a line each. `publishers` tells the containers that
 /// publish ports, and is asked only where one is busy: what plain compose started from this very folder is in the way only until it
 /// is stopped.
 pub fn beforehand(

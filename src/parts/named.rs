@@ -41,7 +41,7 @@ pub fn other<'a>(leases: &'a Leases, root: &Path, name: &str) -> Result<&'a Inst
     if let Ok(found) = exact {
         return match is_other(found) {
             true => Ok(found),
-            false => Err(Failure::new(format!("`{name}` is this very instance")).hint("Name another: `silo list`")),
+            false => Err(Failure::new(format!("`{name}` is this instance")).hint("Name another: `silo list`")),
         };
     }
     let own = repository(root);
@@ -73,7 +73,8 @@ fn repository(root: &Path) -> Option<PathBuf> {
 
 fn several(name: &str, found: &[&Instance]) -> Failure {
     let names: Vec<String> = found.iter().map(|one| format!("`{}`", one.qualified())).collect();
-    Failure::new(format!("`{name}` names more than one instance")).hint(format!("Say which: {}", names.join(" or ")))
+    Failure::new(format!("`{name}` is the name of more than one instance"))
+        .hint(format!("Say which: {}", names.join(" or ")))
 }
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ mod tests {
         assert_eq!(told("main"), "shop-main");
         assert_eq!(told("localnet-blog-x"), "blog-x");
         assert_eq!(told("x"), "blog-x", "the other x is this one");
-        assert_eq!(told("shop-x"), "`shop-x` is this very instance");
+        assert_eq!(told("shop-x"), "`shop-x` is this instance");
         assert!(is(&leases, root, "x") && is(&leases, root, "localnet-shop-x") && !is(&leases, root, "main"));
         assert_eq!(told("ain"), "No instance is named `ain`");
         let told = other(&leases, Path::new("/elsewhere"), "x").expect_err("there are two");

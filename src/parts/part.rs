@@ -17,7 +17,7 @@ use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::sys::processes::Process;
 
-/// How long a part may take to say how it stands.
+/// How long a part may take to say its state.
 pub const LIMIT: Duration = Duration::from_secs(3);
 
 /// Something an instance can run: a cluster, say.
@@ -339,7 +339,7 @@ pub struct Stop {
 pub enum Leave {
     /// It may.
     Given,
-    /// That cannot be known now, so it stays as it is; the rest is taken down all the same.
+    /// That cannot be known now, so it stays as it is; the rest is taken down anyway.
     Unknown(Failure),
 }
 
@@ -374,7 +374,7 @@ pub struct Pending {
     pub log: Option<String>,
 }
 
-/// Asks a part once more whether it is ready; a [`Failure`] when it will not be.
+/// Asks a part again whether it is ready; a [`Failure`] when it will not be.
 pub type ReadyCheck<'a> = Box<dyn FnMut() -> Result<Readiness, Failure> + 'a>;
 
 /// Which log is shown, and how.

@@ -11,7 +11,7 @@ use crate::sys::processes::{self, Process};
 use crate::sys::writing::{self, Writing};
 use crate::sys::{files, signals};
 
-/// How often a part is asked at first, and how seldom in the end.
+/// How often a part is asked at first, and how rarely in the end.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(1));
 /// How many times as long as a question takes is paused after it, so that waiting costs little.
 const REST: u32 = 9;
@@ -31,7 +31,7 @@ pub fn until_ready(check: &mut ReadyCheck<'_>, start: Instant, limit: Duration) 
             Readiness::Silent(failure) if is_over() => return Err(failure),
             Readiness::Waiting(Pending { what, log }) if is_over() => {
                 let failure = Failure::new(format!("Not ready after {} s: {}", limit.as_secs(), one_line(&what)));
-                return Err(failure.hint(format!("Look why: `{}`", logs_line(log.as_deref()))));
+                return Err(failure.hint(format!("See why: `{}`", logs_line(log.as_deref()))));
             }
             Readiness::Silent(_) | Readiness::Waiting(_) => {}
         }

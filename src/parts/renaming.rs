@@ -1,5 +1,5 @@
 //! Whether an instance may be called as somebody typed: not like a command of silo's, which was meant then; and not another
-//! name than before while containers, volumes or a cluster bear the old one, which would be left behind with their data.
+//! name than before while containers, volumes or a cluster have the old one, which would be left behind with their data.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub fn check(
         return Ok(());
     }
     if overview::is_command(&now) {
-        return Err(Failure::new(format!("`{asked}` is a command of silo, and no name for an instance"))
+        return Err(Failure::new(format!("`{asked}` is a silo command, and cannot name an instance"))
             .hint(format!("Run `silo {now}`, or choose another name")));
     }
     // Whoever says `--rename` knows, and does not wait for Docker.

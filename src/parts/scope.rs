@@ -30,7 +30,7 @@ pub struct Scope<'a> {
     pub state: Option<InstanceState>,
     /// silo's own folder for the instance.
     pub folder: PathBuf,
-    /// The id that what it makes bears.
+    /// The id that everything it makes has.
     pub id: String,
     /// Whether it is a run apart (D30).
     pub is_apart: bool,
@@ -40,7 +40,7 @@ impl<'a> Scope<'a> {
     /// The project, with the profile that is asked for.
     ///
     /// # Errors
-    /// A [`Failure`] when the profile cannot be had or a file cannot be read.
+    /// A [`Failure`] when the profile is not available or a file cannot be read.
     pub fn of(
         context: &'a Context,
         project: &'a Project,

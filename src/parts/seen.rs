@@ -11,15 +11,15 @@ use crate::core::leases::{Instance, Wish};
 use crate::core::shell::environment::Environment;
 use crate::store::snapshot::Recorded;
 
-/// Tells of one instance after the system was asked about all; none where that instance has no such part.
+/// Reports one instance after the system was asked about all; none where that instance has no such part.
 pub type Survey = Box<dyn Fn(&Instance, Option<&InstanceState>) -> Option<PartState> + Send>;
 
-/// One thing of a part as it stands: a service, or the part as a whole.
+/// One thing of a part as it is: a service, or the part as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stand {
     /// What is called so in what is wanted (D31).
     pub wish: Wish,
-    /// How it stands.
+    /// Its state.
     pub how: How,
     /// By what the part knows it again, such as a container's id.
     pub mark: String,

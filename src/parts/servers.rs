@@ -64,7 +64,7 @@ impl Served {
         (all(&self.others), all(&self.own))
     }
 
-    /// What a program of an older silo has started bears no sign of the instance and may be anywhere: while that program runs,
+    /// What a program of an older silo has started has no sign of the instance and may be anywhere: while that program runs,
     /// all is believed to be its own.
     #[must_use]
     pub fn believing(mut self, state: Option<&InstanceState>, root: &Path) -> Self {

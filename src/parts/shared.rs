@@ -1,4 +1,4 @@
-//! Services that are one for all instances of a repository, as they are let go of (D28): out of the networks of an instance that goes, and
+//! Services that are one for all instances of a repository, as they are released (D28): out of the networks of an instance that goes, and
 //! down where nobody uses them any more.
 
 use std::time::Duration;

@@ -49,7 +49,7 @@ impl Starter {
         parts.iter().filter_map(|part| part.process(state, &project.root)).any(|program| self.keeps(&program))
     }
 
-    /// Asks it to stop, and waits until it has let go of the instance.
+    /// Asks it to stop, and waits until it has released the instance.
     ///
     /// # Errors
     /// A [`Failure`] when it does not.
@@ -65,7 +65,7 @@ impl Starter {
                 return Err(Failure::new(format!(
                     "The `silo up` on the way (pid {pid}) did not stop within {seconds} s"
                 ))
-                .hint(format!("Look what it waits for, or end it hard: `kill -9 {pid}`")));
+                .hint(format!("See what it waits for, or end it hard: `kill -9 {pid}`")));
             }
             std::thread::sleep(LOOK);
         }

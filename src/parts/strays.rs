@@ -67,13 +67,13 @@ pub fn end(context: &Context, ports: &IndexMap<String, u16>, root: &Path) -> Res
             context.ui.step(&format!("Ending `{name}` (pid {pid}), which listens on {port} ({variable})"));
             if !ends(&process, SIGTERM) && !ends(&process, SIGKILL) {
                 return Err(Failure::new(format!("`{name}` (pid {pid}) does not end"))
-                    .hint(format!("Look what it is: `ps -fp {pid}`")));
+                    .hint(format!("See what it is: `ps -fp {pid}`")));
             }
         }
         if let Some(process) = proved(*port, root) {
             let (name, pid) = (one_line(&process.name), process.pid);
             return Err(Failure::new(format!("Something starts `{name}` again on port {port} ({variable})"))
-                .hint(format!("Look what does: `ps -o pid,ppid,args -p {pid}`")));
+                .hint(format!("See what does: `ps -o pid,ppid,args -p {pid}`")));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What is told of how an instance came to be what it is: its profile, and with `-v` where name and ports are from. The words of
+//! What is said about how an instance came to be what it is: its profile, and with `-v` where name and ports are from. The words of
 //! the profile are the older silo's (D12).
 
 use crate::core::config::Settings;
@@ -27,7 +27,7 @@ pub fn sources(before: Option<&InstanceState>, ask: &Ask<'_>, settings: &Setting
         (_, Some(entry)) if entry.name == known.name => "from the registry",
         _ => "made from folder or branch",
     };
-    // Planned anew, a port has no past.
+    // Planned again, a port has no past.
     let (before, registered) = (before.filter(|_| !ask.force), registered.filter(|_| !ask.force));
     let mut lines = vec![format!("Name: {} ({name})", known.name)];
     lines.extend(known.ports.iter().map(|(name, port)| {
@@ -37,7 +37,7 @@ pub fn sources(before: Option<&InstanceState>, ask: &Ask<'_>, settings: &Setting
             _ if ask.take.iter().any(|(taken, _)| taken == name) => "as asked for",
             spec => match spec.copied().and_then(PortSpec::default) {
                 Some(default) if default == *port => "its default",
-                Some(_) => "from the range, for its default was not to be had",
+                Some(_) => "from the range, for its default was not available",
                 None => "from the range",
             },
         };

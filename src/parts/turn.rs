@@ -16,8 +16,9 @@ pub const LIMIT: Duration = k3d::CREATE.saturating_mul(2);
 /// A [`Failure`] when the others do not end, or of `act` itself.
 pub fn take<T>(context: &Context, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let wait = Wait { limit: LIMIT, tell: &|text| context.ui.step(text) };
-    let busy =
-        |holder| Failure::new(format!("Another instance makes or deletes its cluster{holder}, and does not end"));
+    let busy = |holder| {
+        Failure::new(format!("Another instance is creating or deleting its cluster{holder}, and does not finish"))
+    };
     let what = "another instance to make or delete its cluster";
     lock::hold(&context.dirs.state.join("k3d.lock"), what, &wait, busy, act)
 }

@@ -50,5 +50,5 @@ pub fn plain(path: &Path) -> PathBuf {
 
 /// A file that is there and cannot be looked into.
 pub fn finding(id: &'static str, failure: Failure, path: &Path) -> Finding {
-    Finding::note(id, failure.what).at(path).why(WHY).mend(format!("ls -lLd {}", quoted(path)))
+    Finding::note(id, failure.what).at(path).why(WHY).remedy(format!("ls -lLd {}", quoted(path)))
 }

@@ -15,7 +15,7 @@ use crate::sys::lock::Wait;
 pub enum Who {
     /// The user, until they stop it.
     User,
-    /// A gate, by itself: until the machine starts anew.
+    /// A gate, by itself: until the machine starts again.
     Gate,
 }
 

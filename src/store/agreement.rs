@@ -22,7 +22,7 @@ use crate::sys::dirs::Dirs;
 /// One thing that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Drift {
-    /// The lockfile tells of an instance that the registry does not have at this root.
+    /// The lockfile names an instance that the registry does not have at this root.
     Unregistered {
         /// Its name there.
         name: String,
@@ -42,7 +42,7 @@ pub enum Drift {
         /// The first thing on which registry and lockfile differ.
         difference: Option<String>,
     },
-    /// The stamp, from which shells are answered, tells of other vars.
+    /// The stamp, from which shells are answered, reports other vars.
     Stamp,
     /// There is no history of this root and name: a lost registry could not be made again from it.
     NoHistory,
@@ -112,7 +112,7 @@ pub fn judge(
     Ok(Judged { drift, harmless })
 }
 
-/// Whether every port stays what it was; one that is no longer asked for would be let go of.
+/// Whether every port stays what it was; one that is no longer asked for would be released.
 fn keeps(entry: &Instance, ports: &IndexMap<String, u16>) -> bool {
     ports.iter().all(|(name, port)| entry.ports.get(name) == Some(port))
 }
@@ -163,7 +163,7 @@ fn difference(own: &Instance, recorded: &InstanceState) -> Option<String> {
         .or_else(|| own.ports.iter().find_map(port))
 }
 
-/// Whether shells would be answered from a stamp that tells of something else than what is to be.
+/// Whether shells would be answered from a stamp that reports something else than what is to be.
 fn is_misleading(dirs: &Dirs, project: &Project, plan: &InstancePlan) -> Result<bool, Failure> {
     let Some((stamp, _)) = stamp::load(dirs, &project.root) else { return Ok(false) };
     let Some(known) = &stamp.instance else { return Ok(false) };

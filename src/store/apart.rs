@@ -1,5 +1,5 @@
 //! Runs apart (D30): `silo ci` runs services beside the developer's instance, under a name and leases of their own. Of the
-//! project nothing is written: the lease stands in the registry under a folder in silo's state, the run's place, which goes with
+//! project nothing is written: the lease is in the registry under a folder in silo's state, the run's place, which goes with
 //! it. A run that was killed leaves its place behind, and nobody holds the place's lock.
 
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ pub fn choose(case: &Case<'_>) -> Result<String, Failure> {
     let leases = registry::peek(dirs)?;
     let base = match ask.name {
         Some(asked) if name::sanitize(asked).is_empty() => {
-            return Err(Failure::new(format!("`{asked}` leaves nothing to name a run by"))
+            return Err(Failure::new(format!("`{asked}` cannot name a run"))
                 .hint("Use letters, digits and `-`, for example `silo ci feature-x -- CMD`"));
         }
         Some(asked) => name::sanitize(asked),

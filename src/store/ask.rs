@@ -19,7 +19,7 @@ pub enum Occasion {
     /// A `cd`, or a program that acts as if: `SILO_PROFILE` then decides only for a new instance, and only when the file
     /// has that profile, for nobody asked for a switch.
     Cd,
-    /// The same in a shell that is in the instance: where it was let go of, none is made under its hands.
+    /// The same in a shell that is in the instance: where it was released, none is made under its hands.
     Inside,
 }
 
@@ -32,7 +32,7 @@ pub struct Ask<'a> {
     pub profile: Option<&'a str>,
     /// `SILO_PROFILE` as the user set it.
     pub profile_variable: Option<&'a str>,
-    /// `--force`: plan the ports anew, and allow another profile.
+    /// `--force`: plan the ports again, and allow another profile.
     pub force: bool,
     /// What brings silo here.
     pub occasion: Occasion,
@@ -57,7 +57,7 @@ pub struct World<'a> {
     pub silo: &'a Path,
     /// Whether a tool is installed.
     pub installed: &'a dyn Fn(&str) -> bool,
-    /// Where ports come from when a default cannot be had.
+    /// Where ports come from when a default is not available.
     pub port_range: &'a RangeInclusive<u16>,
     /// What the system gives to outgoing connections.
     pub outgoing: RangeInclusive<u16>,
@@ -70,7 +70,7 @@ pub struct World<'a> {
 }
 
 impl World<'_> {
-    /// Where the ports of a root come from when a default cannot be had.
+    /// Where the ports of a root come from when a default is not available.
     pub fn source(&self, root: &str) -> Source {
         let place = digest::number(&[&self.user.to_le_bytes(), root.as_bytes()]);
         Source { range: self.port_range.clone(), outgoing: self.outgoing.clone(), place }

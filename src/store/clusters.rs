@@ -48,7 +48,7 @@ impl Made {
 /// Remembers that a cluster was made for the instance of a root, or is gone; under the registry's lock, as the rest of a history.
 ///
 /// # Errors
-/// A [`Failure`] when the lock cannot be had in time, or that names the path.
+/// A [`Failure`] when the lock is not available in time, or that names the path.
 pub fn note(dirs: &Dirs, root: &Path, wait: &Wait<'_>, cluster: &str, is_there: bool) -> Result<(), Failure> {
     registry::with_lock(dirs, wait, |_| history::note_cluster(dirs, root, cluster, is_there))
 }

@@ -1,4 +1,4 @@
-//! Files that silo has filled with an instance's vars (D30): the text of before is kept for the user alone, so that the file follows
+//! Files that silo has filled with an instance's vars (D30): the old text is kept for the user alone, so that the file follows
 //! when a value changes, as long as nobody has edited it.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub enum Fate {
     Same,
     /// The user has changed it.
     Edited,
-    /// It is no file that can be filled, and why.
+    /// It is not a file that can be filled, and why.
     LeftOut(&'static str),
 }
 
@@ -42,7 +42,7 @@ pub fn fill_first(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &
         return Ok(Fate::LeftOut("it is a link, or lies behind one"));
     }
     let Ok(Some(content)) = files::read(&path, LIMIT) else {
-        return Ok(Fate::LeftOut("it cannot be read, is no plain file, or is larger than 16 MiB"));
+        return Ok(Fate::LeftOut("it cannot be read, is not a plain file, or is larger than 16 MiB"));
     };
     let filled = fill::fill(&content.bytes, |name| vars.fills(name)).bytes;
     if filled == content.bytes {

@@ -1,5 +1,5 @@
 //! Letting go of what an instance holds: its leases and its stamp, and what silo keeps for it, all under the registry's
-//! lock, so that nobody settles it anew in between.
+//! lock, so that nobody settles it again in between.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::sys::dirs::Dirs;
 use crate::sys::files;
 use crate::sys::lock::Wait;
 
-/// Lets go of what the instance of a root that is there holds, and removes its files in the project.
+/// Releases what the instance of a root that is there holds, and removes its files in the project.
 ///
 /// # Errors
 /// A [`Failure`] when the registry cannot be read or written, or a file not be removed.
@@ -28,13 +28,13 @@ pub fn own(dirs: &Dirs, root: &Path, project_files: &[&Path], wait: &Wait<'_>) -
     })
 }
 
-/// Whether nothing is held for a root that is there: its instance was let go of, or there never was one. A registry that
+/// Whether nothing is held for a root that is there: its instance was released, or there never was one. A registry that
 /// cannot be read says nothing.
 pub fn is_let_go(dirs: &Dirs, project: &Project) -> bool {
     registry::peek(dirs).is_ok_and(|leases| !is_held(&leases, project))
 }
 
-/// Whether these leases or a lockfile tell of an instance of this root.
+/// Whether these leases or a lockfile report an instance of this root.
 pub(super) fn is_held(leases: &Leases, project: &Project) -> bool {
     leases.at(project.root_text()).is_some() || files::exists(&project.lockfile_path())
 }
@@ -48,7 +48,7 @@ pub enum Fate {
     Back,
 }
 
-/// Lets go of what roots that are gone hold, and forgets those for which the flag is set. Each is looked at once more under
+/// Releases what roots that are gone hold, and forgets those for which the flag is set. Each is looked at again under
 /// the registry's lock.
 ///
 /// # Errors

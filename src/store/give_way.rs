@@ -1,5 +1,5 @@
 //! A port that another instance holds without using it, given to the instance that asks for it (`silo env --take`): under the
-//! registry's lock the other one gets a port of the range instead, and is settled anew at its next command or prompt.
+//! registry's lock the other one gets a port of the range instead, and is settled again at its next command or prompt.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -44,7 +44,7 @@ pub struct History {
     /// When the folder was made, where its disk keeps that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub birth: Option<u64>,
-    /// The ids of roots that are gone and whose places this one took: what bears them in Docker is its own now.
+    /// The ids of roots that are gone and whose places this one took: what has them in Docker is its own now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heir_of: Vec<String>,
 }

@@ -63,7 +63,7 @@ pub struct Settled {
     pub copied_from: Option<String>,
     /// The root, now gone, whose name this instance has taken over.
     pub moved_from: Option<String>,
-    /// The ports of a lockfile that the registry did not know, taken over: an older silo's, mostly.
+    /// The ports of a lockfile that the registry did not know, taken over: an older silo's, usually.
     pub adopted: Option<IndexMap<String, u16>>,
     /// The instance's name before, when it has another one now.
     pub renamed_from: Option<String>,
@@ -78,13 +78,13 @@ pub struct Settled {
 /// Settles the instance of a project.
 ///
 /// # Errors
-/// A [`Failure`] when the profile, name or ports cannot be had, or a file cannot be read or written; leases that were
+/// A [`Failure`] when the profile, name or ports is not available, or a file cannot be read or written; leases that were
 /// held before are held after. A transient one when nothing is held any more for [`Occasion::Inside`].
 pub fn settle(case: &Case<'_>, wait: &Wait<'_>) -> Result<Settled, Failure> {
     let Case { dirs, project, ask, world, .. } = *case;
     registry::with_lock(dirs, wait, |locked| {
         if ask.occasion == Occasion::Inside && !free::is_held(&locked.leases, project) {
-            return Err(Failure { transient: true, ..Failure::new("The instance was let go of meanwhile") });
+            return Err(Failure { transient: true, ..Failure::new("The instance was released meanwhile") });
         }
         // Asked again under the lock: another shell may have come by the other path meanwhile.
         if let Some(holder) = one_folder::holder(dirs, &locked.leases, project) {
@@ -355,7 +355,7 @@ pub(super) fn registry_entry(root: &str, snapshot: &Snapshot, target: &Target, n
     }
 }
 
-/// The lockfile goes on from the old one, so that keys of other versions stay; a copy starts anew.
+/// The lockfile goes on from the old one, so that keys of other versions stay; a copy starts again.
 pub(super) fn new_lockfile(snapshot: &Snapshot, target: &Target, now: &str) -> Lockfile {
     let old = snapshot.lockfile.clone().filter(|_| snapshot.copied_from.is_none());
     let mut lockfile = old.unwrap_or_else(|| {
@@ -364,7 +364,7 @@ pub(super) fn new_lockfile(snapshot: &Snapshot, target: &Target, now: &str) -> L
     });
     let prefix = &target.identity.prefix;
     if snapshot.name(prefix).is_some_and(|before| before != name::qualified(prefix, &target.name)) {
-        // That one has the name of before; the history of the root knows it.
+        // That one has the old name; the history of the root knows it.
         lockfile.instance.k3d_cluster_created = false;
     }
     now.clone_into(&mut lockfile.generated_at);

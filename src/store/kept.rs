@@ -12,7 +12,7 @@ use crate::sys::lock::Wait;
 /// nobody waited for.
 ///
 /// # Errors
-/// A [`Failure`] when the lock cannot be had in time, or that names the path.
+/// A [`Failure`] when the lock is not available in time, or that names the path.
 pub fn note(dirs: &Dirs, root: &Path, project: &str, kept: &[String], wait: &Wait<'_>) -> Result<(), Failure> {
     let known = history::of(dirs, root).map_or_else(Vec::new, |history| history.kept);
     let mut kept = kept.to_vec();

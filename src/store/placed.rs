@@ -62,7 +62,7 @@ pub enum Kind {
     },
 }
 
-/// A path, which need not be text.
+/// A path, which does not have to be text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Spelled {
@@ -224,7 +224,7 @@ pub fn move_along(dirs: &Dirs, from: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The digest of a file's content; none for what is no plain file or too large.
+/// The digest of a file's content; none for what is not a plain file or too large.
 pub fn content(path: &Path) -> Option<String> {
     if files::is_link(path) {
         return None;

@@ -53,7 +53,7 @@ fn lockfile_path(root: &Path) -> PathBuf {
 /// The lockfile in a root with the digest of its bytes; `None` when there is none.
 ///
 /// # Errors
-/// A [`Failure`] when it cannot be read or is no lockfile.
+/// A [`Failure`] when it cannot be read or is not a lockfile.
 pub fn lockfile_of(root: &Path) -> Result<Option<(Lockfile, String)>, Failure> {
     let path = lockfile_path(root);
     let Some(content) = files::read(&path, LIMIT)? else { return Ok(None) };
@@ -157,7 +157,7 @@ impl Project {
     /// The lockfile with the digest of its bytes; `None` when there is none.
     ///
     /// # Errors
-    /// A [`Failure`] when it cannot be read or is no lockfile.
+    /// A [`Failure`] when it cannot be read or is not a lockfile.
     pub fn lockfile(&self) -> Result<Option<(Lockfile, String)>, Failure> {
         lockfile_of(&self.root)
     }

@@ -18,7 +18,7 @@ use crate::sys::writing::{self, Writing};
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The way on from a damaged registry.
-const MEND: &str = "Run `silo doctor --fix`: it puts the registry aside and makes it again; no port moves";
+const REMEDY: &str = "Run `silo doctor --fix`: it puts the registry aside and makes it again; no port moves";
 
 /// The registry while its lock is held.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Locked {
 /// Runs `act` while holding the registry's lock. No child process may be started in it.
 ///
 /// # Errors
-/// A [`Failure`] when the lock cannot be had in time (it names the holder), when the registry cannot be read, or of
+/// A [`Failure`] when the lock is not available in time (it names the holder), when the registry cannot be read, or of
 /// `act` itself.
 pub fn with_lock<T>(
     dirs: &Dirs,
@@ -97,7 +97,7 @@ pub struct Repaired {
 /// known root. A registry that can be read is left alone, and so is a newer silo's.
 ///
 /// # Errors
-/// A [`Failure`] when the lock cannot be had or a file not be moved or written; the damaged registry is never removed.
+/// A [`Failure`] when the lock is not available or a file not be moved or written; the damaged registry is never removed.
 pub fn repair(dirs: &Dirs, wait: &Wait<'_>) -> Result<Option<Repaired>, Failure> {
     hold(dirs, wait, || {
         let path = place(dirs);
@@ -146,7 +146,7 @@ pub fn lock_path(dirs: &Dirs) -> PathBuf {
 
 fn busy(dirs: &Dirs, holder: &str) -> Failure {
     let failure = Failure { transient: true, ..Failure::new(format!("The registry is busy{holder}")) };
-    failure.hint(format!("Look who has it: `fuser -v {}`", quoted(&lock_path(dirs))))
+    failure.hint(format!("See who has it: `fuser -v {}`", quoted(&lock_path(dirs))))
 }
 
 /// Where the registry is.
@@ -157,14 +157,14 @@ pub fn place(dirs: &Dirs) -> PathBuf {
 fn read(path: &Path) -> Result<Option<Leases>, Failure> {
     match files::read(path, LIMIT) {
         Ok(content) => content.map(|content| understand(path, content.bytes)).transpose(),
-        Err(failure) => Err(failure.hint(MEND)),
+        Err(failure) => Err(failure.hint(REMEDY)),
     }
 }
 
 fn understand(path: &Path, bytes: Vec<u8>) -> Result<Leases, Failure> {
     let cannot = |why: &str| Failure::new(format!("Cannot read the registry `{}`: {why}", shown(path)));
     let broken = |why: &str| {
-        cannot(why).hint("Nothing was changed. Every lease is also in its project's `.silo.lock`").hint(MEND)
+        cannot(why).hint("Nothing was changed. Every lease is also in its project's `.silo.lock`").hint(REMEDY)
     };
     let text = String::from_utf8(bytes).map_err(|_| broken("it is not UTF-8 text"))?;
     Leases::parse(&text).map_err(|error| match error {

@@ -1,5 +1,5 @@
 //! The routes of each instance (D29), in a file of its own beside the stamp. It is written where the instance is settled, which
-//! only the user's word brings about (D6), and only when it changes; the shell hook's way to a known instance does not touch it.
+//! only the user's decision brings about (D6), and only when it changes; the shell hook's way to a known instance does not touch it.
 //! Which port a variable has is the registry's to say.
 
 use std::path::{Path, PathBuf};

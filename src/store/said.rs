@@ -1,4 +1,4 @@
-//! What was said to the user once and need not be said again while it is the same: digests, a line each. Lost or damaged, it
+//! What was said to the user once and does not have to be said again while it is the same: digests, a line each. Lost or damaged, it
 //! only means that something is said twice.
 
 use std::collections::HashSet;
@@ -35,7 +35,7 @@ pub fn was(dirs: &Dirs, root: &Path, topic: &str) -> bool {
     files::is_file(&mark(dirs, root, topic))
 }
 
-/// Whether it was said while this was so: said anew where it is another by now.
+/// Whether it was said while this was so: said again where it is another by now.
 pub fn was_of(dirs: &Dirs, root: &Path, topic: &str, state: &str) -> bool {
     let content = files::read(&mark(dirs, root, topic), LIMIT).ok().flatten();
     content.is_some_and(|content| content.bytes == digest::of(state.as_bytes()).into_bytes())

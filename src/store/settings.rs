@@ -29,7 +29,7 @@ pub fn load(dirs: &Dirs) -> Result<UserSettings, Failure> {
     })
 }
 
-/// Whether the shell hook may wrap `cd`. A shell that starts is not told of mistakes: the first answer of the hook tells of them.
+/// Whether the shell hook may wrap `cd`. A shell that starts is not shown mistakes: the first answer of the hook reports them.
 pub fn wraps_cd(dirs: &Dirs) -> bool {
     load(dirs).unwrap_or_default().wrap_cd
 }

@@ -63,7 +63,7 @@ pub(super) fn snapshot(
     let remembered_ports = snapshot.lockfile.as_ref().map(|lockfile| &lockfile.instance.ports);
     let holder = leases.named(&name::qualified(&config.prefix, remembered));
     if let Some(holder) = holder.filter(|holder| holder.root != project.root_text()) {
-        // With an entry of its own under that name it is no copy: the prefix has changed, and met another's name.
+        // With an entry of its own under that name it is not a copy: the prefix has changed, and met another's name.
         let own = snapshot.entry.as_ref().is_some_and(|entry| entry.name == remembered);
         // A renaming that was cut off before it got to the lockfile: the ports are still those of the entry. An entry with
         // other ports is that of a folder that was here before this one was moved here.
@@ -116,7 +116,7 @@ pub(super) fn settings(
 /// What a command can know before it settles: the profile that will hold, its settings, and the lockfile.
 ///
 /// # Errors
-/// A [`Failure`] when the profile cannot be had or a file cannot be read.
+/// A [`Failure`] when the profile is not available or a file cannot be read.
 pub fn preview(
     dirs: &Dirs,
     project: &Project,
@@ -168,7 +168,7 @@ pub struct Recorded {
 /// A [`Failure`] when the registry or the lockfile cannot be read.
 pub fn recorded(dirs: &Dirs, project: &Project, config: &ConfigFile) -> Result<Option<Recorded>, Failure> {
     let Snapshot { lockfile, entry, copied_from, .. } = snapshot(dirs, project, config, &registry::peek(dirs)?)?;
-    // In a copy the lockfile tells of the origin, and its ports are the origin's.
+    // In a copy the lockfile names the origin, and its ports are the origin's.
     let state = lockfile.filter(|_| copied_from.is_none()).map(|lockfile| lockfile.instance);
     let blocks = match (&entry, &state) {
         (Some(entry), _) => entry.blocks.clone(),
@@ -201,7 +201,7 @@ pub(super) fn choose_name(
     if let Some(asked) = ask.name {
         let name = name::sanitize(asked);
         if name.is_empty() {
-            return Err(Failure::new(format!("`{asked}` leaves nothing to name an instance by"))
+            return Err(Failure::new(format!("`{asked}` cannot name an instance"))
                 .hint("Use letters, digits and `-`, for example `silo env feature-x`"));
         }
         return match other(&name) {

@@ -2,11 +2,11 @@
 //! needs to answer for a known instance without the registry, its lock, or a parser.
 //!
 //! Line one is the generation, a digest of the rest: writers that see the same state write the same stamp, so no two
-//! shells chase each other. Its end tells of the user's word on `silo.toml` alone, so that a shell is told once what it may
+//! shells chase each other. Its end reports the user's decision on `silo.toml` alone, so that a shell is told once what it may
 //! not do, whatever becomes of the instance. The file's name holds the generation too, and its modification time is
 //! `silo.toml`'s: to see that nothing changed a shell reads no file, it looks whether one is there and compares times. The
-//! link `stamp` says which file it is. It is a cache: whoever changes what it tells of removes it first, and a missing or
-//! damaged one is made anew from the registry.
+//! link `stamp` says which file it is. It is a cache: whoever changes what it describes removes it first, and a missing or
+//! damaged one is made again from the registry.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -106,7 +106,7 @@ impl Stamp {
     }
 }
 
-/// Whether two generations tell of the same word on the same `silo.toml`.
+/// Whether two generations report the same word on the same `silo.toml`.
 pub fn same_word(one: &str, other: &str) -> bool {
     let word = |generation: &str| generation.get(WHOLE..).filter(|word| !word.is_empty()).map(str::to_owned);
     word(one).is_some_and(|one| word(other) == Some(one))
@@ -184,7 +184,7 @@ pub fn renew(dirs: &Dirs, root: &Path, lockfile: &str) -> Result<(), Failure> {
     save(dirs, root, &stamp, modified).map(|_| ())
 }
 
-/// Removes a project's stamp, so that every shell in the project asks anew at its next prompt.
+/// Removes a project's stamp, so that every shell in the project asks again at its next prompt.
 ///
 /// # Errors
 /// A [`Failure`] that names the path.
@@ -230,7 +230,7 @@ mod tests {
         assert!(!same_word(&before, &generation("c", "denied", None)));
         assert!(same_word(&generation("c", "denied", None), &generation("d", "denied", None)));
         for other in ["", "again", &before[..WHOLE]] {
-            assert!(!same_word(other, other), "{other} tells of none");
+            assert!(!same_word(other, other), "{other} reports none");
         }
     }
 

@@ -57,7 +57,7 @@ pub fn lease(wish: &Wish<'_>, wait: &Wait<'_>) -> Result<Held, Failure> {
         let others = locked.leases.subnets_of_others(root);
         let (mut lockfile, _) = wish.project.lockfile()?.unzip();
         let Some(entry) = locked.leases.instances.iter_mut().find(|one| one.root == root) else {
-            return Err(Failure { transient: true, ..Failure::new("The instance was let go of meanwhile") });
+            return Err(Failure { transient: true, ..Failure::new("The instance was released meanwhile") });
         };
         let remembered = lockfile.as_ref().map(|lockfile| lockfile.instance.subnet);
         let is_to_be_had = |subnet: &Range| !others.contains(subnet) && is_free(wish, *subnet);

@@ -1,4 +1,4 @@
-//! The user's word on each `silo.toml` (D6): one small file for each record, named by its digest.
+//! The user's decision on each `silo.toml` (D6): one small file for each record, named by its digest.
 //!
 //! `allow/` holds a file per path and content and per repository, place and content; `deny/` one per path; `last/` the
 //! content each path, and each place in a repository, was last allowed with, so that `silo allow` can show what changed.
@@ -64,8 +64,8 @@ fn is_below_trusted(dirs: &Dirs, project: &Project) -> bool {
     below && !files::is_link(&project.file) && files::owner(&project.file) == Some(rustix::process::geteuid().as_raw())
 }
 
-/// Writes the stamp of a project, with the user's word as it was judged, and returns the generation. A word given since is
-/// not overwritten: the stamp then goes again, and every shell in the project asks anew.
+/// Writes the stamp of a project, with the user's decision as it was judged, and returns the generation. A word given since is
+/// not overwritten: the stamp then goes again, and every shell in the project asks again.
 ///
 /// # Errors
 /// A [`Failure`] that names the path.
@@ -97,7 +97,7 @@ fn last(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Resu
     Ok(None)
 }
 
-/// Allows a project's config file as it is now, in every genuine worktree of its repository. Returns how it stands
+/// Allows a project's config file as it is now, in every genuine worktree of its repository. Returns its state
 /// with the others.
 ///
 /// A denial goes last: when something fails on the way, the old word holds, and what was never allowed is not taken for
@@ -123,8 +123,8 @@ pub fn allow(dirs: &Dirs, project: &Project) -> Result<Others, Failure> {
     Ok(Others::of(dirs, &others))
 }
 
-/// Takes the user's word back: this path is denied until allowed again, and worktrees that were covered by the same
-/// word lose it. Returns how many did, and how it stands with the others now.
+/// Takes the user's decision back: this path is denied until allowed again, and worktrees that were covered by the same
+/// word lose it. Returns how many did, and its state with the others now.
 ///
 /// # Errors
 /// A [`Failure`] that names the path that could not be written.
@@ -149,7 +149,7 @@ pub fn deny(dirs: &Dirs, project: &Project) -> Result<(usize, Others), Failure> 
     Ok((others.iter().filter(|other| covered && loses(other)).count(), Others::of(dirs, &others)))
 }
 
-/// How it stands with the same content in the other worktrees of a repository.
+/// Its state with the same content in the other worktrees of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Others {
     /// Those in which it is trusted.
@@ -166,7 +166,7 @@ impl Others {
     }
 }
 
-/// Lets the shells in this project and in every worktree of its repository ask anew. Returns the others of the same content.
+/// Lets the shells in this project and in every worktree of its repository ask again. Returns the others of the same content.
 fn invalidate(dirs: &Dirs, project: &Project, membership: Option<&Membership>) -> Result<Vec<Project>, Failure> {
     stamp::invalidate(dirs, &project.root)?;
     let others = membership.map(|membership| worktree::siblings(membership, user())).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The user's word on what is to run (D31), in the registry: set by what brings up, cleared by what takes down. It is written only
-//! when it changes, and no stamp follows from it, so no shell activates anew.
+//! The user's decision on what is to run (D31), in the registry: set by what brings up, cleared by what takes down. It is written only
+//! when it changes, and no stamp follows from it, so no shell activates again.
 
 use super::registry;
 use crate::core::leases::{Leases, Wanted, Wish};
@@ -30,7 +30,7 @@ pub fn add_by_gate(dirs: &Dirs, root: &str, wait: &Wait<'_>, wishes: &[Wish]) ->
     change(dirs, root, wait, |wanted| wanted.add_by_gate(wishes.iter().cloned(), &boot))
 }
 
-/// Those for which it is so are wanted no more.
+/// Those for which it is so are no longer wanted.
 ///
 /// # Errors
 /// As [`add`].

@@ -42,7 +42,7 @@ pub fn load(place: &Path) -> Result<Option<Workspace>, Failure> {
     match read.filter(|read| place.file_name().is_some_and(|id| id == read.id().as_str())) {
         Some(workspace) => Ok(Some(workspace)),
         None => Err(Failure::new(format!("The record of a workspace is damaged: `{}`", shown(&path)))
-            .hint(format!("Look which one it is, then put it aside: `mv {0} {0}.broken`", quoted(&path)))),
+            .hint(format!("See which one it is, then put it aside: `mv {0} {0}.broken`", quoted(&path)))),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Bringing files and folders from one checkout to another (D30). Links are made again and never followed; what is there is never
-//! overwritten; what is not whole yet bears another name. Where the disk can, both share their blocks until one changes.
+//! overwritten; what is not whole yet has another name. Where the disk can, both share their blocks until one changes.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result as Tried};
@@ -51,7 +51,7 @@ pub struct Trip<'a> {
 enum Halt {
     /// The disk cannot share blocks.
     CannotClone,
-    /// This one cannot be had.
+    /// This one is not available.
     LeftOut(&'static str),
     /// Something failed here.
     Failed(PathBuf, Error),
@@ -133,7 +133,7 @@ impl Trip<'_> {
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(from);
         let source = opened.map_err(|_| Halt::LeftOut("it cannot be read"))?;
         if !source.metadata().is_ok_and(|now| now.is_file()) {
-            return Err(Halt::LeftOut("it is no plain file any more"));
+            return Err(Halt::LeftOut("it is not a plain file any more"));
         }
         let (target, is_shared) = create(&source, to).map_err(failed)?;
         hand_over(&target, to);

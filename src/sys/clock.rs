@@ -19,7 +19,7 @@ pub fn millis() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How long ago a recorded time was; none for what is no time, or lies in the future of a clock set back.
+/// How long ago a recorded time was; none for what is not a time, or lies in the future of a clock set back.
 pub fn since(text: &str) -> Option<Duration> {
     SystemTime::now().duration_since(parse(text)?).ok()
 }

@@ -35,7 +35,7 @@ impl Dotfile {
             let refuse = |why: String| refused(named, &format!("{why}: its folder `{}`", shown(folder)), folder);
             changeable(folder).map_err(refuse)?;
             if files::metadata(folder).is_some_and(|metadata| !metadata.is_dir()) {
-                return Err(refused(named, &format!("`{}` is no folder", shown(folder)), folder));
+                return Err(refused(named, &format!("`{}` is not a folder", shown(folder)), folder));
             }
             return Ok(Self { named: named.to_path_buf(), path: named.to_path_buf(), bytes: None });
         }

@@ -111,7 +111,7 @@ pub fn make_folder_for_all(path: &Path) -> Result<(), Failure> {
     made.map_err(|error| Failure::folder(path, path.ancestors().find(|folder| is_folder(folder)), &error))
 }
 
-/// A file's modification time, or none when it cannot be had.
+/// A file's modification time, or none when it is not available.
 pub fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }

@@ -110,7 +110,7 @@ mod imp {
             true => Vec::new(),
             false => entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
         };
-        // Of several that share a socket the first one opened it, mostly.
+        // Of several that share a socket the first one opened it, usually.
         pids.sort_unstable();
         for pid in pids {
             if wanted.is_empty() {

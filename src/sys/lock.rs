@@ -30,7 +30,7 @@ pub struct Wait<'a> {
     pub tell: &'a dyn Fn(&str),
 }
 
-/// What a gate writes into a lock: who comes next is told, or waits, as is right for that.
+/// What a gate writes into a lock: who comes next is informed, or waits, as is right for that.
 pub const GATE: &str = "gate";
 
 /// What `silo heal` writes into a lock, which is waited for as a gate is.
@@ -39,7 +39,7 @@ pub const HEAL: &str = "heal";
 /// Runs `act` while holding a lock; `what` names it in the sentence about waiting.
 ///
 /// # Errors
-/// `busy` of the holder, as in ", held by process 42" or empty, when the lock cannot be had in time; a [`Failure`] when
+/// `busy` of the holder, as in ", held by process 42" or empty, when the lock is not available in time; a [`Failure`] when
 /// the file cannot be used; or of `act` itself.
 pub fn hold<T>(
     path: &Path,
@@ -97,7 +97,7 @@ pub fn hold_as<T>(
 }
 
 /// Runs `act` while holding a folder of somebody else's, in which nothing is written for that: those who ask in the same way take
-/// turns. After `limit`, or where its disk has no locks, it is run all the same.
+/// turns. After `limit`, or where its disk has no locks, it is run anyway.
 pub fn in_turn<T>(folder: &Path, limit: Duration, act: impl FnOnce() -> T) -> T {
     let Ok(file) = File::open(folder) else { return act() };
     let started = Instant::now();
@@ -143,7 +143,7 @@ pub fn kind(path: &Path) -> Option<String> {
         File::open(path).and_then(|file| file.take(200).read_to_string(&mut text)).ok()?;
         Some(text.lines().nth(2).unwrap_or_default().to_owned())
     };
-    // As for `holding`: what stands there may be the one's before.
+    // As for `holding`: what is there may be the one's before.
     holding(path).and_then(|_| signed())
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 
-/// File systems that are made anew at each mount (tmpfs, ramfs, overlayfs), by the numbers of statfs(2): what was there
+/// File systems that are made again at each mount (tmpfs, ramfs, overlayfs), by the numbers of statfs(2): what was there
 /// before does not come back.
 #[cfg(target_os = "linux")]
 const FLEETING: [u32; 3] = [0x0102_1994, 0x8584_58f6, 0x794c_7630];

@@ -1,4 +1,4 @@
-//! Whether a port can be had, for TCP and UDP (D3).
+//! Whether a port is available, for TCP and UDP (D3).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;

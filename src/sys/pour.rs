@@ -65,7 +65,7 @@ pub fn pour(from: &Cmd<'_>, to: &Cmd<'_>, mut each: impl FnMut(&[u8])) -> Result
     };
     let (pieces, source_said) = (read(&mut source), cmd::drain(source.stderr.take()));
     let target_said = cmd::drain(target.stderr.take());
-    // What it prints is of no use, and must not fill its pipe.
+    // What it prints is useless, and must not fill its pipe.
     cmd::pump(target.stdout.take(), |_| true);
     let mut input = target.stdin.take();
     loop {
@@ -84,7 +84,7 @@ pub fn pour(from: &Cmd<'_>, to: &Cmd<'_>, mut each: impl FnMut(&[u8])) -> Result
         drop(input.take());
         cmd::kill_group(&mut source);
         let failure = end(to, &mut target, &target_said).err();
-        let early = || Failure::new(format!("`{}` took no more: {error}", to.shown()));
+        let early = || Failure::new(format!("`{}` stopped reading: {error}", to.shown()));
         return Err(failure.unwrap_or_else(early));
     }
     let whole = end(from, &mut source, &source_said);

@@ -33,7 +33,7 @@ impl Process {
         Some(format!("{}@{}+{}", self.pid, imp::boot_id()?, self.ticks?))
     }
 
-    /// Whether this is the process of that birth; none when it tells of another process id.
+    /// Whether this is the process of that birth; none when it describes another process id.
     pub fn was_born(&self, birth: &str) -> Option<bool> {
         let of_this_pid = birth.split_once('@').is_some_and(|(pid, _)| pid == self.pid.to_string());
         Some(self.birth()? == birth).filter(|_| of_this_pid)
@@ -353,7 +353,7 @@ mod tests {
         let again = Process { ticks: own.ticks.map(|ticks| ticks + 1), ..own.clone() };
         assert!(!again.is_still(&own));
         assert_eq!(again.was_born(&birth), Some(false), "its id was used again");
-        assert_eq!(own.was_born(&birth.replace('@', "1@")), None, "it tells of another one");
+        assert_eq!(own.was_born(&birth.replace('@', "1@")), None, "it describes another one");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What writers that were killed left: files that were never renamed to the name they were to have. Each bears the process
+//! What writers that were killed left: files that were never renamed to the name they were to have. Each has the process
 //! id of its writer; what a living one is writing is never touched.
 
 use std::ffi::{OsStr, OsString};

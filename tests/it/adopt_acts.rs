@@ -45,14 +45,14 @@ fn a_filled_file_follows_until_the_user_edits_it() {
     assert_eq!(fs::metadata(kept).expect("it is there").permissions().mode() & 0o777, 0o600);
     // A value that changes is followed by whatever settles the instance, and the record says what silo wrote last.
     let moved = sandbox.run(&feature, ["env", "--move", "WEB_PORT"]).success();
-    assert!(moved.stderr.contains("Filled `.env` anew\n"), "{}", moved.stderr);
+    assert!(moved.stderr.contains("Filled `.env` again\n"), "{}", moved.stderr);
     let second = port(&sandbox, &feature);
     assert_ne!(first, second);
     assert_eq!(read(feature.join(".env")), filled(second));
     // From here on it is the user's.
     write(&feature, ".env", format!("{}MINE=1\n", filled(second)));
     let edited = sandbox.run(&feature, ["env", "--move", "WEB_PORT"]).success();
-    let said = "Warning: `.env` has changed since silo filled it: it stays as it is, and follows no more\n";
+    let said = "Warning: `.env` has changed since silo filled it: it stays as it is, and no longer follows\n";
     assert!(edited.stderr.contains(said), "{}", edited.stderr);
     let again = sandbox.run(&feature, ["env", "--move", "WEB_PORT"]).success();
     assert!(!again.stderr.contains(".env` has changed"), "said once: {}", again.stderr);

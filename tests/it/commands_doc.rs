@@ -25,37 +25,37 @@ fn without_a_topic_there_is_a_line_for_each() {
         profiles         A profile is a named overlay in silo.toml, such as one for a remote API
         ports            Every instance leases ports of its own and keeps them, so that no two collide
         hosts            Each instance has host names of its own, so that browsers keep its cookies apart
-        urls             [urls] holds the addresses that follow from hosts and ports, [env] any other variable
+        urls             [urls] holds addresses made from hosts and ports; [env] holds any other variable
         routes           A route is a host name and the port it leads to; silo's proxy serves all of them
-        interpolation    Where ${VAR} may stand in silo.toml, and which names it may use
+        interpolation    Where ${VAR} can be used in silo.toml, and which names it can have
         lockfile         The two files silo writes into a project: its memory and the env file
-        registry         The registry is the user's file of all instances and the ports they hold
-        compose          With [compose], silo isolates the services of compose files without an edit to them
-        data             What services keep in volumes: when it goes, and how it gets there
+        registry         The registry is one file of yours that lists all instances and the ports they hold
+        compose          With [compose], silo isolates the services of your compose files, and does not edit them
+        data             The data that services keep in volumes: when it is removed, and how to bring it in
         names            Services with addresses of their own have names: db.feature-x.test
         sharing          Instances are apart: the containers of one reach nothing of another
-        k3d              With [k3d], an instance has a Kubernetes cluster and a kubeconfig of its own
+        k3d              With [k3d], an instance has its own Kubernetes cluster and kubeconfig
         tilt             silo up starts the environment with Tilt, and silo down stops it
-        hooks            Lifecycle hooks are commands of the project that run while it starts and stops
+        hooks            Lifecycle hooks are commands of the project that run when it starts and stops
         shell            The shell hook makes cd enter and leave an instance
-        gates            A gate stands before a tool and starts what the tool needs
-        trust            silo acts on cd only where the user has allowed it
-        worktrees        Every git worktree of a project is an instance of its own
+        gates            A gate sits in front of a tool and starts what the tool needs
+        trust            silo acts on cd only in projects you have allowed
+        worktrees        Every git worktree of a project is an instance of its own, with its own name, ports, cluster and env file
         workspaces       A workspace is a folder that silo made, with an instance of its own
-        adopt            What a new worktree gets beside what git brings: secrets, dependencies, commands
+        adopt            How a new worktree gets what git does not bring: secrets, dependencies, commands
         editors          Recipes for prompts, terminals, editors and runners that should know the instance
-        recipes          What other tools need, so that ports and addresses reach their programs
-        fleet            All instances of a user are listed, asked and cleared up together
+        recipes          What other tools need so that ports and addresses reach their programs
+        fleet            How to list, ask and clean up all your instances together
         heal             silo heal brings back what is wanted up and is not, as after a crash or a reboot
-        doctor           silo doctor compares what should be with what is, and says what mends it
+        doctor           silo doctor compares what should be with what is, and says how to fix it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
-        settings         A user's own settings hold for every project
+        settings         Your own settings apply to every project
         gateway          The gateway keeps the keys of language models, and programs get ones with a budget
         agents           An agent is a program that runs in a container of its own, behind a wall, and leaves a branch
         containment      A wall, limits and an end hold an agent in its container
         install          How silo, with its proxy beside it, gets onto a machine, is upgraded and removed
         logging          What silo prints, where, and how to see more or less of it
-        migration        What silo takes over from an older silo, and how it lives beside direnv and others
+        migration        What silo takes over from an older silo, and how it works beside direnv and other tools
         troubleshooting  What to do when something is not as expected, by symptom
         errors           Every error and warning of silo's, with what it means and what to do
         schema           The JSON Schema of silo.toml, for editors
@@ -177,11 +177,11 @@ fn on_a_terminal(sandbox: &Sandbox, topic: &str, columns: u16, env: &[(&str, &st
 fn a_terminal_gets_colours_and_lines_that_fit() {
     let sandbox = Sandbox::new();
     let text = on_a_terminal(&sandbox, "gates", 70, &[]);
-    assert!(text.starts_with("\u{1b}[1;35mGates\u{1b}[0m\n\nA gate stands before a tool"), "{text:?}");
+    assert!(text.starts_with("\u{1b}[1;35mGates\u{1b}[0m\n\nA gate sits in front of a tool"), "{text:?}");
     assert!(text.contains("\u{1b}[36mkubectl\u{1b}[0m") && !text.contains("```"), "{text:?}");
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let text = on_a_terminal(&sandbox, "gates", 70, &[(name, value)]);
-        assert!(text.starts_with("# Gates\n\nA gate stands before a tool"), "{text:?}");
+        assert!(text.starts_with("# Gates\n\nA gate sits in front of a tool"), "{text:?}");
         assert!(!text.contains('\u{1b}') && text.contains("`kubectl`") && !text.contains("```"), "{text:?}");
         let long = text.lines().find(|line| line.chars().count() > 70 && !line.starts_with("    "));
         assert_eq!(long, None, "{text}");

@@ -72,7 +72,7 @@ fn each_kind_of_file_holds_every_var() {
     sandbox.run(&app, ["export", "systemd"]).success().stdout(&lines).stderr("");
     let gha = sandbox.run(&app, ["export", "gha"]).success().stderr("").stdout;
     assert_eq!(read_by_github(&gha), read_by_systemd(&dotenv.stdout));
-    assert_ne!(sandbox.run(&app, ["export", "gha"]).success().stdout, gha, "the delimiter is made anew");
+    assert_ne!(sandbox.run(&app, ["export", "gha"]).success().stdout, gha, "the delimiter is made again");
 
     // It is no difference to what is there already, and what is there does not matter.
     sandbox.run(&app, ["exec", "silo", "export", "dotenv"]).success().stdout(&lines);

@@ -33,7 +33,7 @@ fn a_lease_moves_alone_and_never_to_the_port_it_leaves() {
     assert_ne!(port(&sandbox, &app, "API_PORT"), api);
     assert_sound(&registry(&sandbox));
     sandbox.run(&app, ["env", "--move", "WEB_PROT"]).exit(1).stdout("").stderr(
-        "Error: `WEB_PROT` is no port of this instance\nHint: The nearest is `WEB_PORT`\nHint: List them: `silo env`\n",
+        "Error: `WEB_PROT` is not a port of this instance\nHint: The nearest is `WEB_PORT`\nHint: List them: `silo env`\n",
     );
     sandbox.run(&app, ["env", "--force", "--move", "WEB_PORT"]).exit(2);
 }

@@ -33,7 +33,7 @@ fn the_four_characters_are_those_of_the_very_folder_not_of_its_path() {
         assert_agreed(&sandbox, &app);
     };
     again("its URL may be a bookmark");
-    // A name that was chosen is let go of.
+    // A name that was chosen is released.
     sandbox.run(&app, ["env", "chosen"]).success();
     again("the characters are remembered past it");
     // Another folder at the same path, as of another user of it later, is another instance.
@@ -83,7 +83,7 @@ fn a_name_of_which_nothing_is_left_is_refused() {
     let app = sandbox.project("app", RANDOM);
     for typed in ["", "日本", "--", "///"] {
         let expected = format!(
-            "Error: `{typed}` leaves nothing to name an instance by\n\
+            "Error: `{typed}` cannot name an instance\n\
              Hint: Use letters, digits and `-`, for example `silo env feature-x`\n"
         );
         sandbox.run(&app, ["env", "--", typed]).exit(1).stdout("").stderr(&expected);
@@ -134,7 +134,7 @@ fn a_new_prefix_does_not_take_the_name_of_another_root() {
     let _ = sandbox.run(&two, ["env"]);
     assert_sound(&registry(&sandbox));
     assert_agreed(&sandbox, &one);
-    assert_eq!(sandbox.lockfile_ports(&two), ports, "this is no copy: it keeps its ports");
+    assert_eq!(sandbox.lockfile_ports(&two), ports, "this is not a copy: it keeps its ports");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_copied_folder_gets_its_own_name_and_ports_and_the_origin_keeps_its_own() {
         "{ran:#?}"
     );
     assert!(sandbox.instance(&two).starts_with("two-"), "{}", sandbox.instance(&two));
-    assert_ne!(sandbox.lockfile(&two)["instance"]["createdAt"], "", "a copy starts anew");
+    assert_ne!(sandbox.lockfile(&two)["instance"]["createdAt"], "", "a copy starts again");
     sandbox.run(&one, ["env"]).success().stderr("");
     assert_eq!(sandbox.lockfile(&one), before);
     assert_sound(&registry(&sandbox));

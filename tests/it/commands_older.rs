@@ -83,7 +83,7 @@ fn keys_this_silo_does_not_know_survive_a_rewrite_in_their_place() {
         assert_eq!(after.pointer(pointer), before.pointer(pointer), "{pointer}");
     }
     assert_eq!(after["instance"]["name"], "other");
-    assert_eq!(after["instance"]["k3dClusterCreated"], false, "the cluster that was made has the name of before");
+    assert_eq!(after["instance"]["k3dClusterCreated"], false, "the cluster that was made has the old name");
     assert_eq!(after["instance"]["identity"]["k3dRegistryName"], "localnet-other-registry.localhost");
     let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     let mut sorted = (keys(&before["instance"]), keys(&after["instance"]));

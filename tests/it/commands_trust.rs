@@ -31,7 +31,7 @@ fn what_could_run_code_is_said_by_diff_and_the_first_allow() {
     let toml = "version = 1\n[ports]\nA = 0\n[hooks]\npre-up = [\"./a\\u001b[2J\"]\n[gates]\npsql = \"cluster\"\n";
     let app = sandbox.project("app", toml);
     let acts = "`silo up` runs `./a\u{fffd}[2J` (hooks.pre-up)\n\
-                A gate stands before `psql`: it brings up the cluster first\n";
+                A gate sits in front of `psql`: it brings up the cluster first\n";
     let diff = sandbox.run(&app, ["diff"]).success();
     assert!(diff.stderr.starts_with(acts) && diff.stdout.starts_with("+ A="), "{diff:#?}");
     assert!(!sandbox.run(&app, ["diff", "--json"]).success().stderr.contains("hooks.pre-up"));
@@ -63,7 +63,7 @@ fn allow_says_which_ports_stay_though_their_default_is_another() {
     let app = sandbox.trusted("app", &toml(web, api));
     sandbox.run(&app, ["env"]).success();
     sandbox.project("app", &toml(new, api));
-    let kept = format!("WEB_PORT keeps its lease {web}; `silo env --force` chooses all ports anew\n");
+    let kept = format!("WEB_PORT keeps its lease {web}; `silo env --force` chooses all ports again\n");
     let ran = sandbox.run(&app, ["allow"]).success();
     assert!(ran.stderr.ends_with(&format!("silo.toml`\n{kept}")), "{ran:#?}");
     let ran = sandbox.run(&app, ["allow"]).success();

@@ -45,7 +45,7 @@ fn a_port_that_is_no_number() {
               --> silo.toml:3:12
             3 | WEB_PORT = [3000]
               |            ^^^^^^
-            Hint: Write a port number or "random" behind `ports.WEB_PORT =`
+            Hint: Write a port number or "random" after `ports.WEB_PORT =`
         "#]],
     );
 }
@@ -88,7 +88,7 @@ fn a_key_that_stands_twice() {
               --> silo.toml:4:1
             4 | A = 2
               | ^
-            Hint: Each table and name stands once: put what is below both into the first
+            Hint: Each table and name appears once: put what is below both into the first
         "#]],
     );
 }

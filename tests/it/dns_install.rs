@@ -56,7 +56,7 @@ fn each_resolver_gets_its_file_and_loses_it_again() {
         };
         // Nobody is there to say yes.
         let asked = silo(&sandbox, &["--install"]).exit(1);
-        assert!(asked.stderr.contains("There is no terminal to ask at; nothing was changed"), "{}", asked.stderr);
+        assert!(asked.stderr.contains("Nothing was changed: there is no terminal to ask on"), "{}", asked.stderr);
         assert_eq!(asked.stdout, shown('+'));
         assert!(!path.exists());
 

@@ -16,7 +16,7 @@ use crate::docs_errors::{literals, product};
 use crate::tidy::{Source, sources};
 
 /// Pages for those who work on silo.
-const CONTRIBUTORS: [&str; 4] = ["architecture", "decisions", "performance", "releasing"];
+pub(crate) const CONTRIBUTORS: [&str; 4] = ["architecture", "decisions", "performance", "releasing"];
 
 /// What a library reads for silo: colours.
 const READ_BY_LIBRARIES: [&str; 4] = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"];
@@ -36,7 +36,9 @@ pub(crate) fn read(path: &str) -> String {
 pub(crate) fn documents() -> Vec<String> {
     let entries = fs::read_dir(package().join("docs")).expect("it is there");
     let names = entries.map(|entry| entry.expect("it is readable").file_name().into_string().expect("it is UTF-8"));
-    let pages = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"));
+    // The contents of the site are made from the pages, and are none.
+    let pages = names
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md") && name != "SUMMARY.md");
     let mut paths: Vec<String> = pages.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]).collect();
     paths.sort();
     paths
@@ -220,7 +222,8 @@ fn every_link_leads_somewhere_and_names_its_topic() {
             let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
             let folder = Path::new(&file).parent().expect("it is a file");
             let to = if path.is_empty() { PathBuf::from(&file) } else { folder.join(path) };
-            let there = fs::read_to_string(package().join(&to)).ok();
+            // A picture has no headings, and is not always text.
+            let there = fs::read(package().join(&to)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             let whole = there.is_some_and(|text| anchor.is_empty() || anchors(&text).iter().any(|one| one == anchor));
             // On a terminal only the label is seen.
             let topic = to.file_stem().and_then(|stem| page(stem.to_str()?)).map(|page| page.topic);

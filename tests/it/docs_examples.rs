@@ -34,7 +34,7 @@ const READERS: [&str; 5] = ["npm", "make", "psql", "docker-compose", "jq"];
 
 /// A fenced block.
 pub(crate) struct Fence<'a> {
-    /// What stands behind the backticks.
+    /// What follows the backticks.
     pub(crate) language: &'a str,
     /// Its lines.
     pub(crate) text: &'a str,

@@ -1,5 +1,5 @@
 //! The container engine that `tests/run` provides, for tests that touch real containers. Their names begin with `engine`, so
-//! that `tests/run` can leave them out, and say so, where no engine can be had.
+//! that `tests/run` can leave them out, and say so, where no engine is available.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};

@@ -133,7 +133,7 @@ fn engine_ci_runs_beside_the_instance_and_takes_all_of_its_own_away() {
         ran.stdout
     );
     assert_eq!(ran.stdout.lines().filter(|line| *line == own.to_string()).count(), 2, "{}", ran.stdout);
-    assert!(!ran.stdout.contains(&format!("\"{name}\"")), "a run is no instance: {}", ran.stdout);
+    assert!(!ran.stdout.contains(&format!("\"{name}\"")), "a run is not an instance: {}", ran.stdout);
     for word in ["up", "down"] {
         assert!(ran.stderr.contains(&format!("`{word}` would act on the project's instance")), "{}", ran.stderr);
     }

@@ -1,6 +1,6 @@
 //! Compose files as people write them (`tests/corpus/compose`, a folder each), read by the real compose, with the override and
 //! without: what the override says isolates, and nothing else is changed. In a folder that begins with `broken-` compose reads
-//! nothing. `compose.toml` is what stands below `[compose]` where the files are none that compose finds itself.
+//! nothing. `compose.toml` is what is below `[compose]` where the files are none that compose finds itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -116,7 +116,7 @@ fn no_change_of_the_override_loses_data() {
     assert_ne!(app.engine.port(&app.dir, "DB_PORT"), before);
     up("another port");
     app.silo("env --force");
-    up("ports planned anew");
+    up("ports planned again");
 
     // Another silo: its version stands in what the override was made from, and its first line may be another.
     let folders = fs::read_dir(app.engine.sandbox.path("state/silo/instances")).expect("there is one");
@@ -214,7 +214,7 @@ fn a_moved_folder_and_a_name_that_comes_back_find_their_data() {
     app.silo("down");
     app.silo(&format!("env {} --rename", app.name));
     app.silo("up -d");
-    app.has("one", "the name of before");
+    app.has("one", "the old name");
     app.silo("down");
 
     // A prefix is a part of the name.
@@ -224,7 +224,7 @@ fn a_moved_folder_and_a_name_that_comes_back_find_their_data() {
     app.silo("down --volumes");
     app.toml("[compose]\nkeep = [\"kept\"]\n");
     app.silo("up -d");
-    app.has("one", "the prefix of before");
+    app.has("one", "the old prefix");
     app.end();
 }
 

@@ -105,7 +105,7 @@ fn engine_a_service_that_was_killed_or_removed_comes_back_and_nothing_else_is_to
     assert_eq!(running(&engine, "one"), "kept web");
     heal(&engine, "one").success().stderr(&format!("{name}: brought back db\n"));
     until("the service answers", || get(engine.port("one", "DB_PORT"), "/") == "db");
-    assert_eq!((ids("web"), ids("db")), (web.clone(), db), "both are the containers of before");
+    assert_eq!((ids("web"), ids("db")), (web.clone(), db), "both are the old containers");
 
     engine.docker(&["rm", "--force", &container(&engine, "one", "db")]).success();
     heal(&engine, "one").success().stderr(&format!("{name}: brought back db\n"));
@@ -208,7 +208,7 @@ fn engine_a_service_that_ends_again_and_again_is_given_up_and_up_tries_anew() {
         "{json}"
     );
     let found = engine.silo("one", "doctor --json").stdout;
-    assert!(found.contains("\"mend\": \"silo up -d -C $SANDBOX/projects/one\""), "{found}");
+    assert!(found.contains("\"fix\": \"silo up -d -C $SANDBOX/projects/one\""), "{found}");
     fs::write(&fine, "").expect("writable");
     engine.silo("one", "up -d").success();
     engine.docker(&["kill", &container(&engine, "one", "bad")]).success();
@@ -248,7 +248,7 @@ fn engine_a_network_that_is_gone_and_a_port_that_is_taken() {
 #[test]
 fn engine_an_image_that_is_gone_is_told_once_and_the_others_come_back() {
     let engine = Engine::new();
-    // Of a registry on a port where nobody listens: what is missing cannot be had, and that is known at once.
+    // Of a registry on a port where nobody listens: what is missing is not available, and that is known at once.
     let image = format!("127.0.0.1:1/silo-test-gone:{}", std::process::id());
     engine.docker(&["tag", "silo-test-box", &image]).success();
     let root = engine.sandbox.trusted("one", "version = 1\n[compose]\n");

@@ -93,7 +93,7 @@ fn engine_a_watch_among_faults_at_random_ends_with_what_is_wanted() {
                 engine.docker(&["rm", "--force", &container(&engine, "one", name)]).success();
                 crash(other);
                 model.remove(name);
-                until("it is wanted no more", || wanted(&engine, "one") == words(&model, "services:"));
+                until("it is no longer wanted", || wanted(&engine, "one") == words(&model, "services:"));
             }
             6 | 7 if model.len() > 1 => {
                 steps.push(format!("stop {name}"));

@@ -1,4 +1,4 @@
-//! `silo heal --watch` on a real engine (D31): a crash is told from the user's word, and what keeps something down is said once.
+//! `silo heal --watch` on a real engine (D31): a crash is told from the user's decision, and what keeps something down is said once.
 
 use std::fs;
 use std::net::TcpListener;
@@ -60,7 +60,7 @@ fn engine_a_watch_tells_a_crash_from_a_kill_by_the_user() {
         wanted(&engine, "one") == "services:db services:kept"
     });
     engine.docker(&["kill", &container(&engine, "one", "db")]).success();
-    until("it is wanted no more", || wanted(&engine, "one") == "services:kept");
+    until("it is no longer wanted", || wanted(&engine, "one") == "services:kept");
     until("it says so", || watch.said().contains(&format!("{name}: db was stopped by hand")));
     assert_eq!(running(&engine, "one"), "kept");
     engine.silo("one", "up -d").success();

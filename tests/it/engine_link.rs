@@ -93,7 +93,7 @@ fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_na
     );
     assert_eq!(stage.links(), 0);
 
-    // The same container as before, linked: compose makes none anew for that.
+    // The same container as before, linked: compose makes none again for that.
     let id =
         |dir| stage.engine.docker(&["inspect", "--format", "{{.Id}}", &stage.container(dir, "web")]).success().stdout;
     let before = (id("one"), id("two"));
@@ -130,7 +130,7 @@ fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_na
     stage.engine.docker(&["start", &two_services[0], &two_services[1]]).success();
     assert_eq!(stage.got("two", "db", 5432), Some(stage.db_of("two")));
 
-    // No more declared, it is no more there.
+    // No more declared, it is gone there.
     stage.project("two", &[]);
     stage.up("two");
     assert_eq!(stage.links(), 0, "{:?}", stage.networks());

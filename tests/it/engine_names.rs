@@ -115,7 +115,7 @@ fn a_name_leads_to_its_service_from_up_to_down() {
 }
 
 #[test]
-fn what_went_on_without_silo_the_doctor_finds_and_mends() {
+fn what_went_on_without_silo_the_doctor_finds_and_fixes() {
     let named = Named::new();
     let engine = &named.engine;
     let whole = format!("{}.test", named.name());

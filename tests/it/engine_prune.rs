@@ -131,7 +131,7 @@ fn what_the_instance_of_another_registry_has_under_the_same_name_stays() {
     let before = all(&one);
     fs::create_dir_all(one.sandbox.dir("app")).expect("the sandbox is writable");
     assert!(before.contains(&format!("{own}-db-1")), "{before}");
-    // The first one settles its name once more, and is gone again, without having made anything.
+    // The first one settles its name again, and is gone again, without having made anything.
     one.sandbox.project("app", "version = 1\n[compose]\n");
     one.silo("app", format!("env {name}")).success();
     fs::remove_dir_all(one.sandbox.dir("app")).expect("it was made");

@@ -124,7 +124,7 @@ fn one_container_serves_all_worktrees_from_the_first_that_is_up_to_the_last() {
     let id = |stage: &Stage| stage.shared()[0][0].clone();
     let before = id(&stage);
     stage.silo("two", "up -d");
-    assert_eq!(id(&stage), before, "nothing is made anew");
+    assert_eq!(id(&stage), before, "nothing is made again");
 
     // The first goes, and the other still has it; the last takes it along, but not its data.
     let told = stage.silo("one", "down --volumes");

@@ -122,7 +122,7 @@ fn each_service_answers_on_an_address_of_its_own_and_instances_do_not_reach_each
     let record = records();
     let listed = engine.bash("one", "docker compose ps --format '{{.Name}}'").success().stdout;
     assert_eq!((listed.lines().count(), records()), (4, record), "{listed}");
-    // Started anew, a container has its address again.
+    // Started again, a container has its address again.
     engine.docker(&["restart", &format!("{}-web-1", engine.project("one"))]).success();
     until("it answers there again", || get(one.1, 80) == "web");
 

@@ -1,4 +1,4 @@
-//! What is told of containers, ports and volumes on a real engine: whose they are, and the command that goes on.
+//! What is said about containers, ports and volumes on a real engine: whose they are, and the command that goes on.
 
 use std::fs;
 use std::process::{Child, Stdio};

@@ -173,7 +173,7 @@ fn on_a_terminal_the_doctor_wraps_at_words_and_says_what_never_changes_once() {
     // No tool is installed in a sandbox, so there is at least this note on the machine.
     let first = doctor("60");
     assert!(first.contains("[tools-missing]"), "{first}");
-    let prose = first.lines().filter(|line| !line.starts_with("  --> ") && !line.starts_with("  Mend: "));
+    let prose = first.lines().filter(|line| !line.starts_with("  --> ") && !line.starts_with("  Fix: "));
     assert!(prose.clone().all(|line| line.chars().count() <= 60), "{first}");
     assert!(prose.clone().any(|line| line.starts_with("    ")), "{first}");
     // This project comes before the machine.

@@ -1,4 +1,4 @@
-//! `silo doctor`: nothing is found where nothing is wrong, and each thing that is wrong is told with what mends it.
+//! `silo doctor`: nothing is found where nothing is wrong, and each thing that is wrong is told with how to fix it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -88,7 +88,7 @@ impl Clinic {
         found.remove(0)
     }
 
-    /// This alone is found, `--fix` mends it, and nothing is found then.
+    /// This alone is found, `--fix` fixes it, and nothing is found then.
     #[track_caller]
     pub(crate) fn only_and_fixed(&self, dir: impl AsRef<Path>, id: &str) -> Found {
         let dir = dir.as_ref();
@@ -114,13 +114,13 @@ impl Found {
         self.0[field].as_str().unwrap_or_else(|| panic!("no {field} in {:#}", self.0)).to_owned()
     }
 
-    /// It names all of this, is at this place, and says what mends it.
+    /// It names all of this, is at this place, and says how to fix it.
     #[track_caller]
-    pub(crate) fn tells(self, what: &str, place: Option<&Path>, mend: &str) -> Self {
+    pub(crate) fn tells(self, what: &str, place: Option<&Path>, remedy: &str) -> Self {
         assert!(self.text("what").contains(what), "no {what:?} in {:#}", self.0);
         assert_eq!(self.0["place"].as_str(), place.map(|place| place.to_str().expect("it is UTF-8")));
         assert!(!self.text("why").is_empty());
-        assert_eq!(self.text("mend"), mend);
+        assert_eq!(self.text("fix"), remedy);
         self
     }
 
@@ -138,9 +138,9 @@ impl Found {
 
     /// What its command does, typed as it is told.
     #[track_caller]
-    pub(crate) fn mend(&self, clinic: &Clinic) {
+    pub(crate) fn remedy(&self, clinic: &Clinic) {
         let mut shell = clinic.sandbox.command("sh", "");
-        shell.args(["-c", &self.text("mend")]);
+        shell.args(["-c", &self.text("fix")]);
         clinic.sandbox.finish(shell).success();
     }
 }
@@ -197,7 +197,7 @@ fn findings_are_told_in_words_and_what_was_done_too() {
         "Problem [env-file-missing]: The env file of `app` is missing\n\
          \x20 --> $SANDBOX/projects/app/.localnet.env\n\
          \x20 Why: Programs that read it do not find the ports\n\
-         \x20 Mend: silo env -C $SANDBOX/projects/app   (or: silo doctor --fix)\n\
+         \x20 Fix: silo env -C $SANDBOX/projects/app   (or: silo doctor --fix)\n\
          \n\
          1 problem (1 instance, 1 lease)\n"
     );
@@ -209,11 +209,11 @@ fn findings_are_told_in_words_and_what_was_done_too() {
          \n\
          No problems found (1 fixed, 1 instance, 1 lease)\n"
     );
-    // What `--fix` alone mends is told once.
+    // What `--fix` alone fixes is told once.
     fs::write(crate::machine::registry_path(&clinic.sandbox), "[").expect("the sandbox is writable");
     let told = told(clinic.doctor(&app, &[]).exit(1));
-    let mends: Vec<&str> = told.lines().filter(|line| line.contains("Mend: ")).collect();
-    assert_eq!(mends, ["  Mend: silo doctor --fix"]);
+    let remedies: Vec<&str> = told.lines().filter(|line| line.contains("Fix: ")).collect();
+    assert_eq!(remedies, ["  Fix: silo doctor --fix"]);
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::fleet_doctor::{Clinic, Found};
 
-/// The line of each finding and what mends it.
-fn mends(found: &[Found]) -> Vec<String> {
+/// The line of each finding and how to fix it.
+fn remedies(found: &[Found]) -> Vec<String> {
     let line = |one: &Found| one.text("place").rsplit(':').next().unwrap_or_default().to_owned();
-    found.iter().map(|one| format!("{} {}", line(one), one.text("mend"))).collect()
+    found.iter().map(|one| format!("{} {}", line(one), one.text("fix"))).collect()
 }
 
 /// Puts something at a path.
@@ -44,7 +44,7 @@ fn host_ports_get_a_variable_each_and_the_file_works_once_that_is_written() {
     fs::write(app.join("compose.override.yaml"), more).expect("the project is writable");
     let found = clinic.found(&app, &[]);
     assert_eq!(
-        mends(&found),
+        remedies(&found),
         [
             "4 Write: \"${DB_PORT}:5432\"",
             "5 Write: \"${DB_8080_PORT}:80\"   (DB_8080_PORT = 8080 below [ports] in silo.toml)",
@@ -59,7 +59,7 @@ fn host_ports_get_a_variable_each_and_the_file_works_once_that_is_written() {
     // As somebody would who does what it says.
     let mut lines: Vec<String> = written.lines().map(str::to_owned).collect();
     let mut toml = toml.to_owned();
-    for (one, told) in found[..5].iter().zip(mends(&found)) {
+    for (one, told) in found[..5].iter().zip(remedies(&found)) {
         let at = told.split_once(' ').and_then(|(line, _)| line.parse::<usize>().ok()).expect("it has a line") - 1;
         let instead = told.split_once("Write: ").expect("it says so").1.split("   (").next().expect("it is there");
         let value = between(&one.text("what"), "`", "`").expect("it is named").to_owned();
@@ -96,7 +96,7 @@ fn a_port_silo_leases_for_itself_and_a_name_that_is_taken_are_not_told() {
     let mut found = clinic.found(&app, &[]);
     found.retain(|one| one.id() == "compose-port");
     let told: Vec<String> =
-        found.iter().map(|one| between(&one.text("mend"), "   (", " =").expect("it is new").to_owned()).collect();
+        found.iter().map(|one| between(&one.text("fix"), "   (", " =").expect("it is new").to_owned()).collect();
     assert_eq!(told, ["TILT_10350_PORT", "K3D_REGISTRY_5000_PORT", "WEB_80_PORT", "DB_5432_PORT", "API_PORT"]);
 }
 
@@ -108,8 +108,8 @@ fn a_port_from_a_variable_that_nothing_sets_is_told() {
     fs::write(app.join("compose.yaml"), format!("services:\n  web:\n    ports: {ports}")).expect("it is writable");
     fs::write(app.join(".env"), "export FROM_ENV=$X\n").expect("it is writable");
     let path = app.join("compose.yaml:4");
-    let mend = "Declare it below [ports] in silo.toml; the names silo sets already: silo diff";
-    clinic.only(&app, "compose-unset").counts_as_a_note().tells("Nothing sets `DB_PORT`", Some(&path), mend);
+    let remedy = "Declare it below [ports] in silo.toml; the names silo sets already: silo diff";
+    clinic.only(&app, "compose-unset").counts_as_a_note().tells("Nothing sets `DB_PORT`", Some(&path), remedy);
     assert_eq!(clinic.found_with(&app, &[], &[("DB_PORT", "7")]).len(), 0);
 }
 
@@ -124,26 +124,26 @@ fn a_default_that_nobody_changes_is_told_until_it_is_declared() {
     let compose = "services:\n  web:\n    container_name: ${WEB_NAME:-web}\n    ports:\n      - \"${WEB_PORT:-8300}:80\"\n\
                    \x20     - \"${API_PORT:-8081}:81\"\n      - target: 90\n        published: ${DB_PORT:-5300}\n";
     fs::write(app.join("compose.yaml"), compose).expect("the project is writable");
-    let mends_of = |variables: &[(&str, &str)]| mends(&clinic.found_with(&app, &[], variables));
+    let remedies_of = |variables: &[(&str, &str)]| remedies(&clinic.found_with(&app, &[], variables));
     let name = "3 Below [env] in silo.toml: WEB_NAME = \"${CONTAINER_PREFIX}web\"";
     let (web, db) = ("5 Below [ports] in silo.toml: WEB_PORT = 8300", "8 Below [ports] in silo.toml: DB_PORT = 5300");
     let found = clinic.found(&app, &[]);
-    assert_eq!(mends(&found), [name, web, db]);
+    assert_eq!(remedies(&found), [name, web, db]);
     let what = "The host port in `${WEB_PORT:-8300}:80` of the service `web` is `8300`, the same in every instance: nothing \
                 sets `WEB_PORT`";
     assert_eq!(found[1].text("what"), what);
     // What the shell or this folder's own file sets may differ; what all worktrees have from git does not.
-    assert_eq!(mends_of(&[("WEB_PORT", "1"), ("DB_PORT", "2")]), [name]);
+    assert_eq!(remedies_of(&[("WEB_PORT", "1"), ("DB_PORT", "2")]), [name]);
     fs::write(app.join(".env"), "DB_PORT=5301\n").expect("the project is writable");
-    assert_eq!(mends_of(&[]), [name, web]);
+    assert_eq!(remedies_of(&[]), [name, web]);
     clinic.sandbox.git(&app, ["add", "-f", ".env"]);
     let found = clinic.found(&app, &[]);
-    assert_eq!(mends(&found)[1..], [web, "8 Below [ports] in silo.toml: DB_PORT = 5301"]);
+    assert_eq!(remedies(&found)[1..], [web, "8 Below [ports] in silo.toml: DB_PORT = 5301"]);
     assert!(found[2].text("what").ends_with("every instance: all worktrees share the `.env` that sets `DB_PORT`"));
     clinic.sandbox.git(&app, ["rm", "-q", "--cached", ".env"]);
     fs::rename(app.join(".env"), clinic.sandbox.dir("shared.env")).expect("it is ours");
     symlink("../shared.env", app.join(".env")).expect("made");
-    assert_eq!(mends_of(&[])[2], "8 Below [ports] in silo.toml: DB_PORT = 5301");
+    assert_eq!(remedies_of(&[])[2], "8 Below [ports] in silo.toml: DB_PORT = 5301");
     fs::remove_file(app.join(".env")).expect("it was made");
     // As told, and the file stays as it is.
     let toml = format!("{toml}WEB_PORT = 8300\nDB_PORT = 5300\n[env]\nWEB_NAME = \"${{CONTAINER_PREFIX}}web\"\n");
@@ -240,14 +240,14 @@ fn a_file_that_cannot_be_looked_into_is_told() {
     for (why, make) in make {
         let path = app.join("compose.yaml");
         make(&path);
-        let mend = format!("ls -lLd {}", path.display());
-        clinic.only(&app, "compose-unreadable").counts_as_a_note().cannot_be_fixed().tells(why, Some(&path), &mend);
+        let remedy = format!("ls -lLd {}", path.display());
+        clinic.only(&app, "compose-unreadable").counts_as_a_note().cannot_be_fixed().tells(why, Some(&path), &remedy);
         fs::remove_file(&path).expect("it was made");
         let path = app.join("Tiltfile");
         if !why.contains("link") {
             make(&path);
-            let mend = format!("ls -lLd {}", path.display());
-            clinic.only(&app, "tiltfile-unreadable").counts_as_a_note().tells(why, Some(&path), &mend);
+            let remedy = format!("ls -lLd {}", path.display());
+            clinic.only(&app, "tiltfile-unreadable").counts_as_a_note().tells(why, Some(&path), &remedy);
             fs::remove_file(&path).expect("it was made");
         }
     }

@@ -1,21 +1,21 @@
-//! `silo doctor` on `.env` files and `.envrc`: what in them is the same in every instance is told, and mended as told.
+//! `silo doctor` on `.env` files and `.envrc`: what in them is the same in every instance is told, and fixed as told.
 
 use std::fs;
 
 use crate::fleet_doctor::{Clinic, Found};
 use crate::sandbox::free_ports;
 
-/// Kind, severity, line and what mends it.
+/// Kind, severity, line and how to fix it.
 fn told(found: &[Found]) -> Vec<String> {
     let line = |one: &Found| {
         let place = one.text("place").rsplit('/').next().unwrap_or_default().to_owned();
-        format!("{} {} {place}: {}", one.text("severity"), one.id(), one.text("mend"))
+        format!("{} {} {place}: {}", one.text("severity"), one.id(), one.text("fix"))
     };
     found.iter().map(line).collect()
 }
 
 #[test]
-fn a_value_that_every_instance_would_share_is_told_until_it_is_mended() {
+fn a_value_that_every_instance_would_share_is_reported_until_it_is_fixed() {
     let clinic = Clinic::new();
     let [web, db] = free_ports();
     let toml = format!("version = 1\n[ports]\nWEB_PORT = {web}\nDB_PORT = {db}\n");
@@ -125,7 +125,7 @@ fn ports_where_programs_are_started_are_told() {
         format!("note file-port Tiltfile:2: Write os.getenv('HOST_PORT_9') for 9{}", declare("HOST_PORT_9", 9)),
         "note file-port Makefile:2: Write $${WEB_PORT:-3000} for 3000".to_owned(),
         format!("note file-port Procfile:2: Write ${{ADMIN_PORT:-5000}} for 5000{}", declare("ADMIN_PORT", 5000)),
-        "note file-unreadable firebase.json:1: Mend the line; until then it is not looked into".to_owned(),
+        "note file-unreadable firebase.json:1: Fix the line; until then it is not looked into".to_owned(),
         "note file-port package.json:2: Write ${WEB_PORT:-3000} for 3000".to_owned(),
         format!(
             "note file-port package.json:3: Write ${{HOST_PORT_3001:-3001}} for 3001{}",

@@ -29,8 +29,8 @@ fn a_tilt_that_is_gone_is_forgotten_and_one_that_runs_is_not() {
     told["instance"]["tiltStartedAt"] = json!("2024-01-15T10:30:00Z");
     fs::write(&lockfile, format!("{told:#}\n")).expect("it is ours");
     let what = format!("names a Tilt (pid {pid}) that does not run");
-    let mend = format!("silo down -C {}", app.display());
-    clinic.only_and_fixed("", "tilt-pid-stale").tells(&what, Some(&lockfile), &mend);
+    let remedy = format!("silo down -C {}", app.display());
+    clinic.only_and_fixed("", "tilt-pid-stale").tells(&what, Some(&lockfile), &remedy);
     assert_eq!(clinic.sandbox.lockfile(&app)["instance"]["tiltPid"], Value::Null);
     assert_agreed(&clinic.sandbox, &app);
 
@@ -52,7 +52,7 @@ fn a_tilt_that_is_gone_is_forgotten_and_one_that_runs_is_not() {
     clinic.tools.wait_for_tilt(port);
     let pid = outside.id();
     let found = clinic.only(&app, "tilt-outside").cannot_be_fixed();
-    found.tells(&format!("(pid {pid})"), Some(&app), &format!("kill {pid}")).mend(&clinic);
+    found.tells(&format!("(pid {pid})"), Some(&app), &format!("kill {pid}")).remedy(&clinic);
     let start = Instant::now();
     while !clinic.ids(&app, &[]).is_empty() {
         assert!(start.elapsed() < Duration::from_secs(20), "it did not end");
@@ -93,8 +93,8 @@ fn folders_nobody_knows_may_be_removed() {
     let stray = clinic.sandbox.path("state/silo/instances/0123456789abcdef");
     fs::create_dir(&stray).expect("the sandbox is writable");
     fs::write(stray.join("stamp"), "x").expect("the sandbox is writable");
-    let mend = format!("rm -r {}", stray.display());
-    clinic.only("", "state-left-over").counts_as_a_note().tells("an instance nobody knows", Some(&stray), &mend);
+    let remedy = format!("rm -r {}", stray.display());
+    clinic.only("", "state-left-over").counts_as_a_note().tells("an instance nobody knows", Some(&stray), &remedy);
 }
 
 #[test]

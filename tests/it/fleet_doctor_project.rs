@@ -13,7 +13,7 @@ use crate::fleet_doctor::{Clinic, Found};
 use crate::pty::{Session, Setup, Shell, each_shell};
 use crate::sandbox::{SILO, program_from};
 
-each_shell!(a_hook_is_proved_in_its_own_shell_and_not_in_one_below, the_shell_that_runs_is_the_one_to_be_mended);
+each_shell!(a_hook_is_proved_in_its_own_shell_and_not_in_one_below, the_shell_that_runs_is_the_one_to_be_fixed);
 
 /// Kind and line of each finding in a file of the project.
 fn places(clinic: &Clinic, app: &Path) -> Vec<String> {
@@ -52,9 +52,9 @@ fn what_compose_files_and_tiltfiles_fix_for_every_instance_is_told_with_file_and
     ];
     assert_eq!(places(&clinic, &app), expected);
     let found = clinic.found(&app, &["--fix"]);
-    let mends: Vec<String> = found[2..7].iter().map(|one| one.text("mend")).collect();
+    let remedies: Vec<String> = found[2..7].iter().map(|one| one.text("fix")).collect();
     assert_eq!(
-        mends,
+        remedies,
         [
             "Leave the line out, or write: name: ${COMPOSE_PROJECT_NAME}",
             "Write: \"${WEB_PORT}:80\"   (WEB_PORT = 8080 below [ports] in silo.toml)",
@@ -123,10 +123,10 @@ fn files_git_would_carry_on_are_added_to_gitignore() {
     let found = clinic.only_and_fixed(&app, "not-ignored");
     assert_eq!(fs::read_to_string(&ignore).expect("it is there"), "target\n.silo.lock\n.localnet.env\n");
     fs::write(&ignore, "target\n.silo.lock\n").expect("it is ours");
-    let mend = format!("printf '%s\\n' .localnet.env >> {}", ignore.display());
-    clinic.only(&app, "not-ignored").tells("`.localnet.env` is not ignored", Some(&ignore), &mend).mend(&clinic);
+    let remedy = format!("printf '%s\\n' .localnet.env >> {}", ignore.display());
+    clinic.only(&app, "not-ignored").tells("`.localnet.env` is not ignored", Some(&ignore), &remedy).remedy(&clinic);
     assert_eq!(clinic.ids(&app, &[]), [""; 0]);
-    found.tells("`.silo.lock` and `.localnet.env` are not ignored by git", Some(&ignore), &found_mend(&ignore));
+    found.tells("`.silo.lock` and `.localnet.env` are not ignored by git", Some(&ignore), &found_remedy(&ignore));
     // What a file takes back, no line of silo's changes.
     fs::write(&ignore, ".silo.lock\n.localnet.env\n!.silo.lock\n").expect("it is ours");
     let found = clinic.found(&app, &["--fix"]).remove(0);
@@ -143,7 +143,7 @@ fn files_git_would_carry_on_are_added_to_gitignore() {
     clinic.only_and_fixed(&app, "not-ignored");
 }
 
-fn found_mend(ignore: &Path) -> String {
+fn found_remedy(ignore: &Path) -> String {
     format!("printf '%s\\n' .silo.lock .localnet.env >> {}", ignore.display())
 }
 
@@ -154,12 +154,12 @@ fn a_tracked_lockfile_is_told_and_git_is_not_made_to_run_anything() {
     fs::write(app.join(".gitignore"), ".silo.lock\n.localnet.env\n").expect("the project is writable");
     clinic.sandbox.git(&app, ["add", "--force", ".silo.lock"]);
     clinic.sandbox.git(&app, ["config", "core.fsmonitor", "touch ran; false"]);
-    let mend = format!("git -C {} rm --cached -- .silo.lock", app.display());
+    let remedy = format!("git -C {} rm --cached -- .silo.lock", app.display());
     let found = clinic.only(&app, "tracked").cannot_be_fixed();
-    let found = found.tells("git tracks `.silo.lock`", Some(&app.join(".silo.lock")), &mend);
+    let found = found.tells("git tracks `.silo.lock`", Some(&app.join(".silo.lock")), &remedy);
     assert!(!app.join("ran").exists());
     clinic.sandbox.git(&app, ["config", "core.fsmonitor", "false"]);
-    found.mend(&clinic);
+    found.remedy(&clinic);
     assert_eq!(clinic.ids(&app, &[]), [""; 0]);
     assert!(app.join(".silo.lock").exists());
 }
@@ -251,19 +251,19 @@ fn tools_that_are_asked_for_must_be_there_new_and_awake() {
     let mut found = clinic.found_with("", &[], &path);
     found.retain(|one| one.id() != "localhost-names");
     let what = "Not installed, and not asked for so far: `tilt`, `k3d`, `docker`, `kubectl`";
-    let mend = "Install Tilt: https://docs.tilt.dev/install.html; Install k3d: https://k3d.io; Install Docker: \
+    let remedy = "Install Tilt: https://docs.tilt.dev/install.html; Install k3d: https://k3d.io; Install Docker: \
                 https://docs.docker.com/get-docker; Install kubectl: https://kubernetes.io/docs/tasks/tools";
-    found.remove(0).counts_as_a_note().tells(what, None, mend);
+    found.remove(0).counts_as_a_note().tells(what, None, remedy);
 }
 
 #[test]
 fn names_below_localhost_are_asked_of_the_systems_own_tool() {
     let clinic = Clinic::new();
     clinic.program("getent", "exit 2");
-    let mend = "In URLs that servers and scripts read, write `http://localhost:${PORT}`; or install nss-myhostname";
-    clinic.only("", "localhost-names").counts_as_a_note().tells("is not found on this machine", None, mend);
+    let remedy = "In URLs that servers and scripts read, write `http://localhost:${PORT}`; or install nss-myhostname";
+    clinic.only("", "localhost-names").counts_as_a_note().tells("is not found on this machine", None, remedy);
     clinic.program("getent", "echo 192.0.2.7 \"$2\"");
-    clinic.only("", "localhost-names").tells("is found elsewhere than on this machine", None, mend);
+    clinic.only("", "localhost-names").tells("is found elsewhere than on this machine", None, remedy);
     clinic.program("getent", "echo ::1 \"$2\"");
     assert_eq!(clinic.ids("", &[]), [""; 0]);
 }
@@ -290,12 +290,12 @@ fn a_missing_hook_is_told_with_the_line_for_the_start_file() {
     clinic.sandbox.run("", ["hook", "tcsh", "--install", "--yes"]).success();
     asked("/usr/bin/tcsh").tells("of tcsh is not loaded", Some(&tcshrc), "exec tcsh");
     let nu = clinic.sandbox.path("config/nushell/config.nu");
-    let mend = format!("\"\\n{}\\n\" | save --append $nu.config-path", Shell::NU.load());
-    asked("/usr/bin/nu").tells("No start file of nu", Some(&nu), &mend);
+    let remedy = format!("\"\\n{}\\n\" | save --append $nu.config-path", Shell::NU.load());
+    asked("/usr/bin/nu").tells("No start file of nu", Some(&nu), &remedy);
     fs::create_dir_all(nu.parent().expect("it lies in a folder")).expect("the sandbox is writable");
     fs::write(&nu, "$env.A = 1").expect("the sandbox is writable");
     let mut typed = clinic.sandbox.command(Shell::NU.program(), "");
-    typed.args(["-c", &mend]);
+    typed.args(["-c", &remedy]);
     clinic.sandbox.finish(typed).success();
     asked("/usr/bin/nu").tells("of nu is not loaded", Some(&nu), "exec nu");
     asked("/bin/dash").tells("There is no shell hook for `/bin/dash`", None, "silo exec -- COMMAND");
@@ -325,7 +325,7 @@ fn a_hook_of_another_silo_is_told() {
     );
 }
 
-fn the_shell_that_runs_is_the_one_to_be_mended(shell: Shell) {
+fn the_shell_that_runs_is_the_one_to_be_fixed(shell: Shell) {
     let clinic = Clinic::new();
     let login = if shell == Shell::ZSH { "/bin/bash" } else { "/bin/zsh" };
     let env = [("SHELL", OsStr::new(login))];
@@ -340,7 +340,7 @@ fn the_shell_that_runs_is_the_one_to_be_mended(shell: Shell) {
     };
     let what = told("silo doctor --json");
     assert!(what.contains(&format!(" of {} ", shell.name())), "{what}");
-    // A script is none to be mended.
+    // A script is none to be fixed.
     let script = told("bash -c 'silo doctor --json; :'");
     let login = login.trim_start_matches("/bin/");
     assert!(script.contains(&format!(" of {login} ")), "{script}");

@@ -102,7 +102,7 @@ fn a_registry_that_is_a_folder_or_a_link_becomes_a_file_again() {
         make();
         let found = clinic.only_and_fixed("", id);
         assert_eq!(
-            (found.text("place"), found.text("mend")),
+            (found.text("place"), found.text("fix")),
             (path.display().to_string(), "silo doctor --fix".to_owned())
         );
         assert_kept(&clinic, &before, &projects);
@@ -144,8 +144,8 @@ fn entries_are_checked_one_against_the_other() {
     write(&leases);
     let found = clinic.found("", &["--fix"]).into_iter().find(|one| one.id() == "port-twice").expect("it is told");
     let what = format!("Port {port} is leased to `one` (WEB_PORT) and to `two` (WEB_PORT)");
-    let mend = format!("silo env -C {} --force", projects[1].display());
-    found.cannot_be_fixed().tells(&what, Some(&path), &mend).mend(&clinic);
+    let remedy = format!("silo env -C {} --force", projects[1].display());
+    found.cannot_be_fixed().tells(&what, Some(&path), &remedy).remedy(&clinic);
     assert_eq!(clinic.ids("", &[]), [""; 0]);
     assert_sound(&registry(&clinic.sandbox));
 
@@ -183,10 +183,10 @@ fn a_lock_that_is_none_or_is_sat_on_is_told_in_time() {
     let start = Instant::now();
     let found = clinic.found("", &["--fix"]);
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
-    let ids: Vec<_> = found.iter().map(|one| (one.id(), one.text("mend"))).collect();
-    let mend = format!("silo env -C {}", app.display());
-    let expected = [("registry-busy", format!("fuser -v {}", path.display())), ("env-file-missing", mend)];
-    assert_eq!(ids, expected.map(|(id, mend)| (id.to_owned(), mend)));
+    let ids: Vec<_> = found.iter().map(|one| (one.id(), one.text("fix"))).collect();
+    let remedy = format!("silo env -C {}", app.display());
+    let expected = [("registry-busy", format!("fuser -v {}", path.display())), ("env-file-missing", remedy)];
+    assert_eq!(ids, expected.map(|(id, remedy)| (id.to_owned(), remedy)));
     assert!(found[0].text("what").contains(&format!("held by process {}", std::process::id())));
     assert!(found[1].text("failed").contains("The registry is busy"), "{}", found[1].text("failed"));
     drop(lock);
@@ -195,8 +195,8 @@ fn a_lock_that_is_none_or_is_sat_on_is_told_in_time() {
     fs::remove_file(&path).expect("nobody holds it");
     fs::create_dir(&path).expect("it is gone");
     let found = clinic.only("", "registry-lock").cannot_be_fixed();
-    let mend = format!("mv {0} {0}.broken", path.display());
-    found.tells("lock is no file", Some(&path), &mend).mend(&clinic);
+    let remedy = format!("mv {0} {0}.broken", path.display());
+    found.tells("lock is not a file", Some(&path), &remedy).remedy(&clinic);
     assert_eq!(clinic.ids("", &[]), [""; 0]);
 }
 
@@ -210,6 +210,6 @@ fn a_state_folder_that_cannot_be_written_is_told() {
     for state in ["/proc/self", file.to_str().expect("it is UTF-8")] {
         let found = clinic.found_with(&app, &["--fix"], &[("XDG_STATE_HOME", state)]);
         assert_eq!(found[0].id(), "state-unwritable");
-        assert!(found[0].text("mend").starts_with("ls -ld "), "{}", found[0].text("mend"));
+        assert!(found[0].text("fix").starts_with("ls -ld "), "{}", found[0].text("fix"));
     }
 }

@@ -58,9 +58,9 @@ fn what_an_edit_of_silo_toml_made_stale_is_told_and_settled() {
     let toml = fs::read_to_string(app.join("silo.toml")).expect("it is there") + "MORE_PORT = 0\n";
     clinic.sandbox.trusted("app", &toml);
     let port = clinic.sandbox.lockfile_ports(&app)["WEB_PORT"];
-    let mend = format!("silo env -C {}", app.display());
+    let remedy = format!("silo env -C {}", app.display());
     let what = "is not what `silo.toml` asks for (registry, lockfile, env file stale)";
-    clinic.only_and_fixed(&app, "stale").tells(what, Some(&app), &mend);
+    clinic.only_and_fixed(&app, "stale").tells(what, Some(&app), &remedy);
     assert_agreed(&clinic.sandbox, &app);
     assert_eq!(clinic.sandbox.lockfile_ports(&app)["WEB_PORT"], port);
 }
@@ -74,7 +74,7 @@ fn a_port_that_silo_toml_no_longer_has_is_not_let_go_of_by_fix() {
     clinic.found("", &["--fix"]);
     assert_eq!(registry(&clinic.sandbox), before);
     let found = clinic.only("", "stale").cannot_be_fixed();
-    found.mend(&clinic);
+    found.remedy(&clinic);
     assert_eq!(clinic.ids("", &[]), [""; 0]);
 }
 
@@ -90,7 +90,7 @@ fn a_lockfile_with_another_name_is_told_with_the_command_that_keeps_the_name_and
     let found = clinic.only("", "stale").cannot_be_fixed();
     let what = "The name is `app` in the registry and `ape` in the lockfile";
     let found = found.tells(what, Some(&app), &format!("silo env -C {} app", app.display()));
-    found.mend(&clinic);
+    found.remedy(&clinic);
     assert_eq!(clinic.ids("", &[]), [""; 0]);
     assert_eq!(registry(&clinic.sandbox).instances[0].name, "app");
 }
@@ -119,8 +119,8 @@ fn an_unreadable_lockfile_is_put_aside_and_made_again_from_the_registry() {
         fs::write(&lockfile, damage).expect("it is ours");
         let aside = app.join(".silo.lock.broken");
         let found = clinic.only(&app, "lockfile-unreadable");
-        let mend = format!("mv {0} {1} && silo env -C {2}", lockfile.display(), aside.display(), app.display());
-        found.tells("The lockfile of `app` cannot be read", Some(&lockfile), &mend);
+        let remedy = format!("mv {0} {1} && silo env -C {2}", lockfile.display(), aside.display(), app.display());
+        found.tells("The lockfile of `app` cannot be read", Some(&lockfile), &remedy);
         let fixed = clinic.ids(&app, &["--fix"]);
         assert_eq!(fixed, ["lockfile-unreadable", "lockfile-missing"]);
         assert_eq!(fs::read(&aside).expect("it was kept"), damage);
@@ -149,8 +149,8 @@ fn an_instance_the_registry_forgot_is_registered_again_with_its_own_ports() {
     let root = app.to_str().expect("it is UTF-8");
     change_registry(&clinic, |leases| leases.release(root));
     let found = clinic.only_and_fixed(&other, "not-registered");
-    let mend = format!("silo env -C {}", app.display());
-    found.tells("names `app`, which the registry does not know", Some(&app.join(".silo.lock")), &mend);
+    let remedy = format!("silo env -C {}", app.display());
+    found.tells("names `app`, which the registry does not know", Some(&app.join(".silo.lock")), &remedy);
     let after = registry(&clinic.sandbox);
     assert_sound(&after);
     assert_eq!(after.at(root).map(|one| &one.ports), before.at(root).map(|one| &one.ports));
@@ -168,7 +168,7 @@ fn a_copy_is_told_and_left_to_be_settled_by_hand() {
     let found = clinic.only(&copy, "not-registered").cannot_be_fixed();
     let what = format!("`app`, which belongs to `{}`: this is a copy", app.display());
     let found = found.tells(&what, Some(&copy.join(".silo.lock")), &format!("silo env -C {}", copy.display()));
-    found.mend(&clinic);
+    found.remedy(&clinic);
     assert_eq!(clinic.ids(&copy, &[]), [""; 0]);
     assert_sound(&registry(&clinic.sandbox));
 }
@@ -205,7 +205,7 @@ fn gone_roots_are_for_prune_and_those_on_unmounted_disks_are_only_told() {
     first.tells("The folder of `away` is on a disk that is not mounted at", Some(&away), &mount);
     found.next().expect("one is gone").tells("The folder of `gone` is gone", Some(&gone), "silo prune");
     assert!(found.next().is_none());
-    assert_eq!(registry(&clinic.sandbox).instances.len(), 2, "leases are let go of by prune alone");
+    assert_eq!(registry(&clinic.sandbox).instances.len(), 2, "leases are released by prune alone");
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn a_silo_toml_that_cannot_be_used_is_told_with_its_line_and_nothing_is_settled(
     clinic.found("", &["--fix"]);
     assert!(!app.join(".localnet.env").exists());
     let place = format!("{}:3", app.join("silo.toml").display());
-    let mend = format!("Edit {0}/silo.toml, then: silo allow -C {0}", app.display());
+    let remedy = format!("Edit {0}/silo.toml, then: silo allow -C {0}", app.display());
     let found = clinic.only("", "config-invalid").cannot_be_fixed();
-    found.tells("Port `WEB_PORT` has an invalid value: 70000", Some(place.as_ref()), &mend);
+    found.tells("Port `WEB_PORT` has an invalid value: 70000", Some(place.as_ref()), &remedy);
     fs::write(app.join("silo.toml"), b"version = 1\n\n# \xff\n").expect("it is ours");
-    clinic.only("", "config-invalid").tells("`silo.toml` is not UTF-8 text (line 3)", Some(place.as_ref()), &mend);
+    clinic.only("", "config-invalid").tells("`silo.toml` is not UTF-8 text (line 3)", Some(place.as_ref()), &remedy);
     fs::remove_file(app.join("silo.toml")).expect("it is there");
-    let mend = format!("silo init -C {}", app.display());
-    clinic.only("", "config-missing").counts_as_a_note().tells("`app` has no `silo.toml`", Some(&app), &mend);
+    let remedy = format!("silo init -C {}", app.display());
+    clinic.only("", "config-missing").counts_as_a_note().tells("`app` has no `silo.toml`", Some(&app), &remedy);
     fs::create_dir(app.join("silo.toml")).expect("it is gone");
     clinic.only("", "config-invalid").cannot_be_fixed();
 }
@@ -236,8 +236,8 @@ fn what_settling_would_refuse_is_told() {
     fs::write(app.join(".localnet.env"), "MINE=1\n").expect("it is ours");
     clinic.found("", &["--fix"]);
     assert_eq!(fs::read(app.join(".localnet.env")).expect("it is there"), b"MINE=1\n");
-    let mend = format!("silo env -C {}", app.display());
-    clinic.only("", "cannot-settle").cannot_be_fixed().tells("silo did not write the file", Some(&app), &mend);
+    let remedy = format!("silo env -C {}", app.display());
+    clinic.only("", "cannot-settle").cannot_be_fixed().tells("silo did not write the file", Some(&app), &remedy);
 }
 
 #[test]
@@ -246,9 +246,9 @@ fn trust_is_told_and_needed_only_elsewhere() {
     let app = clinic.project("app");
     let toml = fs::read_to_string(app.join("silo.toml")).expect("it is there");
     clinic.sandbox.project("app", &format!("{toml}# seen by nobody\n"));
-    let mend = format!("silo allow -C {}", app.display());
+    let remedy = format!("silo allow -C {}", app.display());
     let found = clinic.only("", "not-trusted").counts_as_a_note();
-    found.tells("has changed since it was allowed", Some(&app.join("silo.toml")), &mend);
+    found.tells("has changed since it was allowed", Some(&app.join("silo.toml")), &remedy);
     // What was settled before is as it should be.
     clinic.sandbox.project("app", &format!("{toml}MORE_PORT = 0\n"));
     let mut found = clinic.found("", &[]);
@@ -283,7 +283,7 @@ fn nothing_of_silo_toml_is_run() {
 }
 
 #[test]
-fn a_stamp_that_misleads_shells_and_a_lost_history_are_mended() {
+fn a_stamp_that_misleads_shells_and_a_lost_history_are_fixed() {
     let clinic = Clinic::new();
     let app = clinic.project("app");
     let folder = folder_of(&clinic, &app);

@@ -19,11 +19,11 @@ fn project(clinic: &Clinic, compose: &str, more: &str) -> PathBuf {
     app
 }
 
-/// Each finding: its id, its line, what it says, and what mends it.
+/// Each finding: its id, its line, what it says, and how to fix it.
 fn told(found: &[Found]) -> Vec<String> {
     let line = |place: String| place.rsplit_once('/').map_or(String::new(), |(_, end)| end.to_owned());
     let one =
-        |one: &Found| format!("{} {} {} => {}", one.id(), line(one.text("place")), one.text("what"), one.text("mend"));
+        |one: &Found| format!("{} {} {} => {}", one.id(), line(one.text("place")), one.text("what"), one.text("fix"));
     found.iter().map(one).collect()
 }
 
@@ -109,7 +109,7 @@ fn scripts_that_go_past_the_instance_are_told_with_what_to_write() {
         "script-container-name Makefile:2 `docker exec shop-web` names the container of the service `web` => Write: docker compose exec web",
         "script-container-name logs.sh:1 `docker logs shop-web-1` names the container of the service `web` => Write: docker compose logs web",
         "script-project-name package.json:3 `docker compose` is told the project's name: `shop` => \
-         Leave the flag out: in an instance its own name holds",
+         Leave the flag out: in an instance its own name counts",
         "script-container-name dump:2 `docker cp shop-web` names the container of the service `web` => Write: docker compose cp web",
         "script-container-name dump:3 `docker inspect shop-web` names the container of the service `web` => \
          Write: docker inspect \"$(docker compose ps --quiet web)\"",
@@ -153,8 +153,8 @@ fn an_engine_that_is_short_of_addresses_is_told_with_the_setting() {
         assert_eq!(found.iter().map(Found::id).collect::<Vec<_>>(), ids, "{networks}");
         for one in &found {
             assert_eq!(one.text("what"), "25 of the 31 networks that Docker has addresses for are used");
-            let mend = one.text("mend");
-            assert!(mend.contains("silo prune --clusters") && mend.contains("default-address-pools"), "{mend}");
+            let remedy = one.text("fix");
+            assert!(remedy.contains("silo prune --clusters") && remedy.contains("default-address-pools"), "{remedy}");
         }
     }
 }

@@ -37,7 +37,7 @@ fn a_lockfile_that_may_not_be_read_stays_where_it_is() {
         let one = found(&anna, &app, fix, "lockfile-unreadable").expect("it is told");
         assert_eq!(one["fixable"], false, "{one:#}");
         assert!(one["what"].as_str().is_some_and(|what| what.contains("Permission denied")), "{one:#}");
-        assert_eq!(one["mend"], format!("chmod u+r {}", lockfile.display()));
+        assert_eq!(one["fix"], format!("chmod u+r {}", lockfile.display()));
     }
     assert!(!app.join(".silo.lock.broken").exists());
     let mut shell = anna.command("sh", &app);
@@ -51,12 +51,12 @@ fn a_lockfile_that_may_not_be_read_stays_where_it_is() {
         give(&lockfile, STRANGER);
         mode(&lockfile, 0o600);
         let one = found(&anna, &app, true, "lockfile-unreadable").expect("it is told");
-        assert_eq!(one["mend"], format!("ls -ld {}", lockfile.display()));
+        assert_eq!(one["fix"], format!("ls -ld {}", lockfile.display()));
         assert!(lockfile.exists());
         let registry = registry_path(&anna.sandbox);
         give(&registry, STRANGER);
         let one = found(&anna, &app, true, "registry-owner").expect("it is told");
-        assert_eq!(one["mend"], format!("sudo chown \"$(id -u)\" {}", registry.display()));
+        assert_eq!(one["fix"], format!("sudo chown \"$(id -u)\" {}", registry.display()));
         assert_eq!(found(&anna, &app, true, "registry-unreadable"), None);
         assert!(registry.exists() && !registry.with_file_name("registry.toml.broken").exists());
     }
@@ -72,14 +72,14 @@ fn a_folder_that_may_not_be_entered_is_named() {
         let one = found(&anna, &home, true, "root-closed").expect("it is told");
         let what = format!("The folder of `x` is out of reach: `{}` may not be entered", closed.display());
         assert_eq!((one["what"].as_str(), one["place"].as_str()), (Some(what.as_str()), app.to_str()));
-        assert_eq!(one["mend"], format!("ls -ld {}", closed.display()));
+        assert_eq!(one["fix"], format!("ls -ld {}", closed.display()));
         assert_eq!(found(&anna, &home, false, "config-invalid"), None);
         mode(closed, 0o755);
     }
     let config = app.join("silo.toml");
     mode(&config, 0);
     let one = found(&anna, &home, false, "config-invalid").expect("it is told");
-    assert_eq!(one["mend"], format!("chmod u+r {}", config.display()));
+    assert_eq!(one["fix"], format!("chmod u+r {}", config.display()));
     mode(&config, 0o644);
     assert_eq!(found(&anna, &home, false, "root-closed"), None);
     assert_agreed(&anna.sandbox, &app);

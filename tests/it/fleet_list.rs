@@ -111,7 +111,7 @@ fn what_runs_without_tilt_is_seen_by_its_ports() {
     drop(server);
     let text = tells("stopped", &["TILT_PORT"], &[]);
     assert!(text.contains(&format!("  WEB_PORT: {web}\n")), "{text}");
-    // The test itself is no program of the instance.
+    // The test itself is not a program of the instance.
     let _stranger = TcpListener::bind(("127.0.0.1", web)).expect("the port is free");
     let text = tells("taken", &["TILT_PORT"], &["WEB_PORT"]);
     assert!(text.contains("State: taken\n") && text.contains(&format!("  WEB_PORT: {web} (taken by `")), "{text}");

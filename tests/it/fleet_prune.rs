@@ -1,4 +1,4 @@
-//! `silo prune`: what is gone is let go of, and what is not is kept.
+//! `silo prune`: what is gone is released, and what is not is kept.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -57,7 +57,7 @@ fn the_leases_of_gone_roots_are_freed_and_no_others() {
     let next = sandbox.project("next", &format!("version = 1\n[ports]\n{wanted}"));
     sandbox.run(&next, ["env", "next"]).success();
     let next: Vec<u16> = sandbox.lockfile_ports(&next).values().copied().collect();
-    assert_eq!(next, ports, "what was freed is given out again");
+    assert_eq!(next, ports, "what was freed is handed out again");
 }
 
 #[test]

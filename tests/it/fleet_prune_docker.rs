@@ -100,7 +100,7 @@ fn the_things_of_a_name_that_somebody_else_bears_now_are_left_alone() {
     let heir = stage.sandbox.project("heir", RANDOM);
     stage.sandbox.run(&heir, ["env", "dev"]).success();
     let ran = stage.sandbox.run("", ["prune", "--yes", "--all"]).success();
-    // The cluster bears the old root's own label; the rest could be the heir's by now.
+    // The cluster has the old root's own label; the rest could be the heir's by now.
     assert!(ran.stdout.contains("removes cluster localnet-dev\n") && !ran.stdout.contains("volume"), "{ran:#?}");
     assert_eq!(stage.tools.names_of("volume").len(), 3);
     assert!(stage.tools.names_of("container").contains(&"localnet-dev-db-1".to_owned()));

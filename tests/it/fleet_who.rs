@@ -119,12 +119,12 @@ fn a_port_is_asked_for_by_whatever_shows_it() {
     let wrong = |dir: &std::path::Path, word: &str, told: &str| {
         sandbox.run(dir, ["who", word]).exit(2).stdout("").stderr(told);
     };
-    let way = "Hint: A port is a number from 1 to 65535, alone or behind an address: `silo who localhost:3000`\n";
+    let way = "Hint: A port is a number from 1 to 65535, alone or in an address: `silo who localhost:3000`\n";
     for word in ["0", "70000", "localhost:", "::1"] {
         wrong(&app, word, &format!("Error: `{word}` names no port\n{way}"));
     }
     let all = "Hint: Every leased port: `silo who`\n";
-    let unknown = "is no port, and no variable of an instance\n";
+    let unknown = "is not a port, and no variable of an instance\n";
     wrong(&app, "WEB_PROT", &format!("Error: `WEB_PROT` {unknown}Hint: The nearest is `WEB_PORT`\n{all}"));
     wrong(&app, "localhost", &format!("Error: `localhost` {unknown}{all}"));
     let level =
@@ -280,7 +280,7 @@ fn a_value_is_printed_bare_and_the_story_goes_elsewhere() {
     let wrong = sandbox.run(&app, ["get", "WEB_PROT"]).exit(1).stdout("");
     assert_eq!(
         wrong.stderr,
-        "Error: `WEB_PROT` is no variable of `x`\nHint: The nearest is `WEB_PORT`\nHint: List them all: `silo diff`\n"
+        "Error: `WEB_PROT` is not a variable of `x`\nHint: The nearest is `WEB_PORT`\nHint: List them all: `silo diff`\n"
     );
     sandbox.run("", ["get", "WEB_PORT", "-i", "x"]).success().stdout(&format!("{web}\n"));
     sandbox.run("", ["get", "WEB_PORT", "-i", "localnet-x"]).success().stdout(&format!("{web}\n"));

@@ -51,8 +51,8 @@ fn a_tool_runs_when_what_it_needs_is_ready() {
 fn what_will_not_be_ready_is_told_and_the_tool_runs_all_the_same() {
     let stage = stage();
     stage.tools.set("tilt.resources", "(Tiltfile) not_applicable ok\nseed not_applicable error\ndb ok ok\n");
-    let told = "Warning: It failed and runs no more: seed (runtime not_applicable, update error); `psql` runs all the same\n\
-                Hint: Look why: `silo logs seed`; after an edit of what it is made from Tilt tries again\n";
+    let told = "Warning: It failed and no longer runs: seed (runtime not_applicable, update error); `psql` runs anyway\n\
+                Hint: See why: `silo logs seed`; after an edit of what it is made from Tilt tries again\n";
     stage.run("exec -- psql").success().stderr_has(told);
     assert_eq!(ran(&stage), 1);
     stage.run("exec -- psql").success().stderr("");

@@ -107,9 +107,9 @@ fn a_users_file_that_cannot_be_read_breaks_no_instance_and_takes_no_key() {
 fn what_is_asked_wrongly_is_said_with_its_place() {
     let scene = Scene::saying(message(20, 7));
     for (line, said) in [
-        ("budget = \"5 dollars\"", "`gateway.budget` is no budget: `5 dollars`"),
+        ("budget = \"5 dollars\"", "`gateway.budget` is not a budget: `5 dollars`"),
         ("budgte = 5", "Unknown key `budgte` in `gateway`"),
-        ("models = \"claude\"", "`gateway.models` must be a list of texts"),
+        ("models = \"claude\"", "`gateway.models` must be a list of strings"),
     ] {
         let app = scene.sandbox.project("app", &format!("version = 1\nports.A = 0\n[gateway]\n{line}\n"));
         scene.sandbox.run(&app, ["env"]).exit(1).stderr_has(said).stderr_has("silo.toml:4:");

@@ -43,9 +43,9 @@ fn tilt_that_was_killed_comes_back_and_one_that_was_stopped_does_not() {
         let found: Vec<Value> = serde_json::from_slice(&sandbox.run("app", ["doctor", "--json"]).bytes).expect("JSON");
         found.into_iter().find(|one| one["id"] == "wanted-down")
     };
-    let found = doctor().expect("the doctor tells of it, too");
+    let found = doctor().expect("the doctor reports it, too");
     assert_eq!(found["what"], format!("Wanted and down in `{name}`: tilt (it is not there)"));
-    assert_eq!(found["mend"], format!("silo heal -C {}", root.display()));
+    assert_eq!(found["fix"], format!("silo heal -C {}", root.display()));
     assert_eq!((&found["severity"], &found["fixable"]), (&Value::from("note"), &Value::from(false)));
     let told = sandbox.run("app", ["heal", "--json"]).success();
     let json: Value = serde_json::from_slice(&told.bytes).expect("it is JSON");
@@ -263,7 +263,7 @@ fn the_registry_holds_intent_and_never_a_state() {
     assert_eq!(fields(&read("src/core/leases/wanted.rs"), "Wanted").join(" "), "up gates boot");
 }
 
-/// Who changes what is wanted: what takes the user's word. What observes does not, and no label of a container holds it.
+/// Who changes what is wanted: what takes the user's decision. What observes does not, and no label of a container holds it.
 #[test]
 fn only_what_takes_the_users_word_changes_what_is_wanted() {
     let mut writers = Vec::new();

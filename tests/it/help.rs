@@ -19,16 +19,16 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run("", ["--help"]).success().stderr("");
     expect![[r#"
-        Isolated development environments: `cd` in, and ports, hosts and URLs are there
+        Give each checkout of a project its own ports, containers and data
         Usage: silo [-hVv] [-c <FILE>] [-C <DIR>] <COMMAND>   (more: silo help COMMAND)
 
         Begin with:
-          init          Make a silo.toml that fits what is here, and trust it
+          init          Write a silo.toml for this project, and trust it
           allow, trust  Trust this silo.toml to act on `cd`
           status        Show this project's instance
         This project's instance:
           env           Allocate ports and write the env file, without starting anything
-          adopt         Fill a worktree that others made, as its silo.toml says
+          adopt         Fill a worktree made by another tool, as its silo.toml says
           profiles      List the profiles of silo.toml
           get           Print the value of one variable of the instance
           open          Open a URL of the instance in the browser
@@ -37,15 +37,15 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
         Run:
           up            Start the environment: services, cluster, then Tilt
           wait          Wait until the services and every resource of Tilt are ready
-          logs          Show what Tilt and the services log
-          ci            Run once, and pass on how it ended: `tilt ci`, or a command
-          down          Stop the environment: Tilt and what it started, and the services
+          logs          Show the logs of Tilt and the services
+          ci            Run `tilt ci` or a command once, and pass its exit code on
+          down          Stop the environment: Tilt, what it started, and the services
           compose       Print the override: the compose file that isolates the services
-          seed          Fill a volume of the services from another one
+          seed          Copy another volume into one of the services'
           dns           Names for services: `db.feature-x.test`
         Workspaces and agents:
           new           Make a workspace: a git worktree with an instance of its own
-          run           Run a command in a workspace, made where missing, with all up
+          run           Run a command in a workspace, made and started if needed
           cd            Go to a workspace; needs the shell hook
           rm            Remove workspaces, with their services, volumes and leases
           templates     List the templates from which workspaces are made
@@ -57,11 +57,11 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           routes        List the routes of all instances, or write them for a web server
           proxy         Serve the routes of all instances on one port of this machine
           gateway       Keep keys of language models, and hand out ones with a budget
-          doctor        Look for what is wrong, and say what mends it
+          doctor        Find what is wrong, and say how to fix it
           prune         Free the leases of projects whose folder is gone
         Shell, and silo itself:
           hook          Print the shell hook, or add it to the shell's start file
-          deactivate    Switch the instance off in this shell until its folder is left
+          deactivate    Switch the instance off in this shell until you leave its folder
           doc           Read about silo: config, commands, ports, gates and more
         More: completions, diff, deny, require, export, key, version
 

@@ -91,7 +91,7 @@ fn times_that_are_recorded_decide_nothing() {
     }
 }
 
-/// A Tilt in the background, as the kernel tells of it: only Linux tells a start that no clock moves.
+/// A Tilt in the background, as the kernel sees it: only Linux tells a start that no clock moves.
 #[cfg(target_os = "linux")]
 mod tilt {
     use std::fs;

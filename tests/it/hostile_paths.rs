@@ -123,7 +123,7 @@ fn two_spellings_of_a_home_are_one_home(shell: Shell) {
     let wanted = plain.run(":").var("KUBECONFIG").map(str::to_owned);
     let written = stamp(&sandbox);
     assert_eq!(other.run(":").var("KUBECONFIG").map(str::to_owned), wanted);
-    // Neither writes the stamp anew: they would chase each other at every prompt.
+    // Neither writes the stamp again: they would chase each other at every prompt.
     assert_eq!((plain.run(":").told, other.run(":").told), (String::new(), String::new()));
     assert_eq!(stamp(&sandbox), written);
 }
@@ -168,7 +168,7 @@ fn a_path_that_cannot_be_shown_is_told_so_that_it_can_be_pasted() {
     assert_eq!(quoted(Path::new("/a/b")), "/a/b");
     let app = clinic.project("we\nird\u{1b}");
     fs::remove_file(app.join(".localnet.env")).expect("it was written");
-    let mend = clinic.only(&app, "env-file-missing").text("mend");
-    typed("bash", &mend);
+    let remedy = clinic.only(&app, "env-file-missing").text("fix");
+    typed("bash", &remedy);
     assert_eq!(clinic.ids(&app, &[]), [""; 0]);
 }

@@ -26,7 +26,7 @@ fn forget_stamps(anna: &Anna) {
     }
 }
 
-/// Each command that needs what cannot be had fails and names it, and the prompt goes on.
+/// Each command that needs what is not available fails and names it, and the prompt goes on.
 #[track_caller]
 fn refused(anna: &Anna, app: &Path, commands: &[&[&str]], named: &str) {
     for args in commands {
@@ -292,7 +292,7 @@ fn a_home_that_may_not_be_written_is_named_and_not_what_is_missing_in_it() {
     } else {
         mode(&state, 0o555);
     }
-    anna.run(&app, ["env"]).exit(1).stderr_has("Hint: Look who owns it: `ls -ld $SANDBOX/state`\n");
+    anna.run(&app, ["env"]).exit(1).stderr_has("Hint: See who owns it: `ls -ld $SANDBOX/state`\n");
     if is_root() {
         give(&state, ANNA);
     } else {

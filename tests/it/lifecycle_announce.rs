@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::lifecycle_up::Stage;
 
-/// What a cluster is told of its image registry.
+/// What a cluster is told about its image registry.
 fn announced(stage: &Stage, cluster: &str) -> String {
     let file = format!("state/configmaps/{cluster}.kube-public.local-registry-hosting.json");
     let text = fs::read_to_string(stage.tools.path(&file)).expect("it was announced");
@@ -104,7 +104,7 @@ fn verbose_tells_where_name_and_ports_are_from() {
     let stage = Stage::new("");
     let web = std::net::TcpListener::bind(("127.0.0.1", stage.web)).expect("it is free");
     let ran = stage.run("env -v").success().stderr_has("(made from folder or branch)\n");
-    let ran = ran.stderr_has("(from the range, for its default was not to be had)\n");
+    let ran = ran.stderr_has("(from the range, for its default was not available)\n");
     ran.stderr_has(&format!("Port: TILT_PORT {} (its default)\n", stage.tilt));
     drop(web);
     let ran = stage.run("env -v").success().stderr_has("(from the lockfile)\n");

@@ -56,7 +56,7 @@ fn leases_follow_every_port_of_a_cluster_that_is_there() {
     assert_eq!([now["K3D_API_PORT"], now["LB_PORT"], now["K3D_REGISTRY_PORT"]], [api, lb, registry]);
     assert_eq!(now["WEB_PORT"], before["WEB_PORT"]);
     assert_agreed(&stage.sandbox, &stage.app);
-    // Planned anew, they come back.
+    // Planned again, they come back.
     stage.run("up --force").success();
     assert_eq!(stage.sandbox.lockfile_ports(&stage.app)["K3D_API_PORT"], api);
     assert!(!stage.run("up").success().stderr.contains("follows"));
@@ -123,9 +123,9 @@ fn a_making_that_was_cut_off_in_its_last_second_is_begun_anew() {
     assert_eq!(stage.instance()["k3dClusterCreated"], false);
     stage.tools.unset("k3d.cluster-create-late.wait");
     stage.tilt_ends("0");
-    stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made anew\n");
+    stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made again\n");
     stage.run("up").success().stderr_has("Reusing k3d cluster 'localnet-dev'\n");
-    // A cluster that was made is not made anew because its lockfile is gone.
+    // A cluster that was made is not made again because its lockfile is gone.
     fs::remove_file(stage.app.join(".silo.lock")).expect("it is there");
     stage.run("up dev").success().stderr_has("Reusing k3d cluster 'localnet-dev'\n");
 }

@@ -1,4 +1,4 @@
-//! What an instance left under another name or profile, or when it was let go of: every cluster that it ever made is known until it
+//! What an instance left under another name or profile, or when it was released: every cluster that it ever made is known until it
 //! is gone, and what stays in Docker is named.
 
 use std::fs;
@@ -53,7 +53,7 @@ fn every_cluster_an_instance_ever_made_is_known_until_it_is_gone() {
         .success()
         .tells("Earlier cluster: localnet-dev (stopped); `silo down --delete-cluster` deletes it");
     stage.run("up").success();
-    // A profile without a cluster, and ports that are planned anew.
+    // A profile without a cluster, and ports that are planned again.
     stage.run("env --profile remote --force").success();
     fs::remove_file(stage.app.join(".silo.lock")).expect("it is there");
     stage.run("env").success();

@@ -56,7 +56,7 @@ fn a_half_made_cluster_is_made_anew() {
     stage.edit_container("k3d-localnet-dev-serverlb", |container| container["state"] = "created".into());
     assert_eq!(status(&stage)["k3d"]["state"], "half-made");
     stage.skip_story();
-    stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made anew\n");
+    stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made again\n");
     stage.story(&expect![[r#"
         k3d cluster list -o json
         docker ps --all --filter label=k3d.cluster=localnet-dev --format '{{json .Names}}	{{json (.Label "silo.instance")}}'
@@ -145,7 +145,7 @@ fn a_cluster_of_somebody_else_is_refused_and_never_deleted() {
     stage.tilt_ends("0");
     stage.run("up dev").exit(1).stdout("").stderr_has(
         "Error: There is a k3d cluster `localnet-dev` that this instance did not make\n\
-         Hint: Name this instance otherwise: `silo up OTHER-NAME`\n\
+         Hint: Give this instance another name: `silo up OTHER-NAME`\n\
          Hint: Or delete the cluster, if nobody needs it: `k3d cluster delete localnet-dev`\n",
     );
     stage.story(&expect![[r#"

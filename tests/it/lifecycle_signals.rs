@@ -146,7 +146,7 @@ fn a_signal_while_the_cluster_is_made_ends_k3d_and_the_next_up_mends_it() {
     stage.assert_cleared();
     stage.tools.unset("k3d.cluster-create.wait");
     stage.tilt_ends("0");
-    stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made anew\n");
+    stage.run("up").success().stderr_has("k3d cluster 'localnet-dev' was only half made; it is made again\n");
     assert_eq!(stage.instance()["k3dClusterCreated"], true);
 }
 

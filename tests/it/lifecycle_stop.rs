@@ -48,7 +48,7 @@ fn down_stops_an_up_in_the_background_that_waits_for_its_tilt() {
 }
 
 #[test]
-fn down_stops_an_up_that_makes_its_cluster_and_the_next_up_mends_it() {
+fn down_stops_an_up_that_makes_its_cluster_and_the_next_up_fixes_it() {
     let stage = Stage::with_cluster("");
     stage.tools.set("k3d.cluster-create.wait", "");
     let silo = stage.beside("up dev");
@@ -164,7 +164,7 @@ fn a_tilt_that_was_started_inside_is_the_instances_own() {
     let listed = stage.run("list --json").success().stdout;
     assert!(listed.contains(&format!("\"pid\": {pid}")), "{listed}");
     stage.run("wait --timeout 20s").success();
-    assert!(!stage.run("doctor").stdout.contains("A Tilt that silo did not start"), "it is no stranger");
+    assert!(!stage.run("doctor").stdout.contains("A Tilt that silo did not start"), "it is not a stranger");
     stage.run("down").success().stderr_has(&format!("Stopping Tilt... (pid {pid})\n"));
     assert!(stage.run("status").success().stdout.contains("State: stopped\n"));
     drop(tilt);

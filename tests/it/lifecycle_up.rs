@@ -120,7 +120,7 @@ impl Stage {
         wait_until(file, || self.tools.path(file).exists());
     }
 
-    /// Waits until the lockfile tells of no Tilt.
+    /// Waits until the lockfile names no Tilt.
     pub(crate) fn wait_until_cleared(&self) {
         wait_until("a cleared lockfile", || self.instance().get("tiltPid").is_none());
     }
@@ -130,7 +130,7 @@ impl Stage {
         self.sandbox.lockfile(&self.app)["instance"].clone()
     }
 
-    /// The lockfile tells of no Tilt.
+    /// The lockfile names no Tilt.
     #[track_caller]
     pub(crate) fn assert_cleared(&self) {
         let instance = self.instance();

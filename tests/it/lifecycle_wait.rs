@@ -55,7 +55,7 @@ fn a_tilt_that_runs_is_told_of_when_name_or_ports_are_others_now() {
     assert!(!warned("env"));
     assert!(!warned("env dev"), "nothing is another");
     assert!(warned("env other"));
-    // The Tilt itself holds its port, so that planning anew moves it.
+    // The Tilt itself holds its port, so that planning again moves it.
     assert!(warned("env --force"));
     stage.run("down").success();
     assert!(!warned("env dev"), "nothing runs");
@@ -138,15 +138,15 @@ fn wait_ends_when_what_has_failed_will_not_be_run_again() {
     for (resources, name) in [(broken, "(Tiltfile)"), (once, "migrate")] {
         stage.tools.set("tilt.resources", resources);
         let ran = stage.run("wait --timeout 40s").exit(1).stdout("");
-        let what = format!("Error: It failed and runs no more: {name} (runtime not_applicable, update error)\n");
+        let what = format!("Error: It failed and no longer runs: {name} (runtime not_applicable, update error)\n");
         let ran = ran.stderr_has(&what);
         let shown = if name == "migrate" { name.to_owned() } else { format!("'{name}'") };
-        ran.stderr_has(&format!("Hint: Look why: `silo logs {shown}`; after an edit"));
+        ran.stderr_has(&format!("Hint: See why: `silo logs {shown}`; after an edit"));
     }
     // What is being done may yet change it.
     stage.tools.set("tilt.resources", &format!("{once}build not_applicable in_progress\n"));
     let ran = stage.run("wait --timeout 4").exit(1);
-    ran.stderr_has("Error: Not ready after 4 s: migrate").stderr_has("Hint: Look why: `silo logs migrate`\n");
+    ran.stderr_has("Error: Not ready after 4 s: migrate").stderr_has("Hint: See why: `silo logs migrate`\n");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn while_it_is_stopped_the_terminal_is_the_shells_own(shell: Shell) {
     session.wait_for(|shown| shows(shown, 1));
     session.press(CTRL_Z);
     session.wait_for(|shown| turns(shown) == (1, 1));
-    // The shell runs other commands, and the job takes its screen up again, drawn anew.
+    // The shell runs other commands, and the job takes its screen up again, drawn again.
     session.run(":");
     session.press("fg\n");
     session.wait_for(|shown| shows(shown, 2));

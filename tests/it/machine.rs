@@ -22,7 +22,7 @@ pub(crate) fn registry(sandbox: &Sandbox) -> Leases {
     Leases::parse(&text).unwrap_or_else(|error| panic!("{error}:\n{text}"))
 }
 
-/// No port or subnet stands in two leases, and no name in two instances.
+/// No port or subnet is in two leases, and no name in two instances.
 #[track_caller]
 pub(crate) fn assert_sound(leases: &Leases) {
     let mut ports = BTreeSet::new();
@@ -34,12 +34,12 @@ pub(crate) fn assert_sound(leases: &Leases) {
             assert!(subnets.insert(subnet), "{subnet} is leased twice: {leases:#?}");
         }
         for port in instance.ports.values() {
-            assert!(ports.insert(port), "port {port} stands in two leases: {leases:#?}");
+            assert!(ports.insert(port), "port {port} is in two leases: {leases:#?}");
         }
     }
 }
 
-/// Lockfile, env file and registry of a project tell of one instance.
+/// Lockfile, env file and registry of a project report one instance.
 #[track_caller]
 pub(crate) fn assert_agreed(sandbox: &Sandbox, dir: &Path) {
     let leases = registry(sandbox);

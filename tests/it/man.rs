@@ -1,5 +1,5 @@
 //! The manual pages below `man/`, as packages install them: made from the command line's declarations, and kept here.
-//! `UPDATE_EXPECT=1` writes them anew.
+//! `UPDATE_EXPECT=1` writes them again.
 
 use std::fs;
 use std::path::{Path, PathBuf};

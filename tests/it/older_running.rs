@@ -187,7 +187,7 @@ fn a_cd_keeps_them_too() {
 fn a_tilt_that_is_not_proved_to_be_the_lockfiles_keeps_no_port_of_strangers() {
     let older = Older::new("");
     let elsewhere = Running::listener(&older.sandbox, &older.sandbox.path("home"), older.web);
-    // Its id was used again: the start time does not fit. It works in the project all the same.
+    // Its id was used again: the start time does not fit. It works in the project anyway.
     let _tilt = older.with_tilt("2024-01-15T10:30:00.000Z");
     let told = older.sandbox.run(&older.app, ["env"]).success().stderr;
     let (web, tilt) = older.ports();
@@ -207,7 +207,7 @@ fn a_port_that_was_no_default_and_is_lost_is_told_too() {
     let _elsewhere = Running::listener(&older.sandbox, &older.sandbox.path("home"), other);
     let told = older.sandbox.run(&older.app, ["env"]).success().stderr;
     assert_eq!(older.ports(), (older.web, older.tilt));
-    let lost = format!("Port {other} is not to be had any more; WEB_PORT is {}\n", older.web);
+    let lost = format!("Port {other} is no longer available; WEB_PORT is {}\n", older.web);
     assert!(told.starts_with(&format!("{TOOK}{lost}")), "{told}");
 }
 

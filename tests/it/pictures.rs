@@ -1,5 +1,5 @@
 //! The pictures of the README: the recording is what today's silo says (`UPDATE_EXPECT=1 cargo test --test it pictures`
-//! draws it anew), and every picture can be read in either colour scheme.
+//! draws it again), and every picture can be read in either colour scheme.
 
 use std::fs;
 
@@ -10,13 +10,16 @@ use silo::cli::Cli;
 use crate::docs::{package, read};
 use crate::docs_commands::silo_lines;
 use crate::engine::Engine;
+use crate::proxy_browser::browser;
 use crate::sandbox::{SILO, Sandbox};
 
 const RECORDING: &str = "docs/pictures/silo.svg";
+const WATCH: &str = "docs/pictures/watch.svg";
 
 /// The pictures, and the pages that show them.
-const PICTURES: [(&str, &[&str]); 4] = [
+const PICTURES: [(&str, &[&str]); 5] = [
     (RECORDING, &["README.md"]),
+    (WATCH, &["docs/fleet.md"]),
     ("docs/pictures/records.svg", &["README.md", "docs/architecture.md"]),
     ("docs/pictures/routes.svg", &["docs/routes.md"]),
     ("docs/pictures/names.svg", &["docs/names.md"]),
@@ -30,14 +33,16 @@ fn texts(svg: &str, class: &str) -> Vec<String> {
 }
 
 #[test]
-fn engine_recording_shows_what_silo_says_today() {
+fn engine_recordings_show_what_silo_says_today() {
     let engine = Engine::new();
     let sandbox = &engine.sandbox;
-    let mut record = engine.command(package().join("docs/pictures/record"), "");
-    record.arg(SILO).env("TMPDIR", sandbox.path("home"));
-    let ran = sandbox.finish(record).success().stderr("");
-    let svg = String::from_utf8(ran.bytes).expect("it is UTF-8");
-    expect_file![package().join(RECORDING)].assert_eq(&svg);
+    for (picture, story) in [(RECORDING, None), (WATCH, Some("watch"))] {
+        let mut record = engine.command(package().join("docs/pictures/record"), "");
+        record.arg(SILO).args(story).env("TMPDIR", sandbox.path("home"));
+        let ran = sandbox.finish(record).success().stderr("");
+        let svg = String::from_utf8(ran.bytes).expect("it is UTF-8");
+        expect_file![package().join(picture)].assert_eq(&svg);
+    }
     assert_eq!(fs::read_dir(sandbox.path("home")).expect("it is ours").count(), 0, "nothing is left behind");
 }
 
@@ -71,6 +76,32 @@ fn pictures_are_small_and_whole_and_have_words_for_who_cannot_see_them() {
             assert!(alt.is_some_and(|(_, words)| words.len() > 40), "{page} does not show {picture}, or without words");
         }
     }
+}
+
+#[test]
+fn the_proxys_page_is_photographed_in_light_and_dark_and_the_pictures_are_small() {
+    let sandbox = Sandbox::new();
+    let out = sandbox.dir("pictures");
+    fs::create_dir_all(&out).expect("the sandbox is writable");
+    let mut photograph = sandbox.command(package().join("docs/pictures/front"), "");
+    photograph.arg(SILO).arg(browser()).arg(&out);
+    sandbox.finish(photograph).success();
+    let readme = read("README.md");
+    for name in ["front-light.png", "front-dark.png"] {
+        let kept = fs::read(package().join("docs/pictures").join(name)).expect("it is there");
+        let taken = fs::read(out.join(name)).expect("it was taken");
+        for picture in [&kept, &taken] {
+            assert!(
+                picture.starts_with(b"\x89PNG\r\n") && picture.len() < 20 * 1024,
+                "{name}: {} bytes",
+                picture.len()
+            );
+            // Width and height: fonts differ from machine to machine, so the rest does.
+            assert_eq!(picture[16..24], kept[16..24], "{name}");
+        }
+        assert!(readme.contains(&format!("docs/pictures/{name}")), "the README shows {name}");
+    }
+    assert_ne!(fs::read(out.join("front-light.png")).ok(), fs::read(out.join("front-dark.png")).ok());
 }
 
 #[test]

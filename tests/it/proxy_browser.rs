@@ -108,7 +108,7 @@ fn accept(key: &str) -> String {
 }
 
 /// Where the browser of this machine lies, looked for as tests/run does.
-fn browser() -> PathBuf {
+pub(crate) fn browser() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let names = ["chromium", "google-chrome"];
     let mut all: Vec<PathBuf> =
@@ -120,7 +120,7 @@ fn browser() -> PathBuf {
 /// The page at an address once it is loaded, as the one user of the sandbox sees it with what was left behind before.
 fn open(sandbox: &Sandbox, address: &str) -> String {
     let mut command = sandbox.command(browser(), "");
-    // The user namespaces of its own sandbox are not to be had in every container; only pages of this test are opened.
+    // The user namespaces of its own sandbox are not available in every container; only pages of this test are opened.
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
     command.args(["--no-proxy-server", "--disable-background-networking", "--disable-sync", "--disable-breakpad"]);
     command.arg(format!("--user-data-dir={}", sandbox.path("home/browser").display()));

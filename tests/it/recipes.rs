@@ -1,4 +1,4 @@
-//! The recipes of `docs/worktrees.md`, run as they stand there: in a home with a clone `~/app`, by the shells they name.
+//! The recipes of `docs/worktrees.md`, run as they are there: in a home with a clone `~/app`, by the shells they name.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -95,7 +95,7 @@ fn a_prompt_waits_two_seconds_and_asks_again_at_the_next() {
         ran.stderr,
         format!(
             "Error: The registry is busy, held by process {pid}\n\
-             Hint: Look who has it: `fuser -v $SANDBOX/state/silo/registry.lock`\n\
+             Hint: See who has it: `fuser -v $SANDBOX/state/silo/registry.lock`\n\
              silo: this is tried again at the next prompt\n"
         )
     );

@@ -18,7 +18,7 @@ fn a_word_that_is_a_command_names_no_instance() {
     {
         let lower = word.to_lowercase();
         sandbox.run(&app, [command, word]).exit(1).stdout("").stderr(&format!(
-            "Error: `{word}` is a command of silo, and no name for an instance\n\
+            "Error: `{word}` is a silo command, and cannot name an instance\n\
              Hint: Run `silo {lower}`, or choose another name\n"
         ));
     }

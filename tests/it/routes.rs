@@ -104,7 +104,7 @@ fn they_change_with_name_profile_and_file_and_go_with_the_instance() {
     sandbox.run("one", ["export", "bash"]).success();
     assert_eq!(hosts().len(), 4, "it is not trusted");
     sandbox.run("one", ["env"]).success();
-    assert_eq!(hosts(), ["evil.test"], "typed is the user's word");
+    assert_eq!(hosts(), ["evil.test"], "typed is the user's decision");
     sandbox.run("one", ["down", "--clean"]).success();
     assert_eq!(hosts(), [""; 0]);
     let left = fs::read_dir(sandbox.path("state/silo/instances")).expect("it is there").flatten();

@@ -1,4 +1,4 @@
-//! `silo.toml` as types for its JSON Schema: what `core::config` reads, said once more for editors.
+//! `silo.toml` as types for its JSON Schema: what `core::config` reads, said again for editors.
 
 use std::borrow::Cow;
 

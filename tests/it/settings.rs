@@ -95,7 +95,7 @@ fn settings_that_cannot_be_read_stop_what_is_typed_and_never_the_prompt() {
         let place = format!("  --> $SANDBOX/config/silo/config.toml{place}\n");
         sandbox.run(&app, ["env"]).fails_naming(&[&place, hint]);
         let (told, active) = export(&sandbox, &app);
-        assert!(told.contains(&place) && told.contains("silo: the defaults hold until that is mended\n"), "{told}");
+        assert!(told.contains(&place) && told.contains("silo: the defaults hold until that is fixed\n"), "{told}");
         assert!(active);
     }
     fs::write(sandbox.path("config/silo/config.toml"), b"\xff").expect("the sandbox is writable");
@@ -111,10 +111,10 @@ fn doctor_goes_on_without_settings_it_cannot_read_and_tells_of_them() {
     let clinic = Clinic::new();
     let app = clinic.project("app");
     let path = clinic.sandbox.path("config/silo/config.toml");
-    let tells = |place: &str, what: &str, mend: &str| {
+    let tells = |place: &str, what: &str, remedy: &str| {
         let place = format!("{}{place}", path.display());
         let found = clinic.only(&app, "settings-invalid").cannot_be_fixed();
-        found.tells(what, Some(Path::new(&place)), &mend.replace("PATH", path.to_str().expect("it is UTF-8")));
+        found.tells(what, Some(Path::new(&place)), &remedy.replace("PATH", path.to_str().expect("it is UTF-8")));
         let ran = clinic.doctor(&app, &["--fix"]).exit(1).stderr("");
         assert!(ran.stdout.contains("Problem [settings-invalid]: "), "{ran:#?}");
     };

@@ -23,13 +23,13 @@ struct Settings {
     /// Folders below which every silo.toml of the user's own is trusted; `~/` is the home folder.
     #[schemars(default, inner(regex(pattern = r"^(/|~/)")))]
     trusted: Option<Vec<String>>,
-    /// Where ports come from when a default cannot be had: two ports of 1024-65535.
+    /// Where ports come from when a default is not available: two ports of 1024-65535.
     #[schemars(default, regex(pattern = r"^\s*\+?0*[1-9][0-9]{3,4}\s*-\s*\+?0*[1-9][0-9]{3,4}\s*$"))]
     port_range: Option<String>,
     /// How the shell hook's lines look; `%s`, once, is what is said.
     #[schemars(default, regex(pattern = r"^([^%]|%[^s]|%$)*%s([^%]|%[^s]|%$)*$"))]
     log_format: Option<String>,
-    /// Whether `cd` acts at once also in bash and nushell, which do not tell of a move.
+    /// Whether `cd` acts at once also in bash and nushell, which do not report a move.
     #[schemars(default)]
     wrap_cd: Option<bool>,
     /// What services run in.

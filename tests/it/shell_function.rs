@@ -130,7 +130,7 @@ fn a_hook_that_is_called_is_not_told(shell: Shell) {
     }
 }
 
-/// What a command tells of the hook in a shell that is configured so.
+/// What a command reports the hook in a shell that is configured so.
 fn told_of(shell: Shell, setup: &Setup<'_>) -> String {
     let sandbox = Sandbox::new();
     let (app, _) = app(&sandbox);

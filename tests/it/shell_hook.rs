@@ -265,7 +265,7 @@ fn nothing_is_said_where_nothing_changes(shell: Shell) {
     let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
     std::fs::create_dir_all(sandbox.dir("plain/deep")).expect("the sandbox is writable");
     let mut session = Session::start(&sandbox, shell, "");
-    // Elvish tells of a program that failed.
+    // Elvish reports a program that failed.
     let failing = if shell == Shell::ELVISH { ":".to_owned() } else { shell.call("false") };
     for line in [":", "cd plain", "cd deep", "cd /", &failing] {
         assert_eq!(session.run(line).told, "", "{line}");

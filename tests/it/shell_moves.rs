@@ -1,4 +1,4 @@
-//! `cd` and its kin act at once: what stands behind them on a line, in a function or a subshell is in the folder's own instance.
+//! `cd` and its kin act at once: what follows them on a line, in a function or a subshell is in the folder's own instance.
 
 use std::fs;
 

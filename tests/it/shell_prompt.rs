@@ -126,7 +126,7 @@ fn a_project_that_cannot_act_leaves_the_prompt_alone(shell: Shell) {
     let outside = session.run(":");
     assert_eq!(session.run("cd stranger").var("WEB_PORT"), None);
     assert_eq!(session.run("cd ..").environment(), outside.environment());
-    assert_eq!(session.run("cd folder").told, "", "a folder named silo.toml is no project");
+    assert_eq!(session.run("cd folder").told, "", "a folder named silo.toml is not a project");
 }
 
 fn a_busy_registry_is_told_once_and_tried_again(shell: Shell) {

@@ -205,7 +205,7 @@ fn a_folder_that_is_missing_is_made_and_one_that_is_a_file_is_refused() {
     assert!(sandbox.path("config/fish/config.fish").is_file());
     fs::remove_dir_all(sandbox.path("config/fish")).expect("it is there");
     fs::write(sandbox.path("config/fish"), "").expect("the sandbox is writable");
-    hook(&sandbox, Shell::FISH, &["--install", "--yes"]).fails_naming(&["`$SANDBOX/config/fish` is no folder"]);
+    hook(&sandbox, Shell::FISH, &["--install", "--yes"]).fails_naming(&["`$SANDBOX/config/fish` is not a folder"]);
 }
 
 #[test]

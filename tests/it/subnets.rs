@@ -98,7 +98,7 @@ fn a_subnet_stays_and_only_what_overlaps_it_moves_it() {
     let app = stage.project("app");
     stage.compose("app").success();
     let before = stage.subnet("app").expect("it has one");
-    // Settled anew by all that settles, and made again after the registry was lost.
+    // Settled again by all that settles, and made again after the registry was lost.
     for args in [&["env"][..], &["env", "--force"], &["env", "other-name"]] {
         stage.sandbox.run(&app, args).success();
         assert_eq!(stage.subnet("app").as_ref(), Some(&before), "{args:?}");

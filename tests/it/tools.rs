@@ -1,6 +1,6 @@
 //! Stand-ins for tilt, k3d, kubectl and docker (`tests/fakes`): what silo asked of them, and how they are to answer.
 //!
-//! They live in the sandbox's `bin` and find the folder `fakes` beside it, so nothing need be passed to them. A test
+//! They live in the sandbox's `bin` and find the folder `fakes` beside it, so nothing has to be passed to them. A test
 //! steers them by files there: `NAME.SUB.exit` (exit code), `.stderr` (told besides), `.garbage` (instead of the
 //! answer) and `.wait` (blocks until the file is gone, 30 s at most), where SUB is `up`, `cluster-create`, `get`, …;
 //! and `docker.down`, `k3d.listen`, `k3d.cluster-create.noconfigmap`, `kubectl.servers`, `kubectl.pods`,

@@ -21,7 +21,7 @@ fn a_strangers_silo_toml_runs_nothing_and_allow_finishes_it() {
     let state = || names(&sandbox.path("state/silo/instances"));
     let before = state();
     let made = repository.silo("new review --from stranger -- touch ../ran").exit(3).stdout("");
-    made.stderr_has("its `silo.toml` has changed: nothing of it was run, and no file brought along");
+    made.stderr_has("its `silo.toml` has changed: nothing in it was run, and no file was copied into it");
     let folder = sandbox.dir("app.review");
     assert!(folder.join("silo.toml").is_file() && !folder.join(".silo.lock").exists());
     repository.silo("run review -- touch ../ran").exit(3);
@@ -68,7 +68,7 @@ fn what_git_cannot_make_is_told_and_leaves_nothing() {
     let repository = Repository::new();
     let (sandbox, main) = (&repository.sandbox, &repository.main);
     repository.silo("new main").exit(1).stderr_has("The branch `main` is checked out in `$SANDBOX/projects/app`");
-    repository.silo("new x --from nowhere").exit(1).stderr_has("`nowhere` leads to no commit here");
+    repository.silo("new x --from nowhere").exit(1).stderr_has("`nowhere` is not a commit in this repository");
     sandbox.git(main, ["branch", "there"]);
     repository.silo("new there --from main").exit(1).stderr_has("There is a branch `there` already");
     // A branch below another one's name.
@@ -181,7 +181,7 @@ fn the_settings_say_where_and_a_folder_that_was_removed_by_hand_is_cleared_up() 
     repository.silo("new x").success().stdout_has("Folder: $SANDBOX/home/work/app.x\n");
     let folder = sandbox.path("home/work/app.x");
     fs::remove_dir_all(&folder).expect("it is there");
-    repository.silo("new x").success().stderr_has("The folder of `x` is gone; making it anew");
+    repository.silo("new x").success().stderr_has("The folder of `x` is gone; making it again");
     sandbox.git(main, ["worktree", "remove", "--force", folder.to_str().expect("it is UTF-8")]);
     repository.silo("rm x").success();
     assert_eq!(repository.everything(), before);

@@ -35,7 +35,7 @@ fn changes_new_files_and_ignored_ones_keep_a_workspace() {
     write(&folder, "ignored/deep/secret");
     refused(&repository, "x", "ignored by git, and nowhere else: ignored/deep/secret");
     fs::remove_dir_all(folder.join("ignored")).expect("it is there");
-    // What says of itself that it can be made anew is nobody's work.
+    // What says of itself that it can be made again is nobody's work.
     for name in ["ignored/node_modules/a/b", "ignored/target/CACHEDIR.TAG", "ignored/target/debug/x"] {
         write(&folder, name);
     }
@@ -140,7 +140,7 @@ fn what_silo_did_not_make_is_not_its_to_remove() {
     let record = places.last().expect("there is one").expect("it is readable").path().join("record");
     let text = fs::read_to_string(&record).expect("it is there");
     fs::write(&record, text.replace("app.x", "app")).expect("it is ours");
-    repository.silo("rm --force --yes x").exit(1).stderr_has("is the main checkout, no workspace");
+    repository.silo("rm --force --yes x").exit(1).stderr_has("is the main checkout, not a workspace");
     fs::write(&record, &text[..20]).expect("it is ours");
     repository.silo("new x").exit(1).stderr_has("The record of a workspace is damaged");
     fs::write(&record, &text).expect("it is ours");

@@ -40,7 +40,7 @@ fn name(sandbox: &Sandbox, dir: impl AsRef<Path>) -> String {
     sandbox.instance(dir)
 }
 
-/// What stands behind the last dash of a name that has this before it.
+/// What follows the last dash of a name that has this before it.
 #[track_caller]
 fn end<'a>(name: &'a str, start: &str) -> &'a str {
     name.strip_prefix(start).unwrap_or_else(|| panic!("{name} does not start with {start}"))

@@ -69,7 +69,7 @@ pub(crate) fn act(world: &World, chance: &mut Rng) {
 fn run_somewhere(world: &World, chance: &mut Rng) {
     let dir = folders::pick(world, chance).dir.clone();
     let run = match chance.u8(..32) {
-        0..2 => run(&["compose"], &["let go of meanwhile", "silo.toml` is not there"]),
+        0..2 => run(&["compose"], &["released meanwhile", "silo.toml` is not there"]),
         2..6 => run(&["env"], &[]),
         6..8 => run(&["env", "--force"], &[]),
         8..12 => run(&["env", &format!("name-{}", chance.usize(..NAMES))], &["belongs to `"]),

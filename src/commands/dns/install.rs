@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, root: &Path, arguments: &DnsArgs) -> Result
     }
     if !arguments.yes {
         let said = context.ui.confirm("Change the system's resolver?").ok_or_else(|| {
-            Failure::new("There is no terminal to ask at; nothing was changed").hint(format!(
+            Failure::new("Nothing was changed: there is no terminal to ask on").hint(format!(
                 "Say so beforehand: `silo dns --{} --yes`",
                 if arguments.install { "install" } else { "uninstall" }
             ))
@@ -146,7 +146,7 @@ fn to_install(root: &Path, network: &NetworkSettings) -> Result<Act, Failure> {
     };
     let mut act = Act::of(root, resolver.plan(&network.suffix, network.dns_port))?;
     if act.before.as_ref().is_some_and(|text| !text.starts_with(MARK)) {
-        return Err(Failure::new(format!("`{}` is there, and silo did not write it", shown(&act.path)))
+        return Err(Failure::new(format!("`{}` exists, and silo did not write it", shown(&act.path)))
             .hint("Move it away, or put what it is to say into it by hand: `silo doc names`"));
     }
     act.after = Some(act.plan.text.clone());

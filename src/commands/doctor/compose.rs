@@ -82,7 +82,7 @@ pub(super) fn isolated(scene: &Scene) -> Option<Vec<(PathBuf, Scan)>> {
     Some(scanned.into_iter().filter_map(|one| Some((one.path, one.scan.ok()?))).collect())
 }
 
-/// Reads the files compose finds in the project's folder or is told of there, those below it, those the parts name, and what
+/// Reads the files compose finds in the project's folder or is told about there, those below it, those the parts name, and what
 /// all of them take in. Also whether there were more than are read.
 fn read_all(
     scene: &Scene,
@@ -152,7 +152,7 @@ fn too_many(root: &Path) -> Finding {
     Finding::note("files-left-out", "The project has more files and folders than silo looks into")
         .at(root)
         .why(unread::WHY)
-        .mend("silo doc doctor")
+        .remedy("silo doc doctor")
 }
 
 /// An address that a service is given: whoever reads it talks to the instance that has this port.
@@ -163,7 +163,7 @@ fn told_address(path: &Path, address: &Address, owners: &BTreeMap<u16, String>) 
         return None;
     }
     let of = variable.map_or_else(String::new, |variable| format!(" of `{variable}`"));
-    let mend = match variable {
+    let remedy = match variable {
         Some(variable) => format!("Write ${{{variable}}} for {port}"),
         None => {
             format!("Declare a variable with {port} below [ports] in silo.toml, and write it for {port}")
@@ -171,7 +171,11 @@ fn told_address(path: &Path, address: &Address, owners: &BTreeMap<u16, String>) 
     };
     let what = format!("`{key}` of the service `{owner}` names the port {port}{of}");
     let finding = Finding::note("compose-address", what).at_line(path, *line);
-    Some(finding.why("It is the same in every instance: what reads it talks to the one that has this port").mend(mend))
+    Some(
+        finding
+            .why("It is the same in every instance: what reads it talks to the one that has this port")
+            .remedy(remedy),
+    )
 }
 
 /// What a variable that compose reads is from instance to instance: silo gives each its own, the shell and a `.env` of this
@@ -197,12 +201,12 @@ fn setting(scene: &Scene, root: &Path) -> impl Fn(&str) -> Setting + use<> {
     }
 }
 
-/// A port that nothing stands behind.
+/// A port that nothing follows.
 fn told_unset(path: &Path, name: &str, line: usize) -> Finding {
     Finding::note("compose-unset", format!("Nothing sets `{name}`, which the ports are read from"))
         .at_line(path, line)
-        .why("docker compose takes it for empty, and the port is left to chance")
-        .mend("Declare it below [ports] in silo.toml; the names silo sets already: silo diff")
+        .why("docker compose treats it as empty, and the port is random")
+        .remedy("Declare it below [ports] in silo.toml; the names silo sets already: silo diff")
 }
 
 /// The names silo knows, with the defaults of the ports that `silo.toml` declares; what silo leases for itself has none that a
@@ -228,7 +232,7 @@ fn scan(root: &Path, path: &Path, setting: &dyn Fn(&str) -> Setting) -> Result<S
         Finding::note("compose-unreadable", format!("The compose file is not YAML: {}", unreadable.why))
             .at_line(path, unreadable.line)
             .why(unread::WHY)
-            .mend(format!("docker compose -f {} config --quiet", quoted(path)))
+            .remedy(format!("docker compose -f {} config --quiet", quoted(path)))
             .into()
     })
 }

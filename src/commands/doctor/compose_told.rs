@@ -6,7 +6,7 @@ use crate::core::formats::compose::{self, Fixed, HostPort, Kind, Setting};
 use crate::core::shell::varname;
 use crate::parts::finding::Finding;
 
-/// What is the matter with it, and what mends it.
+/// What is the matter with it, and how to fix it.
 pub(super) fn told(path: &Path, fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> Finding {
     let Fixed { kind, owner, value, .. } = fixed;
     let same = format!("is {}the same in every instance{}", worth(fixed), because(fixed, setting));
@@ -16,19 +16,19 @@ pub(super) fn told(path: &Path, fixed: &Fixed, setting: &dyn Fn(&str) -> Setting
             format!("`container_name: {value}` of the service `{owner}` {same}"),
         )
         .why("A second instance cannot start the service: the name is taken on the whole machine")
-        .mend(rename("container_name", fixed)),
+        .remedy(rename("container_name", fixed)),
         Kind::HostPort => told_port(fixed, setting),
         Kind::VolumeName | Kind::NetworkName => {
             let noun = if *kind == Kind::VolumeName { "volume" } else { "network" };
             Finding::problem("compose-name", format!("`name: {value}` of the {noun} `{owner}` {same}"))
                 .why("Instances share it: what one writes or removes, the others see")
-                .mend(rename("name", fixed))
+                .remedy(rename("name", fixed))
         }
         Kind::ProjectName => {
             let because = because(fixed, setting);
             Finding::note("compose-project", format!("`name: {value}` names the project the same in every instance{because}"))
-                .why("Inside an instance COMPOSE_PROJECT_NAME goes before it; outside, `docker compose` acts on one project for all")
-                .mend(rename("name", fixed))
+                .why("Inside an instance COMPOSE_PROJECT_NAME wins over it; outside, `docker compose` acts on one project for all")
+                .remedy(rename("name", fixed))
         }
     };
     finding.at_line(path, fixed.line)
@@ -39,7 +39,7 @@ fn told_port(fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> Finding {
     let HostPort { first, many, variable: (variable, is_new), read, .. } =
         port.as_ref().expect("each host port is told with its parts");
     let declare = if *is_new { format!("   ({variable} = {first} below [ports] in silo.toml)") } else { String::new() };
-    let mend = match many {
+    let remedy = match many {
         // The line stays as it is.
         1 if *is_new && read.as_ref() == Some(variable) => format!("Below [ports] in silo.toml: {variable} = {first}"),
         1 => format!("Write: {instead}{declare}"),
@@ -52,7 +52,7 @@ fn told_port(fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> Finding {
     };
     Finding::problem("compose-port", format!("The host {noun} `{value}` of the service `{owner}` {same}"))
         .why("A second instance cannot start the service, or its programs talk to the first one's")
-        .mend(mend)
+        .remedy(remedy)
 }
 
 /// What a text with variables comes to.

@@ -44,7 +44,7 @@ fn in_file(root: &Path, path: &Path, known: &BTreeMap<String, Option<u16>>) -> V
             }
             Err(Unreadable { line, why }) => {
                 let finding = Finding::note("dotenv-unreadable", format!("`{name}` is not TOML: {why}"));
-                return vec![finding.at_line(path, line).why(unread::WHY).mend("mise config")];
+                return vec![finding.at_line(path, line).why(unread::WHY).remedy("mise config")];
             }
         },
         _ => dotenv::scan(&text, known),
@@ -75,21 +75,21 @@ fn told(path: &Path, name: &str, tool: Tool, fixed: Fixed) -> Finding {
     let finding = match shared {
         Shared::Name if tool == Tool::Mise => {
             Finding::problem("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
-                .why("mise sets it at the prompt, too: whose value holds depends on which hook comes last")
-                .mend("Leave the line out; silo's value is there (silo doc migration)")
+                .why("mise sets it at the prompt, too: which value counts depends on the hook that comes last")
+                .remedy("Leave the line out; silo's value is there (silo doc migration)")
         }
         Shared::Name if tool == Tool::Direnv => {
             Finding::problem("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
                 .why("direnv acts after silo, and its value wins, which is the same in every instance")
-                .mend("Leave the line out; silo's value is there (silo doc migration)")
+                .remedy("Leave the line out; silo's value is there (silo doc migration)")
         }
         // Most readers let the environment win, so that the line only counts outside instances.
         Shared::Name => Finding::note("dotenv-name", format!("`{name}` sets `{variable}`, which silo sets, too"))
             .why("honcho, foreman, direnv's `dotenv` and `. ./.env` let the file win: each instance then has the same value")
-            .mend("Leave the line out, unless what reads it lets the environment win"),
+            .remedy("Leave the line out, unless what reads it lets the environment win"),
         Shared::Port { port, lease, is_url } => {
             let table = if is_url { "urls" } else { "env" };
-            let mend = match tool == Tool::Direnv {
+            let remedy = match tool == Tool::Direnv {
                 true => format!("In `{variable}` write ${lease} for {port} (silo doc migration)"),
                 false => format!(
                     "Below [{table}] in silo.toml: {variable}, with ${{{lease}}} for {port}; then leave the line out"
@@ -97,7 +97,7 @@ fn told(path: &Path, name: &str, tool: Tool, fixed: Fixed) -> Finding {
             };
             Finding::problem("dotenv-port", format!("`{variable}` in `{name}` names the port {port} of `{lease}`"))
                 .why("Programs of every instance talk to the one that has this port")
-                .mend(mend)
+                .remedy(remedy)
         }
     };
     finding.at_line(path, line)

@@ -60,7 +60,7 @@ fn of_part(one: &WrittenPort, names: &mut Names) -> Finding {
         .only_if(*is_held)
         .at_line(file, *line)
         .why(if *is_held { HELD } else { NAMED })
-        .mend(format!("Write {} for {port}{declare}", instead.replace("…", &name)))
+        .remedy(format!("Write {} for {port}{declare}", instead.replace("…", &name)))
 }
 
 fn in_file(path: &Path, text: &str, names: &mut Names) -> Vec<Finding> {
@@ -80,7 +80,7 @@ fn in_file(path: &Path, text: &str, names: &mut Names) -> Vec<Finding> {
     read.unwrap_or_else(|unreadable| {
         let Unreadable { line, why } = unreadable;
         let finding = Finding::note("file-unreadable", format!("`{file}` is not what its name says: {why}"));
-        vec![finding.at_line(path, line).why(unread::WHY).mend("Mend the line; until then it is not looked into")]
+        vec![finding.at_line(path, line).why(unread::WHY).remedy("Fix the line; until then it is not looked into")]
     })
 }
 
@@ -92,7 +92,7 @@ fn of_line(path: &Path, line: &Line, noun: &str, dollar: &str, names: &mut Names
         Finding::note("file-port", format!("{noun}`{}` names the port {port}", line.owner))
             .at_line(path, line.line)
             .why(HELD)
-            .mend(format!("Write {dollar}{{{name}:-{port}}} for {port}{declare}"))
+            .remedy(format!("Write {dollar}{{{name}:-{port}}} for {port}{declare}"))
     };
     line.ports.iter().map(told).collect()
 }
@@ -107,6 +107,6 @@ fn emulators(path: &Path, lines: &[Line]) -> Vec<Finding> {
         finding
             .at_line(path, first.line)
             .why(HELD)
-            .mend("Run them for one worktree at a time, or let all worktrees share them"),
+            .remedy("Run them for one worktree at a time, or let all worktrees share them"),
     ]
 }

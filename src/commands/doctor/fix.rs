@@ -40,7 +40,7 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
                 instance.id = digest::root_id(instance.root.as_bytes());
             }
             locked.save()?;
-            Ok(format!("wrote it anew with {}", counted(locked.leases.instances.len(), "instance")))
+            Ok(format!("wrote it again with {}", counted(locked.leases.instances.len(), "instance")))
         })?,
         Fix::Private(path) => {
             files::make_private(path);

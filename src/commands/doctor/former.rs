@@ -20,21 +20,21 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         Finding::note("former-volume", what)
             .at(&here.root)
             .why("What the services wrote before silo is in it, and no instance sees that")
-            .mend(format!("{}; or, where nobody needs it: docker volume rm {former}", seed_line(key, former)))
+            .remedy(format!("{}; or, where nobody needs it: docker volume rm {former}", seed_line(key, former)))
     };
     let running = |(project, services): &(String, Vec<String>)| {
         let what = format!("Services from before silo still run: {}", ticked(services));
         Finding::note("former-services", what)
             .at(&here.root)
             .why("They hold ports of this machine, and write to volumes that no instance sees")
-            .mend(stop_line(project))
+            .remedy(stop_line(project))
     };
     let own = |(key, former): &(String, String)| {
         let what = format!("The volume `{former}` was this instance's `{key}`, which is another one now");
         Finding::note("former-volume", what)
             .at(&here.root)
             .why("What the services wrote before is in it, and the instance does not see that")
-            .mend(format!("{}; or, where nobody needs it: docker volume rm {former}", seed_line(key, former)))
+            .remedy(format!("{}; or, where nobody needs it: docker volume rm {former}", seed_line(key, former)))
     };
     former
         .volumes

@@ -35,7 +35,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         Finding::problem("tracked", format!("git tracks `{name}`, which is this folder's alone"))
             .at(&root.join(name))
             .why("Every clone starts with another one's name and ports, and each commit carries them on")
-            .mend(format!("git -C {} rm --cached -- {}", quoted(root), shell_words::quote(name)))
+            .remedy(format!("git -C {} rm --cached -- {}", quoted(root), shell_words::quote(name)))
     }));
     let open: Vec<String> = free.iter().filter(|name| !git.ignores(name)).map(|name| (*name).to_owned()).collect();
     if !open.is_empty() {
@@ -46,7 +46,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             Finding::problem("not-ignored", format!("{list} {verb} not ignored by git"))
                 .at(&root.join(".gitignore"))
                 .why("A `git add .` would commit this folder's own ports, and whatever its URLs hold")
-                .mend(format!("printf {words} >> {}", quoted(&root.join(".gitignore"))))
+                .remedy(format!("printf {words} >> {}", quoted(&root.join(".gitignore"))))
                 .fix(Fix::Ignore(root.to_path_buf(), open)),
         );
     }
@@ -58,7 +58,7 @@ fn without_config(here: &Here, top: &Path) -> Finding {
     Finding::problem("worktree-without-config", format!("This worktree has no `{CONFIG_NAME}`"))
         .at(top)
         .why("It lies below another checkout, and so has that one's instance: the same ports and data")
-        .mend(copy_line(&here.root.join(CONFIG_NAME), top))
+        .remedy(copy_line(&here.root.join(CONFIG_NAME), top))
 }
 
 /// git in a root; without git, its `.gitignore` alone.

@@ -29,7 +29,7 @@ enum Job {
     LeftOver,
 }
 
-/// Everything about every root; the registry is read anew, for a fix may have changed it.
+/// Everything about every root; the registry is read again, for a fix may have changed it.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let leases = registry::peek(&scene.dirs);
     let roots = leases.as_ref().map(|leases| roots(scene, leases)).unwrap_or_default();
@@ -73,7 +73,7 @@ fn name_what_runs(scene: &Scene, leases: &Leases, found: &mut [Finding]) {
         services.dedup();
         if !services.is_empty() {
             finding.what += &format!(", and its services still run: {}", services.join(", "));
-            "silo prune --all".clone_into(&mut finding.mend);
+            "silo prune --all".clone_into(&mut finding.remedy);
         }
     }
 }
@@ -103,8 +103,8 @@ fn roots(scene: &Scene, leases: &Leases) -> Vec<Root> {
 fn silent(root: &Path) -> Finding {
     Finding::note("root-silent", "The disk of this folder did not answer in time")
         .at(root)
-        .why("Nothing could be said of its instance; every command in it will hang too")
-        .mend(format!("ls -ld {}", quoted(root)))
+        .why("Nothing is known about its instance; every command in it will hang too")
+        .remedy(format!("ls -ld {}", quoted(root)))
 }
 
 /// What killed runs and instances of old left in silo's own folders; the latter only where it is known which roots live.
@@ -136,7 +136,7 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
                 Finding::note("state-left-over", "silo has a folder for an instance nobody knows")
                     .at(&folder)
                     .why("It holds a stamp and gates that nothing uses any more")
-                    .mend(format!("rm -r {}", quoted(&folder))),
+                    .remedy(format!("rm -r {}", quoted(&folder))),
             ),
         }
     }
@@ -150,7 +150,7 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
             Finding::note("state-left-over", format!("silo still remembers `{first}`{and}, which {are}"))
                 .at(&dirs.instances())
                 .why("Something of theirs may lie in Docker, which has to answer before they are forgotten")
-                .mend("silo prune"),
+                .remedy("silo prune"),
         );
     }
     found
@@ -163,5 +163,5 @@ fn cut_off(run: &Apart) -> Finding {
     Finding::note("ci-cut-off", format!("The `silo ci` `{name}`{of} was cut off"))
         .at(run.place())
         .why("Its containers, networks, volumes and leases are still there")
-        .mend("silo prune")
+        .remedy("silo prune")
 }

@@ -40,7 +40,7 @@ fn low(limit: impl Fn(&str) -> Option<u64>) -> Option<Finding> {
     Some(
         Finding::note("inotify-low", told.join("; "))
             .why("Watchers of all instances share it, and fail with `no space left on device` or `too many open files`")
-            .mend(format!(
+            .remedy(format!(
                 "printf '%s\\n' {} | sudo tee /etc/sysctl.d/60-inotify.conf && sudo sysctl --system",
                 lines.join(" ")
             )),
@@ -56,7 +56,7 @@ fn names(scene: &Scene) -> Option<Finding> {
     Some(
         Finding::note("localhost-names", what)
             .why("Browsers and curl since 7.85 know `*.localhost` by themselves; Node, Python and older programs ask the system")
-            .mend("In URLs that servers and scripts read, write `http://localhost:${PORT}`; or install nss-myhostname"),
+            .remedy("In URLs that servers and scripts read, write `http://localhost:${PORT}`; or install nss-myhostname"),
     )
 }
 
@@ -90,6 +90,6 @@ mod tests {
         let told = low(|name| Some(if name == "max_user_instances" { 128 } else { 524_288 })).expect("one is low");
         assert_eq!(told.what, "`fs.inotify.max_user_instances` is 128, below 512");
         let line = "printf '%s\\n' fs.inotify.max_user_instances=512 | sudo tee /etc/sysctl.d/60-inotify.conf";
-        assert_eq!(told.mend, format!("{line} && sudo sysctl --system"));
+        assert_eq!(told.remedy, format!("{line} && sudo sysctl --system"));
     }
 }

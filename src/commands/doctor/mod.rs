@@ -41,7 +41,7 @@ use scene::Scene;
 const AROUND: Duration = Duration::from_millis(4200);
 /// Notes on the machine, which stay until somebody changes it.
 const STANDING: [&str; 3] = ["inotify-low", "localhost-names", "tools-missing"];
-/// How often is looked again after something was mended: a lockfile that was put aside is then missing.
+/// How often is looked again after something was fixed: a lockfile that was put aside is then missing.
 const PASSES: u32 = 4;
 
 pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Failure> {
@@ -77,7 +77,7 @@ pub(super) fn run(context: &Context, fix: bool, as_json: bool) -> Result<u8, Fai
     Ok(if is_left { code::FAILURE } else { 0 })
 }
 
-/// What nothing is mended of here: asked once, side by side.
+/// What nothing is fixed of here: asked once, side by side.
 fn look_around(scene: &Scene) -> Vec<Finding> {
     let checks: Vec<fn(&Scene) -> Vec<Finding>> = vec![
         ports::examine,
@@ -97,13 +97,13 @@ fn look_around(scene: &Scene) -> Vec<Finding> {
     shared::without(found)
 }
 
-/// Looks, mends where that is asked for, and looks again, until nothing is left that can be mended: what is told of as
+/// Looks, fixes where that is asked for, and looks again, until nothing is left that can be fixed: what is said about as
 /// fixed was looked for afterwards, and not found.
 fn passes(context: &Context, here: Option<&Project>, fix: bool, look: impl Fn() -> Vec<Finding>) -> Vec<Finding> {
     let mut found = look();
     let mut tried: Vec<Finding> = Vec::new();
     for _ in 0..PASSES {
-        if !fix || !mend(context, here, &found, &mut tried) {
+        if !fix || !remedy(context, here, &found, &mut tried) {
             break;
         }
         found = look();
@@ -122,7 +122,7 @@ fn passes(context: &Context, here: Option<&Project>, fix: bool, look: impl Fn() 
 }
 
 /// Does what was not tried yet, and takes note of it; true when anything was done.
-fn mend(context: &Context, here: Option<&Project>, found: &[Finding], tried: &mut Vec<Finding>) -> bool {
+fn remedy(context: &Context, here: Option<&Project>, found: &[Finding], tried: &mut Vec<Finding>) -> bool {
     let mut acts: Vec<(Fix, Outcome)> = Vec::new();
     let fresh: Vec<&Finding> = found.iter().filter(|one| !tried.iter().any(|before| before.is(one))).collect();
     for finding in fresh {

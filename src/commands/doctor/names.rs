@@ -24,7 +24,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
                 Finding::problem("names-left", "A file of names belongs to no instance")
                     .at(&file)
                     .why("Its names lead to addresses that may be another instance's by now")
-                    .mend(format!("rm {}", quoted(&file)))
+                    .remedy(format!("rm {}", quoted(&file)))
                     .fix(Fix::Remove(file)),
             );
         }
@@ -44,7 +44,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
                     Finding::problem("names-stale", what)
                         .at(&names::file(&scene.dirs, root))
                         .why("They lead nowhere, or to a container that has the address now")
-                        .mend("silo doctor --fix")
+                        .remedy("silo doctor --fix")
                         .fix(Fix::Names(root.to_path_buf())),
                 );
             }
@@ -58,7 +58,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             )
             .at(&scene.dirs.dns())
             .why("No name of a service is found")
-            .mend("silo dns up")
+            .remedy("silo dns up")
             .fix(Fix::Dns),
         );
     }

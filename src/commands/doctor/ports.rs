@@ -70,7 +70,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
                 Finding::note("port-orphan", what)
                     .at(root)
                     .why("What started it is gone, as after `kill -9`; unless it is meant to stay, the next start of it fails")
-                    .mend(format!("silo up --kill -C {}", quoted(root))),
+                    .remedy(format!("silo up --kill -C {}", quoted(root))),
             );
         }
         let own = identity(&busy.prefix, &busy.instance, K3dParts { cluster: true, registry: true }, "");
@@ -78,13 +78,13 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         let Busy { instance, variable, port, .. } = busy;
         let finding =
             Finding::problem("port-taken", format!("Port {port} ({variable} of `{instance}`) is held by {who}"));
-        let (why, mend) = match can_run(root) {
+        let (why, remedy) = match can_run(root) {
             true => ("What this instance starts on it fails; `silo up` moves the lease, and says so", "up"),
             false => {
-                ("What this instance starts on it fails; chosen anew, no port is one that is in use", "env --force")
+                ("What this instance starts on it fails; chosen again, no port is one that is in use", "env --force")
             }
         };
-        Some(finding.at(root).why(why).mend(format!("silo {mend} -C {}", quoted(root))))
+        Some(finding.at(root).why(why).remedy(format!("silo {remedy} -C {}", quoted(root))))
     });
     answers.into_iter().flatten().flatten().collect()
 }

@@ -31,26 +31,26 @@ pub(super) fn examine(dirs: &Dirs) -> Vec<Finding> {
             found.extend(made.then(|| {
                 Finding::problem("registry-gone", "The registry is gone")
                     .at(&path)
-                    .why("What it held is told by the lockfiles of all known roots until the next command writes it again")
-                    .mend("silo doctor --fix")
+                    .why("What it held is in the lockfiles of all known roots until the next command writes it again")
+                    .remedy("silo doctor --fix")
                     .fix(Fix::Rewrite)
             }));
             found.extend(content(&path, &leases));
         }
-        // Its permissions or its owner are told of already; what may not be read is not to be moved.
+        // Its permissions or its owner are reported already; what may not be read is not to be moved.
         Err(_) if found.iter().any(|finding| finding.id == "registry-mode" && !may_read(&path)) => {}
         Err(_) if found.iter().any(|finding| finding.id == "registry-owner") && files::is_unreadable(&path) => {}
         Err(failure) if registry::is_newer(dirs) => found.push(
             Finding::problem("registry-newer", failure.what)
                 .at(&path)
                 .why("A newer silo has written it; this one would forget what it does not know")
-                .mend("Install the newer silo again"),
+                .remedy("Install the newer silo again"),
         ),
         Err(failure) => found.push(
             Finding::problem("registry-unreadable", failure.what)
                 .at(&path)
                 .why(UNREAD)
-                .mend("silo doctor --fix")
+                .remedy("silo doctor --fix")
                 .fix(Fix::Repair),
         ),
     }
@@ -64,7 +64,7 @@ fn folder(dirs: &Dirs) -> Option<Finding> {
         Finding::problem("state-unwritable", format!("Nothing can be written in `{}`", shown(there)))
             .at(&dirs.state)
             .why("No port can be leased and nothing remembered; XDG_STATE_HOME names another place")
-            .mend(format!("ls -ld {}", quoted(there)))
+            .remedy(format!("ls -ld {}", quoted(there)))
     })
 }
 
@@ -75,10 +75,10 @@ fn lock_of(dirs: &Dirs) -> Option<Finding> {
         return None;
     }
     if !files::is_file(&path) || !files::is_writable(&path) {
-        let finding = Finding::problem("registry-lock", "The registry's lock is no file of this user's")
+        let finding = Finding::problem("registry-lock", "The registry's lock is not a file of this user's")
             .at(&path)
             .why("Without it two runs could give out the same port, so every command that leases refuses");
-        return Some(finding.mend(format!("mv {0} {0}.broken", quoted(&path))));
+        return Some(finding.remedy(format!("mv {0} {0}.broken", quoted(&path))));
     }
     let mut holder = lock::holder(&path);
     for _ in 0..LOOKS.0 {
@@ -90,7 +90,7 @@ fn lock_of(dirs: &Dirs) -> Option<Finding> {
     let finding = Finding::problem("registry-busy", format!("The registry is busy{}", holder?))
         .at(&path)
         .why("Every other run waits for it; silo holds it for milliseconds, unless its process hangs or was stopped");
-    Some(finding.mend(format!("fuser -v {}", quoted(&path))))
+    Some(finding.remedy(format!("fuser -v {}", quoted(&path))))
 }
 
 /// What can be told without reading it.
@@ -104,7 +104,7 @@ fn outside(dirs: &Dirs, path: &Path) -> Vec<Finding> {
             Finding::problem("registry-link", "The registry is a link")
                 .at(path)
                 .why("silo replaces its files as a whole, so the next change would leave what the link names behind")
-                .mend("silo doctor --fix")
+                .remedy("silo doctor --fix")
                 .fix(Fix::Rewrite),
         );
     }
@@ -114,14 +114,14 @@ fn outside(dirs: &Dirs, path: &Path) -> Vec<Finding> {
             Finding::problem("registry-owner", "The registry belongs to another user")
                 .at(path)
                 .why("silo was run with another user's home, as by `sudo`; that user's runs may fail now")
-                .mend(format!("sudo chown \"$(id -u)\" {}", quoted(path))),
+                .remedy(format!("sudo chown \"$(id -u)\" {}", quoted(path))),
         );
     } else if let Some(mode) = files::mode(path).filter(|mode| is_plain && *mode != 0o600) {
         found.push(
             Finding::problem("registry-mode", format!("The registry has the permissions {mode:04o}, not 0600"))
                 .at(path)
-                .why("Its owner alone is to read and write it")
-                .mend(format!("chmod 600 {}", quoted(path)))
+                .why("Only its owner should read and write it")
+                .remedy(format!("chmod 600 {}", quoted(path)))
                 .fix(Fix::Private(path.to_path_buf())),
         );
     }
@@ -140,7 +140,7 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
         Finding::problem("registry-id", format!("The entry of `{}` has an id that is not its root's", one.root))
             .at(path)
             .why("The id names the instance's folder in silo's state and its cluster's label")
-            .mend("silo doctor --fix")
+            .remedy("silo doctor --fix")
             .fix(Fix::Rewrite)
     }));
     let mut names: HashMap<String, &str> = HashMap::new();
@@ -154,7 +154,7 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
                 Finding::problem("name-twice", format!("`{other}` and `{}` both have the name `{label}`", one.root))
                     .at(path)
                     .why("Their containers, volumes and clusters would be the same")
-                    .mend(format!("silo env -C {} NEW-NAME", quoted(root))),
+                    .remedy(format!("silo env -C {} NEW-NAME", quoted(root))),
             );
         }
         for (variable, port) in one.spread() {
@@ -170,7 +170,7 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
                 Finding::problem("port-twice", what)
                     .at(path)
                     .why("Whichever starts second fails, or is answered by the other")
-                    .mend(format!("silo env -C {} --force", quoted(root))),
+                    .remedy(format!("silo env -C {} --force", quoted(root))),
             );
         }
     }
@@ -178,8 +178,8 @@ fn content(path: &Path, leases: &Leases) -> Vec<Finding> {
     found.extend(twice.map(|one| {
         Finding::problem("root-twice", format!("`{}` has two entries", one.root))
             .at(path)
-            .why("Which of them holds its leases is left to chance")
-            .mend(format!("silo down -C {} --clean", quoted(Path::new(&one.root))))
+            .why("It is random which of them holds its leases")
+            .remedy(format!("silo down -C {} --clean", quoted(Path::new(&one.root))))
     }));
     found
 }

@@ -39,7 +39,7 @@ pub(super) struct Root {
 /// Everything about one root.
 pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
     let path = root.path.as_path();
-    // silo has let go of it. Only a lockfile there would tell of a lease that was lost.
+    // silo has released it. Only a lockfile there would report a lease that was lost.
     if root.name.is_none() && !root.is_here && !files::is_file(&path.join(FILE_NAME)) {
         return Vec::new();
     }
@@ -56,7 +56,7 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
     let trust = trust::judge(dirs, &project).unwrap_or(Trust::Unknown);
     let config = match project.config() {
         Ok(config) => config,
-        // Its being edited is no second finding: `silo allow` refuses it.
+        // Its being edited is not a second finding: `silo allow` refuses it.
         Err(failure) => return vec![unread(failure, path, &project.file)],
     };
     found.extend(untrusted(&project, trust));
@@ -85,13 +85,13 @@ fn absent(dirs: &Dirs, root: &Root, state: State) -> Finding {
             let what = format!("The folder of {name} is on a disk that is not mounted at `{}`", shown(&mount));
             Finding::note("root-unmounted", what)
                 .at(&root.path)
-                .why("Its name and ports stay its own meanwhile")
-                .mend(format!("mount {}", quoted(&mount)))
+                .why("It keeps its name and ports meanwhile")
+                .remedy(format!("mount {}", quoted(&mount)))
         }
         _ => Finding::problem("root-gone", format!("The folder of {name} is gone"))
             .at(&root.path)
             .why("Its leases keep ports from others, and its containers or cluster may still run")
-            .mend("silo prune"),
+            .remedy("silo prune"),
     }
 }
 
@@ -99,7 +99,7 @@ fn without_config(root: &Root) -> Finding {
     Finding::note("config-missing", format!("The folder of {} has no `{CONFIG_NAME}`", label(root)))
         .at(&root.path)
         .why("Its leases stay; with a config file of another name (`-c`) that is as it should be")
-        .mend(format!("silo init -C {}", quoted(&root.path)))
+        .remedy(format!("silo init -C {}", quoted(&root.path)))
 }
 
 /// A folder on the way that the user may not enter.
@@ -108,8 +108,8 @@ fn closed(root: &Root) -> Option<Finding> {
     let what = format!("The folder of {} is out of reach: `{}` may not be entered", label(root), shown(folder));
     let finding = Finding::problem("root-closed", what)
         .at(&root.path)
-        .why("No command can act in it, and nothing could be said of its instance; its leases stay");
-    Some(finding.mend(format!("ls -ld {}", quoted(folder))))
+        .why("No command can act in it, and nothing is known about its instance; its leases stay");
+    Some(finding.remedy(format!("ls -ld {}", quoted(folder))))
 }
 
 /// What lets the user read a file again: it is theirs, or its owner's to say.
@@ -121,8 +121,8 @@ fn reading(file: &Path) -> String {
 fn unread(failure: Failure, root: &Path, file: &Path) -> Finding {
     Finding::problem("config-invalid", failure.what)
         .at_failure(file, failure.place.as_deref())
-        .why("The instance cannot be settled until it is mended; what was exported before stays")
-        .mend(match files::is_unreadable(file) {
+        .why("The instance cannot be settled until it is fixed; what was exported before stays")
+        .remedy(match files::is_unreadable(file) {
             true => reading(file),
             false => format!("Edit {}, then: silo allow -C {}", quoted(file), quoted(root)),
         })
@@ -138,7 +138,7 @@ fn untrusted(project: &Project, trust: Trust) -> Option<Finding> {
     let finding = Finding::note("not-trusted", format!("`{}` {what}", project.shown_name()))
         .at(&project.file)
         .why("`cd` and gates do not act on it; typed commands such as `silo env` do")
-        .mend(format!("silo allow -C {}", quoted(&project.root)));
+        .remedy(format!("silo allow -C {}", quoted(&project.root)));
     Some(finding)
 }
 
@@ -157,17 +157,17 @@ pub(super) fn temporary(path: &Path) -> Finding {
     Finding::note("temp-file", "A run that was killed left a file it had not finished")
         .at(path)
         .why("It does no harm; the next run that writes the same file removes it")
-        .mend(format!("rm {}", quoted(path)))
+        .remedy(format!("rm {}", quoted(path)))
         .fix(Fix::Remove(path.to_path_buf()))
 }
 
-/// Why a lockfile is of no use.
+/// Why a lockfile is useless.
 enum Unread {
     /// A newer silo has written it.
     Newer,
     /// The user may not read it.
     Denied,
-    /// It is no file, or holds no lockfile.
+    /// It is not a file, or holds no lockfile.
     Damaged,
     /// The disk failed, or it is too large: whatever it holds is not seen.
     Unseen,
@@ -203,13 +203,13 @@ fn unreadable_lockfile(root: &Root) -> Option<Finding> {
         Unread::Newer => Some("Install the newer silo again".to_owned()),
         Unread::Damaged | Unread::Unseen => None,
     };
-    if let Some(mend) = left {
+    if let Some(remedy) = left {
         let why = "No command settles the instance until this silo can read it; what it holds is not lost";
-        return Some(finding.why(why).mend(mend));
+        return Some(finding.why(why).remedy(remedy));
     }
     let finding = finding
         .why("No command settles the instance until it is put aside; the registry remembers its name and ports")
-        .mend(format!("mv {0} {0}.broken && silo env -C {1}", quoted(&path), quoted(&root.path)));
+        .remedy(format!("mv {0} {0}.broken && silo env -C {1}", quoted(&path), quoted(&root.path)));
     // What the registry does not know cannot be made again.
     let can_fix = matches!(unread, Unread::Damaged) && root.name.is_some();
     Some(if can_fix { finding.fix(Fix::PutAside(root.path.clone())) } else { finding })
@@ -231,11 +231,11 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
             let finding = Finding::problem("cannot-settle", failure.what)
                 .at(&root.path)
                 .why("Name, ports and files of this instance cannot be brought into agreement")
-                .mend(format!("silo env -C {}", quoted(&root.path)));
+                .remedy(format!("silo env -C {}", quoted(&root.path)));
             return vec![finding];
         }
     };
-    // A typed command is consent in the project it is typed in; elsewhere the user's word counts (D6).
+    // A typed command is consent in the project it is typed in; elsewhere the user's decision counts (D6).
     let consented = trust == Trust::Allowed || (root.is_here && trust != Trust::Denied);
     let can_fix = harmless && consented;
     let settle = match &root.name {
@@ -248,7 +248,7 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
         if trust != Trust::Allowed && matches!(drift, Drift::Stale { .. }) {
             return not_asked_for(root);
         }
-        let finding = told(drift, root, &env_file).mend(settle.as_str());
+        let finding = told(drift, root, &env_file).remedy(settle.as_str());
         if can_fix { finding.fix(Fix::Settle(root.path.clone())) } else { finding }
     };
     drift.iter().map(tell).collect()
@@ -260,7 +260,7 @@ fn not_asked_for(root: &Root) -> Finding {
     Finding::note("stale", what)
         .at(&root.path)
         .why("What was settled before stays until the file is trusted")
-        .mend(format!("silo diff -C {}", quoted(&root.path)))
+        .remedy(format!("silo diff -C {}", quoted(&root.path)))
 }
 
 fn told(drift: &Drift, root: &Root, env_file: &Path) -> Finding {
@@ -296,7 +296,7 @@ fn told(drift: &Drift, root: &Root, env_file: &Path) -> Finding {
                 .why("Programs that read one of the files and shells that have the vars use different values")
         }
         Drift::Stamp => {
-            Finding::problem("stamp-stale", format!("Shells are told older vars of {name} than its files hold"))
+            Finding::problem("stamp-stale", format!("Shells get older variables of {name} than its files hold"))
                 .at(&root.path)
                 .why("An active shell and the env file name different ports")
         }

@@ -56,7 +56,7 @@ impl Scene {
             }
             None => project::find_upward(&context.folder).and_then(|file| {
                 let root = files::canonical(file.parent()?).ok()?;
-                // One that cannot be read is told of by the check of its root.
+                // One that cannot be read is reported by the check of its root.
                 Some((root, Project::read(&file).ok()))
             }),
         };
@@ -76,7 +76,7 @@ impl Scene {
                 let astray = context.worktree_without_config(&root);
                 Here { root, astray, project, config }
             }),
-            uncalled: uncalled::look(context).map(|uncalled| (uncalled.instead, uncalled.mend)),
+            uncalled: uncalled::look(context).map(|uncalled| (uncalled.instead, uncalled.remedy)),
             silo: crate::sys::program::own_path(&context.environment, &context.program).ok(),
         })
     }

@@ -69,7 +69,7 @@ fn tool(scene: &Scene, root: &Path, is_declared: bool) -> Option<Finding> {
         Ok(Found::Missing) => ("compose-missing", "Docker Compose is not installed".to_owned()),
         Err(failure) => ("compose-missing", format!("Docker Compose does not tell its version: {}", failure.what)),
     };
-    Some(Finding::problem(id, what).only_if(is_declared).why("`silo up` cannot start the services").mend(INSTALL))
+    Some(Finding::problem(id, what).only_if(is_declared).why("`silo up` cannot start the services").remedy(INSTALL))
 }
 
 /// The engine's address ranges where few are left.
@@ -79,7 +79,7 @@ fn pools(scene: &Scene) -> Option<Finding> {
     pools.are_nearly_full().then(|| {
         Finding::note("docker-pools", format!("{} of the {} networks that Docker has addresses for are used", pools.used, pools.fits))
             .why("Each instance with services needs one or more: the next `silo up` may fail with `could not find an available, non-overlapping IPv4 address pool`")
-            .mend(
+            .remedy(
                 "What gone instances left goes with `silo prune --clusters`; more fit with \
                  \"default-address-pools\": [{\"base\": \"10.200.0.0/14\", \"size\": 24}] in /etc/docker/daemon.json, and a restart of Docker",
             )
@@ -92,7 +92,7 @@ fn shared(scene: &Scene, root: &Path, layer: &ComposeLayer, path: &Path, one: &M
     let keep: Vec<String> = layer.keep.iter().flatten().map(|text| kept(&text.value, root, home)).collect();
     let service = &one.service;
     let add = |path: &str| format!("If instances are to share it: keep = [\"{path}\"] below [compose] in silo.toml");
-    let (what, why, mend) = match &one.what {
+    let (what, why, remedy) = match &one.what {
         Given::Network => (
             format!("`{service}` uses the host's own network (`network_mode: host`)"),
             "Its ports are the same in every instance: the second one finds them taken",
@@ -116,7 +116,7 @@ fn shared(scene: &Scene, root: &Path, layer: &ComposeLayer, path: &Path, one: &M
             (what, "It is the same in every instance, and only one that has it runs at a time", add(device))
         }
     };
-    Some(Finding::note("compose-shared", what).at_line(path, one.line).why(why).mend(mend))
+    Some(Finding::note("compose-shared", what).at_line(path, one.line).why(why).remedy(remedy))
 }
 
 /// A published port without a variable.
@@ -133,7 +133,7 @@ fn unnamed(layer: &ComposeLayer, path: &Path, one: &Fixed) -> Option<Finding> {
     let default = if port.first == target { String::new() } else { format!("{}:", port.first) };
     let (name, is_new) = &port.variable;
     // A number of [ports] that the file writes out is its lease only by chance.
-    let mend = match is_new {
+    let remedy = match is_new {
         true => format!("Below [compose.ports] in silo.toml: {name} = \"{default}{service}:{target}{protocol}\""),
         false => format!("Write: {}", one.instead),
     };
@@ -141,7 +141,7 @@ fn unnamed(layer: &ComposeLayer, path: &Path, one: &Fixed) -> Option<Finding> {
         Finding::note("compose-port-unnamed", format!("Port {target} of `{service}` has no variable"))
             .at_line(path, one.line)
             .why("It is published on another free port at each start, and nothing on this machine knows which")
-            .mend(mend),
+            .remedy(remedy),
     )
 }
 
@@ -205,7 +205,7 @@ fn told(root: &Path, path: &Path, says: Says, containers: &Containers) -> Option
     Some(match says {
         Says::Container(name, verb, instead) => {
             let service = containers.service(&name)?;
-            let mend = match instead {
+            let remedy = match instead {
                 Some(instead) => format!("docker compose {instead} {service}"),
                 None => format!("docker {verb} \"$(docker compose ps --quiet {service})\""),
             };
@@ -214,13 +214,13 @@ fn told(root: &Path, path: &Path, says: Says, containers: &Containers) -> Option
                 format!("`docker {verb} {name}` names the container of the service `{service}`"),
             )
             .why("In an instance the container has another name, so that two can run side by side")
-            .mend(format!("Write: {mend}"))
+            .remedy(format!("Write: {remedy}"))
         }
         Says::Project(name) if name.contains('$') => return None,
         Says::Project(name) => {
             Finding::problem("script-project-name", format!("`docker compose` is told the project's name: `{name}`"))
                 .why(PAST)
-                .mend("Leave the flag out: in an instance its own name holds")
+                .remedy("Leave the flag out: in an instance its own name counts")
         }
         Says::File(file) => {
             if file.contains('$') || file == "-" {
@@ -234,7 +234,7 @@ fn told(root: &Path, path: &Path, says: Says, containers: &Containers) -> Option
             }
             Finding::note("script-compose-file", format!("`docker compose` is told the file `{file}`, outside the project"))
                 .why(PAST)
-                .mend("If instances share what it starts: `# silo: shared` on the line; else let a file of the project include it")
+                .remedy("If instances share what it starts: `# silo: shared` on the line; else let a file of the project include it")
         }
     })
 }

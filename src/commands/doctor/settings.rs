@@ -14,7 +14,7 @@ pub(super) fn examine(dirs: &Dirs) -> Option<Finding> {
     let is_text = files::is_file(&path) && !files::is_unreadable(&path);
     let finding = Finding::problem("settings-invalid", failure.what)
         .at_failure(&path, failure.place.as_deref())
-        .why("Typed commands stop at it; the shell hook goes on with the defaults, so that no folder is trusted by it")
-        .mend(if is_text { format!("Edit {}: {hint}", quoted(&path)) } else { hint });
+        .why("Commands stop with this error; the shell hook uses the defaults, and trusts no folder through it")
+        .remedy(if is_text { format!("Edit {}: {hint}", quoted(&path)) } else { hint });
     Some(finding)
 }

@@ -22,10 +22,10 @@ const OTHER_SHELLS: [&str; 3] = ["sh", "dash", "ksh"];
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let above = processes::above();
     if let Some(mark) = scene.shell.text(MARK).and_then(Mark::parse).filter(|mark| is_of_this_shell(mark, &above)) {
-        let uncalled = scene.uncalled.clone().map(|(instead, mend)| {
+        let uncalled = scene.uncalled.clone().map(|(instead, remedy)| {
             let what = format!("The shell hook is loaded, but nothing calls it: `{instead}` has taken its place");
             let why = "It goes last in the start file; until then `cd`, edits of `silo.toml` and your word on it are not noticed";
-            Finding::problem("hook-not-called", what).why(why).mend(mend)
+            Finding::problem("hook-not-called", what).why(why).remedy(remedy)
         });
         return uncalled.into_iter().chain(other_hook(scene, &mark, &above)).collect();
     }
@@ -33,7 +33,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let Some(program) = program.map(str::to_owned) else { return Vec::new() };
     let Some(shell) = shell::of_program(&program) else {
         let finding = Finding::note("hook-missing", format!("There is no shell hook for `{program}`"));
-        return vec![finding.why("`cd` changes nothing in it").mend("silo exec -- COMMAND")];
+        return vec![finding.why("`cd` changes nothing in it").remedy("silo exec -- COMMAND")];
     };
     let files = start_files::every(&scene.dirs, &scene.shell, &shell.start);
     let loaded = files.iter().find(|file| {
@@ -45,7 +45,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         let finding = Finding::note("hook-missing", format!("No start file of {name} loads the shell hook"))
             .at(&files[0])
             .why("`cd` into a project changes nothing; `silo exec` and `silo shell` work without it")
-            .mend(loading(shell));
+            .remedy(loading(shell));
         return vec![finding];
     };
     if above.first().is_some_and(is_login)
@@ -55,13 +55,13 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             Finding::note("hook-not-in-login-shells", format!("Login shells of {name} do not load the shell hook"))
                 .at(file)
                 .why("tmux and ssh start them; what they read does not hand on to this file")
-                .mend(format!("echo '. ~/{}' >>{}", shell.start.file.path, quoted(&read)));
+                .remedy(format!("echo '. ~/{}' >>{}", shell.start.file.path, quoted(&read)));
         return vec![finding];
     }
     let finding = Finding::note("hook-not-loaded", format!("The shell hook of {name} is not loaded in this shell"))
         .at(file)
         .why("Scripts and shells older than the line in the start file do not have it; `cd` changes nothing here")
-        .mend(format!("exec {name}"));
+        .remedy(format!("exec {name}"));
     vec![finding]
 }
 
@@ -72,7 +72,7 @@ pub(super) fn of_another_project(context: &Context, here: Option<&Here>) -> Opti
     elsewhere::is_asked_of_here(context, here).then(|| {
         Finding::problem("shell-elsewhere", format!("The variables in this shell are those of `{root}`"))
             .why("Programs started here have its ports, names and database; an editor or a terminal was started there")
-            .mend("silo exec -- COMMAND")
+            .remedy("silo exec -- COMMAND")
     })
 }
 
@@ -141,7 +141,7 @@ fn other_hook(scene: &Scene, mark: &Mark<'_>, above: &[Process]) -> Option<Findi
         marked.or_else(|| scene.shell.text("SHELL").and_then(shell::of_program)).map_or("$SHELL", |shell| shell.name);
     Some(
         Finding::note("hook-other", what)
-            .why("What is typed and what `cd` does come from two silos; a new shell loads the hook anew")
-            .mend(format!("exec {shell}")),
+            .why("What is typed and what `cd` does come from two silos; a new shell loads the hook again")
+            .remedy(format!("exec {shell}")),
     )
 }

@@ -47,14 +47,14 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
             Answer::Missing if needed => found.push(
                 Finding::problem("tool-missing", format!("`{}` is not installed", tool.name))
                     .why("A project of this user asks for it")
-                    .mend(tool.install),
+                    .remedy(tool.install),
             ),
             Answer::Missing => spare.push(tool),
             Answer::Silent(why) => found.push(
                 Finding::problem("tool-silent", format!("`{}` does not tell its version: {why}", tool.name))
                     .only_if(needed)
                     .why("Commands that need it will fail or hang too")
-                    .mend(format!("{} version", tool.name)),
+                    .remedy(format!("{} version", tool.name)),
             ),
             Answer::Said(text) if tool.name == "docker" => found.extend(docker(tool, &text, needed)),
             Answer::Said(text) => found.extend(Version::find(&text).and_then(|version| old(tool, version, needed))),
@@ -65,7 +65,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         found.push(
             Finding::note("tools-missing", format!("Not installed, and not asked for so far: {}", names.join(", ")))
                 .why("Only a part that a project declares needs its tools")
-                .mend(spare.iter().map(|tool| tool.install).collect::<Vec<_>>().join("; ")),
+                .remedy(spare.iter().map(|tool| tool.install).collect::<Vec<_>>().join("; ")),
         );
     }
     found
@@ -113,7 +113,7 @@ fn docker(tool: &Tool, text: &str, needed: bool) -> Option<Finding> {
             Finding::problem("docker-down", "Docker does not answer")
                 .only_if(needed)
                 .why("No cluster, image registry or container can be started or asked")
-                .mend("docker info"),
+                .remedy("docker info"),
         ),
     }
 }
@@ -121,5 +121,5 @@ fn docker(tool: &Tool, text: &str, needed: bool) -> Option<Finding> {
 fn old(tool: &Tool, version: Version, needed: bool) -> Option<Finding> {
     let (least, why) = tool.least.filter(|(least, _)| version < *least)?;
     let what = format!("`{}` is {version}, and silo needs {least} or newer", tool.name);
-    Some(Finding::problem("tool-old", what).only_if(needed).why(why).mend(tool.install))
+    Some(Finding::problem("tool-old", what).only_if(needed).why(why).remedy(tool.install))
 }

@@ -30,7 +30,7 @@ fn look(context: &Context) -> Vec<Finding> {
         found.push(
             Finding::note("wanted-down", "silo's proxy is wanted up, and does not run")
                 .why("No route leads anywhere")
-                .mend("silo heal --all; where it is not wanted: silo proxy down"),
+                .remedy("silo heal --all; where it is not wanted: silo proxy down"),
         );
     }
     for down in heal::down(context).unwrap_or_default() {
@@ -44,7 +44,7 @@ fn look(context: &Context) -> Vec<Finding> {
                 Finding::note("wanted-down", what(&down.now))
                     .at(root)
                     .why("What went down by a crash or a reboot stays so until it is brought back")
-                    .mend(format!("silo heal -C {}", quoted(root))),
+                    .remedy(format!("silo heal -C {}", quoted(root))),
             );
         }
         if !down.given_up.is_empty() {
@@ -52,7 +52,7 @@ fn look(context: &Context) -> Vec<Finding> {
                 Finding::note("wanted-down", what(&down.given_up))
                     .at(root)
                     .why("It went down again and again, and `silo heal` does not try it any more; its log tells why")
-                    .mend(format!("silo up -d -C {}", quoted(root))),
+                    .remedy(format!("silo up -d -C {}", quoted(root))),
             );
         }
     }

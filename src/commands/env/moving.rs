@@ -37,7 +37,7 @@ pub(super) fn of(
     let (settings, _) = snapshot::preview(&context.dirs, project, config, ask)?;
     let spec = |name: &String| {
         settings.ports.get(name).copied().ok_or_else(|| {
-            let failure = Failure::new(format!("`{name}` is no port of this instance"));
+            let failure = Failure::new(format!("`{name}` is not a port of this instance"));
             let near = nearest(name, settings.ports.keys().map(String::as_str));
             let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest is `{near}`")));
             failure.hint("List them: `silo env`")
@@ -60,7 +60,7 @@ pub(super) fn of(
     Ok(Moving { lost: arguments.moves.clone(), take })
 }
 
-/// Refuses a port on which somebody else listens: the lease would be of no use, and theirs.
+/// Refuses a port on which somebody else listens: the lease would be useless, and theirs.
 fn may_take(
     context: &Context,
     (project, config): (&Project, &ConfigFile),

@@ -1,4 +1,4 @@
-//! What is wanted and down, for who only tells of it.
+//! What is wanted and down, for who only reports it.
 
 use super::plan::plan;
 use super::watch::parts_of;

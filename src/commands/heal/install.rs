@@ -141,7 +141,7 @@ fn service(context: &Context) -> Result<Service, Failure> {
     let variable = |name: &str| outside.text(name).map(|value| (name.to_owned(), value.to_owned()));
     let service = Service { words: words.collect(), variables: VARIABLES.into_iter().filter_map(variable).collect() };
     match service.unfit() {
-        Some(value) => Err(Failure::new(format!("A service cannot be told of `{}`", value.escape_debug()))
+        Some(value) => Err(Failure::new(format!("A service cannot be given `{}`", value.escape_debug()))
             .hint("Take the line break out of that variable, or of the path of silo")),
         None => Ok(service),
     }

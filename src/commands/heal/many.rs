@@ -136,7 +136,7 @@ impl Healer {
         Ok(Self { silo: silo.to_string_lossy().into_owned(), outside: context.outside() })
     }
 
-    /// Heals the instance of a root; one that cannot even be started is told of at once.
+    /// Heals the instance of a root; one that cannot even be started is told about at once.
     pub(super) fn heal(&self, root: &Path, context: &Context) -> Healed {
         let arguments = vec!["-C".into(), root.into(), "heal".into(), "--json".into()];
         let cmd = Cmd { program: &self.silo, arguments, environment: &self.outside, folder: Path::new("/") };

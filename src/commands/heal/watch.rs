@@ -43,7 +43,7 @@ const FOLLOWS: Duration = Duration::from_secs(30);
 enum Told {
     /// A container of an instance was killed, or has died.
     Container(events::Event),
-    /// Nobody tells of containers any more; what was killed was so by the engine's own end.
+    /// Nobody reports containers any more; what was killed was so by the engine's own end.
     EngineGone,
     /// Healing one instance is over.
     Healed(PathBuf, Healed),
@@ -176,7 +176,7 @@ impl Watch<'_> {
         Ok(is_down)
     }
 
-    /// What somebody has stopped by the engine itself and still is down is wanted no more.
+    /// What somebody has stopped by the engine itself and still is down is no longer wanted.
     fn heed_stops(&mut self, seen: &[Observed]) {
         let context = self.context;
         let over: Vec<(String, Wish)> =
@@ -197,7 +197,7 @@ impl Watch<'_> {
                 .and_then(|()| wanted::drop_if(&context.dirs, &one.instance.root, &wait, |other| other == wish));
             match noted {
                 Ok(()) => context.ui.step(&format!(
-                    "{}: {} was stopped by hand, and is wanted no more; `silo up -d` brings it up again",
+                    "{}: {} was stopped by hand, and is no longer wanted; `silo up -d` brings it up again",
                     one.instance.name,
                     wish.shown()
                 )),
@@ -310,7 +310,7 @@ impl Watch<'_> {
     }
 }
 
-/// The parts of which something is wanted: the others need not be asked.
+/// The parts of which something is wanted: the others does not have to be asked.
 pub(super) fn parts_of(instances: &[Instance]) -> Vec<&'static dyn Part> {
     let is_wanted = |column: &str| {
         let all = |one: &Instance| one.wanted.up.iter().chain(&one.wanted.gates).any(|wish| wish.column() == column);

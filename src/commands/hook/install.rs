@@ -29,7 +29,7 @@ struct Wanted {
     path: PathBuf,
     /// Other shells than this one read it.
     shared: bool,
-    /// What it reads itself; the line may stand there.
+    /// What it reads itself; the line may are there.
     reads: Vec<PathBuf>,
 }
 
@@ -120,7 +120,7 @@ fn additions(context: &Context, shell: &Shell, login: &Login, wanted: Vec<Wanted
             |failure: Failure| failure.hint(format!("Or add this line by hand: {}", String::from_utf8_lossy(&line)));
         let file = Dotfile::look(&path).map_err(by_hand)?;
         let old = file.bytes.clone().unwrap_or_default();
-        // Between marks the line is silo's own, and made anew where silo has moved.
+        // Between marks the line is silo's own, and made again where silo has moved.
         let own = (!startfile::is_marked(&old)).then(|| (path.clone(), old.clone()));
         let others = reads.into_iter().filter_map(|path| text(&path).map(|text| (path, text)));
         let mut loaded = own.into_iter().chain(others);
@@ -143,7 +143,7 @@ fn additions(context: &Context, shell: &Shell, login: &Login, wanted: Vec<Wanted
     Ok(changes)
 }
 
-/// What takes the marked lines out, and a file that silo made for them; a line that was written by hand is told and left.
+/// What takes the marked lines out, and a file that silo made for them; a line that was written by hand is reported and left.
 fn removals(context: &Context, shell: &Shell, wanted: Vec<Wanted>) -> Result<Vec<Change>, Failure> {
     let mut paths: Vec<PathBuf> =
         wanted.into_iter().flat_map(|wanted| std::iter::once(wanted.path).chain(wanted.reads)).collect();

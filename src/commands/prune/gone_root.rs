@@ -19,7 +19,7 @@ pub(super) struct GoneRoot {
 }
 
 impl GoneRoot {
-    /// As all roots together tell of it; `entry` is its own in the registry.
+    /// As all roots together describe it; `entry` is its own in the registry.
     pub(super) fn of(neighbours: &Neighbours, root: PathBuf, entry: Option<&Instance>) -> Self {
         let names = neighbours.names(&root, entry);
         Self { root, entry: entry.cloned(), names, left: Leftovers::default(), unproved: Vec::new() }

@@ -1,5 +1,5 @@
 //! `silo routes --out FILE`: the configuration as a file another program reads. It is written as a whole; a test decides whether
-//! it counts, and where that says no the file of before stays or comes back.
+//! it counts, and where that says no the old file stays or comes back.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

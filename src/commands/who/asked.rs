@@ -19,7 +19,7 @@ pub(super) fn port(context: &Context, leases: &Leases, word: &str) -> Result<u16
         Typed::Port(port) => Ok(port),
         Typed::Name(name) => of_variable(context, leases, name),
         Typed::Nothing => Err(Failure::new(format!("`{word}` names no port"))
-            .hint("A port is a number from 1 to 65535, alone or behind an address: `silo who localhost:3000`")
+            .hint("A port is a number from 1 to 65535, alone or in an address: `silo who localhost:3000`")
             .code(code::USAGE)),
     }
 }
@@ -52,7 +52,7 @@ fn of_variable(context: &Context, leases: &Leases, name: &str) -> Result<u16, Fa
         [(_, _, port)] => Ok(port),
         [] => {
             known.extend(leases.instances.iter().flat_map(|one| one.ports.keys().cloned()));
-            let failure = Failure::new(format!("`{name}` is no port, and no variable of an instance"));
+            let failure = Failure::new(format!("`{name}` is not a port, and no variable of an instance"));
             let near = nearest(name, known.iter().map(String::as_str));
             let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest is `{near}`")));
             Err(failure.hint("Every leased port: `silo who`").code(code::USAGE))

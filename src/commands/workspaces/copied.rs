@@ -66,7 +66,7 @@ fn bring_all(context: &Context, (from, to): (&Path, &Path), left_out: &[PathBuf]
     files::make_folder_like(to, from)?;
     let entries = bring::entries(from).ok_or_else(|| {
         Failure::new(format!("Cannot read the folder `{}`", shown(from)))
-            .hint(format!("Look whose it is: `ls -ld {}`", quoted(from)))
+            .hint(format!("See who owns it: `ls -ld {}`", quoted(from)))
     })?;
     for (path, is_folder) in entries {
         let Some(name) = path.file_name().map(Path::new) else { continue };
@@ -133,7 +133,7 @@ pub(super) fn templates(context: &Context) -> Vec<String> {
 pub(super) fn changed(workspace: &Workspace) -> Vec<PathBuf> {
     let whole = workspace.whole.map_or(i128::MIN, i128::from);
     let folder = Path::new(&workspace.folder);
-    // git writes its index anew when it only looks.
+    // git writes its index again when it only looks.
     let index = folder.join(".git/index");
     let is_changed = |path: &PathBuf| *path != index && bring::changed(path).is_none_or(|time| time > whole);
     trees::files_below(folder).into_iter().filter(is_changed).collect()

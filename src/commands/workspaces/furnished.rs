@@ -1,4 +1,4 @@
-//! A workspace with its instance settled and what belongs into its folder put there, once the user trusts its `silo.toml`: to make a
+//! A workspace with its instance settled and what belongs in its folder put there, once the user trusts its `silo.toml`: to make a
 //! workspace is no consent, for its branch may be a stranger's (D6, D118).
 
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub(super) fn furnish(context: &Context, workspace: &mut Workspace, beside: &Pat
     let file = root.join(CONFIG_NAME);
     if !files::is_file(&file) {
         let line = context::copy_line(&beside.join(&workspace.place).join(CONFIG_NAME), &root);
-        return Err(Failure::new(format!("The workspace `{}` is there, without a `silo.toml`", shown(&root)))
+        return Err(Failure::new(format!("The workspace `{}` was made, but it has no `silo.toml`", shown(&root)))
             .hint(format!("Give it one: `{line}`, then run this again")));
     }
     let project = Project::read(&file)?;
@@ -58,7 +58,7 @@ pub(super) fn furnish(context: &Context, workspace: &mut Workspace, beside: &Pat
     };
     if let Some(why) = why {
         let failure = Failure::new(format!(
-            "The workspace `{}` is there, but its `silo.toml` {why}: nothing of it was run, and no file brought along",
+            "The workspace `{}` was made, but its `silo.toml` {why}: nothing in it was run, and no file was copied into it",
             shown(&root)
         ));
         let again = format!("silo new {}", shell_words::quote(&one_line(&workspace.name)));

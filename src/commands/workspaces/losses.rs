@@ -169,7 +169,7 @@ fn worth(path: &Path, silos: &[PathBuf]) -> Vec<PathBuf> {
     below.into_iter().filter(|file| !silos.contains(file) && !unfinished::is_one(file)).collect()
 }
 
-/// Whether a folder says of itself that it can be made anew: packages of a package manager, compiled files, a cache
+/// Whether a folder says of itself that it can be made again: packages of a package manager, compiled files, a cache
 /// (<https://bford.info/cachedir/>).
 fn is_made_anew(folder: &Path) -> bool {
     let named = folder.file_name().is_some_and(|name| name == "node_modules" || name == "__pycache__");

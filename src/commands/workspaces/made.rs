@@ -67,8 +67,8 @@ fn free_folder(context: &Context, origin: &Origin, name: &str) -> Result<String,
     let plain = above.join(folder::plain(&called, name));
     let apart = above.join(folder::told_apart(&called, name));
     let free = [&plain, &apart].into_iter().find(|path| is_free(path)).ok_or_else(|| {
-        Failure::new(format!("Both `{}` and `{}` are there already", shown(&plain), shown(&apart))).hint(format!(
-            "Look what they are: `ls -ld {} {}`",
+        Failure::new(format!("Both `{}` and `{}` already exist", shown(&plain), shown(&apart))).hint(format!(
+            "See what they are: `ls -ld {} {}`",
             quoted(&plain),
             quoted(&apart)
         ))
@@ -90,7 +90,7 @@ fn worktree(context: &Context, origin: &Origin, workspace: &mut Workspace, from:
     let git = Git::of(&outside, &origin.top);
     let line = one_line(&name);
     if !git.takes_branch(&name)? {
-        return Err(Failure::new(format!("git takes no branch named `{line}`"))
+        return Err(Failure::new(format!("git does not accept the branch name `{line}`"))
             .hint("Use letters, digits, `-`, `.`, `_` and `/`, for example `silo new feature/login`"));
     }
     if let Some(other) = git.checkouts()?.iter().find(|one| one.branch.as_ref() == Some(&name) && !one.is_bare) {
@@ -142,7 +142,7 @@ fn no_commit(from: Option<&str>) -> Failure {
     match from {
         Some(from) => {
             let from = one_line(from);
-            Failure::new(format!("`{from}` leads to no commit here")).hint(format!(
+            Failure::new(format!("`{from}` is not a commit in this repository")).hint(format!(
                 "Fetch it first: `git fetch origin {}`, then `--from FETCH_HEAD`",
                 shell_words::quote(&from)
             ))

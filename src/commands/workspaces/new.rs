@@ -124,13 +124,13 @@ fn held(context: &Context, wanted: &Wanted<'_>, origin: &Origin, place: &Path) -
     Ok((workspace, inside))
 }
 
-/// What becomes of one that is recorded: none where it is to be made anew.
+/// What becomes of one that is recorded: none where it is to be made again.
 fn settle_stage(context: &Context, wanted: &Wanted<'_>, known: Workspace) -> Result<Option<Workspace>, Failure> {
     let name = one_line(&known.name);
     let folder = Path::new(&known.folder);
     match known.stage {
         Stage::Making => {
-            context.ui.step(&format!("Making `{name}` anew, which was half made"));
+            context.ui.step(&format!("Making `{name}` again, which was half made"));
             made::take_back(context, &known).map(|()| None)
         }
         Stage::Removing => {
@@ -141,12 +141,12 @@ fn settle_stage(context: &Context, wanted: &Wanted<'_>, known: Workspace) -> Res
         Stage::There if files::exists(folder) && wanted.may_be_there => Ok(Some(known)),
         Stage::There if files::exists(folder) => {
             let quoted = shell_words::quote(&name);
-            Err(Failure::new(format!("The workspace `{name}` is there already, in `{}`", shown(folder)))
+            Err(Failure::new(format!("The workspace `{name}` already exists, in `{}`", shown(folder)))
                 .hint(format!("Go there: `silo cd {quoted}`"))
                 .hint(format!("Or run something in it: `silo run {quoted} -- CMD`")))
         }
         Stage::There | Stage::Furnishing => {
-            context.ui.step(&format!("The folder of `{name}` is gone; making it anew"));
+            context.ui.step(&format!("The folder of `{name}` is gone; making it again"));
             removal::finish(context, &known).map(|()| None)
         }
     }

@@ -66,7 +66,7 @@ impl Origin {
     fn without_git(folder: &Path) -> Result<Self, Failure> {
         let file = project::find_upward(folder).ok_or_else(|| {
             Failure::new(format!("No git repository and no `silo.toml` in `{}` or above", shown(folder)))
-                .hint(format!("Make one of both first: `git init {0}`, or `silo init -C {0}`", quoted(folder)))
+                .hint(format!("Make one of them first: `git init {0}`, or `silo init -C {0}`", quoted(folder)))
         })?;
         Ok(Self::copy_of(Kind::Copy, file.parent().unwrap_or(folder).to_path_buf()))
     }

@@ -45,7 +45,7 @@ fn may_go(context: &Context, workspace: &Workspace, force: bool) -> Result<(), F
         return Ok(());
     }
     if files::same(folder, Path::new(&workspace.origin)) {
-        return Err(Failure::new(format!("`{}` is the main checkout, no workspace", shown(folder))));
+        return Err(Failure::new(format!("`{}` is the main checkout, not a workspace", shown(folder))));
     }
     let found = losses::of(context, workspace)?;
     if !force && !found.is_empty() {
@@ -83,7 +83,7 @@ fn go(context: &Context, workspace: &Workspace, force: bool) -> Result<(), Failu
         Err(failure) if force => context.ui.warn(&failure.what),
         Err(failure) => {
             let line = format!("silo rm --force {}", shell_words::quote(&name));
-            return Err(failure.hint(format!("The workspace is there as it was; to remove it all the same: `{line}`")));
+            return Err(failure.hint(format!("The workspace is there as it was; to remove it anyway: `{line}`")));
         }
         Ok(()) => {}
     }

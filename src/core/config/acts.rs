@@ -24,7 +24,7 @@ pub fn lines(file: &ConfigFile) -> Vec<String> {
             }
             Gate::Tilt => "brings up everything first, hooks included".to_owned(),
         };
-        format!("A gate stands before `{tool}`: it {what}")
+        format!("A gate sits in front of `{tool}`: it {what}")
     }));
     lines
 }
@@ -100,7 +100,7 @@ mod tests {
             `silo up` runs `./p` (hooks.post-up) with the profile `p`
             `silo up` runs `./q` (hooks.pre-up) with the profile `p`
             `k3d cluster create` gets `-w` (k3d.args) with the profile `p`
-            A gate stands before `psql`: it brings up everything first, hooks included
+            A gate sits in front of `psql`: it brings up everything first, hooks included
         "]]
         .assert_eq(&(lines(&file).join("\n") + "\n"));
         assert_eq!(lines(&parse("version = 1\n[ports]\nA = 1\n").expect("valid")), [""; 0]);
@@ -131,7 +131,7 @@ mod tests {
             [
                 "`silo up` starts the services of the compose files",
                 "`silo up` starts the services of the compose files with the profile `p`",
-                "A gate stands before `psql`: it brings up the services first",
+                "A gate sits in front of `psql`: it brings up the services first",
             ]
         );
     }

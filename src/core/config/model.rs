@@ -173,7 +173,7 @@ pub enum Gate {
     Services,
 }
 
-/// What stands behind a tool in `[gates]`.
+/// What follows a tool in `[gates]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     /// What its gate brings up.

@@ -7,7 +7,7 @@ use super::providers_problem::ProvidersProblem;
 use crate::core::shell::varname::Refusal;
 use crate::core::text::suggest::{nearest, ticked};
 
-/// A problem and where it stands in the file.
+/// A problem and where it is in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// What is wrong.
@@ -71,7 +71,7 @@ pub enum Problem {
     Network(String),
     /// A compose file outside the project.
     ComposeFile(String),
-    /// A text of `[workspace]` that is no glob.
+    /// A text of `[workspace]` that is not a glob.
     Glob { key: &'static str, value: String, why: &'static str },
     /// `[ports]` is absent or empty.
     NoPorts,
@@ -142,7 +142,7 @@ impl std::fmt::Display for Problem {
             Self::NoCount(name) => write!(f, "Block `{name}` has no `count`"),
             Self::Count { name, value } => write!(f, "Block `{name}` has an invalid `count`: {value}"),
             Self::BlockEnd { name, last } => write!(f, "Block `{name}` would end at {last}, above the last port"),
-            Self::OwnBlock(name) => write!(f, "`{name}` is one port, and no block"),
+            Self::OwnBlock(name) => write!(f, "`{name}` is a single port, not a block"),
             Self::BlockName { name, block } => write!(f, "`{name}` is the variable with the last port of `{block}`"),
             Self::Published { name, value } => write!(f, "`compose.ports.{name}` has an invalid value: \"{value}\""),
             Self::NoTarget { name } => write!(f, "`compose.ports.{name}` has no `to`"),
@@ -157,7 +157,7 @@ impl std::fmt::Display for Problem {
             }
             Self::Name { name, refusal: Refusal::Reserved } => write!(f, "`{name}` is set by silo itself"),
             Self::TwiceNamed { name, first, second } => {
-                write!(f, "`{name}` stands in both `[{first}]` and `[{second}]`")
+                write!(f, "`{name}` is in both `[{first}]` and `[{second}]`")
             }
             Self::Prefix(value) => write!(f, "`prefix` has an invalid value: `{value}`"),
             Self::Output { value, why } => write!(f, "`output` cannot be `{value}`: {why}"),
@@ -181,7 +181,7 @@ impl std::fmt::Display for Problem {
             Self::RouteUnquoted(host) => write!(f, "The host `{host}` of `[routes]` is not in quotes"),
             Self::RouteTarget { host, value } => write!(f, "Route `{host}` has an invalid value: {value}"),
             Self::RoutePort { host, variable, .. } => {
-                write!(f, "Route `{host}` leads to `{variable}`, which is no port here")
+                write!(f, "Route `{host}` leads to `{variable}`, which is not a port here")
             }
             Self::RouteHost { host, why } => write!(f, "`{host}` cannot be a route: {why}"),
             Self::RouteTwice { host, other } => write!(f, "The routes `{other}` and `{host}` are one host"),
@@ -203,10 +203,10 @@ impl Problem {
         let one = |text: &str| vec![text.to_owned()];
         match self {
             Self::Syntax(message) if message.contains("duplicate key") => {
-                one("Each table and name stands once: put what is below both into the first")
+                one("Each table and name appears once: put what is below both into the first")
             }
             Self::Syntax(_) => one("TOML writes `NAME = value`, and texts in double quotes: https://toml.io"),
-            Self::WrongType { key, expected, .. } => vec![format!("Write {expected} behind `{key} =`")],
+            Self::WrongType { key, expected, .. } => vec![format!("Write {expected} after `{key} =`")],
             Self::UnknownKey { key, allowed, .. } => {
                 let mut hints: Vec<String> = nearest(key, allowed.iter().copied())
                     .map(|near| format!("The nearest known name is `{near}`"))
@@ -251,7 +251,7 @@ impl Problem {
             }
             Self::Output { .. } => one("Use a file name inside the project, such as `.localnet.env`"),
             Self::Unwritable { .. } => one("Env files, compose and Tilt read one line per value"),
-            Self::TooLong { .. } => one("Keep long texts in a file, and its path in the variable"),
+            Self::TooLong { .. } => one("Keep long values in a file, and its path in the variable"),
             Self::Empty { .. } => one("Remove it, or give it a value"),
             Self::ProfileName(_) => one("Use letters, digits, `-`, `_` and `.`"),
             Self::Template { .. } => one("Write `${NAME}`; `$${` stands for a literal `${`"),

@@ -15,13 +15,13 @@ pub struct Request<'a> {
     pub flag: Option<&'a str>,
     /// `SILO_PROFILE`; empty counts as absent.
     pub variable: Option<&'a str>,
-    /// The profile in the lockfile; the outer `None` is no lockfile.
+    /// The profile in the lockfile; the outer `None` is not a lockfile.
     pub lockfile: Option<Option<&'a str>>,
     /// `--force`.
     pub force: bool,
 }
 
-/// A profile that cannot be had; the first text is the older silo's (D12).
+/// A profile that is not available; the first text is the older silo's (D12).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are the words of the message")]
 pub enum ProfileError {

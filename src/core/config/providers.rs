@@ -67,7 +67,7 @@ pub struct Url {
     pub host: String,
     /// The port.
     pub port: u16,
-    /// What stands before every path, without a slash at its end.
+    /// What comes before every path, without a slash at its end.
     pub base: String,
 }
 

@@ -11,13 +11,13 @@ pub enum ProvidersProblem {
     #[error("`{key}` cannot be `{value}`: {why}")]
     Url { key: String, value: String, why: &'static str },
     /// No price.
-    #[error("`{key}` is no price: `{value}`")]
+    #[error("`{key}` is not a price: `{value}`")]
     Price { key: String, value: String },
     /// No number, or one that cannot be.
-    #[error("`{key}` is no number of its kind: `{value}`")]
+    #[error("`{key}` is not a valid number: `{value}`")]
     Number { key: String, value: String },
     /// No budget.
-    #[error("`{key}` is no budget: `{value}`")]
+    #[error("`{key}` is not a budget: `{value}`")]
     Budget { key: String, value: String },
     /// A key that must be there.
     #[error("`{table}` has no `{key}`")]
@@ -38,7 +38,7 @@ pub enum ProvidersProblem {
     #[error("The model `{model}` is offered by `{first}` and by `{second}`, which have the same shape")]
     Twice { model: String, first: String, second: String },
     /// A time that is none.
-    #[error("`{key}` is no time: `{value}`")]
+    #[error("`{key}` is not a time: `{value}`")]
     Time { key: String, value: String },
 }
 

@@ -273,7 +273,7 @@ fn gates(top: &Table<'_>) -> Result<IndexMap<String, Need>, ConfigError> {
 /// What begins a gate for some of the services.
 const SOME_SERVICES: &str = "services:";
 
-/// The services of `services:db,redis`, each with its place; none where one is no name, or stands there twice.
+/// The services of `services:db,redis`, each with its place; none where one is not a name, or is there twice.
 fn some_services(text: &Text) -> Option<Vec<Text>> {
     // Where the string has escapes, the place is the whole of it.
     let is_plain = text.span.len() == text.value.len() + 2;

@@ -42,7 +42,7 @@ fn routed(entry: &Entry<'_>) -> Result<Routed, ConfigError> {
 }
 
 /// Makes sure that each leads to a port of the file, and that the hosts come out as host names, each once. They are filled as for
-/// an instance with a short name: what only a long one makes too long is no mistake of the file's.
+/// an instance with a short name: what only a long one makes too long is not a mistake of the file's.
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     if settings.routes.is_empty() {
         return Ok(());
@@ -88,11 +88,11 @@ mod tests {
         for (routes, said) in [
             (
                 "\"a.test\" = \"WEB\"",
-                "4:12 Route `a.test` leads to `WEB`, which is no port here; Ports here: `WEB_PORT`",
+                "4:12 Route `a.test` leads to `WEB`, which is not a port here; Ports here: `WEB_PORT`",
             ),
             (
                 "\"a.test\" = \"WEB_PROT\"",
-                "4:12 Route `a.test` leads to `WEB_PROT`, which is no port here; The nearest port is `WEB_PORT`",
+                "4:12 Route `a.test` leads to `WEB_PROT`, which is not a port here; The nearest port is `WEB_PORT`",
             ),
             ("\"a.test\" = 0", "4:12 Route `a.test` has an invalid value: 0; Name a variable"),
             ("\"a.test\" = 65536", "4:12 Route `a.test` has an invalid value: 65536; Name a variable"),

@@ -160,7 +160,7 @@ impl Starter {
         }
     }
 
-    /// Takes in a port of a service under the first of some names that can be had; false where there is none.
+    /// Takes in a port of a service under the first of some names that is available; false where there is none.
     pub fn publish(&mut self, names: &[String], port: &ServicePort, place: &str) -> bool {
         let Some(name) = names.iter().find(|name| self.may_be(name, port.first)).cloned() else { return false };
         self.compose.get_or_insert_default().ports.insert(name, port.clone());

@@ -94,7 +94,7 @@ impl<'a> Table<'a> {
     /// A list of texts, or none when the key is absent.
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<Text>>, ConfigError> {
         let Some(value) = self.find(key) else { return Ok(None) };
-        let items = value.get().as_array().ok_or_else(|| value.wrong("a list of texts"))?;
+        let items = value.get().as_array().ok_or_else(|| value.wrong("a list of strings"))?;
         let texts = items.iter().map(|item| Value { value: item, path: value.path.clone() }.filled_text());
         texts.collect::<Result<Vec<_>, _>>().map(Some)
     }
@@ -119,7 +119,7 @@ impl<'a> Value<'a> {
 
     pub(super) fn wrong(&self, expected: &'static str) -> ConfigError {
         let found = match self.get() {
-            DeValue::String(_) => "a text",
+            DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a number",
             DeValue::Float(_) => "a decimal number",
             DeValue::Boolean(_) => "`true` or `false`",
@@ -139,7 +139,7 @@ impl<'a> Value<'a> {
 
     /// A text without characters that no env file, hook or command line can carry.
     pub(super) fn text(&self) -> Result<Text, ConfigError> {
-        let value = self.get().as_str().ok_or_else(|| self.wrong("a text"))?;
+        let value = self.get().as_str().ok_or_else(|| self.wrong("a string"))?;
         let refused = [('\n', "a newline"), ('\r', "a carriage return"), ('\0', "a NUL")];
         match refused.into_iter().find(|(c, _)| value.contains(*c)) {
             Some((_, character)) => Err(self.fail(Problem::Unwritable { key: self.path.clone(), character })),

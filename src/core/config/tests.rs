@@ -50,7 +50,7 @@ fn a_block_says_how_many_ports_and_where_they_begin() {
     }
     mistake(
         "{ count = \"61\" }",
-        "3:22 `ports.RTC_PORT.count` must be a number, not a text\nWrite a number behind `ports.RTC_PORT.count =`",
+        "3:22 `ports.RTC_PORT.count` must be a number, not a string\nWrite a number after `ports.RTC_PORT.count =`",
     );
     mistake(
         "{ default = 65476, count = 61 }",
@@ -72,7 +72,7 @@ fn a_block_says_how_many_ports_and_where_they_begin() {
         assert!(said.ends_with(end), "{place}: {said}");
     }
     let own = "version = 1\n[ports]\nTILT_PORT = { count = 2 }\n";
-    assert_eq!(wrong(own), "3:13 `TILT_PORT` is one port, and no block\nWrite the port alone: `TILT_PORT = 10350`");
+    assert_eq!(wrong(own), "3:13 `TILT_PORT` is a single port, not a block\nWrite the port alone: `TILT_PORT = 10350`");
     // Its end is a name that URLs can use, and a profile may make a single port of it.
     let file = parse(
         "version = 1\n[ports]\nRTC_PORT = { count = 2 }\n[urls]\nU = \"${RTC_PORT_END}\"\n[profiles.p]\nurls.U = \"x\"\nports.RTC_PORT = 5\n",
@@ -132,7 +132,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1.5\n",
-            "3:5 `ports.A` must be a port number or \"random\", not a decimal number\nWrite a port number or \"random\" behind `ports.A =`",
+            "3:5 `ports.A` must be a port number or \"random\", not a decimal number\nWrite a port number or \"random\" after `ports.A =`",
         ),
         (
             "version = 1\n[ports]\nA-B = 1\n",
@@ -144,7 +144,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[urls]\nA = \"x\"\n",
-            "5:5 `A` stands in both `[ports]` and `[urls]`\nRename one of them",
+            "5:5 `A` is in both `[ports]` and `[urls]`\nRename one of them",
         ),
         (
             "version = 1\nprefix = \"Up\"\n[ports]\nA = 1\n",
@@ -180,7 +180,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[k3d]\nenabled = \"yes\"\n",
-            "5:11 `k3d.enabled` must be `true` or `false`, not a text\nWrite `true` or `false` behind `k3d.enabled =`",
+            "5:11 `k3d.enabled` must be `true` or `false`, not a string\nWrite `true` or `false` after `k3d.enabled =`",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[hooks]\npre-up = [\"\"]\n",
@@ -225,7 +225,7 @@ fn every_mistake_about_services_is_said_with_its_place_and_a_way_out() {
         ),
         (
             "version = 1\n[ports]\nA = 1\n[compose.ports]\nA = \"db:1\"\n",
-            "5:5 `A` stands in both `[ports]` and `[compose.ports]`\nRename one of them",
+            "5:5 `A` is in both `[ports]` and `[compose.ports]`\nRename one of them",
         ),
         (
             "version = 1\n[compose]\nfile = [\"a\"]\n",
@@ -239,7 +239,7 @@ fn every_mistake_about_services_is_said_with_its_place_and_a_way_out() {
 
 #[test]
 fn a_port_named_as_tilts_host_is_told_where_it_stands() {
-    let expected = "3:1 `TILT_HOST` stands in both `[ports]` and `[hosts]`\nRename one of them";
+    let expected = "3:1 `TILT_HOST` is in both `[ports]` and `[hosts]`\nRename one of them";
     assert_eq!(wrong("version = 1\n[ports]\nTILT_HOST = 1\n"), expected);
 }
 
@@ -288,7 +288,7 @@ fn toml_itself_is_checked_with_a_place() {
     assert!(wrong("version = 1\n[ports\n").starts_with("2:"));
     assert!(wrong("version = 1\n[ports]\nA = 1\nA = 2\n").starts_with("4:1 Not valid TOML: "));
     let twice = wrong("version = 1\n[urls]\nA = \"a\"\n[ports]\nB = 1\n[urls]\nC = \"c\"\n");
-    let hint = "Each table and name stands once: put what is below both into the first";
+    let hint = "Each table and name appears once: put what is below both into the first";
     assert_eq!(twice, format!("6:2 Not valid TOML: duplicate key\n{hint}"));
 }
 
@@ -310,10 +310,10 @@ fn a_variable_of_env_is_checked_like_a_url_and_may_use_the_urls() {
             "PATH = \"x\"\n",
             "5:1 `PATH` changes how shells or programs behave and cannot be set from `silo.toml`\nChoose a name of the project's own, such as `APP_PATH`".to_owned(),
         ),
-        ("A = \"x\"\n", "5:5 `A` stands in both `[ports]` and `[env]`\nRename one of them".to_owned()),
-        ("APP_HOST = \"x\"\n", "5:12 `APP_HOST` stands in both `[hosts]` and `[env]`\nRename one of them".to_owned()),
-        ("TILT_HOST = \"x\"\n", "5:13 `TILT_HOST` stands in both `[hosts]` and `[env]`\nRename one of them".to_owned()),
-        ("U = \"x\"\n[urls]\nU = \"y\"\n", "5:5 `U` stands in both `[urls]` and `[env]`\nRename one of them".to_owned()),
+        ("A = \"x\"\n", "5:5 `A` is in both `[ports]` and `[env]`\nRename one of them".to_owned()),
+        ("APP_HOST = \"x\"\n", "5:12 `APP_HOST` is in both `[hosts]` and `[env]`\nRename one of them".to_owned()),
+        ("TILT_HOST = \"x\"\n", "5:13 `TILT_HOST` is in both `[hosts]` and `[env]`\nRename one of them".to_owned()),
+        ("U = \"x\"\n[urls]\nU = \"y\"\n", "5:5 `U` is in both `[urls]` and `[env]`\nRename one of them".to_owned()),
         ("X = \"${NOPE}\"\n", format!("5:6 Unknown variable `${{NOPE}}` in `env.X`\n{uses}")),
         ("X = \"${Y}\"\nY = \"\"\n", "5:6 `env.X` uses `${Y}`, which is declared after it\nMove `Y` above it".to_owned()),
         (
@@ -324,7 +324,7 @@ fn a_variable_of_env_is_checked_like_a_url_and_may_use_the_urls() {
             "X = \"x\"\n[urls]\nU = \"${X}\"\n",
             "7:6 `urls.U` uses `${X}` of `[env]`, which is filled after the URLs\nMove `X` to `[urls]`, or this one to `[env]`".to_owned(),
         ),
-        ("X = 1\n", "5:5 `env.X` must be a text, not a number\nWrite a text behind `env.X =`".to_owned()),
+        ("X = 1\n", "5:5 `env.X` must be a string, not a number\nWrite a string after `env.X =`".to_owned()),
     ];
     for (rest, expected) in cases {
         assert_eq!(wrong(&with(rest)), expected, "in:\n{rest}");

@@ -27,11 +27,11 @@ pub struct UserSettings {
     pub quiet: bool,
     /// Folders below which every `silo.toml` of the user's own is trusted; `~/` is the home folder.
     pub trusted: Vec<String>,
-    /// Where ports come from when a default cannot be had.
+    /// Where ports come from when a default is not available.
     pub port_range: RangeInclusive<u16>,
-    /// What stands before and after the shell hook's lines.
+    /// What comes before and after the shell hook's lines.
     pub log_format: (String, String),
-    /// `cd` acts at once also where the shell does not tell of a move.
+    /// `cd` acts at once also where the shell does not report a move.
     pub wrap_cd: bool,
     /// What services run in.
     pub engine: EngineKind,

@@ -112,7 +112,7 @@ pub(super) fn ends(range: &str) -> Option<(u16, u16)> {
 /// Why a suffix is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedSuffix {
-    /// It is no host name.
+    /// It is not a host name.
     #[error("no host name ends in it")]
     NoName,
     /// It means something else to every system (<https://www.rfc-editor.org/rfc/rfc6761>, <https://www.rfc-editor.org/rfc/rfc6762>).

@@ -2,7 +2,7 @@
 
 /// How this machine is named in an address.
 const HERE: [&str; 5] = ["localhost:", "127.0.0.1:", "0.0.0.0:", "[::1]:", "[::]:"];
-/// Ports below are of the system, and `-p 4` is no port at all.
+/// Ports below are of the system, and `-p 4` is not a port at all.
 const LEAST: u16 = 1024;
 
 /// A port, and the variable it is given to where that is how it is written.

@@ -92,7 +92,7 @@ fn behind_name(message: &[u8], mut at: usize) -> Option<usize> {
 /// The name servers of a `resolv.conf`.
 pub fn servers(resolv_conf: &str) -> Vec<IpAddr> {
     let lines = resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
-    // A scope behind `%` is of no use without an interface.
+    // A scope behind `%` is useless without an interface.
     lines.filter_map(|rest| rest.split_whitespace().next()?.split('%').next()?.parse().ok()).take(3).collect()
 }
 

@@ -19,7 +19,7 @@ pub fn is_only_of(text: &str, cluster: &str) -> bool {
         tree.text(list).is_some_and(is_none) || tree.is_list(list) && tree.items(list).into_iter().all(named)
     };
     let current = tree.get(ROOT, "current-context").and_then(|name| tree.text(name)).filter(|name| !is_none(name));
-    // What `cat` puts behind it is another document, or the same keys once more.
+    // What `cat` puts behind it is another document, or the same keys again.
     tree.is_whole()
         && !tree.repeats(ROOT)
         && ["clusters", "contexts", "users"].into_iter().all(has_only_own)

@@ -41,7 +41,7 @@ pub(super) enum Over {
     /// It is merged with what a file before says.
     #[default]
     Merged,
-    /// `!override`: it stands alone.
+    /// `!override`: it is alone.
     Replaced,
     /// `!reset`: nothing is left.
     Reset,
@@ -123,7 +123,7 @@ impl Tree {
         self.is_whole
     }
 
-    /// Whether a key stands twice in a map. Readers differ on which of them counts; here it is the first.
+    /// Whether a key appears twice in a map. Readers differ on which of them counts; here it is the first.
     pub(super) fn repeats(&self, id: Id) -> bool {
         let Content::Map(pairs) = &self.nodes[id].content else { return false };
         let mut before = HashSet::new();

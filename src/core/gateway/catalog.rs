@@ -32,7 +32,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// What a call did cost.
+    /// What a call cost.
     pub fn cost(&self, usage: &Usage) -> Amount {
         let Prices { input, output, cache_read, cache_write, cache_write_hour } = self.prices;
         let parts = [

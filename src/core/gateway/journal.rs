@@ -120,7 +120,7 @@ pub fn read(bytes: &[u8], mark: Option<Mark>) -> Result<Journal, Damage> {
 /// What the user has said of calls that came to no end, in a file of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settlings {
-    /// Calls, and what each did cost.
+    /// Calls, and what each cost.
     pub all: Vec<(u64, Amount)>,
     /// Where the file goes on.
     pub chain: Chain,

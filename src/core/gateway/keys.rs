@@ -38,7 +38,7 @@ pub struct Key {
     /// When it was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<String>,
-    /// The instance it is for was let go of: it opens nothing until the root has one again.
+    /// The instance it is for was released: it opens nothing until the root has one again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_released: bool,
 }

@@ -1,4 +1,4 @@
-//! The gateway (D34): what a call of a language model may cost, what it did cost, and who has spent what. Values in, values out;
+//! The gateway (D34): what a call of a language model may cost, what it cost, and who has spent what. Values in, values out;
 //! `src/proxy/gateway/` asks and sends, `store/gateway/` keeps.
 
 pub mod amount;

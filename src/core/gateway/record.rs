@@ -5,7 +5,7 @@ use super::amount::{Amount, Money};
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// The first line: which journal this is, counted up each time it is written anew in short.
+    /// The first line: which journal this is, counted up each time it is written again in short.
     Start(u64),
     /// A gateway begins, in this start of the machine, at this time. Calls that are open now will not come to an end.
     Open(String, String),

@@ -11,7 +11,7 @@ const HASH_LEN: usize = 6;
 /// What stays of a long project's name beside a long branch, in characters.
 const PROJECT_MIN: usize = 20;
 /// First words of branches that are written with a slash, `feature/login`. The list must never change: it decides which
-/// of `feature/login` and `feature-login` bears the bare name, and names are to stay.
+/// of `feature/login` and `feature-login` has the bare name, and names should stay.
 const KINDS: [&str; 14] = [
     "bugfix", "chore", "claude", "codex", "copilot", "cursor", "docs", "feat", "feature", "fix", "hotfix", "refactor",
     "release", "test",

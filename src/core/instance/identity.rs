@@ -1,4 +1,4 @@
-//! What an instance calls its things (docs/lockfile.md): computed anew each time, never believed from a lockfile.
+//! What an instance calls its things (docs/lockfile.md): computed again each time, never believed from a lockfile.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -109,7 +109,7 @@ impl InstanceState {
     }
 }
 
-/// Leaves out what is no port or has no name a variable could have: a stranger's lockfile is data, not an error (D5).
+/// Leaves out what is not a port or has no name a variable could have: a stranger's lockfile is data, not an error (D5).
 fn usable_ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<IndexMap<String, u16>, D::Error> {
     let all: IndexMap<String, Value> = IndexMap::deserialize(deserializer)?;
     let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);

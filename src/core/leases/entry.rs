@@ -1,4 +1,4 @@
-//! One instance and its leases, and how it stands in the registry's text.
+//! One instance and its leases, and how it is in the registry's text.
 
 use ::core::net::Ipv4Addr;
 

@@ -23,11 +23,11 @@ use subnet::Range;
 pub use entry::Instance;
 pub use wanted::{Wanted, Wish};
 
-/// The version this silo writes; it reads the ones before, and writes them anew with the next change.
+/// The version this silo writes; it reads the ones before, and writes them again with the next change.
 pub const VERSION: u32 = 2;
 /// The oldest version that is read: without subnets, and without what is wanted.
 const OLDEST: u32 = 1;
-/// This silo, as it stands in what it writes.
+/// This silo, as it is in what it writes.
 const SILO: &str = env!("CARGO_PKG_VERSION");
 /// How the text begins.
 const HEAD: &str =
@@ -67,7 +67,7 @@ pub enum LeasesError {
     /// Empty: no silo ever wrote that.
     #[error("it is empty")]
     Empty,
-    /// Text that no silo wrote as it stands.
+    /// Text that no silo wrote as it is.
     #[error("it was damaged or edited: its digest does not fit")]
     Damaged,
     /// Written by a newer silo.
@@ -88,7 +88,7 @@ struct Head {
     silo: String,
 }
 
-/// What stands before the first instance.
+/// What comes before the first instance.
 #[derive(Deserialize)]
 struct Own {
     version: i64,
@@ -150,7 +150,7 @@ impl Leases {
         self.instances.iter().find(|instance| instance.root == root)
     }
 
-    /// The instance that bears a qualified name.
+    /// The instance that has a qualified name.
     pub fn named(&self, qualified: &str) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.qualified() == qualified)
     }

@@ -10,13 +10,13 @@ use super::source::Source;
 /// What `silo.toml` asks for one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortSpec {
-    /// This port when it can be had, else one from the range.
+    /// This port when it is available, else one from the range.
     Default(u16),
     /// `"random"` or `0`: always from the range.
     Random,
     /// So many neighbouring ports, from this one on or from the range.
     Block {
-        /// The first, when it can be had with all others.
+        /// The first, when it is available with all others.
         default: Option<u16>,
         /// How many.
         count: u16,
@@ -116,7 +116,7 @@ pub struct Given<'a> {
     pub leased: &'a HashSet<u16>,
     /// Ports of this instance that are to be left for others.
     pub left: &'a HashSet<u16>,
-    /// Where ports come from when a default cannot be had.
+    /// Where ports come from when a default is not available.
     pub source: &'a Source,
 }
 
@@ -164,8 +164,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// What a variable has already: its lease, or else its remembered port where that is still to be had. A block that has grown
-    /// keeps its place where its new ports are to be had.
+    /// What a variable has already: its lease, or else its remembered port where that is still available. A block that has grown
+    /// keeps its place where its new ports are available.
     fn kept(&mut self, name: &str, count: u16) -> Option<u16> {
         let Some(first) = self.given.held.get(name).copied() else {
             let first = self.given.remembered.get(name).copied()?;

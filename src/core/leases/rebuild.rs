@@ -29,7 +29,7 @@ pub struct RootRecord {
 /// The registry made again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rebuilt {
-    /// All instances that could be had.
+    /// All instances that is available.
     pub leases: Leases,
     /// What two instances claimed, a sentence each.
     pub disputed: Vec<String>,
@@ -55,7 +55,7 @@ pub fn rebuild(records: Vec<RootRecord>) -> Rebuilt {
             rebuilt.disputed.push(format!("`{}` is claimed by `{other}` and `{root}`", instance.qualified()));
             continue;
         }
-        // Settled anew, the later one gets another.
+        // Settled again, the later one gets another.
         instance.slot = instance.slot.filter(|slot| !rebuilt.leases.has_slot(&instance.prefix, *slot, &[]));
         let taken_subnet = |subnet: &Range| rebuilt.leases.instances.iter().find(|one| one.subnet == Some(*subnet));
         if let Some((subnet, holder)) = instance.subnet.and_then(|subnet| Some((subnet, taken_subnet(&subnet)?))) {
@@ -100,7 +100,7 @@ fn instance(record: RootRecord) -> Option<Instance> {
         created: first_said(salvaged.created, state.created_at.clone()),
         changed: first_said(salvaged.changed, state.created_at),
         ports,
-        // What is wanted stands in the registry alone.
+        // What is wanted is in the registry alone.
         wanted: salvaged.wanted,
         // The registry learns of an address first.
         subnet: salvaged.subnet.or(state.subnet),

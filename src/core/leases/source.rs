@@ -1,4 +1,4 @@
-//! Where ports come from when a default cannot be had (D2): in which order the ports of a range are tried.
+//! Where ports come from when a default is not available (D2): in which order the ports of a range are tried.
 
 use std::ops::RangeInclusive;
 

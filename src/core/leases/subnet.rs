@@ -21,7 +21,7 @@ pub struct Range {
     bits: u8,
 }
 
-/// A text that is no range.
+/// A text that is not a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRange;
 

@@ -1,4 +1,4 @@
-//! What is to run of an instance (D31): the user's word, never a state. What does run is asked.
+//! What is to run of an instance (D31): the user's decision, never a state. What does run is asked.
 
 use std::fmt;
 
@@ -107,7 +107,7 @@ impl Wanted {
         self.tidy();
     }
 
-    /// Those for which it is so are wanted no more, whoever wanted them.
+    /// Those for which it is so are no longer wanted, whoever wanted them.
     pub fn drop_if(&mut self, is_so: impl Fn(&Wish) -> bool) {
         self.up.retain(|wish| !is_so(wish));
         self.gates.retain(|wish| !is_so(wish));

@@ -24,7 +24,7 @@ pub fn problem(name: &str) -> Option<&'static str> {
         _ if name.contains(odd) => Some("a host name has letters, digits, `-` and `.` alone"),
         _ if name.parse::<IpAddr>().is_ok() => Some("it is an address, and no name"),
         _ if name.len() > LONGEST => Some("it is longer than 253 characters"),
-        _ if name.split('.').any(str::is_empty) => Some("nothing stands beside a dot of it"),
+        _ if name.split('.').any(str::is_empty) => Some("nothing is beside a dot of it"),
         _ if name.split('.').any(|label| label.len() > LONGEST_LABEL) => {
             Some("a part of it is longer than 63 characters")
         }

@@ -1,7 +1,7 @@
 //! Routes as configuration of web servers that pass requests on: nginx, Caddy, Traefik. Whole files, the same text for the same
 //! routes.
 //!
-//! Host names are checked before they come here ([`super::host::problem`]); each format quotes them all the same.
+//! Host names are checked before they come here ([`super::host::problem`]); each format quotes them anyway.
 
 use crate::core::text::source::one_line;
 use ::core::fmt::Write as _;

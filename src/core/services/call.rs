@@ -160,7 +160,7 @@ impl Call {
     pub fn named(&self, services: &[String]) -> Vec<OsString> {
         let is_service = |word: &&OsString| word.to_str().is_some_and(|word| services.iter().any(|one| one == word));
         let named = self.after.iter().skip(1).take_while(|word| *word != "--").filter(is_service);
-        // What stands behind the service of `run` is for its program.
+        // What follows the service of `run` is for its program.
         let most = if self.command() == "run" { 1 } else { usize::MAX };
         named.take(most).cloned().collect()
     }

@@ -242,7 +242,7 @@ impl Override {
     }
 }
 
-const HEAD: &str = "# Written by silo for one instance of the project, and written anew when the project's files change; see `silo doc compose`.\n";
+const HEAD: &str = "# Written by silo for one instance of the project, and written again when the project's files change; see `silo doc compose`.\n";
 
 fn entry(bind: IpAddr, host: Option<u16>, target: u16, udp: bool) -> String {
     let bind = match bind {
@@ -287,7 +287,7 @@ fn check(model: &Model, isolation: &Isolation<'_>) -> Result<(), Refused> {
             let near = known.iter().min_by_key(|known| known.abs_diff(port.target));
             let hints = near.map(|near| format!("The nearest port of `{}` is {near}", port.service)).into_iter();
             let at = port.target;
-            let expose = format!("Where it listens on {at} all the same, say so in the compose file: `expose: [{at}]`");
+            let expose = format!("Where it listens on {at} anyway, say so in the compose file: `expose: [{at}]`");
             return Err(refused(
                 format!("`{variable}` names port {} of `{}`, which it does not publish", port.target, port.service),
                 hints.chain([expose]).collect(),

@@ -14,7 +14,7 @@ use crate::core::config::Published;
 pub struct Isolation<'a> {
     /// The compose project's name, the instance's own.
     pub project: &'a str,
-    /// The instance's id, which each container bears.
+    /// The instance's id, which each container has.
     pub id: &'a str,
     /// The label of that id.
     pub label: &'a str,

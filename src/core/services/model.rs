@@ -147,7 +147,7 @@ impl Model {
     /// [`Unreadable`] when it is not of that shape.
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
         let value: Value = serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
-        let top = value.as_object().ok_or_else(|| Unreadable("it is no table".to_owned()))?;
+        let top = value.as_object().ok_or_else(|| Unreadable("it is not a table".to_owned()))?;
         let name = string(top, "name").unwrap_or_default();
         let global = |key: &str, body: &Map<String, Value>| {
             string(body, "name").filter(|given| *given != format!("{name}_{key}"))
@@ -212,7 +212,7 @@ fn tables<'a>(
     let entries = match top.get(key) {
         None | Some(Value::Null) => &*NONE,
         Some(Value::Object(entries)) => entries,
-        Some(_) => return Err(Unreadable(format!("`{key}` is no table"))),
+        Some(_) => return Err(Unreadable(format!("`{key}` is not a table"))),
     };
     Ok(entries.iter().map(|(name, body)| (name, body.as_object().unwrap_or(&NONE))))
 }

@@ -46,7 +46,7 @@ fn short(text: &str) -> Option<Vec<Port>> {
     let udp = protocol(name)?;
     let (before, target) = text.rsplit_once(':').map_or((None, text), |(before, target)| (Some(before), target));
     let (first, last) = range(target)?;
-    // What stands before the last colon of the rest is an address.
+    // What comes before the last colon of the rest is an address.
     let host = before.map_or("", |before| before.rsplit_once(':').map_or(before, |(_, host)| host));
     let (host, _) = range(host).map_or((None, None), |(first, last)| (Some(first), Some(last)));
     let is_same_length = before.is_some_and(|before| {

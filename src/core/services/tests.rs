@@ -118,7 +118,7 @@ fn the_override_says_what_isolates_and_no_more() {
     ];
     let made = isolated(&rich(), &ports, &leases, &["kept", "named"]).expect("it fits");
     expect_test::expect![[r##"
-        # Written by silo for one instance of the project, and written anew when the project's files change; see `silo doc compose`.
+        # Written by silo for one instance of the project, and written again when the project's files change; see `silo doc compose`.
         services:
           "db":
             container_name: !reset null
@@ -181,7 +181,7 @@ fn what_has_nothing_to_isolate_is_labelled_and_no_more() {
     let ports = IndexMap::new();
     let made = isolated(&json!({ "name": "x", "services": { "a": { "image": "b" } } }), &ports, &[], &[]);
     expect_test::expect![[r##"
-        # Written by silo for one instance of the project, and written anew when the project's files change; see `silo doc compose`.
+        # Written by silo for one instance of the project, and written again when the project's files change; see `silo doc compose`.
         services:
           "a":
             labels: {"silo.instance": "0123456789abcdef"}
@@ -230,7 +230,7 @@ fn what_does_not_fit_names_the_nearest() {
 
         `A` names port 5433 of `db`, which it does not publish (A)
         The nearest port of `db` is 5432
-        Where it listens on 5433 all the same, say so in the compose file: `expose: [5433]`
+        Where it listens on 5433 anyway, say so in the compose file: `expose: [5433]`
 
         `A` names `sidecar`, which publishes no port of its own (`network_mode: service:db`) (A)
         It is in the network of `db`: write `db:80`

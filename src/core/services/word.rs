@@ -10,7 +10,7 @@ const SHORT: &str = "dVyfsv";
 /// Signals by which nothing ends.
 const HARMLESS: [&str; 8] = ["hup", "usr1", "usr2", "winch", "cont", "1", "10", "12"];
 
-/// The user's word.
+/// The user's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
     /// These services are wanted up; none named is all that the call starts.
@@ -20,7 +20,7 @@ pub enum Word {
 }
 
 impl Call {
-    /// The user's word in it; none in a call that says nothing of it.
+    /// The user's decision in it; none in a call that says nothing of it.
     pub fn word(&self) -> Option<Word> {
         let words: Vec<&str> = self.words().iter().map(|word| word.to_str()).collect::<Option<_>>()?;
         let (command, rest) = words.split_first()?;

@@ -6,7 +6,7 @@ use super::launch::{Inside, Launch, Written};
 use super::start::{Folder, Start};
 use super::{posix, template};
 
-/// bash reads `~/.bashrc` in every interactive shell that is no login shell.
+/// bash reads `~/.bashrc` in every interactive shell that is not a login shell.
 pub(super) static BASH: Shell = Shell {
     name: "bash",
     aliases: &[],

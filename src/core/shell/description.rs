@@ -39,7 +39,7 @@ pub struct Shell {
     pub(super) quote: fn(&[u8]) -> Vec<u8>,
     /// Commands that do what an answer says.
     pub(super) commands: fn(&Answer<'_>) -> Vec<u8>,
-    /// What stands before and behind all that the hook evaluates; a bare quote in each, which no value can hold.
+    /// What comes before and behind all that the hook evaluates; a bare quote in each, which no value can hold.
     pub(super) marks: [&'static [u8]; 2],
     /// Whether commands that set the hook's own variables show them, where it is not the hook that evaluates them.
     pub shows_own: bool,
@@ -47,7 +47,7 @@ pub struct Shell {
     pub(super) hook: fn(&[u8], &[u8]) -> Vec<u8>,
     /// What calls the hook at each prompt.
     pub called_by: &'static str,
-    /// Commands in place of the shell's own that act at once on a move; nothing where the shell itself tells of each.
+    /// Commands in place of the shell's own that act at once on a move; nothing where the shell itself reports each.
     pub(super) moves: &'static str,
     /// What makes a typed `silo` this one, where no folder of `PATH` has it; nothing where the hook itself sees to that.
     pub(super) named: fn(&[u8]) -> Vec<u8>,
@@ -93,7 +93,7 @@ pub struct Completions {
     pub script: &'static str,
     /// Whether the shell hands on what stands in the line: with quotes, and `--profile=x` as three words.
     pub is_raw: bool,
-    /// How a candidate's help stands behind it.
+    /// How a candidate's help follows it.
     pub help: fn(&str) -> String,
 }
 

@@ -12,7 +12,7 @@ pub const UNCALLED: &str = "__SILO_UNCALLED";
 pub struct Mark<'a> {
     /// The shell that loaded the hook.
     pub pid: u32,
-    /// Whether anything has called it since; known in shells without a function that could tell of [`UNCALLED`], elsewhere taken
+    /// Whether anything has called it since; known in shells without a function that could report [`UNCALLED`], elsewhere taken
     /// for granted.
     pub is_called: bool,
     /// The version of the silo whose hook it is.

@@ -13,9 +13,9 @@ pub(super) fn quote(value: &[u8]) -> Vec<u8> {
 /// Conditions that hold: no alias stands for them, and they change nothing, the status included.
 pub(super) const MARKS: [&[u8]; 2] = [b"[[ __silo_text='begin' ]]\n", b"[[ __silo_text='end' ]]\n"];
 
-/// Assignments, one `export` and one `unset`; `builtin` stands before what an alias could be in place of. Around them, where
+/// Assignments, one `export` and one `unset`; `builtin` comes before what an alias could be in place of. Around them, where
 /// the hook has such functions, what they look at, and what they bring back. Names that were silo's become arguments of the
-/// hook's function, so that they stand there once: a shell reads an answer byte by byte.
+/// hook's function, so that they are there once: a shell reads an answer byte by byte.
 pub(super) fn commands(builtin: &str, looked_at: fn(&Turns<'_>, &str) -> String, answer: &Answer<'_>) -> Vec<u8> {
     let Answer { turns, own, set, unset } = *answer;
     let builtin = builtin.as_bytes();

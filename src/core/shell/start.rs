@@ -18,7 +18,7 @@ pub struct Start {
     pub others: &'static [&'static str],
     /// Which of all these other programs read too.
     pub shared: &'static [&'static str],
-    /// What stands before the line in one of those, so that only this shell takes it.
+    /// What comes before the line in one of those, so that only this shell takes it.
     pub guard: &'static str,
     /// The words for it where silo does not write it: the line would not be the whole change.
     pub by_hand: Option<ByHand>,

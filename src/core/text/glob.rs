@@ -49,7 +49,7 @@ impl Glob {
     /// Reads a glob of `silo.toml`: from the project's root, and never out of it. `!` before it takes away what others pick.
     ///
     /// # Errors
-    /// Why it is none, to stand behind the glob in a sentence.
+    /// Why it is none, to come after the glob in a sentence.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (excludes, path) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
         if path.starts_with(['/', '~']) {

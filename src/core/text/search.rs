@@ -41,7 +41,7 @@ impl Hit {
     }
 }
 
-/// Where all the words stand together, upper or lower case: headings first, then those where they follow each other, then the
+/// Where all the words occur together, upper or lower case: headings first, then those where they follow each other, then the
 /// pages in their order. Without a word there is nothing to find.
 pub fn search(pages: &[Page], words: &[String]) -> Vec<Hit> {
     let words: Vec<String> = words.iter().flat_map(|word| word.split_whitespace()).map(str::to_lowercase).collect();

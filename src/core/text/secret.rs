@@ -5,7 +5,7 @@ const MASK: &str = "***";
 /// Words of a name that make its value a secret, and ends of names that are written in one.
 const WORDS: [&str; 9] =
     ["password", "passwd", "passphrase", "secret", "secrets", "token", "credential", "credentials", "apikey"];
-/// Last words of names that only tell of a secret: where it is, how long it holds.
+/// Last words of names that only report a secret: where it is, how long it holds.
 const ABOUT: [&str; 12] =
     ["file", "path", "dir", "url", "uri", "name", "ttl", "expiry", "length", "host", "port", "id"];
 
@@ -48,7 +48,7 @@ fn address(value: &str) -> String {
     }
 }
 
-/// A value without what stands behind `password=` and the like: in the query of an address, or in a connection string.
+/// A value without what follows `password=` and the like: in the query of an address, or in a connection string.
 fn parameters(value: &str) -> String {
     let pieces = value.split_inclusive(['?', '&', ';', ' ', '#']);
     let shown = pieces.map(|piece| {

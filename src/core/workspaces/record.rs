@@ -51,7 +51,7 @@ pub enum Kind {
 pub enum Stage {
     /// Its folder is being made; nobody has been given it yet.
     Making,
-    /// The folder is there, and what belongs into it is being put there.
+    /// The folder is there, and what belongs in it is being put there.
     Furnishing,
     /// It is there.
     There,

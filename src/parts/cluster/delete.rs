@@ -18,7 +18,7 @@ pub(super) fn one(site: &Site<'_>, names: &Names) -> Result<(), Failure> {
     let k3d = K3d::new(&environment, &project.root);
     let _spinner = context.ui.spin(&format!("Deleting k3d cluster '{}'...", names.cluster));
     // Its kubeconfig is the only one k3d may edit while it deletes. An image registry may be left without its cluster,
-    // so k3d is asked to delete what bears the name even where it lists no cluster.
+    // so k3d is asked to delete what has the name even where it lists no cluster.
     k3d.delete(&names.cluster)?;
     files::remove(&context.dirs.making(&project.root))?;
     if cmd::find("docker", &site.environment).is_some() {
@@ -29,7 +29,7 @@ pub(super) fn one(site: &Site<'_>, names: &Names) -> Result<(), Failure> {
         Ok(false) => {
             context.ui.warn(&format!("`{}` is left: more than this cluster's is in it", shown(&names.kubeconfig)));
         }
-        // The cluster is gone all the same, and that is to be recorded.
+        // The cluster is gone anyway, and that is to be recorded.
         Err(failure) => context.ui.warn(&failure.what),
     }
     Ok(())

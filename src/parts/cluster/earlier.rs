@@ -43,7 +43,7 @@ pub(super) fn candidates(context: &Context, site: &Site<'_>, now: Option<&Names>
     let Scope { project, .. } = site.scope;
     let made = Made::of(&context.dirs, &project.root);
     let mut found = made.noted.clone();
-    // What bears the label, though nobody noted it: the state folder may be younger than the cluster.
+    // What has the label, though nobody noted it: the state folder may be younger than the cluster.
     if cmd::find("docker", &site.environment).is_some() {
         let docker = Docker { program: "docker", environment: &site.environment, folder: &project.root };
         match docker.labelled_clusters() {

@@ -14,7 +14,7 @@ pub(super) fn of(inventory: &Inventory, claim: &Claim) -> Vec<(Kind, String)> {
             || (ids.contains(owner) && clusters_named.contains(cluster))
             || (owner.is_empty() && noted.contains(cluster))
     };
-    // A registry outlives its cluster where it is connected elsewhere; it bears the cluster's name.
+    // A registry outlives its cluster where it is connected elsewhere; it has the cluster's name.
     let registry = |one: &Labelled| {
         clusters_named.iter().any(|cluster| one.1 == *cluster && one.0 == format!("{cluster}-registry.localhost"))
             && !inventory.clusters.iter().any(|(cluster, owner)| *cluster == one.1 && !ids.contains(owner))

@@ -1,5 +1,5 @@
 //! The cluster of `silo up`: one that runs, its image registry, its kubeconfig, and the word of where the registry is.
-//! What is there already is used; what is half there is mended.
+//! What is there already is used; what is half there is fixed.
 
 use super::super::context::Context;
 use super::super::fill;
@@ -84,14 +84,14 @@ impl Making<'_> {
                 k3d.start(&names.cluster)?;
             }
             Standing::HalfMade => {
-                context.ui.warn(&format!("k3d cluster '{}' was only half made; it is made anew", names.cluster));
+                context.ui.warn(&format!("k3d cluster '{}' was only half made; it is made again", names.cluster));
                 k3d.delete(&names.cluster)?;
                 return self.make().map(|()| None);
             }
         }
         // One that an older silo made, too.
         context.note_cluster(self.project, &names.cluster, true)?;
-        self.mend_registry().map(|()| Some(cluster))
+        self.fix_registry().map(|()| Some(cluster))
     }
 
     /// Whether the making of this cluster was begun and never ended. One that an older silo made, or whose lockfile was removed,
@@ -103,7 +103,7 @@ impl Making<'_> {
 
     /// Starts the image registry of a cluster that is there, or makes it again where it is gone; the cluster keeps its
     /// state.
-    fn mend_registry(&self) -> Result<(), Failure> {
+    fn fix_registry(&self) -> Result<(), Failure> {
         let Self { context, names, .. } = self;
         let Some(registry) = &names.registry else { return Ok(()) };
         let docker = self.k3d.docker();
@@ -178,14 +178,14 @@ pub(super) fn require_own(
         return Ok(());
     }
     Err(Failure::new(format!("There is a k3d cluster `{}` that this instance did not make", cluster.name))
-        .hint("Name this instance otherwise: `silo up OTHER-NAME`")
+        .hint("Give this instance another name: `silo up OTHER-NAME`")
         .hint(format!("Or delete the cluster, if nobody needs it: `k3d cluster delete {}`", cluster.name)))
 }
 
 /// The image registry of a cluster that is there.
 fn registry_of(k3d: &K3d<'_>, registry: &str) -> Result<Node, Failure> {
     k3d.registry(registry)?.ok_or_else(|| {
-        Failure::new(format!("The image registry `{registry}` is not there, though its cluster is"))
+        Failure::new(format!("The image registry `{registry}` does not exist, although its cluster does"))
             .hint("Run `silo down --delete-cluster`, then `silo up`")
     })
 }

@@ -15,7 +15,7 @@ use crate::sys::net;
 /// The port of every API server inside its container.
 const API: &str = "6443/tcp";
 /// How a cluster with the wrong ports is put right.
-const ANEW: &str = "The ports of a cluster cannot be changed; this makes it anew, with other ones: `silo down --delete-cluster && silo up`";
+const ANEW: &str = "The ports of a cluster cannot be changed; this makes it again, with other ones: `silo down --delete-cluster && silo up`";
 
 /// Makes the leases of a cluster that is there follow what it publishes.
 ///

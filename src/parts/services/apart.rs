@@ -1,4 +1,4 @@
-//! What a run apart (D30) has in Docker: all that bears its compose project's label, and nothing else. Its name was nobody's
+//! What a run apart (D30) has in Docker: all that has its compose project's label, and nothing else. Its name was nobody's
 //! before, so all of that is its own, data included.
 
 use std::path::Path;
@@ -60,7 +60,7 @@ impl Whole<'_> {
                 let failure = Failure::new(format!("Still there of `{}`: {there}", self.project));
                 let excerpt = done.err().map(|failure| failure.excerpt.unwrap_or(failure.what));
                 Err(Failure { excerpt, ..failure }
-                    .hint("Look what holds them: `docker ps --all`; the next `silo ci`, or `silo prune`, tries again"))
+                    .hint("See what holds them: `docker ps --all`; the next `silo ci`, or `silo prune`, tries again"))
             }
         }
     }

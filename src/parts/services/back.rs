@@ -69,7 +69,7 @@ pub(super) fn bring_back(site: &Site<'_>, names: &[String]) -> Vec<(Option<Strin
             // None is started a second time: the user may have stopped it by now.
             Ok(()) => failed.extend(each(wave, |name| stays(site, name))),
             Err(failure) if wave.len() == 1 => failed.push((wave.into_iter().next(), failure)),
-            // Each by itself: one that cannot be had does not hold up the rest.
+            // Each by itself: one that is not available does not hold up the rest.
             Err(_) => {
                 failed.extend(each(wave, |name| start(site, &prepared.files, name).and_then(|()| stays(site, name))));
             }
@@ -82,7 +82,7 @@ pub(super) fn bring_back(site: &Site<'_>, names: &[String]) -> Vec<(Option<Strin
     failed
 }
 
-/// Stops what is wanted no more: the user's word may have come between the last look and the start, and is the last one.
+/// Stops what is no longer wanted: the user's decision may have come between the last look and the start, and is the last one.
 fn heed_stops(site: &Site<'_>, files: &[PathBuf], names: &[String]) -> Result<(), Failure> {
     let leases = registry::peek(&site.scope.context.dirs)?;
     let wanted = leases.at(site.scope.project.root_text()).map(|instance| &instance.wanted);

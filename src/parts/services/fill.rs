@@ -143,7 +143,7 @@ impl Job<'_> {
         match users.iter().find(|user| user.project != *project || user.is_one_off) {
             None => Ok(users),
             Some(user) => Err(Failure::new(format!(
-                "The container `{}` uses `{}`, and is no service of this instance",
+                "The container `{}` uses `{}`, and is not a service of this instance",
                 one_line(&user.name),
                 own.name
             ))

@@ -220,7 +220,7 @@ impl Sought {
     /// was brought over is none.
     fn volumes(&self, listed: &[Listed]) -> (Pairs, Pairs) {
         let is_used = |name: &String| self.volumes.values().any(|one| one.own.as_ref() == Some(name));
-        // A kept one bears no label of compose's.
+        // A kept one has no label of compose's.
         let plain = |volume: &Listed| {
             let named = |own: &String| Some(volume.name.strip_prefix(own.as_str())?.strip_prefix('_')?.to_owned());
             self.own.iter().filter(|_| volume.project.is_empty()).find_map(named)
@@ -265,7 +265,7 @@ fn leave_out_empty(engine: &Engine<'_>, volumes: [&mut Pairs; 2]) {
     }
 }
 
-/// What the files say, and those that they take in. One that cannot be read is compose's to tell of.
+/// What the files say, and those that they take in. One that cannot be read is compose's to report.
 fn scans(root: &Path, files: Vec<PathBuf>, value: &dyn Fn(&str) -> Setting) -> Vec<Scan> {
     let (mut waiting, mut seen, mut scans) = (files, BTreeSet::new(), Vec::new());
     while let Some(file) = waiting.pop() {

@@ -34,7 +34,7 @@ pub(super) fn concerns(site: &Site<'_>) -> Result<bool, Failure> {
     Ok(is_asked(site) || !site.scope.is_apart && engine(site).links()?.iter().any(is_ours))
 }
 
-/// Links what is declared, and takes away what is no more; connects this instance's containers with the links that others have to it.
+/// Links what is declared, and takes away what is no longer there; connects this instance's containers with the links that others have to it.
 /// They may be made and not started yet.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub(super) fn tie(site: &Site<'_>) -> Result<(), Failure> {
     let ui = &scope.context.ui;
     if scope.is_apart {
         if is_asked(site) {
-            ui.step("A run beside the instance is linked to no other: `link` does not hold for it");
+            ui.step("A run beside the instance is linked to no other: `link` does not apply to it");
         }
         return Ok(());
     }

@@ -62,7 +62,7 @@ impl<'a> Observed<'a> {
         Ok(all)
     }
 
-    /// The first service that is not ready, with how it stands and the engine's words; none where all are, and one without a
+    /// The first service that is not ready, with its state and the engine's words; none where all are, and one without a
     /// name where there is no container at all. What is down comes first: waiting does not help it. With names, only these count
     /// and what they depend on, as their containers tell.
     pub(super) fn pending(&self, only: &[Text]) -> Result<Option<(String, Health, String)>, Failure> {
@@ -107,7 +107,7 @@ pub(super) fn answer(observed: &Observed<'_>, only: &[Text]) -> Result<Readiness
         Ok(Some((service, ..))) if service.is_empty() => Err(none_runs()),
         Ok(Some((service, Health::Down, status))) => {
             Err(Failure::new(format!("The service `{service}` does not run: {status}"))
-                .hint(format!("Look why: `{}`", ready::logs_line(Some(&service)))))
+                .hint(format!("See why: `{}`", ready::logs_line(Some(&service)))))
         }
         Ok(Some((service, _, status))) => {
             Ok(Readiness::Waiting(Pending { what: format!("{service}: {status}"), log: Some(service) }))
@@ -201,7 +201,7 @@ fn unknown(failure: &Failure) -> PartState {
     PartState { cell: "no answer".to_owned(), value, silent: Some(failure.what.clone()), ..PartState::default() }
 }
 
-/// The services of one instance, each with how it stands.
+/// The services of one instance, each with its state.
 pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
     subject.settings?.compose.as_ref()?;
     let project = subject.vars.get("COMPOSE_PROJECT_NAME")?;

@@ -36,6 +36,6 @@ pub(super) fn finish(cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
         (Ended::Code(0), _) => Ok(()),
         (_, Some(asked)) => Err(Failure::new(format!("Stopped by a signal during `{line}`")).code(asked.code())),
         (ended, None) => Err(Failure::new(format!("`{line}` failed with exit code {}", ended.code()))
-            .hint("Its own words stand above; `silo compose` prints the override it was given")),
+            .hint("Its own words are above; `silo compose` prints the override it was given")),
     }
 }

@@ -21,7 +21,7 @@ use crate::store::shared::Repository;
 use crate::sys::writing::{self, Writing};
 
 /// Starts the shared services of an instance, has its own containers made, and connects the two. Without shared services, `make`
-/// alone; what was shared before is let go of.
+/// alone; what was shared before is released.
 ///
 /// # Errors
 /// A [`Failure`] when they cannot be started or connected, or do not come to be ready.

@@ -52,5 +52,5 @@ pub(super) fn left(engine: Engine<'_>, stand: &Stand) -> Option<&'static str> {
 /// That a service is down which is waited for.
 pub(super) fn does_not_run(service: &str, status: &str) -> Failure {
     Failure::new(format!("The service `{service}` does not run: {status}"))
-        .hint(format!("Look why: `{}`", ready::logs_line(Some(service))))
+        .hint(format!("See why: `{}`", ready::logs_line(Some(service))))
 }

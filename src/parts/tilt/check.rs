@@ -30,7 +30,7 @@ pub(super) fn processes(part: &dyn Part, subject: &Inspected<'_>) -> Vec<Finding
             Finding::problem("tilt-pid-stale", format!("The lockfile names a Tilt (pid {pid}) that does not run"))
                 .at(subject.lockfile)
                 .why("It ended without silo, as by `kill -9` or a restart; older tools believe the number")
-                .mend(format!("silo down -C {}", quoted(subject.root)))
+                .remedy(format!("silo down -C {}", quoted(subject.root)))
                 .fix(Fix::ForgetProcess(subject.root.to_path_buf(), pid)),
         );
     }
@@ -40,7 +40,7 @@ pub(super) fn processes(part: &dyn Part, subject: &Inspected<'_>) -> Vec<Finding
             Finding::problem("tilt-outside", format!("A Tilt that silo did not start runs here (pid {pid})"))
                 .at(subject.root)
                 .why("`silo up` refuses beside it: both would act on the same resources")
-                .mend(format!("kill {pid}")),
+                .remedy(format!("kill {pid}")),
         );
     }
     found
@@ -82,7 +82,7 @@ pub(super) fn files(root: &Path) -> Scan {
             Finding::problem("compose-bare", "`docker_compose()` does not get this instance's project name")
                 .at_line(&path, *line)
                 .why("Tilt ignores COMPOSE_PROJECT_NAME and names the project after the folder, so that instances share containers and volumes")
-                .mend("silo init --tilt, then load('./tilt-extensions/silo/docker_compose/Tiltfile', 'silo_docker_compose') and call that")
+                .remedy("silo init --tilt, then load('./tilt-extensions/silo/docker_compose/Tiltfile', 'silo_docker_compose') and call that")
         }));
         // As people would name it: `./` in the middle says nothing.
         let below = |name: &String| folder.join(name).components().collect::<PathBuf>();

@@ -27,7 +27,7 @@ pub fn extend(context: &Context, root: &Path) -> Result<(), Failure> {
         let folder = path.parent().unwrap_or(root);
         if project::leads_out(root, folder)? {
             return Err(Failure::new(format!("Will not write `{name}`: a link leads out of the project"))
-                .hint(format!("Look where it leads: `ls -ld {}`", quoted(&root.join("tilt-extensions")))));
+                .hint(format!("See where it leads: `ls -ld {}`", quoted(&root.join("tilt-extensions")))));
         }
         match files::read(&path, 1024 * 1024)? {
             Some(old) if old.bytes == text.as_bytes() => {}

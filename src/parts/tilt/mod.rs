@@ -173,7 +173,7 @@ impl Part for Tilt {
                 }
             }
             Err(_) if !still_runs(scope)? => {
-                Err(Failure::new("Tilt has ended").hint("Look why: `silo logs`; start it again with `silo up -d`"))
+                Err(Failure::new("Tilt has ended").hint("See why: `silo logs`; start it again with `silo up -d`"))
             }
             Err(failure) => Ok(Readiness::Silent(failure)),
         })))
@@ -214,7 +214,7 @@ impl Part for Tilt {
             return recorded.state.process().map(|_| report);
         };
         let url = recorded.ports.get(TILT_PORT.0).map(|port| vars.tilt_address(*port));
-        // The first line alone is the older silo's: scripts take what stands behind the colon.
+        // The first line alone is the older silo's: scripts take what follows the colon.
         let mut lines = vec![format!("Tilt: pid {}", tilt.pid)];
         lines.extend(url.as_ref().map(|url| format!("Tilt page: {url}")));
         Some(Report {
@@ -238,8 +238,8 @@ impl Part for Tilt {
 /// What will not be ready, whoever waits for it.
 fn beyond_hope(failed: &tilt::Waiting) -> Failure {
     let line = ready::logs_line(failed.first.as_deref());
-    Failure::new(format!("It failed and runs no more: {}", one_line(&failed.what)))
-        .hint(format!("Look why: `{line}`; after an edit of what it is made from Tilt tries again"))
+    Failure::new(format!("It failed and no longer runs: {}", one_line(&failed.what)))
+        .hint(format!("See why: `{line}`; after an edit of what it is made from Tilt tries again"))
 }
 
 /// Whether Tilt would find something to run in a root.

@@ -82,7 +82,7 @@ fn in_background(site: &Site<'_>, tilt: &Cmd<'_>) -> Result<u8, Failure> {
         if listens.is_none() && net::answers(port, CONNECT) {
             listens = Some(Instant::now());
         }
-        // Where it cannot be asked at all, it runs all the same.
+        // Where it cannot be asked at all, it runs anyway.
         let found =
             |since: Instant| since.elapsed() > ASKABLE || tilt::resources(tilt.environment, tilt.folder).is_ok();
         if listens.is_some_and(found) {
@@ -98,7 +98,7 @@ fn in_background(site: &Site<'_>, tilt: &Cmd<'_>) -> Result<u8, Failure> {
                 child.pid(),
                 READY.as_secs()
             ))
-            .hint("Look why: `silo logs`; stop it with `silo down`"));
+            .hint("See why: `silo logs`; stop it with `silo down`"));
         }
         signals::check()?;
         std::thread::sleep(Duration::from_millis(30));

@@ -14,9 +14,9 @@ use crate::sys::dirs::Dirs;
 use crate::sys::writing::{self, Writing};
 use crate::sys::{clock, files, lock};
 
-/// Largest journal, in bytes; it is written anew in short long before.
+/// Largest journal, in bytes; it is written again in short long before.
 const LIMIT: u64 = 4 * 1024 * 1024 * 1024;
-/// From which size it is written anew in short when a gateway starts, in bytes.
+/// From which size it is written again in short when a gateway starts, in bytes.
 const LONG: u64 = 4 * 1024 * 1024;
 
 /// The journal of a gateway that runs.
@@ -55,7 +55,7 @@ fn damaged(dirs: &Dirs, path: &std::path::Path, damage: &Damage) -> Failure {
     let folder = quoted(&dirs.gateway());
     Failure::new(format!("The gateway is closed, for its journal `{}` is damaged: {damage}", shown(path)))
         .hint("Put the whole folder back from a copy, where there is one")
-        .hint(format!("Or begin anew, with new keys and budgets: `mv {folder} {folder}.damaged`"))
+        .hint(format!("Or begin again, with new keys and budgets: `mv {folder} {folder}.damaged`"))
 }
 
 fn read(dirs: &Dirs) -> Result<Option<Journal>, Failure> {
@@ -80,7 +80,7 @@ fn settlings(dirs: &Dirs) -> Result<Settlings, Failure> {
     journal::settlings(&content.bytes).map_err(|damage| damaged(dirs, &path, &damage))
 }
 
-/// What all keys have spent, as it stands now.
+/// What all keys have spent, as it is now.
 ///
 /// # Errors
 /// A [`Failure`] when the journal cannot be read.
@@ -133,7 +133,7 @@ impl Book {
             journal.ledger.apply(record);
         }
         let mut first = lost;
-        // Written anew it begins with the sums; a new one with nothing.
+        // Written again it begins with the sums; a new one with nothing.
         let is_rewritten = is_new || journal.length > LONG || journal.serial == 0;
         if is_rewritten {
             journal.serial += 1;
@@ -167,7 +167,7 @@ impl Book {
         Ok(book)
     }
 
-    /// The sums as they stand.
+    /// The sums as they are.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -293,7 +293,7 @@ mod tests {
             assert!(failure.what.starts_with("The gateway is closed"), "{failure}");
         }
         files::remove(&place(&dirs)).expect("it is writable");
-        assert!(Book::open(&dirs, "boot").is_err(), "nor does one that is gone begin anew by itself");
+        assert!(Book::open(&dirs, "boot").is_err(), "nor does one that is gone begin again by itself");
         writing::replace(&place(&dirs), &whole, writing).expect("it is writable");
         assert!(Book::open(&dirs, "boot").is_ok());
     }

@@ -165,7 +165,7 @@ pub fn ensure(
     Ok(text)
 }
 
-/// Lets go of the key of a root's instance: it opens nothing until the root has an instance again. What it has spent stays.
+/// Releases the key of a root's instance: it opens nothing until the root has an instance again. What it has spent stays.
 ///
 /// # Errors
 /// A [`Failure`] when it cannot be written.

@@ -171,7 +171,7 @@ pub(crate) trait Driver: Sync {
         true
     }
 
-    /// What loads the hook once more.
+    /// What loads the hook again.
     fn load_again(&self, _: &Sandbox) -> String {
         self.load()
     }
@@ -179,7 +179,7 @@ pub(crate) trait Driver: Sync {
     /// What exports what runs at a prompt as `HOOKS`, and where it is known what runs after `cd` as `MOVES`.
     fn hooks(&self) -> &'static str;
 
-    /// How silo's part of it reads, and how often it stands in `HOOKS`.
+    /// How silo's part of it reads, and how often it is in `HOOKS`.
     fn hook_call(&self) -> (&'static str, usize) {
         ("__silo_hook", 1)
     }

@@ -1,4 +1,4 @@
-//! The services of a folder's compose files, each file read as it stands: which ports get which variables, and what of this
+//! The services of a folder's compose files, each file read as it is: which ports get which variables, and what of this
 //! machine no override can isolate.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -78,7 +78,7 @@ fn what_is_wrong_is_said_with_its_place() {
     let head = "[providers.p]\nshape = \"openai\"\nurl = \"https://x\"\n";
     for (text, said) in [
         ("prot = 1".to_owned(), "1:1 Unknown key `prot`; The nearest known name is `port`"),
-        ("port = 70000".into(), "1:8 `port` is no number of its kind: `70000`"),
+        ("port = 70000".into(), "1:8 `port` is not a valid number: `70000`"),
         (
             "[providers.p]\nshpae = 1".into(),
             "2:1 Unknown key `shpae` in `providers.p`; The nearest known name is `shape`",
@@ -100,20 +100,20 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (format!("{head}key = \"a b\""), "4:7 The key of `providers.p` has characters that cannot be sent"),
         (format!("{head}key = \"a\"\nkey_command = \"b\""), "4:7 `providers.p` has both `key` and `key_command`"),
-        (format!("{head}timeout = \"soon\""), "4:11 `providers.p.timeout` is no time: `soon`"),
+        (format!("{head}timeout = \"soon\""), "4:11 `providers.p.timeout` is not a time: `soon`"),
         (format!("{head}models.m = {{ input = 1, window = 1 }}"), "4:12 `providers.p.models.m` has no `output`"),
         (format!("{head}models.m = {{ input = 1, output = 1 }}"), "4:12 `providers.p.models.m` has no `window`"),
-        (format!("{head}models.m = {{ input = -1 }}"), "4:22 `providers.p.models.m.input` is no price: `-1`"),
-        (format!("{head}models.m = {{ input = 1e3 }}"), "4:22 `providers.p.models.m.input` is no price: `1e3`"),
-        (format!("{head}models.m = {{ input = nan }}"), "4:22 `providers.p.models.m.input` is no price: `nan`"),
+        (format!("{head}models.m = {{ input = -1 }}"), "4:22 `providers.p.models.m.input` is not a price: `-1`"),
+        (format!("{head}models.m = {{ input = 1e3 }}"), "4:22 `providers.p.models.m.input` is not a price: `1e3`"),
+        (format!("{head}models.m = {{ input = nan }}"), "4:22 `providers.p.models.m.input` is not a price: `nan`"),
         (
             format!("{head}models.m = {{ input = 1, output = 1, window = 0 }}"),
-            "4:46 `providers.p.models.m.window` is no number",
+            "4:46 `providers.p.models.m.window` is not a valid number",
         ),
         (format!("{head}models.\"a b\" = {{}}"), "4:8 `a b` cannot name a provider or model"),
         ("[instances]\nmodels = []".into(), "1:1 `instances` has no `budget`"),
-        ("[instances]\nbudget = \"5 dollars\"".into(), "2:10 `instances.budget` is no budget: `5 dollars`"),
-        ("[instances]\nbudget = -1".into(), "2:10 `instances.budget` is no budget: `-1`"),
+        ("[instances]\nbudget = \"5 dollars\"".into(), "2:10 `instances.budget` is not a budget: `5 dollars`"),
+        ("[instances]\nbudget = -1".into(), "2:10 `instances.budget` is not a budget: `-1`"),
     ] {
         let got = wrong_at(&text);
         assert!(got.starts_with(said), "{text}: {got}");

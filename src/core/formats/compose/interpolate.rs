@@ -39,7 +39,7 @@ pub fn whole(text: &str) -> Option<&str> {
 /// One reference, from behind its dollar sign.
 struct Reference<'a> {
     name: &'a str,
-    /// `:-`, `-`, `:?`, `?`, `:+` or `+` with what stands behind; none of `$VAR` and `${VAR}`.
+    /// `:-`, `-`, `:?`, `?`, `:+` or `+` with what follows; none of `$VAR` and `${VAR}`.
     rest: &'a str,
     length: usize,
 }

@@ -21,7 +21,7 @@ pub struct Address {
     pub line: usize,
     /// The service.
     pub owner: String,
-    /// The variable or key it stands in.
+    /// The variable or key it is in.
     pub key: String,
     /// Its port.
     pub port: u16,

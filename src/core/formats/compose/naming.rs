@@ -46,7 +46,7 @@ pub fn name_all(found: &mut [&mut Fixed], declared: &BTreeMap<String, Option<u16
         if port.variable.0.is_empty() {
             let (service, first) = (shouted(service), port.first);
             let alone = (of_service[&service].len() == 1).then(|| format!("{service}_PORT"));
-            // No service is in the last ones: some names are not to be had at all, as those git reads.
+            // No service is in the last ones: some names are not available at all, as those git reads.
             let plain = format!("HOST_PORT_{first}");
             let more = (2_u32..).map(|n| format!("HOST_PORT_{first}_{n}"));
             let mut names = alone.into_iter().chain([format!("{service}_{first}_PORT"), plain]).chain(more);

@@ -118,7 +118,7 @@ fn numbers(text: &str) -> Option<(u16, u16)> {
     Some((first, last.parse().unwrap_or(first)))
 }
 
-/// Where the host's port stands in `[ADDRESS:]HOST:CONTAINER[/PROTOCOL]`; none when the container's stands alone.
+/// Where the host's port stands in `[ADDRESS:]HOST:CONTAINER[/PROTOCOL]`; none when the container's is alone.
 fn short_host(text: &str) -> Option<Range<usize>> {
     let mut host = None;
     let (mut start, mut depth) = (0, 0_usize);

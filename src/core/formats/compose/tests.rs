@@ -216,7 +216,7 @@ fn one_variable_is_one_port_whichever_service_it_is_in() {
     );
     // What the file uses already stands for that port.
     assert_eq!(ports(&[("a", &["\"${CACHE_PORT}:6379\"", "\"1:6379\""])]), ["1:6379 -> \"${A_PORT}:6379\""]);
-    // Names that are written alike, declared without a default, or not to be had.
+    // Names that are written alike, declared without a default, or not available.
     assert_eq!(
         ports(&[("a-b", &["1:1"]), ("a_b", &["2:2"]), ("random", &["3:3"]), ("git", &["4:4"]), ("a.b", &["1:9/udp"])]),
         [

@@ -115,7 +115,7 @@ fn a_block_is_a_run_of_neighbours_and_moves_as_a_whole() {
     let wanted = wants(&[("WEB", PortSpec::Default(102)), ("RTC", block(100, 4)), ("LOG", PortSpec::Random)]);
     let first = planned(&wanted, &[], &[49153], &[49156]).expect("there is room");
     assert_eq!(first.ports, ports(&[("WEB", 102), ("RTC", 49157), ("LOG", 49152)]));
-    assert_eq!((first.moved[0].wanted, first.moved[0].reason), (102, Reason::Taken), "the one that is not to be had");
+    assert_eq!((first.moved[0].wanted, first.moved[0].reason), (102, Reason::Taken), "the one that is not available");
     let rtc = wants(&[("RTC", block(100, 4)), ("A", PortSpec::Default(103))]);
     let plan = planned(&rtc, &[], &[], &[]).expect("there is room");
     assert_eq!(plan.ports, ports(&[("RTC", 100), ("A", 49152)]), "a single port is not one of the block");
