@@ -301,7 +301,7 @@ impl Docker<'_> {
     /// A [`Failure`] with Docker's last lines.
     pub fn remove_container(&self, container: &str) -> Result<(), Failure> {
         match self.run(&["rm", "--force", "--volumes", container]) {
-            // Somebody else is at it, and that is as good.
+            // Somebody else is removing it.
             Err(failure) if says(&failure, "is already in progress") => Ok(()),
             done => unless_gone(done),
         }

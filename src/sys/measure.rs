@@ -16,8 +16,8 @@ const PIECE: usize = 2000;
 const NAMES: usize = 8 * 1024 * 1024;
 /// How many files with several names are held, so that each counts once; those beyond count for each name.
 const LINKED: usize = 200_000;
-/// How often a measuring begins anew because a folder was moved away under it.
-const ANEW: u8 = 20;
+/// How often a measuring begins again because a folder was moved away under it.
+const RESTARTS: u8 = 20;
 /// What an entry counts at least, in bytes: an empty file takes something too.
 const LEAST: u64 = 512;
 
@@ -44,7 +44,7 @@ struct Level {
 pub struct Measuring {
     all: Vec<PathBuf>,
     roots: Vec<PathBuf>,
-    anew: u8,
+    restarts: u8,
     limit: u64,
     taken: u64,
     device: u64,
@@ -89,7 +89,7 @@ impl Measuring {
         Self {
             roots: all.clone(),
             all,
-            anew: 0,
+            restarts: 0,
             limit,
             taken: 0,
             device: 0,
@@ -248,11 +248,11 @@ impl Measuring {
             rustix::fs::openat(&folder, "..", flags, Mode::empty()).map_err(|_| "a folder cannot be left again")?;
         let found = rustix::fs::fstat(&up).map_err(|_| "a folder cannot be looked at")?;
         if numbers(&found).1 != parent.inode {
-            if self.anew == ANEW {
+            if self.restarts == RESTARTS {
                 return Err("its folders are moved all the time");
             }
             let roots = self.all.clone();
-            *self = Self { roots: roots.clone(), anew: self.anew + 1, ..Self::new(&[], self.limit) };
+            *self = Self { roots: roots.clone(), restarts: self.restarts + 1, ..Self::new(&[], self.limit) };
             self.all = roots;
             return Ok(None);
         }

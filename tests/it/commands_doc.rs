@@ -53,7 +53,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         gateway          The gateway keeps the keys of language models, and programs get ones with a budget
         agents           An agent is a program that runs in a container of its own, behind a wall, and leaves a branch
         containment      A wall, limits and an end hold an agent in its container
-        install          How silo, with its proxy beside it, gets onto a machine, is upgraded and removed
+        install          How to install, upgrade and remove silo
         logging          What silo prints, where, and how to see more or less of it
         migration        What silo takes over from an older silo, and how it works beside direnv and other tools
         troubleshooting  What to do when something is not as expected, by symptom

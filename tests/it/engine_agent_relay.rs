@@ -60,7 +60,7 @@ fn a_port_leads_to_its_socket_and_bytes_pass_as_they_are() {
     assert_eq!(said.len(), 300, "{said:?}");
     // Nobody listens: the connection is closed.
     agent("echo hello | nc silo 7001; echo $?").success().stdout("0\n");
-    // The server was started anew.
+    // The server was started again.
     drop(first);
     let _second = serve(&folder.join("a.sock"), "two:");
     agent("echo hello | nc silo 7000").success().stdout("two:hello\n");

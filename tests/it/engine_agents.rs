@@ -55,9 +55,13 @@ impl Agents {
 
     /// The run of an ID, as `silo agent list --json` has it.
     pub(crate) fn record(&self, id: &str) -> Option<Value> {
-        let listed = self.silo(&["agent", "list", "--json"]).success().stdout;
-        let all: Vec<Value> = serde_json::from_str(&listed).expect("it is JSON");
-        all.into_iter().find(|run| run["id"] == id)
+        self.runs().into_iter().find(|run| run["id"] == id)
+    }
+
+    /// All runs.
+    pub(crate) fn runs(&self) -> Vec<Value> {
+        let listed = self.silo(&["agent", "list", "--json"]).success().bytes;
+        serde_json::from_slice(&listed).expect("it is JSON")
     }
 
     pub(crate) fn findings(&self, id: &str) -> std::path::PathBuf {
@@ -222,7 +226,7 @@ fn engine_limits_hold_and_say_which() {
         agent("memory", eat, ""),
         agent("late", "echo up; sleep 1000", "time = \"2s\""),
         agent("full", "dd if=/dev/zero of=/findings/big bs=1M count=30 2>/dev/null; sleep 3; dd if=/dev/zero of=/findings/big2 bs=1M count=50 2>/dev/null; sleep 100", ""),
-        agent("forks", "f() { sleep 100 & f; }; f; wait", "pids = 16\ntime = \"5s\""),
+        agent("forks", "f() { sleep 100 & f; }; f", "pids = 16"),
         agent("scratch", "dd if=/dev/zero of=/tmp/x bs=1M count=100 2>&1 | grep -o 'No space left'; dd if=/dev/zero of=$HOME/x bs=1M count=100 2>&1 | grep -o 'No space left'", ""),
     ]
     .concat();
@@ -237,7 +241,8 @@ fn engine_limits_hold_and_say_which() {
     assert_eq!(run("late").0, Some(124));
     assert_eq!(run("full").0, Some(122));
     let (code, _, ran) = run("forks");
-    assert_eq!(code, Some(124), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("can't fork"), "{}", ran.stderr);
     assert_eq!(run("scratch").2.stdout, "No space left\nNo space left\n");
     assert_eq!(agents.left(), "");
 }
@@ -301,22 +306,26 @@ fn engine_what_a_hostile_agent_leaves_never_runs_here_and_reaches_no_other_branc
 }
 
 #[test]
-fn engine_a_repository_that_is_gone_or_leads_elsewhere_is_kept_as_it_is_and_said() {
+fn engine_a_repository_that_is_gone_or_leads_elsewhere_leaves_its_files_on_a_branch() {
     let toml = [
         agent("gone", "rm -rf .git; echo kept > left", ""),
         agent("elsewhere", "rm -rf .git; echo 'gitdir: /findings/x' > .git; echo kept > left", ""),
+        agent("nothing", "rm -rf /work/* /work/.git; mkdir .git; echo 'ref: x' > .git/HEAD; chmod 0 .git", ""),
     ]
     .concat();
     let agents = Agents::new(&toml);
     let before = agents.git(&["for-each-ref"]).success().stdout;
     for name in ["gone", "elsewhere"] {
         let ran = agents.silo(&["agent", "run", name, "--as", name]).success();
-        assert!(ran.stderr.contains("Its repository cannot be read"), "{}", ran.stderr);
-        let record = agents.record(name).expect("it is recorded");
-        let left = Path::new(record["folder"].as_str().expect("a folder")).join("clone/left");
-        assert_eq!(fs::read_to_string(left).expect("it is kept"), "kept\n");
+        assert!(ran.stderr.contains("the files were taken without what was committed"), "{}", ran.stderr);
+        assert_eq!(agents.git(&["show", &format!("agent/{name}:left")]).success().stdout, "kept\n");
     }
-    assert_eq!(agents.git(&["for-each-ref"]).success().stdout, before);
+    agents.silo(&["agent", "run", "nothing", "--as", "nothing"]).success();
+    let after = agents.git(&["for-each-ref"]).success().stdout;
+    let new: Vec<&str> = after.lines().filter(|line| !before.contains(*line)).collect();
+    assert!(new.iter().all(|line| line.contains("refs/heads/agent/")), "{new:?}");
+    assert_eq!(before.lines().filter(|line| !after.contains(*line)).count(), 0);
+    assert_eq!(agents.left(), "");
 }
 
 #[test]
@@ -326,8 +335,7 @@ fn engine_persistent_agents_are_part_of_up_come_back_and_come_home() {
     agents.silo(&["allow"]).success();
     agents.silo(&["up", "-d"]).success();
     let id = || {
-        let listed = agents.silo(&["agent", "list", "--json"]).success().stdout;
-        let all: Vec<Value> = serde_json::from_str(&listed).expect("it is JSON");
+        let all = agents.runs();
         all.last().expect("there is one")["id"].as_str().expect("a text").to_owned()
     };
     let run = id();

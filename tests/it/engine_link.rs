@@ -191,7 +191,7 @@ fn plain_compose_links_and_unlinks_too() {
     plain("two", "up -d");
     plain("one", "up -d");
     assert_eq!((stage.links(), stage.got("one", &far, 5432)), (1, Some(stage.db_of("two"))));
-    // The one that is reached is made anew, and knows nothing of the link itself.
+    // The one that is reached is made again, and knows nothing of the link itself.
     plain("two", "rm --force --stop db");
     assert_eq!(stage.got("one", &far, 5432), None);
     plain("two", "up -d");
@@ -226,7 +226,7 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
         let all: serde_json::Value = serde_json::from_slice(&all.bytes).expect("it is JSON");
         let of_links = |one: &&serde_json::Value| one["id"].as_str().is_some_and(|id| id.starts_with("link-"));
         let own = all.as_array().expect("it is a list").iter().filter(of_links);
-        own.map(|one| [one["id"].clone(), one["mend"].clone()].map(|text| text.as_str().expect("text").to_owned()))
+        own.map(|one| [one["id"].clone(), one["fix"].clone()].map(|text| text.as_str().expect("text").to_owned()))
             .collect::<Vec<_>>()
     };
     stage.up("two");
@@ -237,17 +237,17 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
     for service in ["web", "db"] {
         stage.engine.docker(&["rm", "--force", &stage.container("one", service)]).success();
     }
-    let [[id, mend]] = &found()[..] else { panic!("{:?}", found()) };
-    let words = mend.strip_prefix("silo ").expect("it is silo's to do");
+    let [[id, fix]] = &found()[..] else { panic!("{:?}", found()) };
+    let words = fix.strip_prefix("silo ").expect("it is silo's to do");
     assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-left", Some("down")));
     stage.engine.silo("", words).success();
     assert_eq!((stage.links(), found()), (0, Vec::new()));
 
-    // The one that is reached is let go of, with everything.
+    // The one that is reached is released, with everything.
     stage.up("one");
     stage.engine.silo("two", "down --clean").success();
-    let [[id, mend]] = &found()[..] else { panic!("{:?}", found()) };
-    let words = mend.strip_prefix("silo ").expect("it is silo's to do");
+    let [[id, fix]] = &found()[..] else { panic!("{:?}", found()) };
+    let words = fix.strip_prefix("silo ").expect("it is silo's to do");
     assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-gone", Some("up")));
     stage.engine.silo("", words).success();
     assert_eq!((stage.links(), found()), (0, Vec::new()));
@@ -263,11 +263,11 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
         ["network", "create"].into_iter().chain(labels.split_whitespace()).chain([network.as_str()]).collect();
     stage.engine.docker(&words).success();
     stage.engine.docker(&["network", "connect", &network, &stage.container("two", "web")]).success();
-    let [[id, mend]] = &found()[..] else { panic!("{:?}", found()) };
+    let [[id, fix]] = &found()[..] else { panic!("{:?}", found()) };
     assert_eq!(id, "link-left");
-    let mut mended = stage.engine.command("sh", "");
-    mended.args(["-c", mend]);
-    stage.engine.sandbox.finish(mended).success();
+    let mut fixed = stage.engine.command("sh", "");
+    fixed.args(["-c", fix]);
+    stage.engine.sandbox.finish(fixed).success();
     assert_eq!((stage.links(), found()), (0, Vec::new()));
     stage.engine.silo("two", "down").success();
     assert_eq!(stage.networks(), [""; 0]);

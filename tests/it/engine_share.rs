@@ -177,14 +177,14 @@ fn what_nobody_uses_any_more_the_doctor_finds() {
         let all: serde_json::Value = serde_json::from_slice(&all.bytes).expect("it is JSON");
         // Those of other tests are in the same engine.
         let own = |one: &&serde_json::Value| one["id"] == "share-unused" && one["what"].to_string().contains(&project);
-        all.as_array().expect("it is a list").iter().find(own).map(|one| one["mend"].as_str().expect("text").to_owned())
+        all.as_array().expect("it is a list").iter().find(own).map(|one| one["fix"].as_str().expect("text").to_owned())
     };
     assert_eq!(found(), None);
     stage.engine.docker(&["rm", "--force", &format!("localnet-{}-web-1", stage.name("one"))]).success();
-    let mend = found().expect("it runs on, for nobody");
-    let mut mended = stage.engine.command("sh", "");
-    mended.args(["-c", &mend]);
-    stage.engine.sandbox.finish(mended).success();
+    let fix = found().expect("it runs on, for nobody");
+    let mut fixed = stage.engine.command("sh", "");
+    fixed.args(["-c", &fix]);
+    stage.engine.sandbox.finish(fixed).success();
     assert_eq!((stage.shared().len(), found()), (0, None));
     stage.silo("one", "down");
     stage.remove_volume(&project);

@@ -40,7 +40,7 @@ pub(super) fn rm(context: &Context, run: &Run, force: bool) -> Result<u8, Failur
         };
         return Err(Failure::new(format!("With the run `{}` would go {what}", run.id))
             .hint(format!("Look first: `silo agent findings {}`", run.id))
-            .hint(format!("Then remove it all the same: `silo agent rm --force {}`", run.id)));
+            .hint(format!("Then remove it anyway: `silo agent rm --force {}`", run.id)));
     }
     agents::forget(context, &run.id)?;
     context.ui.step(&format!("Removed the record of the run `{}`", run.id));

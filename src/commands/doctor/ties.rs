@@ -30,7 +30,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
                     Finding::note("link-gone", what)
                         .at(root)
                         .why("Nothing is reached by it, and its network has addresses that others could have")
-                        .mend(format!("silo up -d -C {}", quoted(root))),
+                        .remedy(format!("silo up -d -C {}", quoted(root))),
                 );
             }
             (Some(own), Some(_)) if !has(&link.project) => {
@@ -39,7 +39,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
                     Finding::note("link-left", format!("The network `{name}` is there, and `{}` is down", own.name))
                         .at(root)
                         .why("Its addresses are nobody else's as long as it is there")
-                        .mend(format!("silo down -C {}", quoted(root))),
+                        .remedy(format!("silo down -C {}", quoted(root))),
                 );
             }
             // Between two that are not known here it is another user's.
@@ -51,7 +51,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
                     Finding::note("link-left", what)
                         .at(Path::new(&own.root))
                         .why("Nobody uses it, and its addresses are nobody else's as long as it is there")
-                        .mend(out.collect::<String>() + &format!("docker network rm {name}")),
+                        .remedy(out.collect::<String>() + &format!("docker network rm {name}")),
                 );
             }
             _ => {}
@@ -79,7 +79,7 @@ fn unused(all: &[Container]) -> Vec<Finding> {
             format!("No instance uses what `{}` shares: {}", one_line(project), services.join(", ")),
         )
         .why("It runs on, as after plain `docker rm` of the last one that used it")
-        .mend(format!("docker compose -p {} down", one_line(project)))
+        .remedy(format!("docker compose -p {} down", one_line(project)))
     };
     projects.into_iter().filter(is_unused).map(finding).collect()
 }

@@ -113,7 +113,7 @@ pub fn stop(context: &Context, run: &Run) -> Result<(), Failure> {
                     }
                 });
                 match done {
-                    // Somebody else is at it.
+                    // Somebody else is working on it.
                     Err(_) if lock::holder(&lock).is_some() => {}
                     done => return done,
                 }

@@ -43,7 +43,7 @@ pub fn run(order: &Order<'_>) -> Result<Run, Failure> {
             }
         };
         follow(order, &run)?;
-        // A signal has asked the agent to end; what it leaves is brought home all the same.
+        // A signal has asked the agent to end; what it leaves is still brought home.
         signals::forget();
         end(context, run)
     })

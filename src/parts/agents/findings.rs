@@ -33,7 +33,7 @@ struct Keeper<'a> {
     kept: Kept,
 }
 
-/// Reads the folder that an agent wrote to into one of silo's own, which is made anew.
+/// Reads the folder that an agent wrote to into one of silo's own, which is emptied first.
 pub(super) fn keep(from: &Path, to: &Path) -> Result<Kept, Failure> {
     trees::remove(to)?;
     let mut keeper = Keeper { to, bytes: 0, entries: 0, left_out: 0, kept: Kept::default() };
