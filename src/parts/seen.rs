@@ -81,7 +81,7 @@ pub struct Report {
     pub publishes: Vec<u16>,
     /// For programs.
     pub value: Value,
-    /// The same of what stands beside it, by key.
+    /// The same of what is beside it, by key.
     pub beside: Vec<(&'static str, Value)>,
 }
 

@@ -15,7 +15,7 @@ const NOT_FOUND: u8 = 127;
 /// The exit code for a program that cannot be run, as shells have it.
 const NOT_RUNNABLE: u8 = 126;
 
-/// The first process of a container; it cannot be had elsewhere, where [`First::signal_all`] would reach every process of the user.
+/// The first process of a container; it does not exist elsewhere, where [`First::signal_all`] would reach every process of the user.
 #[derive(Debug, Clone, Copy)]
 pub struct First(());
 

@@ -226,7 +226,7 @@ impl Measuring {
             self.names -= name.as_bytes().len() + size_of::<CString>();
             let below = match open(&folder, &name) {
                 Ok(below) => below,
-                // It went away, or is no folder any more.
+                // It went away, or is not a folder any more.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                     self.here = Some((folder, None));
                     return Ok(None);

@@ -30,7 +30,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         interpolation    Where ${VAR} can be used in silo.toml, and which names it can have
         lockfile         The two files silo writes into a project: its memory and the env file
         registry         The registry is one file of yours that lists all instances and the ports they hold
-        compose          With [compose], silo isolates the services of your compose files, and does not edit them
+        compose          With [compose], silo isolates the services of compose files without editing them
         data             The data that services keep in volumes: when it is removed, and how to bring it in
         names            Services with addresses of their own have names: db.feature-x.test
         sharing          Instances are apart: the containers of one reach nothing of another
@@ -40,7 +40,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         shell            The shell hook makes cd enter and leave an instance
         gates            A gate sits in front of a tool and starts what the tool needs
         trust            silo acts on cd only in projects you have allowed
-        worktrees        Every git worktree of a project is an instance of its own, with its own name, ports, cluster and env file
+        worktrees        Every git worktree of a project is an instance of its own
         workspaces       A workspace is a folder that silo made, with an instance of its own
         adopt            How a new worktree gets what git does not bring: secrets, dependencies, commands
         editors          Recipes for prompts, terminals, editors and runners that should know the instance

@@ -237,8 +237,8 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
     for service in ["web", "db"] {
         stage.engine.docker(&["rm", "--force", &stage.container("one", service)]).success();
     }
-    let [[id, fix]] = &found()[..] else { panic!("{:?}", found()) };
-    let words = fix.strip_prefix("silo ").expect("it is silo's to do");
+    let [[id, remedy]] = &found()[..] else { panic!("{:?}", found()) };
+    let words = remedy.strip_prefix("silo ").expect("it is silo's to do");
     assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-left", Some("down")));
     stage.engine.silo("", words).success();
     assert_eq!((stage.links(), found()), (0, Vec::new()));
@@ -246,8 +246,8 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
     // The one that is reached is released, with everything.
     stage.up("one");
     stage.engine.silo("two", "down --clean").success();
-    let [[id, fix]] = &found()[..] else { panic!("{:?}", found()) };
-    let words = fix.strip_prefix("silo ").expect("it is silo's to do");
+    let [[id, remedy]] = &found()[..] else { panic!("{:?}", found()) };
+    let words = remedy.strip_prefix("silo ").expect("it is silo's to do");
     assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-gone", Some("up")));
     stage.engine.silo("", words).success();
     assert_eq!((stage.links(), found()), (0, Vec::new()));
@@ -263,11 +263,11 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
         ["network", "create"].into_iter().chain(labels.split_whitespace()).chain([network.as_str()]).collect();
     stage.engine.docker(&words).success();
     stage.engine.docker(&["network", "connect", &network, &stage.container("two", "web")]).success();
-    let [[id, fix]] = &found()[..] else { panic!("{:?}", found()) };
+    let [[id, remedy]] = &found()[..] else { panic!("{:?}", found()) };
     assert_eq!(id, "link-left");
-    let mut fixed = stage.engine.command("sh", "");
-    fixed.args(["-c", fix]);
-    stage.engine.sandbox.finish(fixed).success();
+    let mut by_hand = stage.engine.command("sh", "");
+    by_hand.args(["-c", remedy]);
+    stage.engine.sandbox.finish(by_hand).success();
     assert_eq!((stage.links(), found()), (0, Vec::new()));
     stage.engine.silo("two", "down").success();
     assert_eq!(stage.networks(), [""; 0]);

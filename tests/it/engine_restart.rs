@@ -193,7 +193,7 @@ fn a_watch_lives_through_a_restart_of_the_engine_and_brings_back_what_is_wanted(
             "the engine's end is nobody's word"
         );
         assert_eq!((running(&own.engine, "app").as_str(), own.runs()), ("db web", 1), "{took:?}");
-        // It follows the engine that is there now: a crash and what the user decided are told apart as before.
+        // It follows the engine that is there now: a crash and the user's decision are told apart as before.
         let before = pid(&own.engine, "app", "db");
         assert!(crash(&own.engine, "app", "db"));
         until("it is back", || pid(&own.engine, "app", "db").is_some_and(|now| Some(now) != before));

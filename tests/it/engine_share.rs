@@ -181,10 +181,10 @@ fn what_nobody_uses_any_more_the_doctor_finds() {
     };
     assert_eq!(found(), None);
     stage.engine.docker(&["rm", "--force", &format!("localnet-{}-web-1", stage.name("one"))]).success();
-    let fix = found().expect("it runs on, for nobody");
-    let mut fixed = stage.engine.command("sh", "");
-    fixed.args(["-c", &fix]);
-    stage.engine.sandbox.finish(fixed).success();
+    let remedy = found().expect("it runs on, for nobody");
+    let mut by_hand = stage.engine.command("sh", "");
+    by_hand.args(["-c", &remedy]);
+    stage.engine.sandbox.finish(by_hand).success();
     assert_eq!((stage.shared().len(), found()), (0, None));
     stage.silo("one", "down");
     stage.remove_volume(&project);

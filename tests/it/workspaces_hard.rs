@@ -30,7 +30,7 @@ fn a_strangers_silo_toml_runs_nothing_and_allow_finishes_it() {
     let opened = trust::own_record(&Project::read(&toml).expect("it is one"));
     let mut inside = repository.sandbox.command(SILO, "app");
     inside.env("__SILO_CONSENT", opened).args(["new", "review"]);
-    repository.sandbox.finish(inside).exit(3).stderr_has("nothing of it was run, and no file brought along");
+    repository.sandbox.finish(inside).exit(3).stderr_has("nothing in it was run, and no file was copied into it");
     repository.silo("new review").exit(3).stderr_has("`silo allow $SANDBOX/projects/app.review` and `silo new review`");
     assert_eq!(state(), before, "nothing is leased");
     // Nor does anything of it run when it is removed.

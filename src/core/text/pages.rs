@@ -19,10 +19,12 @@ macro_rules! pages {
 
 /// Every page, in the order of the list: where to start, the file, what follows from it, then how to live with it.
 pub const PAGES: &[Page] = pages!(
-    "tutorial" "concepts" "comparison" "faq" "teams" "wsl" "config" "commands" "profiles" "ports" "hosts" "urls" "routes"
-    "interpolation" "lockfile" "registry" "compose" "data" "names" "sharing" "k3d" "tilt" "hooks" "shell" "gates" "trust"
-    "worktrees" "workspaces" "adopt" "editors" "recipes" "fleet" "heal" "doctor" "ci" "settings" "gateway" "agents"
-    "containment" "install" "logging" "migration" "troubleshooting" "errors"
+    "tutorial" "concepts" "comparison" "faq" "teams" "wsl"
+    "config" "commands" "profiles" "ports" "hosts" "urls" "routes" "interpolation" "lockfile" "registry"
+    "compose" "data" "names" "sharing" "k3d" "tilt" "hooks" "shell" "gates" "trust" "worktrees" "workspaces" "adopt"
+    "editors" "recipes" "fleet" "heal" "doctor" "ci"
+    "settings" "gateway" "agents" "containment" "install"
+    "logging" "migration" "troubleshooting" "errors"
 );
 
 /// The page about a topic.
@@ -59,7 +61,8 @@ mod tests {
 
     #[test]
     fn every_page_has_a_title_and_a_summary_that_fits_a_line() {
-        for page in PAGES {
+        for (at, page) in PAGES.iter().enumerate() {
+            assert!(PAGES[..at].iter().all(|other| other.topic != page.topic), "{} is there twice", page.topic);
             let summary = page.summary();
             assert!(page.markdown.starts_with("# ") && !page.title().is_empty(), "{}", page.topic);
             assert!((20..=85).contains(&summary.chars().count()), "{}: {summary:?}", page.topic);
