@@ -55,7 +55,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         containment      A wall, limits and an end hold an agent in its container
         install          How to install, upgrade and remove silo
         logging          What silo prints, where, and how to see more or less of it
-        migration        What silo takes over from an older silo, and how it works beside direnv and other tools
+        migration        What silo takes over from an older silo, and how it works beside direnv and others
         troubleshooting  What to do when something is not as expected, by symptom
         errors           Every error and warning of silo's, with what it means and what to do
         schema           The JSON Schema of silo.toml, for editors
