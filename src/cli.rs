@@ -4,6 +4,7 @@ mod agent;
 mod arguments;
 mod completes;
 mod gateway;
+mod memory;
 pub mod overview;
 mod words;
 
@@ -22,6 +23,7 @@ pub use arguments::{
 };
 pub use completes::Completes;
 pub use gateway::{GatewayAction, GatewayArgs, KeyAction, KeyArgs};
+pub use memory::{MemoryAction, MemoryArgs, MemoryFilter, MemoryFormat, MemoryRole};
 pub use words::ExportFormat;
 
 use crate::core::text::span;
@@ -169,6 +171,11 @@ pub enum Command {
         after_help = "Examples:\n  silo key new agent --budget 5 --out ~/.agent-key\n  silo key new ci --budget '2M tokens' --models claude-haiku-4-5 --requests 60\n  silo key list\n  silo key revoke k3"
     )]
     Key(KeyArgs),
+    /// Read and search what agents found, and save what waits
+    #[command(
+        after_help = "Examples:\n  silo memory list --since 7d\n  silo memory search slow parser\n  silo memory show 12\n  silo memory export findings    # A folder with a file each\n  silo memory export - | jq -r .title"
+    )]
+    Memory(MemoryArgs),
     /// Print the value of one variable of the instance
     #[command(
         after_help = "Examples:\n  silo get WEB_PORT\n  curl -s \"$(silo get API_URL)/health\"\n  silo get WEB_URL -i feature-x"

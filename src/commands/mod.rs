@@ -32,6 +32,7 @@ mod instance;
 mod key;
 mod list;
 mod logs;
+mod memory;
 mod open;
 mod profiles;
 mod proxy;
@@ -185,6 +186,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Gateway(arguments) => gateway::run(context, &arguments),
         Command::Agent(arguments) => agent::run(context, &arguments),
         Command::Key(arguments) => key::run(context, &arguments),
+        Command::Memory(arguments) => memory::run(context, &arguments),
         Command::Get { name, instance } => get::run(context, &name, instance.as_deref()),
         Command::Open { name, instance, print } => open::run(context, name.as_deref(), instance.as_deref(), print),
         Command::Prune(arguments) => prune::run(context, &arguments),

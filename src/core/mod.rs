@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod healing;
 pub mod instance;
 pub mod leases;
+pub mod memory;
 pub mod resolver;
 pub mod routes;
 pub mod services;

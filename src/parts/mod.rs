@@ -18,6 +18,7 @@ pub mod kept;
 pub mod leftovers;
 pub mod lifecycle;
 pub mod look;
+pub mod memory;
 pub mod moved;
 pub mod named;
 pub mod names;

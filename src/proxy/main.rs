@@ -3,6 +3,8 @@
 //!
 //! It is two servers, each in a process of its own: `gateway/` keeps keys (D34), the rest serves routes. `inside/` is what runs in
 //! containers of agents (D33).
+//! It is two servers, each in a process of its own: `gateway/` keeps keys (D34), the rest serves routes. `memory/` is no server: it asks
+//! the Postgres in which findings of agents are kept (D35), once for each call.
 //!
 //! `listen.rs` takes connections, `answer.rs` decides what a request is about, `forward.rs` passes it on, `front.rs` shows all
 //! instances. Only loopback is listened on and only loopback is connected to.
@@ -17,6 +19,7 @@ mod guard;
 mod headers;
 mod inside;
 mod listen;
+mod memory;
 mod pages;
 mod seen;
 mod shared;
@@ -44,6 +47,9 @@ fn main() -> ExitCode {
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     if let Some(done) = inside::run(ui, &environment, first, words.get(1..).unwrap_or_default()) {
         return ended(ui, done);
+    }
+    if words == ["memory"] {
+        return ended(ui, memory::run(ui, environment, program).map(|()| 0));
     }
     let (server, rest) = match words.split_first() {
         Some((word, rest)) if word == "gateway" => (gateway::run as Server, rest),

@@ -14,6 +14,7 @@ pub mod healing;
 pub mod history;
 pub mod instances;
 pub mod kept;
+pub mod memory;
 pub mod names;
 pub mod one_folder;
 pub mod placed;

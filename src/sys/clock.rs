@@ -9,8 +9,13 @@ pub fn parse(text: &str) -> Option<SystemTime> {
 
 /// Now, in RFC 3339, UTC, to the second.
 pub fn now() -> String {
-    let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+    written(SystemTime::now())
+}
+
+/// A time as the files write it, to the second.
+pub fn written(time: SystemTime) -> String {
+    let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    jiff::Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
 /// Now, in milliseconds since 1970.

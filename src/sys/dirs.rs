@@ -108,6 +108,11 @@ impl Dirs {
         self.state.join("workspaces")
     }
 
+    /// Where silo keeps what it needs for the memory.
+    pub fn memory(&self) -> PathBuf {
+        self.state.join("memory")
+    }
+
     /// Where each run of an agent has a folder, from before it is made until the user removes it.
     pub fn agents(&self) -> PathBuf {
         self.state.join("agents")

@@ -84,6 +84,11 @@ pub fn is_socket(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
+/// How many bytes a file has, links followed; 0 where it cannot be looked at.
+pub fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
 /// Makes a folder and its parents, for the user alone; existing ones stay as they are.
 ///
 /// # Errors

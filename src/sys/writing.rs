@@ -51,6 +51,31 @@ pub fn replace_by_way_of(folder: &Path, path: &Path, bytes: &[u8], writing: Writ
     fs::rename(&whole, path).map_err(|error| Failure::file("write", path, &error))
 }
 
+/// Makes a file that is not there yet, in a folder that nobody reads before it is whole.
+///
+/// # Errors
+/// A [`Failure`] that names the path: something is there, or it cannot be written.
+pub fn make(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failure> {
+    let open = OpenOptions::new().write(true).create_new(true).mode(writing.mode).open(path);
+    let written = open.and_then(|mut file| {
+        hand_over(&file, path);
+        file.write_all(bytes)?;
+        if writing.durable { sync(&file) } else { Ok(()) }
+    });
+    written.map_err(|error| Failure::file("write", path, &error))
+}
+
+/// Gives a file one more name, unless something has that already.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn name_also(path: &Path, also: &Path) -> Result<(), Failure> {
+    match fs::hard_link(path, also) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        done => done.map_err(|error| Failure::file("write", also, &error)),
+    }
+}
+
 /// Replaces a file that is there as [`replace`] does, and keeps its permission bits and its group.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use silo::core::config;
+use silo::core::config::memory_servers;
 use silo::core::config::providers;
 use silo::core::config::user;
 use silo::core::instance::lockfile::Lockfile;
@@ -93,6 +94,10 @@ fn every_silo_toml_is_valid() {
             }
             if fence.text.contains("[providers.") {
                 providers::parse(fence.text).unwrap_or_else(|error| panic!("{place}: {error:?}"));
+                continue;
+            }
+            if file == "docs/memory.md" && fence.text.contains("[servers.") {
+                memory_servers::parse(fence.text).unwrap_or_else(|error| panic!("{place}: {error:?}"));
                 continue;
             }
             let text = match whole(fence.text).unwrap_or_else(|error| panic!("{place}: {error}")) {

@@ -57,6 +57,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           routes        List the routes of all instances, or write them for a web server
           proxy         Serve the routes of all instances on one port of this machine
           gateway       Keep keys of language models, and hand out ones with a budget
+          memory        Read and search what agents found, and save what waits
           doctor        Find what is wrong, and say how to fix it
           prune         Free the leases of projects whose folder is gone
         Shell, and silo itself:

@@ -118,6 +118,9 @@ mod list_watch;
 mod look;
 mod machine;
 mod man;
+mod memory;
+mod memory_roles;
+mod memory_servers;
 mod newcomer;
 mod older_running;
 #[cfg(target_os = "linux")]

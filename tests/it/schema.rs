@@ -25,7 +25,7 @@ fn package() -> &'static Path {
 
 /// Whether a schema can know of a mistake; neither where that depends on the rest of the file.
 fn structural(problem: &Problem) -> Option<bool> {
-    use Problem as P;
+    use Problem::{Agents, Gateway, Glob, Memory, NoHost, NoPorts, RouteHost, TwiceNamed};
     match problem {
         Problem::UnknownKey { .. }
         | Problem::WrongType { .. }
@@ -52,13 +52,7 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
         // Of hosts of routes it knows the letters, of globs whether they leave the project.
-        P::NoPorts
-        | P::TwiceNamed { .. }
-        | P::NoHost
-        | P::RouteHost { .. }
-        | P::Glob { .. }
-        | P::Gateway(_)
-        | P::Agents(_) => None,
+        NoPorts | TwiceNamed { .. } | NoHost | RouteHost { .. } | Glob { .. } | Gateway(_) | Agents(_) | Memory(_) => None,
         Problem::InProfile { problem, .. } => structural(problem),
         // Every form of an IP address is more than a pattern says.
         Problem::Bind(_)

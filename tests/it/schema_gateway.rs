@@ -1,4 +1,4 @@
-//! `[gateway]` as types for the JSON Schema of `silo.toml`.
+//! `[gateway]` and `[memory]` as types for the JSON Schema of `silo.toml`.
 
 use std::borrow::Cow;
 
@@ -44,5 +44,38 @@ impl JsonSchema for Budget {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string", "pattern": BUDGET }] })
+    }
+}
+
+/// Where what agents find is kept: a service that is a Postgres, or a server of the user's memory.toml.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the derive")]
+pub(crate) struct Memory {
+    /// A service of the compose files, whose port stands below `[compose.ports]`.
+    service: Option<Word>,
+    /// The database of the service.
+    #[schemars(extend("default" = "postgres"))]
+    database: Option<Word>,
+    /// The role of the service that owns the memory.
+    #[schemars(extend("default" = "postgres"))]
+    user: Option<Word>,
+    /// A file in the project whose first line is the password of that role.
+    password_file: Option<Word>,
+    /// The variable with the password of that role: of `.env`, or of the shell. Its name ends in PASSWORD.
+    password_variable: Option<Word>,
+    /// The name of a server in the user's memory.toml.
+    server: Option<Word>,
+}
+
+struct Word;
+
+impl JsonSchema for Word {
+    fn schema_name() -> Cow<'static, str> {
+        "Word".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "allOf": [{ "pattern": FILLED }, { "pattern": LINE }] })
     }
 }

@@ -1,5 +1,6 @@
 //! TOML and JSON: what a schema of the one says of the other.
 
+use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
 use silo::core::config::{self, Problem};
 
@@ -33,4 +34,9 @@ pub(crate) fn mistake(toml: &str) -> Option<Problem> {
 pub(crate) fn json_of(toml: &str) -> Value {
     let table: Map<String, Value> = toml::from_str(toml).unwrap_or_else(|error| panic!("{error} in:\n{toml}"));
     Value::Object(table)
+}
+
+/// A list of such items.
+pub(crate) fn list(items: &Value) -> Schema {
+    json_schema!({ "type": "array", "items": items })
 }

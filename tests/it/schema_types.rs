@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use silo::core::shell::varname;
 
 use crate::schema_agents::Agents;
-use crate::schema_gateway::Gateway;
-use crate::schema_json::without_null;
+use crate::schema_gateway::{Gateway, Memory};
+use crate::schema_json::{list, without_null};
 use crate::schema_workspace::Workspace;
 
 /// No newline and no NUL: env files, compose and Tilt read one line per value.
@@ -176,10 +176,6 @@ fn variables<T: JsonSchema>(generator: &mut SchemaGenerator, taken: &[&str]) -> 
     })
 }
 
-fn list(items: &Value) -> Schema {
-    json_schema!({ "type": "array", "items": items })
-}
-
 /// What a project needs: ports, hosts, URLs, variables, cluster, lifecycle hooks, profiles.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -224,6 +220,8 @@ struct Config {
     gateway: Option<Gateway>,
     /// Programs that run in containers of their own, behind a wall.
     agents: Option<Agents>,
+    /// Where what agents find is kept.
+    memory: Option<Memory>,
 }
 
 /// A named overlay: tables merge by key, lists are replaced.

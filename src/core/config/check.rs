@@ -6,6 +6,7 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use super::agents;
+use super::memory;
 use super::model::{ConfigFile, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use super::problem::{ConfigError, Problem, TemplateSpot};
 use super::profile::merge;
@@ -70,6 +71,7 @@ fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
     templates(text, settings)?;
     agents::check(settings)?;
     routes(text, settings)?;
+    memory::check(settings)?;
     lengths(settings)
 }
 

@@ -9,7 +9,11 @@ mod agents_problem;
 mod check;
 mod compose;
 pub mod gate;
+pub mod memory;
+mod memory_problem;
+pub mod memory_servers;
 pub(in crate::core) mod model;
+mod near;
 mod problem;
 pub mod profile;
 pub mod providers;
@@ -27,6 +31,7 @@ pub mod user_problem;
 pub mod workspace;
 
 pub use agents_problem::AgentsProblem;
+pub use memory_problem::MemoryProblem;
 pub use model::{
     API_PORT, Advertisement, ComposeLayer, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer,
     Need, Network, OWN_PORTS, Profile, Published, REGISTRY_PORT, Routed, Settings, TILT_PORT, Text, WorkspaceLayer,

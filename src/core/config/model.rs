@@ -12,6 +12,7 @@ use crate::core::gateway::keys::{Given, Wish};
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::template;
 use crate::core::leases::ports::PortSpec;
+use crate::core::memory::place::Memory;
 use crate::core::routes::target::Target;
 
 /// The resource prefix when `prefix` is absent.
@@ -311,6 +312,8 @@ pub struct ConfigFile {
     pub gateway: Option<Wish>,
     /// `[agents]`, in declared order.
     pub agents: IndexMap<String, Agent>,
+    /// `[memory]`.
+    pub memory: Option<Memory>,
     /// Profiles under which a value of the base cannot be filled, as a URL with a cluster's name without the cluster: each is
     /// refused when it is to hold, and the base is not.
     pub broken: IndexMap<String, ConfigError>,
@@ -351,6 +354,8 @@ pub struct Settings {
     pub gateway: Option<Given>,
     /// `[agents]`, in declared order (D33).
     pub agents: IndexMap<String, Agent>,
+    /// Where what agents find is kept (D35).
+    pub memory: Option<Memory>,
     /// What each gated tool needs, defaults included (D17).
     pub gates: IndexMap<String, Need>,
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::agents_problem::AgentsProblem;
+use super::memory_problem::MemoryProblem;
 use super::providers_problem::ProvidersProblem;
 use crate::core::shell::varname::Refusal;
 use crate::core::text::suggest::{nearest, ticked};
@@ -127,6 +128,8 @@ pub enum Problem {
     Agents(AgentsProblem),
     /// What is wrong with `gateway.toml` or `[gateway]`.
     Gateway(ProvidersProblem),
+    /// What is wrong with `[memory]` or `memory.toml`.
+    Memory(MemoryProblem),
 }
 
 impl std::fmt::Display for Problem {
@@ -190,6 +193,7 @@ impl std::fmt::Display for Problem {
             Self::GateTool(tool) => write!(f, "`{tool}` cannot be a gate"),
             Self::Gateway(problem) => problem.fmt(f),
             Self::Agents(problem) => problem.fmt(f),
+            Self::Memory(problem) => problem.fmt(f),
         }
     }
 }
@@ -298,6 +302,7 @@ impl Problem {
             Self::GateTool(_) => one("Name a program, such as `kubectl`, without a path"),
             Self::Gateway(problem) => one(problem.hint()),
             Self::Agents(problem) => problem.hints(),
+            Self::Memory(problem) => one(problem.hint()),
         }
     }
 }

@@ -108,6 +108,7 @@ impl ConfigFile {
                 key: NONE.to_owned(),
             }),
             agents: self.agents.clone(),
+            memory: self.memory.clone(),
             gates: gates(k3d.cluster, has_services, &self.gates),
         })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
+use super::near;
 use super::problem::{ConfigError, Problem};
 use super::providers_problem::ProvidersProblem as Wrong;
 use super::table::{Entry, Table, Value};
@@ -78,20 +79,6 @@ impl Url {
         let usual = if self.is_tls { 443 } else { 80 };
         if self.port == usual { host } else { format!("{host}:{}", self.port) }
     }
-
-    /// Whether whoever is asked is on this machine, or in a network of one's own.
-    fn is_near(&self) -> bool {
-        use ::core::net::IpAddr;
-        let near_name = |end: &str| self.host.ends_with(end);
-        match self.host.parse::<IpAddr>() {
-            Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
-            Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
-            Err(_) => {
-                !self.host.contains('.')
-                    || [".localhost", ".local", ".test", ".internal", ".home.arpa", ".lan"].into_iter().any(near_name)
-            }
-        }
-    }
 }
 
 /// Where a provider's key comes from.
@@ -117,7 +104,12 @@ impl Secret {
         is_word.then(|| Self(text.to_owned()))
     }
 
-    /// The key itself, for the header alone.
+    /// A password, which may be any text.
+    pub fn whole(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The key itself, for who is asked alone.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -231,7 +223,7 @@ fn provider(entry: &Entry<'_>) -> Result<Provider, ConfigError> {
         }
         (None, Some(command)) => KeySource::Command(command.value),
     };
-    if !url.is_tls && key != KeySource::None && !url.is_near() {
+    if !url.is_tls && key != KeySource::None && !near::is_near(&url.host) {
         return Err(wrong(&address, Wrong::InTheClear(path())));
     }
     let timeout = match table.find("timeout") {

@@ -5,6 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::agents;
 use super::compose;
+use super::memory;
 use super::model::{
     Advertisement, ConfigFile, DEFAULT_OUTPUT, DEFAULT_PREFIX, Gate, Hooks, K3dLayer, Layer, Need, OWN_PORTS, Profile,
     REGISTRY_PORT, Text, is_profile_name,
@@ -37,6 +38,7 @@ const TOP: &[&str] = &[
     "gates",
     "gateway",
     "agents",
+    "memory",
 ];
 const PROFILE: &[&str] =
     &["ports", "compose", "hosts", "urls", "routes", "env", "k3d", "tilt", "hooks", "workspace", "append", "registry"];
@@ -62,6 +64,7 @@ pub(super) fn file(text: &str) -> Result<ConfigFile, ConfigError> {
         gates: gates(&top)?,
         gateway: top.table("gateway")?.map(|table| providers::wish(&table)).transpose()?,
         agents: top.table("agents")?.map_or_else(|| Ok(IndexMap::new()), |table| agents::read(&table))?,
+        memory: top.find("memory").map(|value| memory::read(&value)).transpose()?,
         broken: IndexMap::new(),
     })
 }

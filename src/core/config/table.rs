@@ -147,6 +147,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A text that is not empty.
     pub(super) fn filled_text(&self) -> Result<Text, ConfigError> {
         let text = self.text()?;
         match text.value.trim() {

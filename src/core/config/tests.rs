@@ -106,7 +106,7 @@ fn every_mistake_is_said_with_its_place_and_a_way_out() {
     let cases = [
         (
             "version = 1\n[port]\nA = 1\n",
-            "2:2 Unknown key `port`\nThe nearest known name is `ports`\nAllowed here: `version`, `prefix`, `output`, `ports`, `compose`, `hosts`, `urls`, `routes`, `env`, `k3d`, `tilt`, `hooks`, `workspace`, `profiles`, `registry`, `gates`, `gateway`, `agents`",
+            "2:2 Unknown key `port`\nThe nearest known name is `ports`\nAllowed here: `version`, `prefix`, `output`, `ports`, `compose`, `hosts`, `urls`, `routes`, `env`, `k3d`, `tilt`, `hooks`, `workspace`, `profiles`, `registry`, `gates`, `gateway`, `agents`, `memory`",
         ),
         (
             "version = 1\n[ports]\nA = 1\n[k3d]\nenable = true\n",

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod glob;
 pub mod markdown;
 pub mod pages;
+pub mod percent;
 pub mod search;
 pub mod secret;
 pub mod source;

@@ -12,10 +12,10 @@ mod headers;
 mod listen;
 mod metered;
 mod pool;
-mod resolve;
+pub(crate) mod resolve;
 mod says;
 mod shared;
-mod tls;
+pub(crate) mod tls;
 mod upstream;
 
 use std::ffi::OsString;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The addresses of a host, IPv4 first; none where nobody knows one.
 #[cfg(not(target_os = "linux"))]
-pub(super) async fn addresses(host: &str, port: u16) -> Vec<SocketAddr> {
+pub(crate) async fn addresses(host: &str, port: u16) -> Vec<SocketAddr> {
     let mut found: Vec<SocketAddr> =
         tokio::net::lookup_host((host, port)).await.map(Iterator::collect).unwrap_or_default();
     found.sort_by_key(|address| !address.is_ipv4());
@@ -14,7 +14,7 @@ pub(super) async fn addresses(host: &str, port: u16) -> Vec<SocketAddr> {
 
 /// The addresses of a host, IPv4 first; none where nobody knows one.
 #[cfg(target_os = "linux")]
-pub(super) async fn addresses(host: &str, port: u16) -> Vec<SocketAddr> {
+pub(crate) async fn addresses(host: &str, port: u16) -> Vec<SocketAddr> {
     let found = match host.parse::<IpAddr>() {
         Ok(address) => vec![address],
         Err(_) if host == "localhost" || host.ends_with(".localhost") => {

@@ -15,15 +15,15 @@ use tokio_rustls::TlsConnector;
 const LIMIT: u64 = 4 * 1024 * 1024;
 
 /// What makes a connection a provider's; none where it is asked without TLS.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     /// Makes it.
-    pub(super) connector: TlsConnector,
+    pub(crate) connector: TlsConnector,
     /// Whose certificate it must be.
-    pub(super) name: ServerName<'static>,
+    pub(crate) name: ServerName<'static>,
 }
 
 /// TLS to an address.
-pub(super) fn of(url: &Url, ca: Option<&Path>) -> Result<Option<Tls>, Failure> {
+pub(crate) fn of(url: &Url, ca: Option<&Path>) -> Result<Option<Tls>, Failure> {
     if !url.is_tls {
         return Ok(None);
     }
@@ -56,7 +56,7 @@ pub(super) fn of(url: &Url, ca: Option<&Path>) -> Result<Option<Tls>, Failure> {
 }
 
 /// Why a connection is no provider's, as the end of a sentence about it. Nothing but greetings was sent by then.
-pub(super) fn refused(error: &std::io::Error) -> &'static str {
+pub(crate) fn refused(error: &std::io::Error) -> &'static str {
     use CertificateError as Wrong;
     let error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let Some(rustls::Error::InvalidCertificate(wrong)) = error else { return "speaks no TLS that is understood" };

@@ -1,0 +1,180 @@
+//! Roles of agents: each may read all, write its own, and nothing else. What it may is read back before it is handed out.
+
+use postgres_protocol::password::scram_sha_256;
+use silo::core::memory::names::quoted;
+use silo::core::memory::talk::{Role, Run};
+use silo::core::text::source::one_line;
+use silo::failure::Failure;
+use tokio_postgres::{Error, Transaction};
+
+use super::connect::Session;
+use super::server::Server;
+use super::told;
+
+/// What a role of silo's is marked with, before the key of its agent.
+const MARK: &str = "Agent of silo: ";
+/// How many connections a role may have.
+const CONNECTIONS: u32 = 8;
+
+/// An agent.
+pub(super) struct Agent<'a> {
+    /// What it is known by.
+    pub(super) key: &'a str,
+    /// What its role is to be called where it is new.
+    pub(super) name: &'a str,
+    /// Whose findings its are.
+    pub(super) run: &'a Run,
+}
+
+/// Why there is no role.
+enum Refused {
+    /// The server failed.
+    Failed(Error),
+    /// Another role has the name.
+    Taken(String),
+    /// Whoever has a role may do more than it should.
+    TooMuch(String),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Makes the role of an agent, or sets its password and rights again.
+pub(super) async fn make(
+    session: &mut Session,
+    server: &Server,
+    agent: &Agent<'_>,
+    password: &str,
+    cut: bool,
+) -> Result<Role, Failure> {
+    let title = session.title.clone();
+    let name = made(session, agent, password, cut).await.map_err(|refused| match refused {
+        Refused::Failed(error) => told::failed(&title, &error),
+        Refused::Taken(name) => {
+            Failure::new(format!("The role `{}` in {title} is not one that silo has made", one_line(&name)))
+                .hint("Rename it there: `ALTER ROLE old RENAME TO new`")
+        }
+        Refused::TooMuch(what) => Failure::new(format!("Every role in {title} {what}, and so would the agent's"))
+            .hint("Take that from PUBLIC there, or give the memory a database of its own"),
+    })?;
+    let (host, port, database) = (server.host.clone(), server.port, server.database.clone());
+    Ok(Role { name, host, port, database, tls: server.tls.is_some() })
+}
+
+async fn made(session: &mut Session, agent: &Agent<'_>, password: &str, cut: bool) -> Result<String, Refused> {
+    let transaction = session.client.transaction().await?;
+    // One after the other: rights to one table cannot be given by two at once. No agent can take this lock.
+    transaction.batch_execute("LOCK TABLE silo_memory.agents IN SHARE ROW EXCLUSIVE MODE").await?;
+    let known =
+        transaction.query_opt("SELECT role::text FROM silo_memory.agents WHERE key = $1", &[&agent.key]).await?;
+    let name = known.map_or_else(|| agent.name.to_owned(), |row| row.get(0));
+    let role = quoted(&name);
+    let mark = format!("{MARK}{}", agent.key);
+    let asked = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, shobj_description(oid, 'pg_authid') \
+                 FROM pg_roles WHERE rolname = $1::text::name";
+    match transaction.query_opt(asked, &[&name]).await? {
+        None => transaction.batch_execute(&format!("CREATE ROLE {role}")).await?,
+        Some(row) => {
+            let (is_mighty, comment): (bool, Option<String>) = (row.get(0), row.get(1));
+            if is_mighty || comment.as_deref() != Some(&mark) {
+                return Err(Refused::Taken(name));
+            }
+        }
+    }
+    // The server gets what it checks a password by, so that no log of its has the password.
+    let secret = scram_sha_256(password.as_bytes());
+    transaction
+        .batch_execute(&format!(
+            "COMMENT ON ROLE {role} IS '{mark}';\n\
+             ALTER ROLE {role} LOGIN NOINHERIT CONNECTION LIMIT {CONNECTIONS} PASSWORD '{secret}';\n\
+             ALTER ROLE {role} SET statement_timeout = '60s';\n\
+             ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';\n\
+             GRANT USAGE ON SCHEMA silo_memory TO {role};\n\
+             GRANT SELECT ON silo_memory.about, silo_memory.agents, silo_memory.findings TO {role};\n\
+             GRANT INSERT (path, title, kind, body, bytes), UPDATE (path, title, kind, body, bytes) ON silo_memory.findings TO {role};\n\
+             GRANT EXECUTE ON FUNCTION silo_memory.remove(bigint) TO {role}",
+            mark = mark.replace('\'', "''")
+        ))
+        .await?;
+    let Run { instance, agent: called, run } = agent.run;
+    let noted = "INSERT INTO silo_memory.agents (key, role, instance, agent, run) VALUES ($1, $2::text::name, $3, $4, $5) \
+                 ON CONFLICT (key) DO UPDATE SET instance = $3, agent = $4, run = $5";
+    transaction.execute(noted, &[&agent.key, &name, instance, called, run]).await?;
+    if let Some(what) = too_much(&transaction, &name).await? {
+        return Err(Refused::TooMuch(what));
+    }
+    transaction.commit().await?;
+    if cut {
+        disconnect(session, &name).await?;
+    }
+    Ok(name)
+}
+
+/// What a role may do beyond its findings, in the words that go on from "every role".
+async fn too_much(transaction: &Transaction<'_>, name: &str) -> Result<Option<String>, Error> {
+    let asked = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_' \
+                   AND has_schema_privilege($1::text::name, oid, 'CREATE') ORDER BY 1 LIMIT 1";
+    if let Some(row) = transaction.query_opt(asked, &[&name]).await? {
+        let schema: String = row.get(0);
+        return Ok(Some(format!("may make tables in the schema `{}`", one_line(&schema))));
+    }
+    let asked = "SELECT has_database_privilege($1::text::name, current_database(), 'CREATE'), \
+                   (SELECT count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = $1::text::name), \
+                   has_table_privilege($1::text::name, 'silo_memory.findings', 'DELETE, TRUNCATE, REFERENCES, TRIGGER') \
+                     OR has_table_privilege($1::text::name, 'silo_memory.agents', 'INSERT, UPDATE, DELETE, TRUNCATE') \
+                     OR has_table_privilege($1::text::name, 'silo_memory.shares', 'INSERT, UPDATE, DELETE, TRUNCATE'), \
+                   (SELECT relrowsecurity FROM pg_class WHERE oid = 'silo_memory.findings'::regclass)";
+    let row = transaction.query_one(asked, &[&name]).await?;
+    let (creates, roles, writes, rows): (bool, i64, bool, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    Ok(match (creates, roles, writes || !rows) {
+        (true, ..) => Some("may make schemas in the database".to_owned()),
+        (_, 1.., _) => Some("is a member of another one".to_owned()),
+        (.., true) => Some("may change the findings of others".to_owned()),
+        _ => None,
+    })
+}
+
+/// Cuts off whoever is connected as a role. Who may not do that leaves them until they go: the password is another by now.
+async fn disconnect(session: &Session, name: &str) -> Result<(), Error> {
+    let asked = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1::text::name";
+    match session.client.query(asked, &[&name]).await {
+        Err(error) if error.as_db_error().is_none() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the role of an agent; its findings stay.
+pub(super) async fn remove(session: &mut Session, key: &str) -> Result<u64, Failure> {
+    let title = session.title.clone();
+    removed(session, key).await.map_err(|error| told::failed(&title, &error))
+}
+
+async fn removed(session: &mut Session, key: &str) -> Result<u64, Error> {
+    let known = session.client.query_opt("SELECT role::text FROM silo_memory.agents WHERE key = $1", &[&key]).await?;
+    let Some(name) = known.map(|row| row.get::<_, String>(0)) else { return Ok(0) };
+    let role = quoted(&name);
+    let asked = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1::text::name";
+    let comment: Option<String> = session.client.query_opt(asked, &[&name]).await?.and_then(|row| row.get(0));
+    let is_own = comment.as_deref() == Some(&format!("{MARK}{key}"));
+    if is_own {
+        session.client.batch_execute(&format!("ALTER ROLE {role} NOLOGIN")).await?;
+        disconnect(session, &name).await?;
+    }
+    let transaction = session.client.transaction().await?;
+    transaction.batch_execute("LOCK TABLE silo_memory.agents IN SHARE ROW EXCLUSIVE MODE").await?;
+    if is_own {
+        let is_super: bool =
+            transaction.query_one("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", &[]).await?.get(0);
+        if !is_super {
+            // Only a member may take away what a role owns, such as a large object.
+            transaction.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await?;
+        }
+        transaction.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await?;
+    }
+    transaction.execute("DELETE FROM silo_memory.agents WHERE key = $1", &[&key]).await?;
+    transaction.commit().await?;
+    Ok(1)
+}
