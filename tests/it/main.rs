@@ -45,6 +45,7 @@ mod engine_heal;
 mod engine_heal_faults;
 mod engine_heal_watch;
 mod engine_link;
+mod engine_memory;
 mod engine_names;
 mod engine_newcomer;
 mod engine_prune;
