@@ -77,7 +77,9 @@ fn image(engine: &Engine) {
             let words = named.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':'));
             files.extend(words.map(PathBuf::from));
         }
-        files.iter().for_each(|file| put(root, file));
+        for file in files {
+            put(root, file);
+        }
         let share = format!("/usr/share/postgresql/{number}");
         for folder in ["", "extension", "timezonesets", "tsearch_data"] {
             let from = Path::new(&share).join(folder);

@@ -52,7 +52,9 @@ fn structural(problem: &Problem) -> Option<bool> {
         | Problem::GateTool(_) => Some(true),
         // In the base the schema knows, in a profile that takes the cluster away it does not. `TILT_HOST` is known.
         // Of hosts of routes it knows the letters, of globs whether they leave the project.
-        NoPorts | TwiceNamed { .. } | NoHost | RouteHost { .. } | Glob { .. } | Gateway(_) | Agents(_) | Memory(_) => None,
+        NoPorts | TwiceNamed { .. } | NoHost | RouteHost { .. } | Glob { .. } | Gateway(_) | Agents(_) | Memory(_) => {
+            None
+        }
         Problem::InProfile { problem, .. } => structural(problem),
         // Every form of an IP address is more than a pattern says.
         Problem::Bind(_)
