@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::key::{state, unread};
-use super::server::Server;
 use crate::cli::{GatewayAction, GatewayArgs};
 use crate::core::gateway::amount::{Amount, Budget, Money};
 use crate::core::gateway::keys::Keys;
@@ -12,6 +11,7 @@ use crate::core::text::columns::{Cell, Tone, table};
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
 use crate::parts::context::Context;
+use crate::parts::server;
 use crate::store::gateway::{self, Running, book, file, keys};
 
 pub(super) fn run(context: &Context, arguments: &GatewayArgs) -> Result<u8, Failure> {
@@ -28,25 +28,15 @@ pub(super) fn run(context: &Context, arguments: &GatewayArgs) -> Result<u8, Fail
     }
     match action {
         GatewayAction::Up => up(context, *detach),
-        GatewayAction::Down => server(context).down(context),
+        GatewayAction::Down => server::gateway(&context.dirs).down(context),
         GatewayAction::Status => status(context, *json),
         GatewayAction::Spend => spend(context, *json),
         GatewayAction::Settle => settle(context, *call, amount.as_deref()),
     }
 }
 
-fn server(context: &Context) -> Server {
-    let (lock, log) = (gateway::lock_path(&context.dirs), gateway::log_path(&context.dirs));
-    Server { what: "gateway", word: "gateway", lock, log }
-}
-
 fn up(context: &Context, detach: bool) -> Result<u8, Failure> {
-    let running = || gateway::running(&context.dirs);
-    let running = match running() {
-        Some(running) => running,
-        None => server(context).up(context, detach, running)?,
-    };
-    told(context, running)?;
+    told(context, server::gateway_up(context, detach)?)?;
     Ok(0)
 }
 

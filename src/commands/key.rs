@@ -58,6 +58,7 @@ fn new(context: &Context, arguments: &KeyArgs) -> Result<u8, Failure> {
         budget,
         limits: Limits { requests: arguments.requests, tokens: arguments.tokens },
         root: None,
+        agent: None,
         created: String::new(),
         revoked: None,
         is_released: false,

@@ -41,7 +41,6 @@ mod recorded;
 mod require;
 mod routes;
 mod seed;
-mod server;
 mod shell;
 mod status;
 mod uncalled;

@@ -3,13 +3,13 @@
 use nix::libc::SIGUSR1;
 use serde_json::json;
 
-use super::server::Server;
 use crate::cli::{ProxyAction, ProxyArgs};
 use crate::core::healing::What;
 use crate::core::leases::Wish;
 use crate::core::routes::host;
 use crate::failure::{Failure, code};
 use crate::parts::context::{COMMAND_WAIT, Context};
+use crate::parts::server::Server;
 use crate::store::proxy::{self, Running};
 use crate::store::{healing, wanted};
 use crate::sys::cmd;

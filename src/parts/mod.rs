@@ -30,6 +30,7 @@ pub mod renaming;
 pub mod scan;
 pub mod scope;
 pub mod seen;
+pub mod server;
 pub mod servers;
 pub mod services;
 pub mod shared;

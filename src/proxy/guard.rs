@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// What is known of a connection's request.
 #[derive(Debug, Default)]
@@ -85,19 +84,19 @@ impl Scanner {
 }
 
 /// A client's connection with a guard.
-pub(crate) struct Guarded {
-    stream: TcpStream,
+pub(crate) struct Guarded<S> {
+    stream: S,
     guard: std::sync::Arc<Guard>,
     scanner: Scanner,
 }
 
-impl Guarded {
-    pub(crate) fn new(stream: TcpStream, guard: std::sync::Arc<Guard>) -> Self {
+impl<S> Guarded<S> {
+    pub(crate) fn new(stream: S, guard: std::sync::Arc<Guard>) -> Self {
         Self { stream, guard, scanner: Scanner::default() }
     }
 }
 
-impl AsyncRead for Guarded {
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -115,7 +114,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

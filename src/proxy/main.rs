@@ -21,6 +21,7 @@ mod inside;
 mod listen;
 mod memory;
 mod pages;
+mod passing;
 mod seen;
 mod shared;
 

@@ -179,6 +179,11 @@ impl Dirs {
         self.state.join("gateway")
     }
 
+    /// The folder of an agent, by its id.
+    pub fn agent(&self, id: &str) -> PathBuf {
+        self.agents().join(id)
+    }
+
     /// The placeholder key of an instance.
     pub fn gateway_key(&self, root: &Path) -> PathBuf {
         self.instance(root).join("gateway-key")

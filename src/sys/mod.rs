@@ -25,6 +25,7 @@ pub mod random;
 pub mod routes;
 pub mod signals;
 pub mod socket;
+pub mod sockets;
 pub mod start;
 pub mod together;
 pub mod trees;

@@ -91,6 +91,13 @@ impl Scene {
         scene
     }
 
+    /// A gateway without a file.
+    pub(crate) fn without_file(sandbox: Sandbox) -> Self {
+        let mut scene = Self { sandbox, child: None, log: Log::default(), provider: 0, file: String::new() };
+        scene.start();
+        scene
+    }
+
     /// A provider that says the same to every request.
     pub(crate) fn saying(answer: impl Into<String>) -> Self {
         let answer = answer.into();

@@ -57,6 +57,9 @@ struct Agents {
     /// The engine's runtime for agents, such as runsc or kata.
     #[schemars(default, regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"))]
     runtime: Option<String>,
+    /// Addresses of this machine and private networks that a name of `egress` may lead to, each with a port.
+    #[schemars(default, inner(regex(pattern = r"^(([0-9]{1,3}\.){3}[0-9]{1,3}|\[[0-9a-fA-F:.]+\]):[1-9][0-9]{0,4}$")))]
+    egress_private: Option<Vec<String>>,
     /// What agents of some projects get.
     #[schemars(default)]
     grants: Option<Vec<Grant>>,
@@ -185,6 +188,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\nwrap_cd = false\n",
         "[proxy]\nport = 80\ntimeout = \"1h30m\"\n",
         "proxy = {}\n",
+        "[agents]\negress_private = [\"127.0.0.1:8080\", \"[::1]:80\"]\n",
         "[workspaces]\nfolder = \"~/work\"\n",
         "[agents]\nruntime = \"runsc\"\n[[agents.grants]]\nproject = \"~/work/shop\"\nagent = \"scout\"\nmounts = [\"/opt/models:/models\"]\nenv = [\"HF_TOKEN\"]\n",
         "[network]\npool = \"10.224.0.0/16\"\nsuffix = \"test\"\nforce_suffix = false\ndns_port = 5354\n",
@@ -212,6 +216,11 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "proxy.timeout = \"soon\"",
         "proxy.timeout = \"0s\"",
         "proxy.timeout = 5",
+        "agents.egress_private = \"127.0.0.1:80\"",
+        "agents.egress_private = [\"127.0.0.1\"]",
+        "agents.egress_private = [\"localhost:80\"]",
+        "agents.egress_private = [\"127.0.0.1:0\"]",
+        "agents.egress = []",
         "port_range = 20000",
         "port_range = \"20000\"",
         "port_range = \"80-90\"",

@@ -37,12 +37,12 @@ pub struct UserSettings {
     pub engine: EngineKind,
     /// How the proxy serves routes.
     pub proxy: ProxySettings,
+    /// `[agents]`.
+    pub agents: AgentSettings,
     /// `[network]`.
     pub network: NetworkSettings,
     /// `[workspaces] folder`: where the folders of workspaces are made; none for beside the repository. `~/` is the home folder.
     pub workspaces: Option<String>,
-    /// `[agents]`.
-    pub agents: AgentSettings,
 }
 
 /// A container engine.
@@ -82,9 +82,9 @@ impl Default for UserSettings {
             wrap_cd: true,
             engine: EngineKind::Docker,
             proxy: ProxySettings::default(),
+            agents: AgentSettings::default(),
             network: NetworkSettings::default(),
             workspaces: None,
-            agents: AgentSettings::default(),
         }
     }
 }
@@ -160,8 +160,8 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         let time = span::parse(text.get_ref()).ok().filter(|time| !time.is_zero());
         settings.proxy.timeout = time.ok_or_else(|| fail(&text, SettingsProblem::ProxyTimeout))?;
     }
-    settings.network = file.network.read()?;
     settings.agents = file.agents.read()?;
+    settings.network = file.network.read()?;
     if let Some(folder) = file.workspaces.folder {
         if !folder.get_ref().starts_with('/') && !folder.get_ref().starts_with("~/") {
             return Err(fail(&folder, SettingsProblem::WorkspacesFolder));
@@ -187,6 +187,7 @@ mod tests {
             wrap_cd: false,
             engine: EngineKind::Podman,
             proxy: ProxySettings { port: 80, timeout: Duration::from_mins(5) },
+            agents: AgentSettings::default(),
             network: NetworkSettings::default(),
             workspaces: Some("~/w".into()),
             agents: AgentSettings::default(),

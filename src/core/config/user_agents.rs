@@ -1,5 +1,7 @@
 //! `[agents]` of the user's settings: what agents of some projects get beyond what a `silo.toml` may ask for (D33).
 
+use ::core::net::SocketAddr;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -14,6 +16,8 @@ pub struct AgentSettings {
     pub runtime: Option<String>,
     /// `[[agents.grants]]`.
     pub grants: Vec<Grant>,
+    /// Addresses of this machine and private networks that a name of `egress` may lead to.
+    pub egress_private: Vec<SocketAddr>,
 }
 
 /// What agents of a project get.
@@ -43,6 +47,7 @@ impl AgentSettings {
 pub(super) struct AgentsFile {
     runtime: Option<Spanned<String>>,
     grants: Vec<GrantFile>,
+    egress_private: Vec<Spanned<String>>,
 }
 
 /// A grant as it is written.
@@ -65,7 +70,12 @@ impl AgentsFile {
             runtime => runtime.map(Spanned::into_inner),
         };
         let grants = self.grants.into_iter().map(GrantFile::read).collect::<Result<Vec<_>, _>>()?;
-        Ok(AgentSettings { runtime, grants })
+        let address = |text: Spanned<String>| {
+            let address: Option<SocketAddr> = text.get_ref().parse().ok().filter(|one: &SocketAddr| one.port() > 0);
+            address.ok_or_else(|| fail(&text, SettingsProblem::EgressPrivate))
+        };
+        let egress_private = self.egress_private.into_iter().map(address).collect::<Result<_, _>>()?;
+        Ok(AgentSettings { runtime, grants, egress_private })
     }
 }
 
@@ -129,6 +139,18 @@ mod tests {
             "wall = false",
         ] {
             assert!(parse(&format!("[agents]\n{line}\n")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_port_and_what_has_none_is_said_with_its_place() {
+        let text = "[agents]\negress_private = [\"127.0.0.1:8080\", \"[::1]:80\"]\n";
+        let private = parse(text).expect("it is right").agents.egress_private;
+        assert_eq!(private.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.1:8080", "[::1]:80"]);
+        for wrong in ["127.0.0.1", "localhost:80", "127.0.0.1:0", ""] {
+            let error = parse(&format!("[agents]\negress_private = [\"{wrong}\"]\n")).expect_err(wrong);
+            assert_eq!(error.problem.to_string(), format!("`agents.egress_private` has an invalid value: `{wrong}`"));
+            assert_eq!(error.span.start, 27, "{wrong}");
         }
     }
 }

@@ -46,6 +46,9 @@ pub enum SettingsProblem {
     /// A port that is none, or that needs more rights.
     #[error("`network.dns_port` has an invalid value: `{0}`")]
     DnsPort(String),
+    /// No address with a port.
+    #[error("`agents.egress_private` has an invalid value: `{0}`")]
+    EgressPrivate(String),
     /// No port.
     #[error("`proxy.port` has an invalid value: {0}")]
     ProxyPort(i64),
@@ -91,6 +94,7 @@ impl SettingsProblem {
             }
             Self::Suffix { .. } => "Write `test`, which is reserved for this",
             Self::DnsPort(_) => "Write a port of 1024-65535, such as `5354`",
+            Self::EgressPrivate(_) => "Write an address with a port, such as `127.0.0.1:8080`",
             Self::ProxyPort(_) => "Write a port of 1-65535, such as 7450",
             Self::Runtime(_) => "Write the name of a runtime of the engine, such as `runsc` or `kata`",
             Self::GrantAgent(_) => "Write its name as it stands below `[agents]` of the project's `silo.toml`",

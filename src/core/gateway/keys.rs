@@ -33,6 +33,9 @@ pub struct Key {
     /// The root of the instance it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
+    /// The id of the agent it is for: it opens nothing but on that agent's own socket (D34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// When it was made.
     pub created: String,
     /// When it was taken back.

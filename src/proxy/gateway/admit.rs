@@ -14,19 +14,20 @@ use silo::store::gateway::book::Refused;
 
 use super::call::Call;
 use super::headers;
+use super::origin::Origin;
 use super::says::No;
 use super::shared::Gateway;
 use super::upstream::Upstream;
 
 /// The key of a request.
-pub(super) fn key(gateway: &Gateway, headers: &HeaderMap) -> Result<Key, No> {
+pub(super) fn key(gateway: &Gateway, origin: &Origin, headers: &HeaderMap) -> Result<Key, No> {
     let no = |message: &str| No::new(StatusCode::UNAUTHORIZED, "unknown_key", message).for_good();
     let Some(sent) = headers::sent_key(headers) else {
         return Err(no("the request has no placeholder key, or more than one; `silo key new` makes one"));
     };
     let keys = gateway.keys().map_err(|failure| failed(gateway, &failure))?;
     match keys.find(sent) {
-        Some(key) if key.opens() => Ok(key.clone()),
+        Some(key) if key.opens() => origin.takes(key).map(|()| key.clone()),
         Some(key) => Err(no(&format!("the key {} was taken back", key.id))),
         None => Err(no(
             "this is none of its placeholder keys; `silo key new` makes one, `silo doc gateway` says how an instance gets one",

@@ -15,11 +15,13 @@ use silo::core::gateway::request::{self, Asked};
 use silo::core::gateway::stream::Stream;
 use silo::core::gateway::usage;
 use silo::core::routes::host;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::super::guard::Guard;
 use super::call::Call;
 use super::metered::{Answered, Metered, Reader};
+use super::origin::Origin;
 use super::says::{No, json_answer};
 use super::shared::{Gateway, ROOM};
 use super::upstream::{Failed, Upstream};
@@ -36,13 +38,18 @@ const NAMES: [&str; 6] =
     ["localhost", "127.0.0.1", "::1", "host.docker.internal", "host.containers.internal", "gateway"];
 
 /// Answers one request.
-pub(super) async fn answer(gateway: &Arc<Gateway>, guard: &Guard, request: Request<Incoming>) -> Response<Answered> {
+pub(super) async fn answer(
+    gateway: &Arc<Gateway>,
+    guard: &Guard,
+    origin: &Origin,
+    request: Request<Incoming>,
+) -> Response<Answered> {
     guard.is_in_body(!request.body().is_end_stream());
     let path = request.uri().path().to_owned();
     let is_anthropics = path.starts_with("/v1/messages") || request.headers().contains_key("anthropic-version");
     let shape = if is_anthropics { Shape::Anthropic } else { Shape::OpenAi };
     let has_body = !request.body().is_end_stream();
-    match decide(gateway, guard, &path, request).await {
+    match decide(gateway, guard, origin, &path, request).await {
         Ok(answer) => answer,
         Err(no) => {
             let mut answer = no.answer(shape);
@@ -58,6 +65,7 @@ pub(super) async fn answer(gateway: &Arc<Gateway>, guard: &Guard, request: Reque
 async fn decide(
     gateway: &Arc<Gateway>,
     guard: &Guard,
+    origin: &Origin,
     path: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Answered>, No> {
@@ -65,7 +73,8 @@ async fn decide(
     if guard.has_refused() {
         return Err(bad("the request says its length twice: by Content-Length and by Transfer-Encoding"));
     }
-    if !is_own_name(&request) {
+    // Nobody but its agent can come by an agent's socket, whatever name it has for it.
+    if matches!(origin, Origin::Loopback) && !is_own_name(&request) {
         let message = "the request names another host; clients ask the gateway itself, at its own address";
         return Err(No::new(StatusCode::MISDIRECTED_REQUEST, "other_host", message).for_good());
     }
@@ -76,7 +85,7 @@ async fn decide(
                        /v1/responses, /v1/embeddings and /v1/models are";
         return Err(No::new(StatusCode::FORBIDDEN, "path_not_allowed", message).for_good());
     }
-    let key = admit::key(gateway, request.headers())?;
+    let key = admit::key(gateway, origin, request.headers())?;
     let Some(api) = api else {
         return match *request.method() {
             Method::GET => models(gateway, &key, path.strip_prefix("/v1/models/")),
@@ -96,7 +105,7 @@ async fn decide(
     }
     let (head, body) = request.into_parts();
     // Held until the request is sent.
-    let room = room(gateway, &body).await?;
+    let room = room(gateway, origin, &body).await?;
     let body = read(body).await?;
     guard.is_in_body(false);
     let asked = request::read(api, &body).map_err(|refusal| admit::refused(&refusal))?;
@@ -141,18 +150,28 @@ fn is_own_name(request: &Request<Incoming>) -> bool {
     is_one && header.is_some_and(is_own) && target.is_none_or(is_own)
 }
 
+/// Places in memory that are held: an agent's own, and those of all.
+type Room = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+
 /// Places in memory for a request: as much as it says it is, or the most.
-async fn room(gateway: &Gateway, body: &Incoming) -> Result<tokio::sync::OwnedSemaphorePermit, No> {
+async fn room(gateway: &Gateway, origin: &Origin, body: &Incoming) -> Result<Room, No> {
     let most = u64::try_from(BODY).unwrap_or(u64::MAX);
     let size = body.size_hint().upper().unwrap_or(most);
     if size > most {
         return Err(too_large());
     }
     let places = u32::try_from(size / 1024 + 1).unwrap_or(ROOM).min(ROOM);
-    let place = timeout(SENDING, Arc::clone(&gateway.room).acquire_many_owned(places)).await;
-    place.ok().and_then(Result::ok).ok_or_else(|| {
-        No::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many large requests are on their way").after(5)
-    })
+    let busy = || No::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many large requests are on their way").after(5);
+    let held = async |room: &Arc<Semaphore>| {
+        let place = timeout(SENDING, Arc::clone(room).acquire_many_owned(places)).await;
+        place.ok().and_then(Result::ok).ok_or_else(busy)
+    };
+    // An agent waits for its own requests, and not others for them.
+    let own = match origin {
+        Origin::Loopback => None,
+        Origin::Agent(agent) => Some(held(&agent.room).await?),
+    };
+    Ok((own, held(&gateway.room).await?))
 }
 
 fn too_large() -> No {

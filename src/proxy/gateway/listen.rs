@@ -1,33 +1,25 @@
 //! Taking connections on loopback, and the signals that stop.
 
-use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use silo::failure::Failure;
 use silo::store::gateway::{self, Running};
 use silo::sys::limits;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
-use super::super::guard::{Guard, Guarded};
-use super::answer;
+use super::origin::Origin;
 use super::shared::Gateway;
+use super::talk::talk;
 
-/// The longest head of a request and the largest buffer of a connection, in bytes.
-const HEAD: usize = 64 * 1024;
 /// How many connections there may be at once; more wait.
 const CONNECTIONS: usize = 4096;
-/// How long a client may take for the head of a request, and stay without one.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// How long is waited when the system gives no more connections.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How many connections wait in the system until they are taken.
@@ -54,13 +46,14 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, port: Option<u16>) -> Result<(
     let listeners = [Some(first), second].into_iter().flatten();
     let listening: Vec<_> =
         listeners.map(|one| tokio::spawn(take(one, Arc::clone(gateway), Arc::clone(&places)))).collect();
+    let walls = tokio::spawn(super::walls::follow(Arc::clone(gateway)));
     gateway.context.ui.step(&format!("The gateway serves on {}", running.address()));
     std::future::poll_fn(|context| match stop.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
         true => std::task::Poll::Ready(()),
         false => std::task::Poll::Pending,
     })
     .await;
-    for one in listening {
+    for one in listening.into_iter().chain([walls]) {
         one.abort();
     }
     let until = Instant::now() + LAST;
@@ -92,7 +85,9 @@ async fn take(listener: TcpListener, gateway: Arc<Gateway>, places: Arc<Semaphor
             Ok((stream, _)) => {
                 let gateway = Arc::clone(&gateway);
                 tokio::spawn(async move {
-                    talk(stream, gateway).await;
+                    // Small answers are not held back; a socket without that serves all the same.
+                    let _ = stream.set_nodelay(true);
+                    talk(stream, gateway, Origin::Loopback).await;
                     drop(place);
                 });
             }
@@ -101,25 +96,4 @@ async fn take(listener: TcpListener, gateway: Arc<Gateway>, places: Arc<Semaphor
             Err(_) => sleep(EXHAUSTED).await,
         }
     }
-}
-
-/// Answers the requests of one connection, one after the other.
-async fn talk(stream: TcpStream, gateway: Arc<Gateway>) {
-    // Small answers are not held back; a socket without that serves all the same.
-    let _ = stream.set_nodelay(true);
-    let guard = Arc::new(Guard::default());
-    let own = Arc::clone(&guard);
-    let service = service_fn(move |request| {
-        let (gateway, guard) = (Arc::clone(&gateway), Arc::clone(&own));
-        // In a box of its own, so that a connection without a request holds none of it.
-        Box::pin(async move { Ok::<_, Infallible>(answer::answer(&gateway, &guard, request).await) })
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(HEAD)
-        .max_header_size(HEAD)
-        .serve_connection(TokioIo::new(Guarded::new(stream, guard)), service);
-    // How it ended is the client's matter: there is nobody to tell.
-    let _ = connection.await;
 }

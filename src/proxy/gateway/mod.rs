@@ -11,12 +11,15 @@ mod call;
 mod headers;
 mod listen;
 mod metered;
+mod origin;
 mod pool;
 pub(crate) mod resolve;
 mod says;
 mod shared;
+mod talk;
 pub(crate) mod tls;
 mod upstream;
+mod walls;
 
 use std::ffi::OsString;
 

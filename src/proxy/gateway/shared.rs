@@ -13,6 +13,7 @@ use silo::core::gateway::keys::Keys;
 use silo::core::gateway::pace::Pace;
 use silo::failure::{Failure, shown};
 use silo::parts::context::Context;
+use silo::store::agents::wall;
 use silo::store::gateway::book::Book;
 use silo::store::gateway::{file, keys};
 use silo::sys::cmd::{Cmd, Ended};
@@ -58,7 +59,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Gateway {
     /// Reads the file, asks for keys, and opens the journal.
     pub(super) fn open(context: Context) -> Result<Arc<Self>, Failure> {
-        let file = file::load(&context.dirs)?.filter(|file| !file.providers.is_empty()).ok_or_else(|| {
+        let file = file::load(&context.dirs)?.unwrap_or_default();
+        // Agents have other ways by it than to models.
+        let has_agents = !wall::all(&context.dirs).is_empty();
+        let file = Some(file).filter(|file| has_agents || !file.providers.is_empty()).ok_or_else(|| {
             Failure::new(format!("`{}` names no provider", shown(&file::place(&context.dirs))))
                 .hint("Write one with its key there: `silo doc gateway` has an example")
         })?;

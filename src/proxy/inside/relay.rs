@@ -14,17 +14,16 @@ use silo::failure::{Failure, code, reason};
 use silo::sys::limits;
 use silo::ui::Ui;
 
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::super::passing::pass;
 use super::words::Words;
 
 /// How many connections there may be at once; more wait.
 const CONNECTIONS: usize = 256;
-/// How many bytes of each direction of a connection are held.
-const PIECE: usize = 16 * 1024;
 /// How long the other end may take to be connected with.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long is waited when the system gives no more connections.
@@ -103,7 +102,9 @@ async fn take(listener: TcpListener, socket: Arc<PathBuf>, places: Arc<Semaphore
                 tokio::spawn(async move {
                     // Where nobody listens, the client sees its connection closed.
                     if let Ok(Ok(other)) = timeout(CONNECT, UnixStream::connect(&*socket)).await {
-                        pass(stream, other).await;
+                        // Small pieces are not held back; a socket without that serves all the same.
+                        let _ = stream.set_nodelay(true);
+                        pass(stream, other, None).await;
                     }
                     drop(place);
                 });
@@ -112,11 +113,4 @@ async fn take(listener: TcpListener, socket: Arc<PathBuf>, places: Arc<Semaphore
             Err(_) => sleep(EXHAUSTED).await,
         }
     }
-}
-
-/// Passes bytes both ways until both have come to their end, or one has failed.
-async fn pass(mut client: TcpStream, mut other: UnixStream) {
-    // Small pieces are not held back; a socket without that serves all the same.
-    let _ = client.set_nodelay(true);
-    let _ = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut other, PIECE, PIECE).await;
 }

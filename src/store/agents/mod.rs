@@ -1,6 +1,8 @@
 //! The records of agents' runs (D33): a folder each in silo's state, with the record, the lock of who runs or ends it, and what is
 //! kept of it. A record is there before anything of its run is, so that whatever was cut off is found again.
 
+pub mod wall;
+
 use std::path::{Path, PathBuf};
 
 use crate::core::agents::names;

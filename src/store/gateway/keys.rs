@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::core::config::providers::Allowance;
 use crate::core::gateway::amount::Budget;
 use crate::core::gateway::keys::{self, Key, Keys, NONE, Wish};
+use crate::core::gateway::pace::Limits;
 use crate::core::text::digest;
 use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
@@ -133,6 +134,7 @@ pub fn ensure(
                 budget,
                 limits,
                 root: Some(root_text),
+                agent: None,
                 created: clock::now(),
                 revoked: None,
                 is_released: false,
@@ -183,6 +185,62 @@ pub fn release(dirs: &Dirs, root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes the key of an agent, or gives the one it has another text and these terms; gives back its id and its text, which is told this
+/// one time. What it has spent stays with the id.
+///
+/// # Errors
+/// A [`Failure`] when it cannot be written.
+pub fn make_for_agent(
+    dirs: &Dirs,
+    agent: &str,
+    models: &[String],
+    budget: Budget,
+    limits: Limits,
+) -> Result<(String, String), Failure> {
+    let text = keys::text(&random::secret()?);
+    change(dirs, |all| {
+        let at = all.keys.iter().position(|key| key.agent.as_deref() == Some(agent) && key.revoked.is_none());
+        let id = match at {
+            Some(at) => all.keys[at].id.clone(),
+            None => all.next_id(),
+        };
+        let key = Key {
+            id: id.clone(),
+            name: agent.to_owned(),
+            digest: digest::of(text.as_bytes()),
+            models: models.to_vec(),
+            budget,
+            limits,
+            root: None,
+            agent: Some(agent.to_owned()),
+            created: clock::now(),
+            revoked: None,
+            is_released: false,
+        };
+        match at {
+            Some(at) => all.keys[at] = key,
+            None => all.keys.push(key),
+        }
+        Ok((id, text))
+    })
+}
+
+/// Takes back the key of an agent; one that has none, or whose key was taken back, is no error.
+///
+/// # Errors
+/// A [`Failure`] when it cannot be written.
+pub fn revoke_agent(dirs: &Dirs, agent: &str) -> Result<(), Failure> {
+    let is_open = |key: &Key| key.agent.as_deref() == Some(agent) && key.revoked.is_none();
+    if !load(dirs)?.keys.iter().any(is_open) {
+        return Ok(());
+    }
+    change(dirs, |all| {
+        let own = all.keys.iter_mut().filter(|key| is_open(key));
+        own.for_each(|key| key.revoked = Some(clock::now()));
+        Ok(())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +273,28 @@ mod tests {
             let got = got.as_ref().map(|(models, budget)| (models.iter().map(String::as_str).collect(), budget.money));
             assert_eq!(got, expected);
         }
+    }
+
+    #[test]
+    fn an_agent_has_one_key_until_it_is_taken_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().to_str().expect("it is text");
+        let environment = Environment::from_iter([("HOME", home), ("XDG_STATE_HOME", home)]);
+        let dirs = Dirs::find(&environment).expect("HOME is set");
+        let budget = Budget::parse("5").expect("a budget");
+        let make =
+            || make_for_agent(&dirs, "a-1", &["m".to_owned()], budget, Limits::default()).expect("it is writable");
+        let (first, second) = (make(), make());
+        assert_eq!((first.0.as_str(), second.0.as_str()), ("k1", "k1"));
+        let all = load(&dirs).expect("readable");
+        assert_eq!((all.keys.len(), all.find(&first.1)), (1, None));
+        assert_eq!(all.find(&second.1).and_then(|key| key.agent.as_deref()), Some("a-1"));
+        for _ in 0..2 {
+            revoke_agent(&dirs, "a-1").expect("it is writable");
+            revoke_agent(&dirs, "nobody").expect("nothing is to do");
+        }
+        assert!(load(&dirs).expect("readable").keys.iter().all(|key| !key.opens()));
+        assert_eq!(make().0, "k2", "what was taken back stays so");
     }
 
     #[test]

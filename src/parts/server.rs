@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGTERM;
 
+use super::beside;
+use super::context::Context;
 use crate::failure::Failure;
-use crate::parts::beside;
-use crate::parts::context::Context;
+use crate::store::gateway;
 use crate::sys::cmd::{self, Cmd};
+use crate::sys::dirs::Dirs;
 use crate::sys::processes::Process;
 use crate::sys::{files, lock};
 
@@ -22,20 +24,41 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOG: u64 = 1024 * 1024;
 
 /// One of the servers.
-pub(super) struct Server {
+pub struct Server {
     /// What it is called in a sentence.
-    pub(super) what: &'static str,
+    pub what: &'static str,
     /// The word that starts it.
-    pub(super) word: &'static str,
+    pub word: &'static str,
     /// The lock it holds.
-    pub(super) lock: PathBuf,
+    pub lock: PathBuf,
     /// What it says in the background.
-    pub(super) log: PathBuf,
+    pub log: PathBuf,
+}
+
+/// The gateway.
+pub fn gateway(dirs: &Dirs) -> Server {
+    let (lock, log) = (gateway::lock_path(dirs), gateway::log_path(dirs));
+    Server { what: "gateway", word: "gateway", lock, log }
+}
+
+/// Sees to it that a gateway runs: the one that does, or a new one, in the background where that is wanted, else in silo's place.
+///
+/// # Errors
+/// A [`Failure`] with what it said, where it does not start.
+pub fn gateway_up(context: &Context, detach: bool) -> Result<gateway::Running, Failure> {
+    let running = || gateway::running(&context.dirs);
+    match running() {
+        Some(running) => Ok(running),
+        None => gateway(&context.dirs).up(context, detach, running),
+    }
 }
 
 impl Server {
     /// Starts it in silo's place, or in the background until `running` tells that it serves.
-    pub(super) fn up<T>(&self, context: &Context, detach: bool, running: impl Fn() -> Option<T>) -> Result<T, Failure> {
+    ///
+    /// # Errors
+    /// A [`Failure`] with what it said, where it does not start.
+    pub fn up<T>(&self, context: &Context, detach: bool, running: impl Fn() -> Option<T>) -> Result<T, Failure> {
         let (path, environment) = (beside::proxy(context)?, context.outside());
         let arguments: Vec<OsString> = vec![self.word.into()];
         if !detach {
@@ -75,12 +98,15 @@ impl Server {
     }
 
     /// The process that holds its lock.
-    pub(super) fn process(&self) -> Option<Process> {
+    pub fn process(&self) -> Option<Process> {
         lock::signer(&self.lock, beside::PROXY)
     }
 
     /// Stops it, and waits until it has ended.
-    pub(super) fn down(&self, context: &Context) -> Result<u8, Failure> {
+    ///
+    /// # Errors
+    /// A [`Failure`] when it does not end.
+    pub fn down(&self, context: &Context) -> Result<u8, Failure> {
         let what = self.what;
         let Some(process) = self.process() else {
             context.ui.step(&format!("No {what} runs"));
