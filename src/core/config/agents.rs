@@ -261,12 +261,16 @@ pub fn is_target(path: &str) -> bool {
         && !is_taken
 }
 
-/// All templates of agents, each with its key.
-pub(super) fn templates(settings: &Settings) -> impl Iterator<Item = (String, &Text)> {
-    settings.agents.iter().flat_map(|(name, agent)| {
-        let words = agent.command.iter().map(move |text| (format!("agents.{name}.command"), text));
-        words.chain(agent.env.iter().map(move |(key, text)| (format!("agents.{name}.env.{key}"), text)))
-    })
+/// The commands of agents, each with its key. They are in the process list, so no key of the gateway is in them.
+pub(super) fn commands(settings: &Settings) -> impl Iterator<Item = (String, &Text)> {
+    let agents = settings.agents.iter();
+    agents.flat_map(|(name, agent)| agent.command.iter().map(move |text| (format!("agents.{name}.command"), text)))
+}
+
+/// The variables of agents, each with its key.
+pub(super) fn variables_of(settings: &Settings) -> impl Iterator<Item = (String, &Text)> {
+    let agents = settings.agents.iter();
+    agents.flat_map(|(name, agent)| agent.env.iter().map(move |(key, text)| (format!("agents.{name}.env.{key}"), text)))
 }
 
 /// Makes sure that the services which agents name have a port.
@@ -352,6 +356,10 @@ mod tests {
             ("image = 'a'\nmounts = ['a:/x,rw']", "`agents.scout.mounts` has an invalid mount: `a:/x,rw`"),
             ("image = 'a'\nenv = { HOME = 'x' }", "`agents.scout.env.HOME` is set by silo"),
             ("image = 'a'\nenv = { A = '${NAM}' }", "Unknown variable `${NAM}` in `agents.scout.env.A`"),
+            (
+                "image = 'a'\ncommand = ['${LLM_GATEWAY_KEY}']",
+                "Unknown variable `${LLM_GATEWAY_KEY}` in `agents.scout.command`",
+            ),
             ("image = 'a'\ncommand = ['${TASK}']", "Unknown variable `${TASK}` in `agents.scout.command`"),
             ("image = 'a'\nprivileged = true", "Unknown key `privileged` in `agents.scout`"),
         ] {

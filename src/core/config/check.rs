@@ -166,7 +166,9 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     let announced = settings.registry.texts().map(|(key, text)| (format!("registry.{key}"), text));
     all_known(source, TemplateSpot::Registry, announced, &known)?;
     let in_agents: Vec<String> = known.iter().cloned().chain(agents::OWN.map(str::to_owned)).collect();
-    all_known(source, TemplateSpot::Agents, agents::templates(settings), &in_agents)?;
+    all_known(source, TemplateSpot::Agents, agents::variables_of(settings), &in_agents)?;
+    let in_commands: Vec<String> = in_agents.into_iter().filter(|name| name != "LLM_GATEWAY_KEY").collect();
+    all_known(source, TemplateSpot::Agents, agents::commands(settings), &in_commands)?;
     // These count only where there is a cluster; without one they are judged as with it.
     let with_cluster = Settings { k3d: K3dParts { cluster: true, registry: true }, ..settings.clone() };
     known.extend(built_in_names(&with_cluster).iter().map(ToString::to_string));

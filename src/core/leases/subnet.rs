@@ -112,6 +112,18 @@ pub fn choose(pool: Range, taken: &[Range], place: u64) -> Option<Range> {
     around.copied().find(|subnet| !taken.iter().any(|other| other.overlaps(*subnet)))
 }
 
+/// How many bits of the addresses of an agent's network are the same: it has room for six.
+const SMALL: u8 = 29;
+
+/// Eight addresses of the pool that overlap none of these, from its end on: subnets of instances begin elsewhere.
+pub fn small(pool: Range, taken: &[Range]) -> Option<Range> {
+    let size = 1_u32 << (32 - SMALL);
+    let all: Vec<Range> = pool.subnets().collect();
+    let parts = |subnet: &Range| (0..(1_u32 << (SMALL - BITS))).map(|at| at * size + subnet.first).collect::<Vec<_>>();
+    let all = all.iter().rev().flat_map(parts).map(|first| Range { first, bits: SMALL });
+    all.into_iter().find(|range| !taken.iter().any(|other| other.overlaps(*range)))
+}
+
 /// A part of a subnet that one network of the project has for itself. The first is the `default` network's; it is the larger one,
 /// and where each lies never changes, so that no address does when a project gets another network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +221,19 @@ mod tests {
         assert_eq!(choose(&["10.0.0.0/8"], 0), None);
         assert_eq!(choose(&["10.225.0.0/16", "192.168.0.0/16"], 1).as_deref(), Some("10.224.1.0/24"));
         assert_eq!(super::choose(range("10.224.5.0/24"), &[], 9), Some(range("10.224.5.0/24")));
+    }
+
+    #[test]
+    fn eight_addresses_are_found_from_the_end_of_the_pool() {
+        let pool = range("10.224.0.0/22");
+        let small = |taken: &[&str]| {
+            let taken: Vec<Range> = taken.iter().map(|text| range(text)).collect();
+            small(pool, &taken).map(|found| found.to_string())
+        };
+        assert_eq!(small(&[]).as_deref(), Some("10.224.3.0/29"));
+        assert_eq!(small(&["10.224.3.0/29", "10.224.3.8/30"]).as_deref(), Some("10.224.3.16/29"));
+        assert_eq!(small(&["10.224.3.0/24"]).as_deref(), Some("10.224.2.0/29"));
+        assert_eq!(small(&["10.0.0.0/8"]), None);
     }
 
     #[test]

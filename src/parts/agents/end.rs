@@ -16,7 +16,8 @@ use crate::core::text::source::one_line;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::beside;
 use crate::parts::context::Context;
-use crate::store::agents::{self, Place};
+use crate::store::agents::{self, Place, wall};
+use crate::store::gateway::keys;
 use crate::sys::appending::Appending;
 use crate::sys::pour::{self, Go};
 use crate::sys::{clock, files, lock, trees};
@@ -237,8 +238,15 @@ fn keep_log(context: &Context, outside: &Outside, run: &Run) -> Result<(), Failu
 /// Removes everything of a run but its record, its log and what it found.
 fn remove_rest(context: &Context, outside: &Outside, run: &Run) -> Result<(), Failure> {
     let place = Place::of(&context.dirs, &run.id);
+    close(context, &run.id)?;
     remove_containers(outside, &run.id)?;
     trees::remove(&place.work())
+}
+
+/// Takes back what it may reach, and its key.
+fn close(context: &Context, id: &str) -> Result<(), Failure> {
+    wall::remove(&context.dirs, id)?;
+    keys::revoke_agent(&context.dirs, id)
 }
 
 fn remove_containers(outside: &Outside, id: &str) -> Result<(), Failure> {
@@ -254,6 +262,7 @@ fn remove_containers(outside: &Outside, id: &str) -> Result<(), Failure> {
 /// A [`Failure`] when something cannot be removed: the record stays then, and the next `silo agent` tries again.
 pub(super) fn clear(context: &Context, id: &str) -> Result<(), Failure> {
     let outside = Outside::of(context);
+    close(context, id)?;
     if outside.require().is_ok() {
         remove_containers(&outside, id)?;
     }

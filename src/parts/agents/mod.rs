@@ -24,6 +24,7 @@ mod part;
 mod start;
 mod told;
 mod variables;
+mod wall;
 
 pub use ask::{exec_words, forget, show_log, shown, stop};
 pub use attend::run;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::end::{clear, end};
 use super::order::Order;
 use super::outside::Outside;
-use super::{ask, start};
+use super::{ask, start, wall};
 use crate::backend::agents::Owned;
 use crate::backend::docker::INSTALL;
 use crate::backend::engine::Engine;
@@ -226,7 +226,14 @@ fn bring_up(site: &Site<'_>, name: &str) -> Result<(), Failure> {
         let container = names::container(&run.id);
         match outside.engine().state(&container)? {
             Some(state) if state.is_up() => return Ok(()),
-            Some(_) if run.stage == Stage::Running => return outside.docker().start(&container),
+            Some(_) if run.stage == Stage::Running => {
+                if run.network.is_some() {
+                    wall::listen(context, &run.id)?;
+                    outside.docker().start(&names::relay(&run.id))?;
+                    wall::ready(&outside, &run.id)?;
+                }
+                return outside.docker().start(&container);
+            }
             _ => under_lock(context, &run.id, || match run.stage {
                 Stage::Making => clear(context, &run.id),
                 _ => end(context, run.clone()).map(|_| ()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::order::{GRACE, Order};
 use super::outside::Outside;
 use super::variables::Variables;
-use super::{clone, grants, image};
+use super::{clone, grants, image, wall};
 use crate::backend::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bind, Container};
 use crate::core::agents::names;
@@ -60,8 +60,14 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         clone::tell(order, &outside, top);
     }
     agents::save(&context.dirs, &run)?;
-    let variables = Variables::of(order);
+    let mut variables = Variables::of(order);
+    let way = wall::open(order, &outside, &mut run, &mut variables)?;
+    if let Some(way) = &way {
+        wall::raise(order, &outside, &run, way)?;
+    }
     let mut init = init(order, &run);
+    init.extend(way.as_ref().map(wall::Way::probes).unwrap_or_default());
+    init.push("--".into());
     init.extend(command(order, &variables, &image.command())?);
     let variables_file = place.work().join("variables");
     variables.write(order, &variables_file)?;
@@ -86,8 +92,8 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         image: &run.image,
         user: run.user,
         limits: &agent.limits,
-        addresses: None,
-        hosts: Vec::new(),
+        addresses: way.as_ref().map(wall::Way::addresses),
+        hosts: way.as_ref().map(|way| way.hosts.clone()).unwrap_or_default(),
         variables: &variables_file,
         binds,
         folder: &folder,
@@ -137,7 +143,7 @@ fn accounts((user, group): (u32, u32)) -> [(&'static str, String); 2] {
     [("passwd", passwd), ("group", groups)]
 }
 
-/// Words of silo's init, up to the command.
+/// Words of silo's init.
 fn init(order: &Order<'_>, run: &Run) -> Vec<String> {
     let mut words: Vec<String> = vec!["init".into(), "--grace".into(), GRACE.to_string()];
     if let Some(time) = order.agent.limits.time {
@@ -151,7 +157,6 @@ fn init(order: &Order<'_>, run: &Run) -> Vec<String> {
     if run.cloned.is_some() {
         words.extend(["--measure".into(), names::WORK.into(), "--needs".into(), "git".into()]);
     }
-    words.push("--".into());
     words
 }
 

@@ -75,7 +75,7 @@ pub fn make(dirs: &Dirs, terms: Key) -> Result<(String, String), Failure> {
 }
 
 /// What becomes of a wish: the tighter budget, the models both name. None where nothing is left.
-fn granted(wish: &Wish, allowance: &Allowance) -> Option<(Vec<String>, Budget)> {
+pub fn granted(wish: &Wish, allowance: &Allowance) -> Option<(Vec<String>, Budget)> {
     let both = |model: &&String| allowance.models.contains(model);
     let models = match (allowance.models.is_empty(), wish.models.is_empty()) {
         (true, _) => wish.models.clone(),

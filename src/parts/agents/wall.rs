@@ -1,0 +1,239 @@
+//! What an agent reaches: a network of its own, one relay in it, and the sockets behind that (D33).
+
+use std::time::{Duration, Instant};
+
+use super::order::Order;
+use super::outside::Outside;
+use super::variables::Variables;
+use crate::backend::labels::LABEL as INSTANCE;
+use crate::core::agents::arguments::{Bind, Relay};
+use crate::core::agents::names::{EGRESS, EGRESS_PORT, GATEWAY, GATEWAY_PORT, PROGRAM, relay};
+use crate::core::agents::record::Run;
+use crate::core::agents::wall::{self as sockets, Service, Wall};
+use crate::core::config::Network;
+use crate::core::gateway::keys::NONE;
+use crate::core::leases::subnet::{self, Range};
+use crate::core::text::source::one_line;
+use crate::failure::Failure;
+use crate::parts::beside;
+use crate::parts::context::Context;
+use crate::parts::server;
+use crate::store::agents::{self, wall};
+use crate::store::gateway::{file, keys};
+use crate::store::{registry, subnets};
+use crate::sys::lock::{self, Wait};
+use crate::sys::{routes, signals};
+
+/// Where the relay finds the sockets.
+const SOCKETS: &str = "/sockets";
+/// How long the gateway may take to listen for an agent, and a relay to be ready.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long another run may take to choose its addresses.
+const TURN: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What an agent reaches, as far as it is known before its network is there.
+pub(super) struct Way {
+    /// Its network.
+    network: Range,
+    /// The names by which it reaches the relay.
+    pub(super) hosts: Vec<String>,
+    /// Each port of the relay, with the socket it leads to.
+    ports: Vec<(u16, String)>,
+}
+
+impl Way {
+    /// The addresses of the agent and of its relay.
+    pub(super) fn addresses(&self) -> (String, String) {
+        (self.network.address(3).to_string(), self.network.address(2).to_string())
+    }
+
+    /// Words of silo's init: what must not answer.
+    pub(super) fn probes(&self) -> Vec<String> {
+        let gateway = self.network.address(1).to_string();
+        vec!["--probe".into(), gateway, "--probe-resolver".into()]
+    }
+}
+
+/// Whether an agent asks for anything outside of its container.
+fn is_asked(order: &Order<'_>) -> bool {
+    let agent = order.agent;
+    agent.wish.is_some() || !agent.services.is_empty() || !agent.egress.is_empty()
+}
+
+/// Has the gateway listen for an agent, and chooses its network; none for one that asks for nothing. Its variables say what it reaches.
+pub(super) fn open(
+    order: &Order<'_>,
+    outside: &Outside,
+    run: &mut Run,
+    variables: &mut Variables,
+) -> Result<Option<Way>, Failure> {
+    if !is_asked(order) {
+        return Ok(None);
+    }
+    let context = order.site.scope.context;
+    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+    let (services, subnet) = services(order)?;
+    for service in &services {
+        if !hosts.contains(&service.name) {
+            hosts.push(service.name.clone());
+        }
+        ports.push((service.port, service.socket()));
+    }
+    let key = match &order.agent.wish {
+        None => None,
+        Some(_) => {
+            let (id, text) = key(order)?;
+            run.has_key = id.is_some();
+            agents::save(&context.dirs, run)?;
+            variables.set("LLM_GATEWAY_URL", &format!("http://{GATEWAY}:{GATEWAY_PORT}"));
+            variables.set("LLM_GATEWAY_KEY", &text);
+            hosts.push(GATEWAY.to_owned());
+            ports.push((GATEWAY_PORT, sockets::GATEWAY.to_owned()));
+            id
+        }
+    };
+    let egress: Vec<String> = order.agent.egress.iter().map(|text| text.value.clone()).collect();
+    if !egress.is_empty() {
+        let direct: Vec<&str> = hosts.iter().map(String::as_str).chain(["localhost", "127.0.0.1"]).collect();
+        let way = format!("http://{EGRESS}:{EGRESS_PORT}");
+        // Programs know the one spelling or the other.
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+            variables.set(name, &way);
+        }
+        for name in ["NO_PROXY", "no_proxy"] {
+            variables.set(name, &direct.join(","));
+        }
+        hosts.push(EGRESS.to_owned());
+        ports.push((EGRESS_PORT, sockets::EGRESS.to_owned()));
+    }
+    distinct(order, &ports)?;
+    wall::write(&context.dirs, &Wall { id: run.id.clone(), key, services, subnet, egress })?;
+    listen(context, &run.id)?;
+    let network = choose(context, outside, run)?;
+    Ok(Some(Way { network, hosts, ports }))
+}
+
+/// Two services on one port cannot both be reached: there is one relay.
+fn distinct(order: &Order<'_>, ports: &[(u16, String)]) -> Result<(), Failure> {
+    for (at, (port, socket)) in ports.iter().enumerate() {
+        if let Some((_, other)) = ports[..at].iter().find(|(other, _)| other == port) {
+            let of = |socket: &str| socket.split('.').next().unwrap_or_default().to_owned();
+            return Err(Failure::new(format!(
+                "The agent `{}` cannot reach `{}` and `{}`, which have one port: {port}",
+                order.name,
+                of(other),
+                of(socket)
+            ))
+            .hint("Name one of them in `services`, or give one of them another port in its container"));
+        }
+    }
+    Ok(())
+}
+
+/// Has a gateway run, and waits until it listens for an agent.
+pub(super) fn listen(context: &Context, id: &str) -> Result<(), Failure> {
+    server::gateway_up(context, true)?;
+    wall::wait_until_listening(&context.dirs, id, PATIENCE)
+}
+
+/// The key that the user's file allows for what an agent asks: its id and its text, or no id and one that opens nothing.
+fn key(order: &Order<'_>) -> Result<(Option<String>, String), Failure> {
+    let context = order.site.scope.context;
+    let wish = order.agent.wish.as_ref().expect("it was asked before");
+    let allowance = file::load(&context.dirs)?.and_then(|file| file.instances);
+    let Some((models, budget)) = allowance.as_ref().and_then(|allowance| keys::granted(wish, allowance)) else {
+        context.ui.step(&format!(
+            "The agent `{}` asks for models, and `[instances]` of your gateway.toml gives it none (`silo doc gateway`)",
+            order.name
+        ));
+        return Ok((None, NONE.to_owned()));
+    };
+    let limits = allowance.map(|allowance| allowance.limits).unwrap_or_default();
+    let (id, text) = keys::make_for_agent(&context.dirs, order.id, &models, budget, limits)?;
+    Ok((Some(id), text))
+}
+
+/// Where the services are that an agent names, and the subnet where they have addresses of their own.
+fn services(order: &Order<'_>) -> Result<(Vec<Service>, Option<Range>), Failure> {
+    let site = order.site;
+    let leases = registry::peek(&site.scope.context.dirs)?;
+    let entry = leases.at(site.scope.project.root_text());
+    let compose = site.scope.settings.compose.as_ref();
+    let is_subnet = compose.is_some_and(|compose| compose.network == Some(Network::Subnet));
+    let subnet = entry.and_then(|entry| entry.subnet).filter(|_| is_subnet);
+    let address = |service: &str, target: u16| {
+        let number = entry.and_then(|entry| entry.addresses.get(service));
+        subnet.zip(number).map(|(subnet, number)| (subnet.address(*number), target).into())
+    };
+    let mut services = Vec::new();
+    for (variable, published) in compose.iter().flat_map(|compose| &compose.ports) {
+        if published.udp || !order.agent.services.iter().any(|text| text.value == published.service) {
+            continue;
+        }
+        let lease = site.settled.known.ports.get(variable).copied();
+        let loopback = || lease.map(|port| ([127, 0, 0, 1], port).into());
+        if let Some(to) = address(&published.service, published.target).or_else(loopback) {
+            services.push(Service { name: published.service.clone(), port: published.target, to });
+        }
+    }
+    Ok((services, subnet))
+}
+
+/// Eight addresses that are nobody's, remembered in the record: those who choose take turns.
+fn choose(context: &Context, outside: &Outside, run: &mut Run) -> Result<Range, Failure> {
+    let wait = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
+    let busy = |holder| Failure::new(format!("Another agent chooses its network{holder}")).hint("Run it again");
+    lock::hold(&context.dirs.agents().join("networks.lock"), "another agent", &wait, busy, || {
+        let leases = registry::peek(&context.dirs)?;
+        let held = leases.instances.iter().filter_map(|one| one.subnet);
+        let others = agents::all(&context.dirs).into_iter().filter(|other| other.id != run.id);
+        let taken: Vec<Range> = held
+            .chain(others.filter(|other| other.end.is_none()).filter_map(|other| other.network))
+            .chain(outside.engine().networks()?.into_iter().flat_map(|network| network.ranges))
+            .chain(routes::all(&outside.environment))
+            .collect();
+        let pool = context.settings.network.pool;
+        let network = subnet::small(pool, &taken).ok_or_else(|| subnets::full(pool, leases.instances.len()))?;
+        run.network = Some(network);
+        agents::save(&context.dirs, run)?;
+        Ok(network)
+    })
+}
+
+/// Makes the network and starts the relay in it, until that is ready.
+pub(super) fn raise(order: &Order<'_>, outside: &Outside, run: &Run, way: &Way) -> Result<(), Failure> {
+    let context = order.site.scope.context;
+    outside.docker().make_wall(&run.id, &run.instance, way.network)?;
+    let program = beside::proxy(context)?;
+    let sockets = wall::sockets(&context.dirs, &run.id);
+    let ports: Vec<(u16, String)> =
+        way.ports.iter().map(|(port, socket)| (*port, format!("{SOCKETS}/{socket}"))).collect();
+    outside.docker().start_relay(&Relay {
+        id: &run.id,
+        instance: (INSTANCE, &run.instance),
+        image: &run.image,
+        user: run.user,
+        address: &way.addresses().1,
+        binds: [Bind::read(&program, PROGRAM), Bind::read(&sockets, SOCKETS)],
+        ports: &ports,
+    })?;
+    ready(outside, &run.id)
+}
+
+/// Waits until the relay of an agent listens.
+pub(super) fn ready(outside: &Outside, id: &str) -> Result<(), Failure> {
+    let (container, start) = (relay(id), Instant::now());
+    loop {
+        let said = outside.docker().last_lines(&container, 1);
+        if said.lines().any(|line| line == "ready") {
+            return Ok(());
+        }
+        signals::check()?;
+        if start.elapsed() > PATIENCE {
+            return Err(Failure::new(format!("The relay of the agent `{id}` is not ready: {}", one_line(said.trim())))
+                .hint("Run it again; the wall of an agent needs it"));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
