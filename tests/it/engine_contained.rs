@@ -42,6 +42,10 @@ impl Contained {
             let last = at % 32 * 8;
             let name = format!("{}-{at}", self.label.replace('=', "-"));
             let (subnet, gateway) = (format!("{base}.{last}/29"), format!("{base}.{}", last + 1));
+            // Another engine of this machine may have it, which this one does not know.
+            if std::net::UdpSocket::bind((gateway.as_str(), 0)).is_ok() {
+                continue;
+            }
             let mut words = vec!["network", "create", "--subnet", &subnet, "--gateway", &gateway];
             words.extend(options);
             words.push(&name);

@@ -33,6 +33,7 @@ mod drivers;
 mod engine;
 mod engine_agent_disk;
 mod engine_agent_init;
+mod engine_agent_reach;
 mod engine_agent_relay;
 mod engine_agent_wall;
 mod engine_agents;
