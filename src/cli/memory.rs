@@ -40,7 +40,7 @@ pub struct MemoryFilter {
     /// Only those since then: 30m, 2h or 7d ago, or a date such as 2026-01-31 (list, search, export)
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// How many at most; default: 50 (list, search)
+    /// How many at most; default: 50 (list, search), a folder of 16 MiB, or all as jsonl (export)
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub number: Option<u32>,
 }

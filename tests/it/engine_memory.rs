@@ -77,7 +77,7 @@ fn image(engine: &Engine) {
             let words = named.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':'));
             files.extend(words.map(PathBuf::from));
         }
-        for file in files {
+        for file in &files {
             put(root, file);
         }
         let share = format!("/usr/share/postgresql/{number}");

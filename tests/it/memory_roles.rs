@@ -223,13 +223,27 @@ fn an_agent_that_fills_the_memory_is_stopped_at_its_share() {
     let database = server.database();
     let scene = Scene::new(&server.file(&database));
     let address = scene.role("flood");
-    let flood =
-        "INSERT INTO silo_memory.findings (body) SELECT repeat(md5(g::text), 32768) FROM generate_series(1, 70) g";
-    let (_, told, succeeded) = psql(&address, flood);
-    assert!(!succeeded && told.contains("the memory of this agent is full"), "{told}");
-    let one_by_one = "INSERT INTO silo_memory.findings (body) SELECT 'x' FROM generate_series(1, 10001)";
-    let (_, told, succeeded) = psql(&address, one_by_one);
-    assert!(!succeeded && told.contains("the memory of this agent is full"), "{told}");
+    let one = "INSERT INTO silo_memory.findings (body) VALUES ('x')";
+    assert!(psql(&address, one).2);
+    let is_full = |statement: &str| {
+        let (_, told, succeeded) = psql(&address, statement);
+        assert!(!succeeded && told.contains("the memory of this agent is full"), "{statement}: {told}");
+    };
+    // As if it had written nearly all that it may.
+    server.sql(&database, "UPDATE silo_memory.shares SET bytes = 60 * 1048576");
+    is_full("INSERT INTO silo_memory.findings (body) SELECT repeat('x', 1048576) FROM generate_series(1, 1000000)");
+    assert!(psql(&address, "UPDATE silo_memory.findings SET body = repeat('x', 1048576)").2, "one more fits");
+    server.sql(&database, "UPDATE silo_memory.shares SET bytes = bytes + 3 * 1048576 + 2");
+    is_full(one);
+    is_full("UPDATE silo_memory.findings SET body = body, title = ''");
+    // What it removes makes room, and so does what its user removes.
+    assert!(psql(&address, "SELECT silo_memory.remove(id) FROM silo_memory.findings").2);
+    server.sql(&database, "UPDATE silo_memory.shares SET number = 9999");
+    assert!(psql(&address, one).2);
+    is_full(one);
+    let id = scene.list(&[])[0]["id"].to_string();
+    scene.memory(&["rm", &id]).success();
+    assert!(psql(&address, one).2);
     assert!(psql(&scene.role("other"), "INSERT INTO silo_memory.findings (body) VALUES ('x')").2, "others go on");
-    assert_eq!(scene.list(&[]).len(), 1);
+    assert_eq!(scene.list(&[]).len(), 2);
 }

@@ -57,7 +57,45 @@ fn a_password_goes_only_to_who_proves_to_know_it() {
     scene.memory(&["status"]).success();
     let command = "password_command = \"echo some-hush >&2; exit 3\"";
     told(&file(postgres.port, &database, command), "The `password_command` of `team` printed no password");
-    told(&file(postgres.port, &database, "tls = true"), "The server `team` of memory.toml speaks no TLS");
+}
+
+#[test]
+fn a_server_with_tls_is_the_one_of_its_certificate_and_a_socket_is_reached_by_its_folder() {
+    let postgres = Postgres::shared();
+    let database = postgres.database();
+    let scene = Scene::new("");
+    let path = scene.sandbox.path("config/silo/memory.toml");
+    let (own_pem, other_pem) = (scene.sandbox.path("config/silo/own.pem"), scene.sandbox.path("config/silo/other.pem"));
+    own(&own_pem, postgres.certificate.as_bytes());
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is a name");
+    own(&other_pem, other.cert.pem().as_bytes());
+    let file = |host: &str, lines: &str| {
+        let (port, secret) = (postgres.port, PASSWORD);
+        let text =
+            format!("[servers.team]\nurl = \"postgres://postgres:{secret}@{host}:{port}/{database}\"\n{lines}\n");
+        own(&path, text.as_bytes());
+    };
+    file("localhost", "tls = true\nca = \"own.pem\"");
+    scene.memory(&["status"]).success();
+    let address = scene.role("agent");
+    assert!(address.ends_with("?sslmode=verify-full"), "it is asked in the same way");
+    let not_sent = "Nothing was sent to the server `team` of memory.toml, which has a certificate";
+    for (host, lines) in [
+        ("localhost", "tls = true"),
+        ("localhost", "tls = true\nca = \"other.pem\""),
+        ("127.0.0.1", "tls = true\nca = \"own.pem\""),
+    ] {
+        file(host, lines);
+        scene.memory(&["status"]).exit(1).stderr_has(not_sent);
+    }
+    let without = server(|mut stream| {
+        let _ = stream.read(&mut [0; 8]);
+        let _ = stream.write_all(b"N");
+    });
+    own(&path, usual(without, "d").replace("url", "tls = true\nurl").as_bytes());
+    scene.memory(&["status"]).exit(1).stderr_has("The server `team` of memory.toml speaks no TLS");
+    file(&postgres.socket().display().to_string().replace('/', "%2F"), "");
+    scene.memory(&["status"]).success();
 }
 
 #[test]

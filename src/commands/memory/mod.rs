@@ -14,7 +14,7 @@ use crate::core::text::span;
 use crate::failure::{Failure, code, shown};
 use crate::parts::context::Context;
 use crate::parts::memory::export::{self, Limit};
-use crate::parts::memory::save::{self, Saved};
+use crate::parts::memory::save::{self, Saved, Synced};
 use crate::parts::memory::{self, roles};
 use crate::parts::scope::Scope;
 use crate::store::ask::{Ask, Occasion};
@@ -80,7 +80,7 @@ fn check(arguments: &MemoryArgs) -> Result<(), Failure> {
         ("--run", filter.run.is_some() && !filters && *action != A::Sync),
         ("--instance", filter.instance.is_some() && !filters),
         ("--since", filter.since.is_some() && !filters),
-        ("--number", filter.number.is_some() && !matches!(action, A::List | A::Search)),
+        ("--number", filter.number.is_some() && !filters),
         ("--format", format.is_some() && *action != A::Export),
         ("--rotate", role.rotate && *action != A::Role),
         ("--drop", role.drop && *action != A::Role),
@@ -168,36 +168,48 @@ fn none(id: i64) -> Failure {
 fn export(context: &Context, to: &Target, arguments: &MemoryArgs, folder: &str) -> Result<u8, Failure> {
     let filter = filter_of(&arguments.filter, None)?;
     let format = arguments.format.unwrap_or(if folder == "-" { MemoryFormat::Jsonl } else { MemoryFormat::Files });
+    // A folder is what an agent gets, unless more is asked for.
+    let limit = match (arguments.filter.number, format) {
+        (Some(number), _) => Limit { findings: usize::try_from(number).unwrap_or(usize::MAX), ..Limit::NONE },
+        (None, MemoryFormat::Files) => export::FOR_AGENTS,
+        (None, MemoryFormat::Jsonl) => Limit::NONE,
+    };
+    let path = context.folder.join(folder);
     let exported = match (format, folder) {
         (MemoryFormat::Files, "-") => {
             return Err(Failure::new("Standard output takes no folder of files")
                 .hint("Name a folder, or write `--format jsonl`")
                 .code(code::USAGE));
         }
-        (MemoryFormat::Files, _) => {
-            export::into_folder(context, to, &filter, &context.folder.join(folder), Limit::NONE)?
-        }
+        (MemoryFormat::Files, _) => export::into_folder(context, to, &filter, &path, limit)?,
         (MemoryFormat::Jsonl, "-") => {
             let line = |found: &_| context.ui.answer_json_line(&export::whole(found));
-            export::each(context, to, &filter, Limit::NONE, line)?;
+            export::each(context, to, &filter, limit, line)?;
             return Ok(0);
         }
-        (MemoryFormat::Jsonl, _) => export::into_file(context, to, &filter, &context.folder.join(folder))?,
+        (MemoryFormat::Jsonl, _) => export::into_file(context, to, &filter, &path, limit)?,
     };
     let (number, bytes) = (counted(exported.findings, "finding"), size(exported.bytes));
-    context.ui.step(&format!("Wrote {number} ({bytes}) to `{}`", shown(Path::new(folder))));
+    let rest = if exported.has_more { ", the newest; `--number` writes more" } else { "" };
+    context.ui.step(&format!("Wrote {number} ({bytes}) to `{}`{rest}", shown(Path::new(folder))));
     Ok(0)
 }
 
 fn sync(scope: &Scope<'_>) -> Result<u8, Failure> {
-    let done = save::sync(scope)?;
-    if done.is_empty() {
+    let Synced { saved, mut failed } = save::sync(scope)?;
+    if saved.is_empty() && failed.is_empty() {
         scope.context.ui.step("Nothing waits to be saved");
     }
-    for (run, saved) in &done {
+    for (run, saved) in &saved {
         tell(scope.context, run, saved);
     }
-    Ok(0)
+    match failed.len() {
+        0 => Ok(0),
+        1 => Err(failed.remove(0)),
+        more => {
+            Err(failed.remove(0).hint(format!("It is the first of {more}; the others are told when it is put right")))
+        }
+    }
 }
 
 fn sync_folder(scope: &Scope<'_>, folder: &str, filter: &MemoryFilter) -> Result<u8, Failure> {
@@ -223,7 +235,10 @@ fn tell(context: &Context, run: &Run, saved: &Saved) {
 }
 
 fn status(scope: &Scope<'_>, to: &Target, as_json: bool) -> Result<u8, Failure> {
-    let waiting = save::waiting_here(scope)?;
+    let (waiting, damaged) = save::waiting_here(scope)?;
+    if let Some(failure) = damaged {
+        scope.context.ui.warn(&failure.what);
+    }
     let asked = memory::ask(scope.context, to, What::Status);
     if let Err(failure) = &asked {
         if !waiting.is_empty() {

@@ -96,14 +96,20 @@ pub fn into_folder(
 ///
 /// # Errors
 /// A [`Failure`] where the file is there or cannot be written, or as of [`each`].
-pub fn into_file(context: &Context, to: &Target, filter: &Filter, path: &Path) -> Result<Exported, Failure> {
+pub fn into_file(
+    context: &Context,
+    to: &Target,
+    filter: &Filter,
+    path: &Path,
+    limit: Limit,
+) -> Result<Exported, Failure> {
     if files::exists(path) {
         return Err(Failure::new(format!("`{}` is there already, and is not overwritten", shown(path)))
             .hint(format!("Name another file, or look at it: `ls -l {}`", quoted(path))));
     }
     writing::make(path, b"", Writing { durable: false, ..Writing::PRIVATE })?;
     let mut file = Appending::open(path, 0)?;
-    each(context, to, filter, Limit::NONE, |found| file.append(format!("{}\n", whole(found)).as_bytes()))
+    each(context, to, filter, limit, |found| file.append(format!("{}\n", whole(found)).as_bytes()))
 }
 
 /// Hands over each finding, the newest first, with what it says.

@@ -1,8 +1,8 @@
 //! Saving what a run of an agent has found. It lies on the disk until it is saved: a server that is down loses nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::ask::done;
+use super::ask::{ask, done};
 use super::target;
 use crate::core::memory::names::body;
 use crate::core::memory::place::Memory;
@@ -10,7 +10,7 @@ use crate::core::memory::talk::{Body, Run, What};
 use crate::core::memory::{Finding, MOST_BYTES, MOST_FINDINGS, refusal};
 use crate::failure::Failure;
 use crate::parts::scope::Scope;
-use crate::store::memory::waiting::{self, FINDINGS, Waiting};
+use crate::store::memory::waiting::{self, FINDINGS, Notes, Waiting};
 use crate::sys::{clock, files, trees};
 
 /// About how many bytes are sent at once.
@@ -114,11 +114,12 @@ fn of_folder(scope: &Scope<'_>, run: &Run, folder: &Path) -> Result<Saved, Failu
     Ok(saved)
 }
 
-/// Which runs wait for this project's memory: its own, and those of roots that are gone whose server it was too.
+/// Which runs wait for this project's memory: its own, and those of roots that are gone whose server it was too. And what is wrong with
+/// a note that is damaged, whosever it is.
 ///
 /// # Errors
 /// A [`Failure`] when the notes cannot be read.
-pub fn waiting_here(scope: &Scope<'_>) -> Result<Vec<(PathBuf, Waiting)>, Failure> {
+pub fn waiting_here(scope: &Scope<'_>) -> Result<(Notes, Option<Failure>), Failure> {
     let server = match &scope.settings.memory {
         Some(Memory::Server(name)) => Some(name),
         _ => None,
@@ -128,17 +129,37 @@ pub fn waiting_here(scope: &Scope<'_>) -> Result<Vec<(PathBuf, Waiting)>, Failur
         let is_same = server.is_some() && waiting.server.as_ref() == server;
         waiting.root == own || is_same && !files::is_folder(Path::new(&waiting.root))
     };
-    let all = waiting::all(&scope.context.dirs)?;
-    Ok(all.into_iter().filter(|(_, waiting)| is_ours(waiting)).collect())
+    let (all, damaged) = waiting::all(&scope.context.dirs)?;
+    Ok((all.into_iter().filter(|(_, waiting)| is_ours(waiting)).collect(), damaged))
 }
 
-/// Saves what waits here; gives back each run with what became of it.
+/// What became of runs that waited.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Synced {
+    /// Those that are saved.
+    pub saved: Vec<(Run, Saved)>,
+    /// Those that are not, and wait on.
+    pub failed: Vec<Failure>,
+}
+
+/// Saves what waits here. One that cannot be saved holds none of the others up.
 ///
 /// # Errors
-/// The first [`Failure`] of [`save`]; what comes behind waits on.
-pub fn sync(scope: &Scope<'_>) -> Result<Vec<(Run, Saved)>, Failure> {
-    let each = waiting_here(scope)?.into_iter();
-    each.map(|(folder, waiting)| of_folder(scope, &waiting.run, &folder).map(|saved| (waiting.run, saved))).collect()
+/// A [`Failure`] where the server does not answer or the notes cannot be read: then nothing was tried.
+pub fn sync(scope: &Scope<'_>) -> Result<Synced, Failure> {
+    let (waiting, damaged) = waiting_here(scope)?;
+    let mut synced = Synced { failed: damaged.into_iter().collect(), ..Synced::default() };
+    if !waiting.is_empty() {
+        // Of a server that is down each of them would wait for its end.
+        ask(scope.context, &target::of(scope)?, What::Status)?;
+    }
+    for (folder, waiting) in waiting {
+        match of_folder(scope, &waiting.run, &folder) {
+            Ok(saved) => synced.saved.push((waiting.run, saved)),
+            Err(failure) => synced.failed.push(failure),
+        }
+    }
+    Ok(synced)
 }
 
 /// Saves a folder that a run left, as somebody names it: the one with its `findings` and its note, or any with files.

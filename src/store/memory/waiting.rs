@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::core::memory::talk::Run;
-use crate::failure::Failure;
+use crate::failure::{Failure, quoted, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::writing::{self, Writing};
 use crate::sys::{files, folders};
@@ -51,19 +51,35 @@ pub fn forget(folder: &Path) -> Result<(), Failure> {
 /// What a run's folder notes; none where there is nothing to save.
 ///
 /// # Errors
-/// A [`Failure`] when the note cannot be read.
+/// A [`Failure`] when the note cannot be read, or is none.
 pub fn of(folder: &Path) -> Result<Option<Waiting>, Failure> {
-    let Some(content) = files::read(&folder.join(NOTE), LIMIT)? else { return Ok(None) };
-    Ok(serde_json::from_slice(&content.bytes).ok())
+    let path = folder.join(NOTE);
+    let Some(content) = files::read(&path, LIMIT)? else { return Ok(None) };
+    serde_json::from_slice(&content.bytes).map(Some).map_err(|_| {
+        let (note, folder) = (quoted(&path), quoted(&folder.join(FINDINGS)));
+        Failure::new(format!("The note about a run that waits is damaged: `{}`", shown(&path))).hint(format!(
+            "Save it by hand, with the agent's name: `rm {note} && silo memory sync {folder} --agent NAME --run ID`"
+        ))
+    })
 }
 
-/// Every run that waits, with its folder, in the order of the folders' names.
+/// Runs that wait, each with its folder, in the order of the folders' names.
+pub type Notes = Vec<(PathBuf, Waiting)>;
+
+/// Every run that waits, and what is wrong with the first note that is damaged.
 ///
 /// # Errors
-/// A [`Failure`] when a folder or a note cannot be read.
-pub fn all(dirs: &Dirs) -> Result<Vec<(PathBuf, Waiting)>, Failure> {
+/// A [`Failure`] when the folder of all runs cannot be read.
+pub fn all(dirs: &Dirs) -> Result<(Notes, Option<Failure>), Failure> {
     let mut folders = folders::list(&dirs.agents())?;
     folders.sort();
-    let each = folders.into_iter().map(|folder| Ok(of(&folder)?.map(|waiting| (folder, waiting))));
-    Ok(each.collect::<Result<Vec<_>, Failure>>()?.into_iter().flatten().collect())
+    let (mut found, mut damaged) = (Vec::new(), None);
+    for folder in folders {
+        match of(&folder) {
+            Ok(Some(waiting)) => found.push((folder, waiting)),
+            Ok(None) => {}
+            Err(failure) => damaged = damaged.or(Some(failure)),
+        }
+    }
+    Ok((found, damaged))
 }
