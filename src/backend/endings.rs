@@ -21,6 +21,8 @@ struct Inspected {
     state: State,
     host_config: HostConfig,
     config: Config,
+    #[serde(rename = "ExecIDs")]
+    sessions: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -83,6 +85,12 @@ impl Engine<'_> {
             other < started && apart.is_ok_and(|apart| apart <= TOGETHER)
         };
         siblings.iter().any(|other| other.id != id && inspect(&other.id).finished().is_some_and(near))
+    }
+
+    /// Whether a program runs in a container besides its own, as by `docker exec`. A healthcheck is one for a moment.
+    pub fn has_session(&self, id: &str) -> bool {
+        let one = self.asked::<Inspected>(&format!("/containers/{}/json", escaped(id))).unwrap_or_default();
+        one.sessions.is_some_and(|sessions| !sessions.is_empty())
     }
 
     /// When the engine was started, where its process can be seen: the one that listens at the socket, or for which the system does.

@@ -32,7 +32,7 @@ pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
 pub(super) const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 
 /// A container of a compose project.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Container {
     /// Its id.
     pub id: String,

@@ -291,6 +291,7 @@ pub enum ProxyAction {
 
 /// Arguments of `silo heal`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct HealArgs {
     /// Only these instances; default: this folder's
     #[arg(value_name = "NAME", add = Completes::Instance)]
@@ -301,6 +302,9 @@ pub struct HealArgs {
     /// How it is done.
     #[command(flatten)]
     pub how: HealHow,
+    /// Stop this folder's services where nobody uses them; the watch calls it
+    #[arg(long, hide = true, conflicts_with_all = ["names", "all", "dry_run", "watch"])]
+    pub rest: bool,
     /// Have the user's session keep all instances up from now on, by a service of its own
     #[arg(long, group = "change", conflicts_with_all = ["names", "all", "dry_run", "json", "watch"])]
     pub install: bool,

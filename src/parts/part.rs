@@ -182,6 +182,16 @@ pub trait Part: Sync {
         self.up(site, Run::Background(&[])).err().map(|failure| (None, failure)).into_iter().collect()
     }
 
+    /// Stops it where nobody uses it, in a way that loses nothing and that the next start takes back. Why it was not stopped; none
+    /// where it was, or there is nothing of it.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it cannot be stopped, or who is to be asked does not answer.
+    fn rest(&self, site: &Site<'_>) -> Result<Option<String>, Failure> {
+        let _ = site;
+        Ok(None)
+    }
+
     /// The last lines that something of it has logged, for a terminal.
     fn last_lines(&self, site: &Site<'_>, name: &str) -> Vec<String> {
         let (_, _) = (site, name);

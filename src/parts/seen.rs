@@ -53,6 +53,8 @@ pub struct PartState {
     pub stands: Vec<Stand>,
     /// Why nothing is known of it, where who was asked did not answer.
     pub silent: Option<String>,
+    /// Whether it can be stopped when nobody uses it, and all use of it shows in this machine's connections.
+    pub may_rest: bool,
 }
 
 /// An instance for `silo status`.

@@ -2,7 +2,7 @@
 //! A port has as many holders as there are sockets: one on `127.0.0.1` and another on `::1`, or several that share one.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::processes::Process;
 
@@ -77,6 +77,12 @@ pub fn listening() -> HashMap<u16, IpAddr> {
     found
 }
 
+/// Both ends of every TCP connection on this machine, whoever has it, and of each that ended within the last minute; none where the
+/// system has no table of them.
+pub fn connections() -> Option<Vec<(SocketAddr, SocketAddr)>> {
+    imp::connections()
+}
+
 /// Whether the holders of a port are read from the system's own tables: elsewhere a program is asked for them.
 pub const IS_READ: bool = imp::HAS_TABLE;
 
@@ -87,6 +93,7 @@ pub const UNSEEN: &str = imp::UNSEEN;
 mod imp {
     use std::collections::{HashMap, HashSet};
     use std::fs;
+    use std::net::SocketAddr;
 
     use super::{Holder, Socket};
     use crate::sys::processes;
@@ -100,6 +107,12 @@ mod imp {
         let table = |name: &str| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
         let tables = [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)];
         tables.iter().flat_map(|(name, is_tcp)| super::rows(&table(name), *is_tcp)).collect()
+    }
+
+    pub(super) fn connections() -> Option<Vec<(SocketAddr, SocketAddr)>> {
+        let first = fs::read_to_string("/proc/net/tcp").ok()?;
+        let second = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+        Some(super::pairs(&first).chain(super::pairs(&second)).collect())
     }
 
     pub(super) fn with_processes(sockets: Vec<Socket>) -> Vec<Holder> {
@@ -154,6 +167,21 @@ fn rows(table: &str, is_tcp: bool) -> Vec<Socket> {
     rows.filter_map(socket).collect()
 }
 
+/// Both ends of the connections in the text of `/proc/net/tcp` or its twin for IPv6.
+#[cfg(any(test, target_os = "linux"))]
+fn pairs(table: &str) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+    let end = |text: &str| {
+        let (address, port) = text.rsplit_once(':')?;
+        Some(SocketAddr::new(address_of(address)?, u16::from_str_radix(port, 16).ok()?))
+    };
+    table.lines().skip(1).filter_map(move |row| {
+        let mut fields = row.split_whitespace().skip(1);
+        let ends = (end(fields.next()?)?, end(fields.next()?)?);
+        // What listens, or nobody has.
+        (!["0A", "07"].contains(&fields.next()?)).then_some(ends)
+    })
+}
+
 /// An address as the kernel writes it: words of four bytes, each as a number of this machine.
 #[cfg(any(test, target_os = "linux"))]
 fn address_of(hex: &str) -> Option<IpAddr> {
@@ -189,6 +217,10 @@ mod imp {
         let cmd = Cmd { program: "lsof", arguments, environment: &environment, folder: Path::new("/") };
         let captured = cmd.capture(Duration::from_secs(5));
         captured.map_or_else(|_| Vec::new(), |captured| super::fields(&String::from_utf8_lossy(&captured.stdout)))
+    }
+
+    pub(super) fn connections() -> Option<Vec<(super::SocketAddr, super::SocketAddr)>> {
+        None
     }
 
     pub(super) fn with_processes(sockets: Vec<Socket>) -> Vec<Holder> {
@@ -308,6 +340,12 @@ mod tests {
                 (3001, "::1".into(), Kind::Listens, Some(0), 79),
                 (3002, "127.0.0.1".into(), Kind::Listens, Some(0), 80),
             ]
+        );
+        let told: Vec<String> = pairs(table).map(|(here, there)| format!("{here} {there}")).collect();
+        assert_eq!(
+            told,
+            ["127.0.0.1:3000 127.0.0.1:40960", "127.0.0.1:3000 127.0.0.1:40961"],
+            "one goes on, one is over"
         );
         let udp = "head\n0: 00000000:14E9 00000000:0000 07 0:0 00:0 0 0 0 81 2 x 0\n1: 0100007F:14EA 0100007F:0035 01 0:0 00:0 0 0 0 82 2 x 0\n";
         let kinds: Vec<_> = rows(udp, false).into_iter().map(|one| (one.port, one.kind)).collect();

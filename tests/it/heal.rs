@@ -290,6 +290,7 @@ fn only_what_takes_the_users_word_changes_what_is_wanted() {
         "src/commands/dns.rs",
         "src/commands/down.rs",
         "src/commands/gate.rs",
+        "src/commands/heal/rest.rs",
         "src/commands/heal/watch.rs",
         "src/commands/proxy.rs",
         "src/commands/up.rs",

@@ -45,6 +45,7 @@ mod engine_data_loss;
 mod engine_heal;
 mod engine_heal_faults;
 mod engine_heal_watch;
+mod engine_idle;
 mod engine_link;
 mod engine_memory;
 mod engine_names;

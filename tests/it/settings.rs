@@ -83,7 +83,7 @@ fn settings_that_cannot_be_read_stop_what_is_typed_and_never_the_prompt() {
         (
             "quite = true\n",
             ":1:1",
-            "`quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `[proxy]`, `[agents]`, `[network]` and `[workspaces]`",
+            "`quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `idle`, `[proxy]`, `[network]`, `[workspaces]` and `[agents]`",
         ),
         ("trusted = [\"work\"]\n", ":1:12", "or with `~/`"),
         ("port_range = \"80-90\"\n", ":1:14", "two ports of 1024-65535"),

@@ -35,6 +35,9 @@ struct Settings {
     /// What services run in.
     #[schemars(default)]
     engine: Option<Engine>,
+    /// How long nobody must have used an instance until `silo heal --watch` stops its services, as 2h or 45m; default: never.
+    #[schemars(default)]
+    idle: Option<Time>,
     /// How `silo proxy` serves routes.
     #[schemars(default)]
     proxy: Option<Proxy>,
@@ -101,6 +104,19 @@ struct Workspaces {
 enum Engine {
     Docker,
     Podman,
+}
+
+/// A length of time.
+struct Time;
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^([0-9]+|([0-9]+[smh])+)$", "not": { "pattern": "^(0+[smh]?)+$" } })
+    }
 }
 
 /// The table of the proxy.
@@ -186,7 +202,7 @@ fn parser_and_schema_take_and_refuse_the_same() {
     for good in [
         "",
         "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s] 100%\"\nwrap_cd = false\n",
-        "[proxy]\nport = 80\ntimeout = \"1h30m\"\n",
+        "idle = \"2h\"\n[proxy]\nport = 80\ntimeout = \"1h30m\"\n",
         "proxy = {}\n",
         "[agents]\negress_private = [\"127.0.0.1:8080\", \"[::1]:80\"]\n",
         "[workspaces]\nfolder = \"~/work\"\n",
@@ -213,6 +229,8 @@ fn parser_and_schema_take_and_refuse_the_same() {
         "proxy.port = 65536",
         "proxy.port = \"80\"",
         "proxy.host = \"x\"",
+        "idle = \"never\"",
+        "idle = \"0s\"",
         "proxy.timeout = \"soon\"",
         "proxy.timeout = \"0s\"",
         "proxy.timeout = 5",

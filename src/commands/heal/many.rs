@@ -138,7 +138,16 @@ impl Healer {
 
     /// Heals the instance of a root; one that cannot even be started is told about at once.
     pub(super) fn heal(&self, root: &Path, context: &Context) -> Healed {
-        let arguments = vec!["-C".into(), root.into(), "heal".into(), "--json".into()];
+        self.call(root, "--json", context)
+    }
+
+    /// Stops the instance of a root where nobody uses it.
+    pub(super) fn rest(&self, root: &Path, context: &Context) -> Healed {
+        self.call(root, "--rest", context)
+    }
+
+    fn call(&self, root: &Path, word: &str, context: &Context) -> Healed {
+        let arguments = vec!["-C".into(), root.into(), "heal".into(), word.into()];
         let cmd = Cmd { program: &self.silo, arguments, environment: &self.outside, folder: Path::new("/") };
         let captured = match cmd.capture(LIMIT) {
             Ok(captured) => captured,

@@ -8,6 +8,7 @@ mod one;
 mod own;
 mod plan;
 mod report;
+mod rest;
 mod watch;
 
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub(super) fn run(context: &Context, arguments: &HealArgs) -> Result<u8, Failure
     }
     if arguments.uninstall {
         return install::uninstall(context);
+    }
+    if arguments.rest {
+        return rest::run(context);
     }
     if arguments.how.watch {
         return watch::run(&Arc::new(context.clone()), arguments);

@@ -11,6 +11,7 @@ use super::many::{AT_ONCE, Healed, Healer, instances};
 use super::own;
 use super::plan::{Plan, plan};
 use super::report::{Report, is_news};
+use super::rest::Rests;
 use crate::backend::engine::Engine;
 use crate::backend::events::{self, Happened};
 use crate::cli::HealArgs;
@@ -22,7 +23,7 @@ use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::look::{self, Observed, State};
 use crate::parts::part::Part;
-use crate::store::{healing, wanted};
+use crate::store::{healing, registry, wanted};
 use crate::sys::lock::Wait;
 use crate::sys::{net, signals};
 
@@ -47,6 +48,8 @@ enum Told {
     EngineGone,
     /// Healing one instance is over.
     Healed(PathBuf, Healed),
+    /// Stopping one that nobody used is over.
+    Rested(PathBuf, Healed),
 }
 
 pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Failure> {
@@ -67,6 +70,7 @@ pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Fa
         said: HashMap::new(),
         told: HashMap::new(),
         taken: HashMap::new(),
+        rests: Rests::of(context),
     };
     context.ui.step("Watching; Ctrl-C ends it");
     loop {
@@ -78,6 +82,7 @@ pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Fa
         let usual = if is_open { SOON } else { arguments.how.every };
         // While something is down, it is that which counts.
         let rest = if is_open { usual } else { usual.max((start.elapsed() * REST).min(LONGEST)) };
+        let rest = watch.rests.as_ref().map_or(rest, |rests| rest.min(rests.every()));
         if let Some(code) = watch.wait(&told, rest) {
             return Ok(code);
         }
@@ -121,6 +126,8 @@ struct Watch<'a> {
     told: HashMap<PathBuf, HashSet<String>>,
     /// What of a root waits for a port that somebody else has.
     taken: HashMap<(String, Wish), u16>,
+    /// What nobody uses, where that is to be stopped.
+    rests: Option<Rests>,
 }
 
 impl Watch<'_> {
@@ -164,6 +171,9 @@ impl Watch<'_> {
             if is_due && is_free && seen.state != State::Starting && self.may_act(&root) {
                 self.heal(root);
             }
+        }
+        for root in self.rests.as_mut().map(|rests| rests.due(&seen)).unwrap_or_default() {
+            self.rest(PathBuf::from(root));
         }
         self.down_since.retain(|key, _| down.contains(key));
         self.taken.retain(|key, _| down.contains(key));
@@ -242,6 +252,37 @@ impl Watch<'_> {
         });
     }
 
+    /// Has the instance of a root stopped, unless it is being healed, or may not act.
+    fn rest(&mut self, root: PathBuf) {
+        if self.healing.contains(&root) || !self.may_act(&root) {
+            return;
+        }
+        self.healing.insert(root.clone());
+        let (context, healer, send) = (Arc::clone(self.context), Arc::clone(&self.healer), self.send.clone());
+        std::thread::spawn(move || {
+            let told = healer.rest(&root, &context);
+            let _ = send.send(Told::Rested(root, told));
+        });
+    }
+
+    /// Says that an instance was stopped, or why that failed; that it is used after all is nothing to say.
+    fn note_rest(&mut self, root: &Path, rested: &Healed) {
+        self.healing.remove(root);
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        let leases = registry::peek(&self.context.dirs).unwrap_or_default();
+        let name = leases.at(&root.to_string_lossy()).map_or_else(|| name.into_owned(), |one| one.name.clone());
+        if rested.code != 0 {
+            rested.lines.iter().for_each(|line| self.context.ui.step(line));
+        } else if rested.answer["inUse"].is_null() {
+            let time = self.rests.as_ref().map_or_else(String::new, Rests::time);
+            self.context.ui.step(&format!(
+                "{name}: nobody used it for {time}, and its services are stopped; `silo up -d` or a gate brings them back"
+            ));
+        } else if let Some(why) = rested.answer["inUse"].as_str() {
+            self.context.ui.detail(&format!("{name}: it is not stopped: {why}"));
+        }
+    }
+
     /// Takes note of how healing a root went; what was said of it before is not said again.
     fn note(&mut self, root: &Path, healed: Healed) {
         self.healing.remove(root);
@@ -291,6 +332,7 @@ impl Watch<'_> {
                 return false;
             }
             Told::Healed(root, healed) => self.note(&root, healed),
+            Told::Rested(root, rested) => self.note_rest(&root, &rested),
         }
         true
     }

@@ -41,6 +41,8 @@ pub struct UserSettings {
     pub agents: AgentSettings,
     /// `[network]`.
     pub network: NetworkSettings,
+    /// `idle`: how long nobody must have used an instance until `silo heal --watch` stops its services; none for never (D31).
+    pub idle: Option<Duration>,
     /// `[workspaces] folder`: where the folders of workspaces are made; none for beside the repository. `~/` is the home folder.
     pub workspaces: Option<String>,
 }
@@ -84,6 +86,7 @@ impl Default for UserSettings {
             proxy: ProxySettings::default(),
             agents: AgentSettings::default(),
             network: NetworkSettings::default(),
+            idle: None,
             workspaces: None,
         }
     }
@@ -99,6 +102,7 @@ struct File {
     log_format: Option<toml::Spanned<String>>,
     wrap_cd: Option<bool>,
     engine: EngineKind,
+    idle: Option<toml::Spanned<String>>,
     proxy: Proxy,
     network: NetworkFile,
     workspaces: Workspaces,
@@ -151,6 +155,10 @@ pub fn parse(text: &str) -> Result<UserSettings, SettingsError> {
         settings.log_format = (before.to_owned(), after.to_owned());
     }
     settings.wrap_cd = file.wrap_cd.unwrap_or(settings.wrap_cd);
+    if let Some(text) = file.idle {
+        let time = span::parse(text.get_ref()).ok().filter(|time| !time.is_zero());
+        settings.idle = Some(time.ok_or_else(|| fail(&text, SettingsProblem::Idle))?);
+    }
     if let Some(number) = file.proxy.port {
         let problem = SettingsProblem::ProxyPort(*number.get_ref());
         let port = u16::try_from(*number.get_ref()).ok().filter(|port| *port > 0);
@@ -178,7 +186,7 @@ mod tests {
     #[test]
     fn every_key_is_read_and_an_empty_file_is_the_defaults() {
         assert_eq!(parse(""), Ok(UserSettings::default()));
-        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\nengine = \"podman\"\nproxy = { port = 80, timeout = \"5m\" }\nworkspaces.folder = \"~/w\"\n";
+        let text = "quiet = true\ntrusted = [\"~/work\", \"/srv\"]\nport_range = \"20000 - 20099\"\nlog_format = \"[%s]\"\nwrap_cd = false\nengine = \"podman\"\nidle = \"2h\"\nproxy = { port = 80, timeout = \"5m\" }\nworkspaces.folder = \"~/w\"\n";
         let expected = UserSettings {
             quiet: true,
             trusted: vec!["~/work".into(), "/srv".into()],
@@ -189,6 +197,7 @@ mod tests {
             proxy: ProxySettings { port: 80, timeout: Duration::from_mins(5) },
             agents: AgentSettings::default(),
             network: NetworkSettings::default(),
+            idle: Some(Duration::from_hours(2)),
             workspaces: Some("~/w".into()),
             agents: AgentSettings::default(),
         };
@@ -211,6 +220,8 @@ mod tests {
             ("proxy.port = 65536", 13..18),
             ("proxy.port = 0", 13..14),
             ("proxy.timeout = \"0s\"", 16..20),
+            ("idle = \"0\"", 7..10),
+            ("idle = \"never\"", 7..14),
             ("proxy.timeout = \"soon\"", 16..22),
         ] {
             assert_eq!(wrong(text).span, at, "{text}");

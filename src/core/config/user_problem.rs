@@ -68,6 +68,9 @@ pub enum SettingsProblem {
     #[error("`{0}` cannot be the name of a variable")]
     GrantVariable(String),
     /// No time.
+    #[error("`idle` has an invalid value: `{0}`")]
+    Idle(String),
+    /// No time.
     #[error("`proxy.timeout` has an invalid value: `{0}`")]
     ProxyTimeout(String),
 }
@@ -77,7 +80,7 @@ impl SettingsProblem {
     pub fn hint(&self) -> String {
         let fixed = match self {
             Self::Malformed(_) => {
-                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `[proxy]`, `[network]`, `[workspaces]` and `[agents]`; see `silo doc settings`"
+                "The keys are `quiet`, `trusted`, `port_range`, `log_format`, `wrap_cd`, `engine`, `idle`, `[proxy]`, `[network]`, `[workspaces]` and `[agents]`; see `silo doc settings`"
             }
             Self::Folder(_) | Self::WorkspacesFolder(_) | Self::GrantFolder(_) => {
                 "Begin it with `/`, or with `~/` for the home folder"
@@ -100,6 +103,7 @@ impl SettingsProblem {
             Self::GrantAgent(_) => "Write its name as it stands below `[agents]` of the project's `silo.toml`",
             Self::GrantMount(_) => "Write \"/FOLDER:/TARGET\", as in \"/opt/models:/models\"; it is read-only",
             Self::GrantVariable(_) => "Use letters, digits and `_`, and no digit first",
+            Self::Idle(_) => "Write a time such as `2h` or `45m`, or leave it out: then nothing is stopped",
             Self::ProxyTimeout(_) => "Write a time such as `90s` or `5m`",
             Self::Format(_) => "Write `%s` once, where the text is to stand",
         };

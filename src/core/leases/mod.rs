@@ -10,6 +10,7 @@ pub mod ports;
 pub mod rebuild;
 pub mod source;
 pub mod subnet;
+pub mod used;
 mod wanted;
 
 use ::core::net::Ipv4Addr;

@@ -29,6 +29,15 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(sum)) }
 }
 
+/// A length of time as people type it, in whole seconds.
+pub fn shown(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let pieces = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let said: Vec<String> =
+        pieces.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if said.is_empty() { "0s".to_owned() } else { said.concat() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +47,9 @@ mod tests {
         let seconds = |text: &str| parse(text).map(|time| time.as_secs()).ok();
         assert_eq!([seconds("0"), seconds("120"), seconds("20s"), seconds("5m")], [0, 120, 20, 300].map(Some));
         assert_eq!(seconds("1h30m"), Some(5400));
+        for text in ["2h", "45m", "1h30m", "5s", "0s"] {
+            assert_eq!(shown(parse(text).expect("it is one")), text);
+        }
         for text in ["", "s", "5x", "1.5m", "-1", "5 m", "m5", "99999999999999999999s", "5mm"] {
             assert_eq!(seconds(text), None, "{text}");
         }

@@ -57,7 +57,8 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Survey {
             Some(other) => Some(How::Down(format!("it is {other}"))),
         };
         let silent = (state == Some("no answer")).then(|| "k3d does not answer".to_owned());
-        Some(PartState { runs: false, cell, publishes, value, stands: how.map(stand).into_iter().collect(), silent })
+        let stands = how.map(stand).into_iter().collect();
+        Some(PartState { runs: false, cell, publishes, value, stands, silent, may_rest: false })
     })
 }
 

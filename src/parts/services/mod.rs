@@ -11,6 +11,7 @@ mod missing;
 mod observe;
 mod plain;
 mod prepare;
+mod rest;
 mod run;
 mod share;
 mod source;
@@ -255,6 +256,10 @@ impl Part for Services {
 
     fn bring_back(&self, site: &mut Site<'_>, names: &[String]) -> Vec<(Option<String>, Failure)> {
         back::bring_back(site, names)
+    }
+
+    fn rest(&self, site: &Site<'_>) -> Result<Option<String>, Failure> {
+        rest::rest(site)
     }
 
     fn last_lines(&self, site: &Site<'_>, name: &str) -> Vec<String> {

@@ -191,7 +191,8 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Su
         });
         let cell = if up == all { format!("{up} up") } else { format!("{up} of {all} up") };
         let (value, stands) = (Value::Array(value.collect()), stand::stands(&own));
-        Some(PartState { runs: up > 0, cell, value, stands, ..PartState::default() })
+        let may_rest = stand::shows_use(&own, instance);
+        Some(PartState { runs: up > 0, cell, value, stands, may_rest, ..PartState::default() })
     }))
 }
 

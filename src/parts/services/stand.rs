@@ -1,7 +1,7 @@
 //! How services stand that can be wanted (D31).
 
 use crate::backend::engine::{Container, Engine, Health};
-use crate::core::leases::Wish;
+use crate::core::leases::{Instance, Wish};
 use crate::failure::Failure;
 use crate::parts::part::{How, Stand};
 use crate::parts::ready;
@@ -53,4 +53,37 @@ pub(super) fn left(engine: Engine<'_>, stand: &Stand) -> Option<&'static str> {
 pub(super) fn does_not_run(service: &str, status: &str) -> Failure {
     Failure::new(format!("The service `{service}` does not run: {status}"))
         .hint(format!("See why: `{}`", ready::logs_line(Some(service))))
+}
+
+/// Whether all use of an instance's services from outside of them shows in the connections of this machine. What is published on
+/// another address than loopback is passed on by the kernel alone, and UDP has no connections; without a port or an address nobody can
+/// connect at all, so that the services do something else.
+pub(super) fn shows_use(containers: &[&Container], instance: &Instance) -> bool {
+    let mut published = containers.iter().flat_map(|one| &one.ports).filter(|port| port.contains("->")).peekable();
+    let is_reached = published.peek().is_some() || instance.subnet.is_some();
+    let shows = |port: &String| port.starts_with("127.") && port.ends_with("/tcp");
+    is_reached && published.all(shows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_shows_where_something_is_published_on_loopback_alone() {
+        let with = |ports: &[&str]| {
+            let ports = ports.iter().map(|port| (*port).to_owned()).collect();
+            Container { ports, ..Container::default() }
+        };
+        let shows = |ports: &[&str]| shows_use(&[&with(ports), &with(&["80/tcp"])], &Instance::default());
+        assert!(shows(&["127.0.0.1:5432->5432/tcp"]));
+        for ports in
+            [&[][..], &["5432/tcp"], &["0.0.0.0:5432->5432/tcp"], &["127.0.0.1:53->53/udp"], &["[::]:80->80/tcp"]]
+        {
+            assert!(!shows(ports), "{ports:?}");
+        }
+        assert!(!shows(&["127.0.0.1:1->1/tcp", "192.0.2.1:2->2/tcp"]));
+        let subnet = Instance { subnet: "10.224.3.0/24".parse().ok(), ..Instance::default() };
+        assert!(shows_use(&[&with(&[])], &subnet));
+    }
 }
