@@ -83,7 +83,8 @@ async fn send(client: &Client, request: Request<Sent>, port: u16) -> Result<Resp
             },
         }
     }
-    let mut sender = connect(port).await.ok_or(Unanswered::Nobody)?;
+    // Boxed: what a connection takes while it is made is not held by each that is open.
+    let mut sender = Box::pin(connect(port)).await.ok_or(Unanswered::Nobody)?;
     let sent = timeout(client.shared.settings().timeout, sender.send_request(request)).await;
     let answer = sent.map_err(|_| Unanswered::Late)?.map_err(|_| Unanswered::Broken)?;
     client.keep(port, sender);
