@@ -140,6 +140,7 @@ mod proxy_pass;
 mod pty;
 mod recipes;
 mod recipes_editors;
+mod reflink;
 mod registry;
 mod renaming;
 mod routes;
