@@ -101,7 +101,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Bring back what is wanted up and is down, as after a reboot
+    /// Bring back what should be up and is down, as after a reboot
     #[command(
         after_help = "Examples:\n  silo heal --dry-run         # What of this folder's instance is down\n  silo heal feature-x\n  silo heal --all"
     )]
@@ -156,7 +156,7 @@ pub enum Command {
         after_help = "Examples:\n  silo proxy up -d    # Then http://silo.localhost:7450 shows all instances\n  silo proxy status\n  silo proxy reload   # After a change of the settings\n  silo proxy down"
     )]
     Proxy(ProxyArgs),
-    /// Keep keys of language models, and hand out ones with a budget
+    /// Keep your keys for language models, and hand out keys with a budget
     #[command(
         after_help = "Examples:\n  silo gateway up -d    # With the keys of ~/.config/silo/gateway.toml\n  silo gateway spend\n  silo gateway settle 17 0.25\n  silo gateway down"
     )]

@@ -105,7 +105,7 @@ pub struct Owned {
     pub is_persistent: bool,
     /// The container's id.
     pub container: String,
-    /// How it stands, as in [`State`].
+    /// Its state, as in [`State`].
     pub state: String,
     /// The engine's words, such as `Up 3 minutes`.
     pub status: String,
@@ -140,7 +140,7 @@ impl Engine<'_> {
         Ok(inspected.map(|inspected| inspected.state))
     }
 
-    /// The containers of all agents, without what stands beside them.
+    /// The containers of all agents, without what is beside them.
     ///
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
@@ -180,7 +180,7 @@ impl Docker<'_> {
     /// Gets an image from its registry, with what is said of that as part of the story.
     ///
     /// # Errors
-    /// A [`Failure`] when it cannot be had.
+    /// A [`Failure`] when it is not available.
     pub fn pull(&self, image: &str) -> Result<(), Failure> {
         let cmd = self.cmd(&["pull", image]);
         let hint = format!("Look at its name, or build it: `{} pull {image}`", self.program);
@@ -267,7 +267,7 @@ impl Docker<'_> {
         }
     }
 
-    /// The last lines that a container has printed; empty where they cannot be had.
+    /// The last lines that a container has printed; empty where they are not available.
     pub fn last_lines(&self, container: &str, lines: usize) -> String {
         let lines = format!("--tail={lines}");
         let said = self.cmd(&["logs", &lines, container]).capture(SOON);

@@ -231,19 +231,19 @@ pub struct RoutesArgs {
     /// For which web server.
     #[command(flatten)]
     pub server: RoutesFor,
-    /// The port of 127.0.0.1 that nginx or Caddy is to listen on
+    /// The port of 127.0.0.1 on which nginx or Caddy listens
     #[arg(long, value_name = "PORT", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
-    /// Write the file, where it is not the same already
+    /// Write this file, if it has changed
     #[arg(long, value_name = "FILE", requires = "server", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
-    /// A command that must succeed before the file counts; {} in it is the new file beside the old one
+    /// A command that must succeed before the file is used; {} in it is the new file beside the old one
     #[arg(long, value_name = "CMD", requires = "out")]
     pub test: Option<String>,
-    /// A command that follows each change of the file
+    /// A command to run after each change of the file
     #[arg(long, value_name = "CMD", requires = "out")]
     pub reload: Option<String>,
-    /// Go on, and write each change, until Ctrl-C
+    /// Keep writing changes until Ctrl-C
     #[arg(short, long, requires = "out")]
     pub watch: bool,
 }
@@ -285,7 +285,7 @@ pub enum ProxyAction {
     Down,
     /// Say whether it runs, and where
     Status,
-    /// Have it read settings and routes again
+    /// Let it read settings and routes again
     Reload,
 }
 
@@ -305,10 +305,10 @@ pub struct HealArgs {
     /// Stop this folder's services where nobody uses them; the watch calls it
     #[arg(long, hide = true, conflicts_with_all = ["names", "all", "dry_run", "watch"])]
     pub rest: bool,
-    /// Have the user's session keep all instances up from now on, by a service of its own
+    /// Let your session keep all instances up from now on, with a service
     #[arg(long, group = "change", conflicts_with_all = ["names", "all", "dry_run", "json", "watch"])]
     pub install: bool,
-    /// Take that back
+    /// Undo that
     #[arg(long, group = "change", conflicts_with_all = ["names", "all", "dry_run", "json", "watch"])]
     pub uninstall: bool,
 }
@@ -322,10 +322,10 @@ pub struct HealHow {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Go on, and bring back what goes down, until Ctrl-C
+    /// Keep bringing back what goes down, until Ctrl-C
     #[arg(short, long, conflicts_with_all = ["dry_run", "json"])]
     pub watch: bool,
-    /// How often to look, as 1s or 1m; a number alone is seconds
+    /// How often to look, such as 1s or 1m; a plain number is seconds
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span::parse, requires = "watch")]
     pub every: Duration,
 }
@@ -337,10 +337,10 @@ pub struct DnsArgs {
     /// What to do with the name server; default: status
     #[arg(value_enum, conflicts_with_all = ["install", "uninstall"])]
     pub word: Option<DnsWord>,
-    /// Have the system's resolver ask it for these names; shows each line first
+    /// Let the system's resolver ask it for these names; shows each line first
     #[arg(long, conflicts_with = "uninstall")]
     pub install: bool,
-    /// Take that back
+    /// Undo that
     #[arg(long)]
     pub uninstall: bool,
     /// Do not ask
@@ -349,7 +349,7 @@ pub struct DnsArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Look at, and change, the system below this folder, and run nothing of it
+    /// Look at and change the system below this folder, and run nothing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub root: Option<PathBuf>,
 }

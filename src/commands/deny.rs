@@ -8,7 +8,7 @@ use crate::store::trust;
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     let (lost, others) = trust::deny(&context.dirs, &project)?;
-    context.ui.step(&format!("Denied `{}`; its leases stay, `silo allow` takes it back", shown(&project.file)));
+    context.ui.step(&format!("Denied `{}`; its leases stay; `silo allow` undoes that", shown(&project.file)));
     if lost > 0 {
         let them = counted(lost, "other worktree");
         context.ui.step(&format!("The same content in {them} is not trusted any more either"));

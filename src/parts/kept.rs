@@ -48,7 +48,7 @@ impl Kept {
         let line = |(qualified, left): &(String, Leftovers)| {
             let what = left.lines().join(", ");
             match qualified.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')) {
-                Some(name) => format!("Left in Docker: {what}; `silo env {name}` takes that back"),
+                Some(name) => format!("Left in Docker: {what}; to use it again: `silo env {name}`"),
                 None => format!("Left in Docker of `{qualified}`: {what}"),
             }
         };

@@ -34,7 +34,7 @@ pub(crate) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
         return pages::closing(say(&Page::refused("The request names no host, or more than one")));
     };
     let Some(name) = host::named(&authority) else {
-        return say(&Page::refused("The request names a host that is no host name"));
+        return say(&Page::refused("The request names a host that is not a host name"));
     };
     let running = client.shared.running();
     if name == host::FRONT {

@@ -75,7 +75,7 @@ pub(crate) async fn connect(port: u16) -> Option<SendRequest<Sent>> {
 
 async fn connect_to(address: IpAddr, port: u16) -> Option<SendRequest<Sent>> {
     let stream = timeout(CONNECT, TcpStream::connect((address, port))).await.ok()?.ok()?;
-    // Small messages are not held back; a socket without that serves all the same.
+    // Small messages are not held back; a socket without that serves anyway.
     let _ = stream.set_nodelay(true);
     let mut builder = Builder::new();
     builder.preserve_header_case(true).max_buf_size(HEAD);

@@ -64,7 +64,7 @@ fn stranger(headers: &HeaderMap, own: &str) -> Option<&'static str> {
     (!is_own && !is_link).then_some("This page is asked for by a page of another site")
 }
 
-/// The list of instances as markup, looked at anew where that is long ago.
+/// The list of instances as markup, looked at again where that is long ago.
 async fn instances(shared: &Arc<Shared>) -> Arc<str> {
     if let Some(html) = shared.seen.fresh() {
         return html;

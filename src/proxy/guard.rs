@@ -48,7 +48,7 @@ const LENGTH: &[u8] = b"content-length";
 const ENCODING: &[u8] = b"transfer-encoding";
 
 impl Scanner {
-    /// Reads on, and says whether the head has both. What follows a head in one piece with it, a body mostly, is not looked at; what
+    /// Reads on, and says whether the head has both. What follows a head in one piece with it, a body usually, is not looked at; what
     /// comes next is a new head.
     fn feed(&mut self, bytes: &[u8]) -> bool {
         if self.is_over {

@@ -34,7 +34,7 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How many connections wait in the system until they are taken.
 const WAITING: u32 = 1024;
 
-/// Serves until INT, TERM or HUP; USR1 reads settings and routes anew.
+/// Serves until INT, TERM or HUP; USR1 reads settings and routes again.
 pub(crate) async fn serve(context: Context, port: Option<u16>) -> Result<(), Failure> {
     limits::raise_open_files();
     let shared = Arc::new(Shared::new(context));
@@ -132,7 +132,7 @@ async fn take(listener: TcpListener, shared: Arc<Shared>, places: Arc<Semaphore>
 
 /// Answers the requests of one connection, one after the other.
 async fn talk(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
-    // Small answers are not held back; a socket without that serves all the same.
+    // Small answers are not held back; a socket without that serves anyway.
     let _ = stream.set_nodelay(true);
     let guard = Arc::new(Guard::default());
     let patience = PATIENCE.min(shared.settings().timeout);

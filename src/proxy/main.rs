@@ -72,7 +72,7 @@ fn number(port: &OsStr) -> Option<u16> {
     port.to_str()?.parse().ok()
 }
 
-/// Tells of a failure, and gives the exit code.
+/// Reports a failure, and gives the exit code.
 fn ended(ui: Ui, done: Result<u8, Failure>) -> ExitCode {
     match done {
         Ok(code) => code.into(),

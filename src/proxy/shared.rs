@@ -85,7 +85,7 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).settings
     }
 
-    /// Reads settings and routes anew. Settings that cannot be read leave the old ones.
+    /// Reads settings and routes again. Settings that cannot be read leave the old ones.
     pub(crate) fn reload(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match settings::load(&self.context.dirs) {

@@ -289,7 +289,7 @@ fn a_broken_repository_loses_no_file() {
     for spoil in [&elsewhere as &dyn Fn(&Stage), &linked, &removed] {
         let told = act(spoil);
         assert_eq!((&told["commits"], &told["based"]), (&json!(1), &json!(false)), "{told}");
-        assert!(notes(&told).contains("`.git` is no folder any more"), "{told}");
+        assert!(notes(&told).contains("`.git` is not a folder any more"), "{told}");
     }
 }
 

@@ -92,7 +92,7 @@ fn deny_holds_until_allowed_again_and_keeps_the_leases() {
     let [web] = free_ports();
     let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
     sandbox.run(&app, ["env"]).success();
-    let told = "Denied `$SANDBOX/projects/app/silo.toml`; its leases stay, `silo allow` takes it back\n";
+    let told = "Denied `$SANDBOX/projects/app/silo.toml`; its leases stay; `silo allow` undoes that\n";
     sandbox.run(&app, ["deny"]).success().stdout("").stderr(told);
     sandbox.run(&app, ["revoke"]).success().stdout("").stderr(told);
     let export = sandbox.run(&app, ["export", "bash"]).success();

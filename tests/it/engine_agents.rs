@@ -16,7 +16,7 @@ pub(crate) struct Agents {
 }
 
 impl Agents {
-    /// `agents` is what stands below `[agents]`, in TOML.
+    /// `agents` is what is below `[agents]`, in TOML.
     pub(crate) fn new(agents: &str) -> Self {
         let engine = Engine::new();
         engine.sandbox.project("app", &format!("version = 1\n{agents}"));
@@ -297,7 +297,7 @@ fn engine_what_a_hostile_agent_leaves_never_runs_here_and_reaches_no_other_branc
     }
     assert!(!agents.findings("six").join("passwd").exists());
     assert!(ran.stderr.contains("Its finding `passwd` is not kept: it is a link"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("Its finding `pipe` is not kept: it is no file"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Its finding `pipe` is not kept: it is not a file"), "{}", ran.stderr);
     assert_eq!(agents.git(&["fsck", "--strict", "--no-dangling"]).success().stdout, "");
     // What it committed elsewhere is in a file.
     let end = agents.record("six").expect("it is recorded")["end"].clone();

@@ -202,7 +202,7 @@ fn a_moved_folder_and_a_name_that_comes_back_find_their_data() {
     }
     app.silo("down");
     let told = app.silo(&format!("env {}b --rename", app.name));
-    assert!(told.contains(&format!("`silo env {}` takes that back", app.name)), "{told}");
+    assert!(told.contains(&format!("to use it again: `silo env {}`", app.name)), "{told}");
     app.silo("up -d");
     assert_eq!(app.read(), [""; 3]);
     for volume in ["plain", "global"] {

@@ -154,7 +154,7 @@ fn what_down_clean_leaves_in_docker_is_named_and_the_next_env_does_not_forget_it
     composed(&stage, "localnet-dev");
     composed(&stage, "theirs");
     let left = "Left in Docker: cluster localnet-dev, containers localnet-dev-registry.localhost, localnet-dev-db-1, \
-                network localnet-dev_default, volume localnet-dev_data; `silo env dev` takes that back\n";
+                network localnet-dev_default, volume localnet-dev_data; to use it again: `silo env dev`\n";
     let ran = stage.run("down --clean").success().stderr_has(left);
     assert!(!ran.stderr.contains("theirs"), "{ran:#?}");
     stage.run("prune").success().stdout("Nothing to prune\n").stderr_has(&format!("`$SANDBOX/projects/app`: {left}"));

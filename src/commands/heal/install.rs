@@ -93,7 +93,7 @@ pub(super) fn install(context: &Context) -> Result<u8, Failure> {
             run(context, "launchctl", &["bootstrap", &domain, &path.to_string_lossy()])?;
         }
     }
-    context.ui.step("What is wanted up is kept up from now on; `silo heal --uninstall` takes that back");
+    context.ui.step("From now on, what should be up is kept up; `silo heal --uninstall` ends that");
     Ok(0)
 }
 

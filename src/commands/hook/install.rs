@@ -82,7 +82,7 @@ pub(in super::super) fn run(context: &Context, arguments: &HookArgs) -> Result<u
     {
         let (path, file) = (shown_from(&context.dirs.home, &path), shell.start.file.path);
         context.ui.step(&format!(
-            "Login shells, as tmux and ssh start them, read no file of yours, and do not load it: `echo '. ~/{file}' >>{path}`"
+            "Login shells, such as those of tmux and ssh, read no start file of yours and do not load it: `echo '. ~/{file}' >>{path}`"
         ));
     }
     Ok(0)

@@ -56,7 +56,7 @@ impl Screen {
                     out.push(b'm');
                     self.at = At::Text;
                 }
-                // Parameters and what stands before the last byte.
+                // Parameters and what comes before the last byte.
                 0x20..=0x3f => self.sequence.clear(),
                 0x1b => self.at = At::Escape,
                 _ => self.at = At::Text,

@@ -365,7 +365,7 @@ mod tests {
         ] {
             assert_eq!(of(toml).expect_err(toml), why, "{toml}");
         }
-        let name = parse("version = 1\n[agents.'A/b']\nimage = 'a'\n").expect_err("it is no name");
+        let name = parse("version = 1\n[agents.'A/b']\nimage = 'a'\n").expect_err("it is not a name");
         assert_eq!(name.problem.to_string(), "`A/b` cannot name an agent");
     }
 }

@@ -100,7 +100,7 @@ impl SettingsProblem {
             Self::EgressPrivate(_) => "Write an address with a port, such as `127.0.0.1:8080`",
             Self::ProxyPort(_) => "Write a port of 1-65535, such as 7450",
             Self::Runtime(_) => "Write the name of a runtime of the engine, such as `runsc` or `kata`",
-            Self::GrantAgent(_) => "Write its name as it stands below `[agents]` of the project's `silo.toml`",
+            Self::GrantAgent(_) => "Write its name as it is below `[agents]` of the project's `silo.toml`",
             Self::GrantMount(_) => "Write \"/FOLDER:/TARGET\", as in \"/opt/models:/models\"; it is read-only",
             Self::GrantVariable(_) => "Use letters, digits and `_`, and no digit first",
             Self::Idle(_) => "Write a time such as `2h` or `45m`, or leave it out: then nothing is stopped",

@@ -52,7 +52,7 @@ impl Trust {
             Self::Allowed => "is trusted",
             Self::Unknown => "is not trusted yet: `silo allow`",
             Self::Changed => "has changed since it was trusted: `silo allow`",
-            Self::Denied => "is denied: `silo allow` takes that back",
+            Self::Denied => "is denied: `silo allow` undoes that",
         }
     }
 }

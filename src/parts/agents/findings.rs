@@ -89,7 +89,7 @@ impl Keeper<'_> {
             match openat(folder, OsStr::from_bytes(&name), flags, Mode::empty()) {
                 Ok(opened) => self.entry(opened, &place)?,
                 Err(Errno::LOOP | Errno::MLINK) => self.skip(&place, "it is a link"),
-                Err(Errno::NXIO) => self.skip(&place, "it is no file"),
+                Err(Errno::NXIO) => self.skip(&place, "it is not a file"),
                 Err(Errno::ACCESS | Errno::PERM) => self.skip(&place, "it is closed"),
                 Err(error) => self.skip(&place, &std::io::Error::from(error).to_string()),
             }
@@ -111,7 +111,7 @@ impl Keeper<'_> {
             FileType::RegularFile if size > FILE => self.skip(place, "it is too large"),
             FileType::RegularFile if self.bytes + size > ALL => self.skip(place, "all of them are too large"),
             FileType::RegularFile => return self.file(opened, place),
-            _ => self.skip(place, "it is no file"),
+            _ => self.skip(place, "it is not a file"),
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ mod tests {
             "`link` is not kept: it is a link",
             "`top` is not kept: it is a link",
             "`setuid` is not kept: it is a link",
-            "`pipe` is not kept: it is no file",
+            "`pipe` is not kept: it is not a file",
             "`sparse` is not kept: it is too large",
             "its name cannot be kept",
             "it lies too deep",

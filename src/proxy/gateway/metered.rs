@@ -175,7 +175,7 @@ impl Metered {
         }
     }
 
-    /// It comes to no end: booked at its worst, and the connection is of no use.
+    /// It comes to no end: booked at its worst, and the connection is useless.
     fn cut(&mut self) {
         (self.body, self.call, self.connection) = (None, None, None);
     }

@@ -146,7 +146,7 @@ fn printed(context: &Context, name: &str, command: &str) -> Result<Secret, Failu
     // The failure of `Cmd` would show the command and what it printed.
     let captured = cmd.capture(COMMAND).map_err(|failure| {
         let seconds = COMMAND.as_secs();
-        Failure::new(format!("The `key_command` of `{name}` did not come to its end within {seconds} s"))
+        Failure::new(format!("The `key_command` of `{name}` did not end within {seconds} s"))
             .hint("Run it by hand; it may wait for a password, and the gateway has no terminal")
             .code(failure.code)
     })?;

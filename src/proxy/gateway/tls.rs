@@ -28,7 +28,7 @@ pub(crate) fn of(url: &Url, ca: Option<&Path>) -> Result<Option<Tls>, Failure> {
         return Ok(None);
     }
     let name = ServerName::try_from(url.host.clone())
-        .map_err(|_| Failure::new(format!("`{}` is no host name that a certificate can have", url.host)))?;
+        .map_err(|_| Failure::new(format!("`{}` is not a host name that a certificate can have", url.host)))?;
     let mut roots = RootCertStore::empty();
     match ca {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),

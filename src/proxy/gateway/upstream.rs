@@ -93,7 +93,7 @@ impl Upstream {
         }
         for address in addresses {
             let Ok(Ok(stream)) = timeout(CONNECT / 3, TcpStream::connect(address)).await else { continue };
-            // Small messages are not held back; a socket without that serves all the same.
+            // Small messages are not held back; a socket without that serves anyway.
             let _ = stream.set_nodelay(true);
             return match &self.tls {
                 None => speak(stream).await,

@@ -42,7 +42,7 @@ pub(super) fn run(ui: Ui, environment: &Environment, words: &[OsString]) -> Resu
         let (program, arguments) = options.command.split_first().expect("a command was given");
         let program = program
             .to_str()
-            .ok_or_else(|| Failure::new(format!("`{}` is no name of a program", shown(program))).code(code::USAGE))?;
+            .ok_or_else(|| Failure::new(format!("`{}` is not a name of a program", shown(program))).code(code::USAGE))?;
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let folder: &Path = &folder;
         let main = first.start(&Cmd { program, arguments: arguments.to_vec(), environment, folder })?;

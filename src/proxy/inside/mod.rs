@@ -1,7 +1,7 @@
 //! What runs in the containers of agents (D33), where silo-proxy is mounted read-only into any image and nothing else may be there: no
 //! shell, no C library, no `/etc`.
 //!
-//! `init.rs` is the first process of an agent's container, `relay.rs` what stands beside it in its network, `bundle/` what takes the
+//! `init.rs` is the first process of an agent's container, `relay.rs` what is beside it in its network, `bundle/` what takes the
 //! agent's commits out of its folder.
 
 mod bundle;

@@ -90,7 +90,7 @@ impl Options {
         options.command = words.rest().to_vec();
         let measures = options.disk.is_some() || options.free.is_some();
         match () {
-            () if options.command.is_empty() => Err(words.usage("no command stands behind `--`")),
+            () if options.command.is_empty() => Err(words.usage("no command follows `--`")),
             () if measures && options.measured.is_empty() => Err(words.usage("`--disk` and `--free` need `--measure`")),
             () => Ok(options),
         }

@@ -1,7 +1,7 @@
-//! `silo-proxy relay`: what stands beside an agent in its network and is its one way out (D33). Each port leads to a unix socket that silo's
+//! `silo-proxy relay`: what is beside an agent in its network and is its one way out (D33). Each port leads to a unix socket that silo's
 //! gateway listens on, in a folder of the host that is mounted read-only; bytes pass as they are.
 //!
-//! Each connection is one of its own on both sides, so that a gateway that was started anew is reached by the next one.
+//! Each connection is one of its own on both sides, so that a gateway that was started again is reached by the next one.
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;

@@ -28,9 +28,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 const KILLED: Duration = Duration::from_secs(2);
 /// How long a last line may wait for whoever reads it.
 const HEARD: Duration = Duration::from_secs(1);
-/// How often the standard input is looked at: not everything that may be there tells of its end.
+/// How often the standard input is looked at: not everything that may be there reports its end.
 const STDIN: Duration = Duration::from_millis(200);
-/// How often something is looked at that tells of itself by nothing.
+/// How often something is looked at that reports itself by nothing.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What can happen.
@@ -43,7 +43,7 @@ enum Event {
     Time,
 }
 
-/// What tells of events.
+/// What reports events.
 pub(super) struct Events {
     signals: Vec<(Number, Signal)>,
     children: Signal,
@@ -254,7 +254,7 @@ async fn gone(first: First, events: &mut Events, grace: Duration) {
         if !first.has_others() || now >= until {
             return;
         }
-        // Some of them are nobody's child here, and their end tells of itself by nothing.
+        // Some of them are nobody's child here, and their end reports itself by nothing.
         events.next(until.min(now + LOOK)).await;
     }
 }

@@ -144,7 +144,7 @@ fn bundle(environment: &Environment, asked: &Asked) -> Result<Value, No> {
         git.borrow(agents)?;
         Heads::read(agents)
     } else {
-        notes.push("`.git` is no folder any more; the files were taken without what was committed".to_owned());
+        notes.push("`.git` is not a folder any more; the files were taken without what was committed".to_owned());
         Heads { head: None, all: Vec::new(), been: Vec::new() }
     };
     let base = git.has(&asked.base)?.then_some(asked.base.as_str());
