@@ -199,7 +199,6 @@ mod tests {
             network: NetworkSettings::default(),
             idle: Some(Duration::from_hours(2)),
             workspaces: Some("~/w".into()),
-            agents: AgentSettings::default(),
         };
         assert_eq!(parse(text), Ok(expected));
     }

@@ -80,19 +80,17 @@ pub(super) fn open(
         }
         ports.push((service.port, service.socket()));
     }
-    let key = match &order.agent.wish {
-        None => None,
-        Some(_) => {
-            let (id, text) = key(order)?;
-            run.has_key = id.is_some();
-            agents::save(&context.dirs, run)?;
-            variables.set("LLM_GATEWAY_URL", &format!("http://{GATEWAY}:{GATEWAY_PORT}"));
-            variables.set("LLM_GATEWAY_KEY", &text);
-            hosts.push(GATEWAY.to_owned());
-            ports.push((GATEWAY_PORT, sockets::GATEWAY.to_owned()));
-            id
-        }
-    };
+    let mut held = None;
+    if order.agent.wish.is_some() {
+        let (id, text) = key(order)?;
+        run.has_key = id.is_some();
+        held = id;
+        agents::save(&context.dirs, run)?;
+        variables.set("LLM_GATEWAY_URL", &format!("http://{GATEWAY}:{GATEWAY_PORT}"));
+        variables.set("LLM_GATEWAY_KEY", &text);
+        hosts.push(GATEWAY.to_owned());
+        ports.push((GATEWAY_PORT, sockets::GATEWAY.to_owned()));
+    }
     let egress: Vec<String> = order.agent.egress.iter().map(|text| text.value.clone()).collect();
     if !egress.is_empty() {
         let direct: Vec<&str> = hosts.iter().map(String::as_str).chain(["localhost", "127.0.0.1"]).collect();
@@ -108,7 +106,7 @@ pub(super) fn open(
         ports.push((EGRESS_PORT, sockets::EGRESS.to_owned()));
     }
     distinct(order, &ports)?;
-    wall::write(&context.dirs, &Wall { id: run.id.clone(), key, services, subnet, egress })?;
+    wall::write(&context.dirs, &Wall { id: run.id.clone(), key: held, services, subnet, egress })?;
     listen(context, &run.id)?;
     let network = choose(context, outside, run)?;
     Ok(Some(Way { network, hosts, ports }))

@@ -40,9 +40,9 @@ pub(super) fn run(ui: Ui, environment: &Environment, words: &[OsString]) -> Resu
         let events = watch::Events::listen(options.ends_with_stdin)?;
         wall::make_sure(&options.probes, options.asks_resolver).await?;
         let (program, arguments) = options.command.split_first().expect("a command was given");
-        let program = program
-            .to_str()
-            .ok_or_else(|| Failure::new(format!("`{}` is not a name of a program", shown(program))).code(code::USAGE))?;
+        let program = program.to_str().ok_or_else(|| {
+            Failure::new(format!("`{}` is not a name of a program", shown(program))).code(code::USAGE)
+        })?;
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let folder: &Path = &folder;
         let main = first.start(&Cmd { program, arguments: arguments.to_vec(), environment, folder })?;
