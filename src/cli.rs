@@ -156,7 +156,7 @@ pub enum Command {
         after_help = "Examples:\n  silo proxy up -d    # Then http://silo.localhost:7450 shows all instances\n  silo proxy status\n  silo proxy reload   # After a change of the settings\n  silo proxy down"
     )]
     Proxy(ProxyArgs),
-    /// Keep your keys for language models, and hand out keys with a budget
+    /// Keep keys for language models, and hand out keys with a budget
     #[command(
         after_help = "Examples:\n  silo gateway up -d    # With the keys of ~/.config/silo/gateway.toml\n  silo gateway spend\n  silo gateway settle 17 0.25\n  silo gateway down"
     )]

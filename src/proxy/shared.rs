@@ -96,7 +96,7 @@ impl Shared {
     }
 
     /// The routes as they are now, or were a moment ago: they are looked at when they are asked for, and nothing is done while
-    /// nobody asks. A registry that cannot be read leaves those of before.
+    /// nobody asks. A registry that cannot be read leaves the old ones.
     pub(crate) fn table(&self) -> Arc<Table> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {

@@ -33,7 +33,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         compose          With [compose], silo isolates the services of compose files without editing them
         data             The data that services keep in volumes: when it is removed, and how to bring it in
         names            Services with addresses of their own have names: db.feature-x.test
-        sharing          Instances are apart: the containers of one reach nothing of another
+        sharing          Instances are apart: the containers of one cannot reach those of another
         k3d              With [k3d], an instance has its own Kubernetes cluster and kubeconfig
         tilt             silo up starts the environment with Tilt, and silo down stops it
         hooks            Lifecycle hooks are commands of the project that run when it starts and stops
@@ -46,11 +46,11 @@ fn without_a_topic_there_is_a_line_for_each() {
         editors          Recipes for prompts, terminals, editors and runners that should know the instance
         recipes          What other tools need so that ports and addresses reach their programs
         fleet            How to list, ask and clean up all your instances together
-        heal             silo heal brings back what is wanted up and is not, as after a crash or a reboot
+        heal             silo heal brings back what should be up and is not, for example after a crash or a reboot
         doctor           silo doctor compares what should be with what is, and says how to fix it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         Your own settings apply to every project
-        gateway          The gateway keeps the keys of language models, and programs get ones with a budget
+        gateway          The gateway keeps your keys for language models, and gives programs keys with a budget
         agents           An agent is a program that runs in a container of its own, behind a wall, and leaves a branch
         containment      A wall, limits and an end hold an agent in its container
         install          How to install, upgrade and remove silo

@@ -109,7 +109,7 @@ fn what_others_wrote_and_what_is_not_known_is_left_alone() {
     let own = "etc/systemd/resolved.conf.d/silo.conf";
     let root = system(&sandbox, &[("run/systemd/resolve/resolv.conf", ""), (own, "[Resolve]\n")]);
     let ran = silo(&sandbox, &["--install", "--yes"]).exit(1);
-    assert!(ran.stderr.contains("is there, and silo did not write it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("exists, and silo did not write it"), "{}", ran.stderr);
     silo(&sandbox, &["--uninstall", "--yes"]).success();
     assert_eq!(fs::read_to_string(root.join(own)).expect("it is still there"), "[Resolve]\n");
 

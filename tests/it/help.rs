@@ -52,11 +52,11 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           agent         Run coding agents and the like in containers, behind a wall
         All instances:
           list, ls      List every instance: state, ports, root and branch
-          heal          Bring back what is wanted up and is down, as after a reboot
+          heal          Bring back what should be up and is down, as after a reboot
           who           Say who holds a port: lease, process, container
           routes        List the routes of all instances, or write them for a web server
           proxy         Serve the routes of all instances on one port of this machine
-          gateway       Keep keys of language models, and hand out ones with a budget
+          gateway       Keep keys for language models, and hand out keys with a budget
           memory        Read and search what agents found, and save what waits
           doctor        Find what is wrong, and say how to fix it
           prune         Free the leases of projects whose folder is gone

@@ -48,7 +48,6 @@ const OUT: &[(&str, &str)] = &[
     ("once more", "again"),
     ("of no use", "useless"),
     ("as yet", "so far"),
-    ("upon", "on"),
     ("amid", "during"),
     ("amongst", "among"),
     ("whilst", "while"),

@@ -57,7 +57,7 @@ fn names_of_every_kind_make_sound_folders() {
     repository.silo("rm a/b a-b").success();
     for name in ["a..b", "a b", ".a", "a.lock", "a~b", "HEAD", "@{-1}", ""] {
         let ran = repository.sandbox.run(&repository.main, ["new", name]).exit(1);
-        ran.stderr_has("git takes no branch named");
+        ran.stderr_has("git does not accept the branch name");
     }
     assert_eq!(names(&repository.sandbox.dir("")), ["app"]);
     assert!(!repository.sandbox.path("state/silo/workspaces").exists());

@@ -28,7 +28,7 @@ fn shown(path: &[u8]) -> String {
     one_line(&String::from_utf8_lossy(path)).chars().take(200).collect()
 }
 
-/// Takes what lies open into the index, upon a commit or nothing. What cannot be taken is noted.
+/// Takes what lies open into the index, on a commit or nothing. What cannot be taken is noted.
 pub(super) fn take(
     git: &Git,
     upon: Option<&str>,
