@@ -50,7 +50,7 @@ fn of_32_writers_at_once_no_row_is_lost_and_none_reaches_the_rows_of_another() {
     let sums =
         server.sql(&database, "SELECT count(*), count(DISTINCT body), count(DISTINCT role) FROM silo_memory.findings");
     assert_eq!(sums.trim(), format!("{0}|{0}|{WRITERS}", WRITERS * EACH));
-    // Each bears the name of who wrote it, and its silo sees them all.
+    // Each has the name of who wrote it, and its silo sees them all.
     let strange = "SELECT count(*) FROM silo_memory.findings WHERE 'agent-' || substr(split_part(body, ' ', 1), 2) <> agent \
                    OR instance <> 'feature-x'";
     assert_eq!(server.sql(&database, strange).trim(), "0");
@@ -178,7 +178,7 @@ fn a_role_is_kept_rotated_and_dropped_with_any_name_and_its_findings_stay() {
     assert!(!succeeded && told.contains("password authentication failed"), "{told}");
     assert!(psql(&second, "SELECT 1").2);
 
-    // One that has left something elsewhere goes all the same.
+    // One that has left something elsewhere goes anyway.
     assert!(psql(&second, "SELECT lo_create(0); CREATE TEMP TABLE t (x int)").2);
     scene.memory(&["role", name, "--drop"]).success();
     assert!(!psql(&second, "SELECT 1").2 && !std::path::Path::new(path.trim()).exists());

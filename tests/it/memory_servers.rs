@@ -196,7 +196,7 @@ fn bodies_of_any_bytes_and_sizes_are_saved_or_named() {
     for told in [
         "`larger` of one (run-1) is not saved: it is larger than 1 MiB",
         "`link` of one (run-1) is not saved: it is a link",
-        "`pipe` of one (run-1) is not saved: it is no file that can be read",
+        "`pipe` of one (run-1) is not saved: it is not a file that can be read",
     ] {
         assert!(ran.stderr.contains(told), "{told}: {ran:#?}");
     }

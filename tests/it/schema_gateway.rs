@@ -52,7 +52,7 @@ impl JsonSchema for Budget {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "read by the derive")]
 pub(crate) struct Memory {
-    /// A service of the compose files, whose port stands below `[compose.ports]`.
+    /// A service of the compose files, whose port is below `[compose.ports]`.
     service: Option<Word>,
     /// The database of the service.
     #[schemars(extend("default" = "postgres"))]

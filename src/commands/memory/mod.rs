@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, arguments: &MemoryArgs) -> Result<u8, Failu
     let config = project.config()?;
     let ask = Ask { occasion: Occasion::Cd, ..Ask::default() };
     let mut scope = Scope::of(context, &project, &config, &ask)?;
-    // What is saved bears the instance's name.
+    // What is saved has the instance's name.
     if scope.state.is_none() && matches!(arguments.action, MemoryAction::Sync | MemoryAction::Role) {
         memory::of(&scope)?;
         context.settle(&project, &config, &ask)?;
@@ -96,7 +96,7 @@ fn check(arguments: &MemoryArgs) -> Result<(), Failure> {
 
 fn number(text: &str) -> Result<i64, Failure> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
-        Failure::new(format!("`{}` is no number of a finding", one_line(text)))
+        Failure::new(format!("`{}` is not a number of a finding", one_line(text)))
             .hint("See them: `silo memory list`")
             .code(code::USAGE)
     })
@@ -117,7 +117,7 @@ fn time(text: &str) -> Result<String, Failure> {
         None => clock::parse(text).or_else(|| clock::parse(&format!("{text}T00:00:00Z"))),
     };
     then.map(clock::written).ok_or_else(|| {
-        Failure::new(format!("`{}` is no time to look back to", one_line(text)))
+        Failure::new(format!("`{}` is not a time to look back to", one_line(text)))
             .hint("Write 30m, 2h or 7d, or a date such as 2026-01-31")
             .code(code::USAGE)
     })

@@ -25,7 +25,7 @@ pub(super) fn list(context: &Context, found: &[Found]) -> Result<(), Failure> {
         ]);
     }
     let mut lines = table(&HEADS, &rows, context.ui.width(&context.environment));
-    // The place with the words stands below its line.
+    // The place with the words is below its line.
     if found.iter().any(|one| one.text.is_some()) {
         let head = lines.remove(0);
         let places = found.iter().map(|one| one.text.as_deref().unwrap_or_default());

@@ -106,7 +106,7 @@ fn is_outside_v6(address: Ipv6Addr) -> bool {
         [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => is_outside_v4(inner()),
         // Teredo and others of the IETF, documentation, 6to4.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // What is given out; all else is for one network, for many machines, or for nobody yet.
+        // What is handed out; all else is for one network, for many machines, or for nobody yet.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }

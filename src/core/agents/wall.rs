@@ -77,7 +77,7 @@ impl Wall {
         }
         for service in &self.services {
             if !is_plain(&service.name) {
-                return Err(format!("`{}` is no name of a service", service.name));
+                return Err(format!("`{}` is not a name of a service", service.name));
             }
             let is_inside = match service.to.ip() {
                 ip if ip.is_loopback() => true,
@@ -89,7 +89,7 @@ impl Wall {
             }
         }
         let wrong = self.egress.iter().find(|rule| Rule::read(rule).is_none());
-        wrong.map_or(Ok(()), |rule| Err(format!("`{rule}` is no name that `egress` can have")))
+        wrong.map_or(Ok(()), |rule| Err(format!("`{rule}` is not a name that `egress` can have")))
     }
 
     /// The names of all its sockets.

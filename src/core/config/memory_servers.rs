@@ -89,7 +89,7 @@ fn server(entry: &Entry<'_>) -> Result<Server, ConfigError> {
         (None, None, Some(command)) => Password::Command(command),
         _ => return Err(wrong(&entry.value, Wrong::Passwords(path()))),
     };
-    // On this machine and in a network of one's own there is mostly no TLS to be had.
+    // On this machine and in a network of one's own there is usually no TLS.
     let (is_here, is_near) = (near::is_here(&server.host), near::is_near(&server.host));
     let tls = table.boolean("tls")?.unwrap_or(!is_here);
     if !tls && !is_near && !is_here {

@@ -83,7 +83,7 @@ pub fn in_folder(folder: &Path) -> (Vec<Finding>, Vec<(String, &'static str)>) {
             Err(_) if files::is_file(&path) && files::size(&path) > MOST_BYTES as u64 => {
                 left_out.push((name, "it is larger than 1 MiB"));
             }
-            Err(_) => left_out.push((name, "it is no file that can be read")),
+            Err(_) => left_out.push((name, "it is not a file that can be read")),
         }
     }
     (findings, left_out)

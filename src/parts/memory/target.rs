@@ -25,7 +25,7 @@ pub fn is_declared(scope: &Scope<'_>) -> bool {
 /// The server.
 ///
 /// # Errors
-/// A [`Failure`] where there is none, with exit code 3 where the `silo.toml` is not trusted, or where its password cannot be had.
+/// A [`Failure`] where there is none, with exit code 3 where the `silo.toml` is not trusted, or where its password is not available.
 pub fn of(scope: &Scope<'_>) -> Result<Target, Failure> {
     let Some(memory) = &scope.settings.memory else {
         let file = shown_from(&scope.context.dirs.home, &scope.project.file);

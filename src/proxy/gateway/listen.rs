@@ -85,7 +85,7 @@ async fn take(listener: TcpListener, gateway: Arc<Gateway>, places: Arc<Semaphor
             Ok((stream, _)) => {
                 let gateway = Arc::clone(&gateway);
                 tokio::spawn(async move {
-                    // Small answers are not held back; a socket without that serves all the same.
+                    // Small answers are not held back; a socket without that serves anyway.
                     let _ = stream.set_nodelay(true);
                     talk(stream, gateway, Origin::Loopback).await;
                     drop(place);

@@ -102,7 +102,7 @@ async fn take(listener: TcpListener, socket: Arc<PathBuf>, places: Arc<Semaphore
                 tokio::spawn(async move {
                     // Where nobody listens, the client sees its connection closed.
                     if let Ok(Ok(other)) = timeout(CONNECT, UnixStream::connect(&*socket)).await {
-                        // Small pieces are not held back; a socket without that serves all the same.
+                        // Small pieces are not held back; a socket without that serves anyway.
                         let _ = stream.set_nodelay(true);
                         pass(stream, other, None).await;
                     }

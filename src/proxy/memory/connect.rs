@@ -67,7 +67,7 @@ async fn reach(server: &Server) -> Result<TcpStream, Failure> {
     for address in resolve::addresses(&server.host, server.port).await {
         match TcpStream::connect(address).await {
             Ok(stream) => {
-                // Small messages are not held back; a socket without that serves all the same.
+                // Small messages are not held back; a socket without that serves anyway.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }

@@ -59,10 +59,10 @@ async fn connect(stream: &mut UnixStream, rules: &[Rule], gateway: &Gateway) -> 
     let line = head.lines().next().unwrap_or_default();
     let words: Vec<&str> = line.split(' ').collect();
     let [method, target, version] = words[..] else {
-        return Err(No("400 Bad Request", "this is no request of HTTP".to_owned()));
+        return Err(No("400 Bad Request", "this is not a request of HTTP".to_owned()));
     };
     if !version.starts_with("HTTP/1.") {
-        return Err(No("400 Bad Request", "this is no request of HTTP/1.1".to_owned()));
+        return Err(No("400 Bad Request", "this is not a request of HTTP/1.1".to_owned()));
     }
     if method != "CONNECT" {
         let why = "only CONNECT is passed on; ask by https://";
