@@ -77,7 +77,7 @@ fn engine_what_nobody_is_connected_to_is_stopped_and_comes_back_with_all_it_had(
     until("nobody uses it", || running(&engine, "one").is_empty());
     let line = format!("{name}: nobody used it for 3s, and its services are stopped; `silo up -d` or a gate brings");
     until("it says so", || watch.said().contains(&line));
-    assert_eq!(wanted(&engine, "one"), "", "it is wanted no more");
+    assert_eq!(wanted(&engine, "one"), "", "it is no longer wanted");
     assert_eq!(ids(), before, "the containers are there, and what they have");
     stays("it is no crash", || running(&engine, "one").is_empty());
 

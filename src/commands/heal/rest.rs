@@ -1,5 +1,5 @@
 //! Stopping what nobody has used for as long as the user has set (D31): `silo heal --watch` sees who connects, and has a silo of its own
-//! stop each instance, under the lock that every start takes. It is wanted no more; `silo up` or a gate brings it back.
+//! stop each instance, under the lock that every start takes. It is no longer wanted; `silo up` or a gate brings it back.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -81,13 +81,13 @@ impl Rests {
             if is_used {
                 *last = now;
             } else if now.duration_since(*last) >= self.limit {
-                // Where it is not stopped after all, the time begins anew.
+                // Where it is not stopped after all, the time begins again.
                 *last = now;
                 due.push(root.clone());
             }
             there.push(root);
         }
-        // What is down, or is being started, begins anew.
+        // What is down, or is being started, begins again.
         self.used.retain(|root, _| there.contains(root));
         due
     }
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(rests.judge(&one, Some(&[]), at(161)), [""; 0], "once");
         assert_eq!(rests.judge(&one, None, at(300)), [""; 0], "nothing is known");
         assert_eq!(rests.judge(&kept, Some(&[]), at(350)), [""; 0]);
-        assert_eq!(rests.judge(&one, Some(&[]), at(500)), [""; 0], "it begins anew");
+        assert_eq!(rests.judge(&one, Some(&[]), at(500)), [""; 0], "it begins again");
         assert_eq!(rests.judge(&one, Some(&[]), at(600)), ["/one"]);
     }
 }
