@@ -35,6 +35,8 @@ fn only_a_closed_network_is_let_pass() {
     let server = stage.name("server");
     let listen = [
         "run",
+        "--label",
+        &stage.label,
         "--detach",
         "--name",
         &server,
@@ -67,7 +69,18 @@ fn a_resolver_that_knows_the_outside_is_a_hole() {
         |flags: &[&str]| stage.run(&["--network", &closed.name], &[&["init"], flags, &["--", "echo", "ran"]].concat());
     ask(&["--probe-resolver"]).success().stdout("ran\n");
     // The engine's resolver knows the name of a neighbour, as it would know one of the outside.
-    let words = ["run", "--detach", "--name", &server, "--network", &closed.name, "--network-alias", "example.com"];
+    let words = [
+        "run",
+        "--detach",
+        "--label",
+        &stage.label,
+        "--name",
+        &server,
+        "--network",
+        &closed.name,
+        "--network-alias",
+        "example.com",
+    ];
     stage.engine.docker(&[&words[..], &["silo-test-box", "sleep", "100"]].concat()).success();
     let ran = ask(&["--probe-resolver"]).exit(NO_WALL).stdout("");
     assert!(ran.stderr.contains("its resolver knows example.com, which has the address 10.198."), "{}", ran.stderr);

@@ -16,7 +16,7 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 /// An engine, and what was made there for one test; all of it goes when it is dropped.
 pub(crate) struct Contained {
     pub(crate) engine: Engine,
-    label: String,
+    pub(crate) label: String,
     networks: std::cell::RefCell<Vec<String>>,
 }
 
