@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::core::config;
-use crate::core::config::user;
+use crate::core::config::{self, providers, user};
 use crate::core::shell::environment::Environment;
 use crate::core::text::columns::{Cell, Tone, cut, hanging};
 use crate::core::text::pages::{PAGES, Page, page};
@@ -99,9 +98,10 @@ fn found(ui: Ui, environment: &Environment, pages: &[Page], words: &[String], js
 }
 
 /// The topics that are no pages, with what each is and holds.
-pub(super) const SCHEMAS: [(&str, &str, &str); 2] = [
+pub(super) const SCHEMAS: [(&str, &str, &str); 3] = [
     ("schema", "The JSON Schema of silo.toml, for editors", config::SCHEMA),
     ("settings-schema", "The JSON Schema of the user's settings", user::SCHEMA),
+    ("gateway-schema", "The JSON Schema of gateway.toml", providers::SCHEMA),
 ];
 
 fn find(topic: &str) -> Result<&'static Page, Failure> {

@@ -60,6 +60,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         errors           Every error and warning of silo's, with what it means and what to do
         schema           The JSON Schema of silo.toml, for editors
         settings-schema  The JSON Schema of the user's settings
+        gateway-schema   The JSON Schema of gateway.toml
     "#]]
     .assert_eq(&ran.stdout);
     let bare = sandbox.run("", ["doc", "--list"]).success().stdout;

@@ -284,7 +284,7 @@ LOG_LEVEL = "debug"
         let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
         let topics = offered(&place, Completes::Topic);
         let (topics, schemas) = topics.split_at(PAGES.len());
-        assert_eq!(schemas, ["schema", "settings-schema"]);
+        assert_eq!(schemas, ["schema", "settings-schema", "gateway-schema"]);
         assert!(topics.iter().all(|topic| files::is_file(&pages.join(format!("{topic}.md")))), "{topics:?}");
     }
 }

@@ -20,6 +20,8 @@ use crate::core::text::span;
 
 /// The port of the gateway when `port` is absent.
 pub const PORT: u16 = 7451;
+/// The JSON Schema of the file, for editors; a test keeps it at what [`parse`] takes.
+pub const SCHEMA: &str = include_str!("../../../docs/schema/gateway.schema.json");
 /// How long a provider may be silent when `timeout` is absent.
 const TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest name of a model.

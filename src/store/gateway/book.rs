@@ -14,16 +14,24 @@ use crate::sys::dirs::Dirs;
 use crate::sys::writing::{self, Writing};
 use crate::sys::{clock, files, lock};
 
-/// Largest journal, in bytes; it is written again in short long before.
+/// Largest journal that is read, in bytes; it is written again in short long before.
 const LIMIT: u64 = 4 * 1024 * 1024 * 1024;
 /// From which size it is written again in short when a gateway starts, in bytes.
 const LONG: u64 = 4 * 1024 * 1024;
+/// From which size it is written again in short while a gateway runs, in bytes.
+const GROWN: u64 = 16 * 1024 * 1024;
 
 /// The journal of a gateway that runs.
 #[derive(Debug)]
 pub struct Book {
     dirs: Dirs,
-    file: Appending,
+    /// None where it was written anew and could not be opened then: nothing is written before that is done.
+    file: Option<Appending>,
+    /// How long it was when it was last written anew, or opened.
+    began: u64,
+    /// From which length it is written anew.
+    grown: u64,
+    this_start: String,
     chain: journal::Chain,
     serial: u64,
     ledger: Ledger,
@@ -141,7 +149,7 @@ impl Book {
             journal.chain = journal::Chain::default();
             journal.length = 0;
         }
-        let opened = Record::Open(this_start.to_owned(), now);
+        let opened = Record::Open(this_start.to_owned(), now.clone());
         journal.ledger.apply(&opened);
         first.push(opened);
         let text: String = first.iter().map(|record| journal.chain.line(record)).collect();
@@ -156,7 +164,10 @@ impl Book {
         }
         let mut book = Self {
             dirs: dirs.clone(),
-            file,
+            began: file.length(),
+            file: Some(file),
+            grown: GROWN,
+            this_start: this_start.to_owned(),
             chain: journal.chain,
             serial: journal.serial,
             ledger: journal.ledger,
@@ -178,6 +189,7 @@ impl Book {
     /// [`Refused`]; then nothing is held.
     pub fn hold(&mut self, key: &str, budget: Budget, amount: Amount, model: &str) -> Result<u64, Refused> {
         self.take_up_settlings().map_err(Refused::Failed)?;
+        self.shorten().map_err(Refused::Failed)?;
         if let Some(upto) = self.ledger.room(key, budget, amount).map_err(Refused::Exhausted)? {
             self.write(&Record::Block(key.to_owned(), upto)).and_then(|()| self.mark()).map_err(Refused::Failed)?;
         }
@@ -206,7 +218,7 @@ impl Book {
 
     fn write(&mut self, record: &Record) -> Result<(), Failure> {
         let mut chain = self.chain;
-        self.file.append(chain.line(record).as_bytes())?;
+        self.file()?.append(chain.line(record).as_bytes())?;
         self.chain = chain;
         self.ledger.apply(record);
         Ok(())
@@ -214,10 +226,45 @@ impl Book {
 
     /// Waits until all is on the disk, and says so beside it.
     fn mark(&mut self) -> Result<(), Failure> {
-        self.file.sync()?;
-        let mark = Mark { serial: self.serial, length: self.file.length(), check: self.chain.0 };
+        let file = self.file()?;
+        file.sync()?;
+        let length = file.length();
+        let mark = Mark { serial: self.serial, length, check: self.chain.0 };
         let text = serde_json::to_string(&mark).expect("numbers always serialise");
         writing::replace(&mark_place(&self.dirs), text.as_bytes(), Writing::PRIVATE)
+    }
+
+    fn file(&mut self) -> Result<&mut Appending, Failure> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => Appending::open(&place(&self.dirs), self.began)?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    /// Writes a journal that has grown long anew in short: sums, and the calls that are open. Until the new one is there the old one
+    /// holds; one that is newer than its mark is whole.
+    fn shorten(&mut self) -> Result<(), Failure> {
+        if self.file()?.length() < self.grown.max(self.began.saturating_mul(2)) {
+            return Ok(());
+        }
+        let is_open = |record: &Record| match record {
+            Record::Hold { call, .. } => {
+                self.ledger.holds().any(|(number, hold)| number == *call && !hold.is_unsettled)
+            }
+            _ => false,
+        };
+        // Opening makes those unsettled that stand before it.
+        let (open, settled): (Vec<Record>, Vec<Record>) = self.ledger.summary().into_iter().partition(is_open);
+        let opened = Record::Open(self.this_start.clone(), clock::now());
+        let start = std::iter::once(Record::Start(self.serial + 1));
+        let mut chain = journal::Chain::default();
+        let records = start.chain(settled).chain([opened]).chain(open);
+        let text: String = records.map(|record| chain.line(&record)).collect();
+        writing::replace(&place(&self.dirs), text.as_bytes(), Writing::PRIVATE)?;
+        (self.file, self.chain, self.began) = (None, chain, text.len() as u64);
+        self.serial += 1;
+        self.mark()
     }
 
     fn take_up_settlings(&mut self) -> Result<(), Failure> {
@@ -274,6 +321,47 @@ mod tests {
         let book = Book::open(&dirs, "boot-2").expect("a power failure leaves it whole");
         assert_eq!(book.ledger().account("k1").committed().money.0, 100, "as far as it was synced");
         assert_eq!(book.ledger().holds().filter(|(_, hold)| hold.model == "-").count(), 1);
+    }
+
+    #[test]
+    fn a_journal_that_grows_is_written_anew_in_short_and_says_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dirs = dirs(&folder);
+        let mut book = Book::open(&dirs, "boot").expect("it is new");
+        let before = book.hold("k1", BUDGET, money(7), "m").expect("there is room");
+        drop(book);
+        let mut book = Book::open(&dirs, "boot").expect("a kill leaves it whole");
+        book.grown = 2000;
+        let open = book.hold("k1", BUDGET, money(3), "m").expect("there is room");
+        let length =
+            |dirs: &Dirs| files::read(&place(dirs), LIMIT).expect("readable").expect("it is there").bytes.len();
+        let (mut anew, mut longest, mut last) = (0, 0, 0);
+        for number in 1..=200 {
+            let mark = files::read(&mark_place(&dirs), 1024).expect("readable").expect("it is there").bytes;
+            let call = book.hold("k1", BUDGET, money(9), "m").expect("there is room");
+            let now = length(&dirs);
+            if now < last {
+                anew += 1;
+                // Cut off right after it was written, before that was said beside it.
+                let kept = files::read(&mark_place(&dirs), 1024).expect("readable").expect("it is there").bytes;
+                writing::replace(&mark_place(&dirs), &mark, Writing::PRIVATE).expect("it is writable");
+                assert_eq!(spent(&dirs), 10 + number * 5 - 5 + 9);
+                writing::replace(&mark_place(&dirs), &kept, Writing::PRIVATE).expect("it is writable");
+            }
+            (last, longest) = (now, longest.max(now));
+            book.book(call, money(5), How::Told).expect("it is writable");
+            assert_eq!(spent(&dirs), 10 + number * 5, "one before, one open, and those that were booked");
+        }
+        assert!(anew >= 5 && longest < 2500, "{anew} times, {longest} bytes");
+        book.book(open, money(1), How::Told).expect("what was open all the time is booked");
+        assert_eq!(spent(&dirs), 8 + 1000);
+        settle(&dirs, before, money(2)).expect("it is writable");
+        let unsettled = peek(&dirs).expect("readable").holds().filter(|(_, hold)| hold.is_unsettled).count();
+        assert_eq!((unsettled, spent(&dirs)), (0, 3 + 1000));
+        book.close().expect("it is writable");
+        drop(book);
+        let book = Book::open(&dirs, "boot-2").expect("it ended in order");
+        assert_eq!((book.ledger().account("k1").committed().money.0, book.ledger().next_call()), (1003, 203));
     }
 
     #[test]
