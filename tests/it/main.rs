@@ -128,6 +128,7 @@ mod machine;
 mod man;
 mod memory;
 mod memory_roles;
+mod memory_runs;
 mod memory_servers;
 mod newcomer;
 mod older_running;

@@ -1,0 +1,132 @@
+//! What the end of an agent's run and the start of the next one call: findings saved now or later, an export to be mounted, a role.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use silo::cli::Global;
+use silo::core::memory::Finding;
+use silo::core::memory::talk::Run;
+use silo::core::shell::environment::Environment;
+use silo::failure::Failure;
+use silo::parts::context::{Context, Mistakes};
+use silo::parts::memory::export::{Exported, FOR_AGENTS, Limit, export_to};
+use silo::parts::memory::roles::{remove, role_for, rotate};
+use silo::parts::memory::save::{Saved, end_of_run, save, waiting_here};
+use silo::parts::scope::Scope;
+use silo::store::ask::{Ask, Occasion};
+use silo::ui::Ui;
+
+use crate::memory::{Postgres, Scene, own, psql};
+use crate::sandbox::SILO;
+
+/// Calls the library as a command in the project of a scene would.
+fn within<T>(scene: &Scene, act: impl FnOnce(&Scope<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let environment: Environment = scene.sandbox.environment().into_iter().collect();
+    let global = Global { directory: Some(scene.sandbox.dir("app")), ..Global::default() };
+    let context = Context::of(global, environment, SILO.into(), Ui::default(), Mistakes::Stop)?;
+    let project = context.project()?;
+    let config = project.config()?;
+    let scope = Scope::of(&context, &project, &config, &Ask { occasion: Occasion::Cd, ..Ask::default() })?;
+    act(&scope)
+}
+
+fn run(id: &str) -> Run {
+    Run { instance: "feature-x".to_owned(), agent: "researcher".to_owned(), run: id.to_owned() }
+}
+
+/// The folder of a run that has ended, with one finding in it.
+fn ended(scene: &Scene, id: &str, text: &str) -> PathBuf {
+    let folder = scene.sandbox.path("state/silo/agents").join(id);
+    own(&folder.join("findings/a.md"), text.as_bytes());
+    folder
+}
+
+#[test]
+fn a_run_that_ends_while_the_server_is_down_is_saved_by_the_end_of_the_next_one() {
+    let mut server = Postgres::new("scram-sha-256");
+    let scene = Scene::new(&server.file("postgres"));
+    let first = ended(&scene, "run-1", "# One");
+    server.stop();
+    let failed = within(&scene, |scope| end_of_run(scope, &run("run-1"), &first)).expect_err("it is down");
+    assert!(failed.what.starts_with("The memory cannot be reached"), "{failed}");
+    let waits = |scene: &Scene| within(scene, |scope| waiting_here(scope)).expect("they are readable").0.len();
+    assert!(waits(&scene) == 1 && first.join("findings/a.md").exists());
+
+    let again = Postgres::shared();
+    own(&scene.sandbox.path("config/silo/memory.toml"), again.file(&again.database()).as_bytes());
+    let second = ended(&scene, "run-2", "# Two");
+    let one = Saved { added: 1, ..Saved::default() };
+    assert_eq!(within(&scene, |scope| end_of_run(scope, &run("run-2"), &second)), Ok(one.clone()));
+    assert_eq!((waits(&scene), scene.list(&[]).len()), (0, 2));
+    // Called once more, as after a crash, it adds nothing.
+    let known = Saved { known: 1, ..Saved::default() };
+    assert_eq!(within(&scene, |scope| end_of_run(scope, &run("run-2"), &second)), Ok(known));
+    // A changed file of the same name is another finding.
+    own(&second.join("findings/a.md"), b"# Two, and more");
+    assert_eq!(within(&scene, |scope| end_of_run(scope, &run("run-2"), &second)), Ok(one));
+    assert_eq!(scene.list(&["--run", "run-2"]).len(), 2);
+}
+
+#[test]
+fn more_findings_than_are_saved_are_named_and_the_newest_are_exported() {
+    let server = Postgres::shared();
+    let scene = Scene::new(&server.file(&server.database()));
+    let findings: Vec<Finding> = (0..1003)
+        .map(|number| Finding { path: format!("{number}.txt"), body: vec![b'x'; 1 + number], created: None })
+        .collect();
+    let saved = within(&scene, |scope| save(scope, &run("run-1"), &findings)).expect("it is there");
+    assert_eq!((saved.added, saved.left_out.len()), (1000, 3));
+    assert_eq!(saved.left_out[0], ("1000.txt".to_owned(), "there are more than 1000 of this run"));
+
+    let export = |name: &str, limit| {
+        let folder = scene.sandbox.path(name);
+        within(&scene, |scope| export_to(scope, &folder, limit)).map(|exported| (exported, files(&folder)))
+    };
+    let (all, names) = export("all", FOR_AGENTS).expect("it is there");
+    assert_eq!((all, names.len()), (Exported { findings: 1000, bytes: 500_500, has_more: false }, 1001));
+    // The newest are the longest here: 1000 and 999 bytes fit, and a third does not.
+    let (some, names) = export("some", Limit { findings: 10, bytes: 2500 }).expect("it is there");
+    assert_eq!(
+        (some, names),
+        (
+            Exported { findings: 2, bytes: 1999, has_more: true },
+            vec!["000999-998.txt".to_owned(), "001000-999.txt".to_owned(), "index.jsonl".to_owned()],
+        )
+    );
+    assert!(export("some", FOR_AGENTS).expect_err("it is there").what.contains("is not empty"));
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .expect("it was made")
+        .map(|entry| {
+            let entry = entry.expect("it is readable");
+            assert_eq!(entry.metadata().expect("it is readable").permissions().mode() & 0o222, 0, "it can be written");
+            entry.file_name().to_string_lossy().into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_role_is_told_where_its_agent_reaches_the_server() {
+    let server = Postgres::shared();
+    let scene = Scene::new(&server.file(&server.database()));
+    let read = |path: PathBuf| fs::read_to_string(path).expect("it is there");
+    let reach = Some(("memory", 5432));
+    let told = within(&scene, |scope| role_for(scope, &run("agent-1"), reach)).map(read).expect("it is made");
+    assert!(told.contains("@memory:5432/") && !told.contains("127.0.0.1"), "{told}");
+    let here = within(&scene, |scope| role_for(scope, &run("agent-1"), None)).map(read).expect("it is there");
+    let password = |text: &str| text.split(['@', ':']).nth(2).map(str::to_owned);
+    assert_eq!(password(&told), password(&here), "it is the same role");
+    assert!(psql(here.trim(), "INSERT INTO silo_memory.findings (body) VALUES ('x')").2);
+    assert_eq!(scene.list(&["--run", "agent-1"]).len(), 1);
+    let rotated = within(&scene, |scope| rotate(scope, &run("agent-1"), None)).map(read).expect("it is there");
+    assert!(
+        password(&rotated) != password(&here) && !psql(here.trim(), "SELECT 1").2 && psql(rotated.trim(), "SELECT 1").2
+    );
+    assert_eq!(within(&scene, |scope| remove(scope, "researcher")), Ok(true));
+    assert_eq!(within(&scene, |scope| remove(scope, "researcher")), Ok(false));
+}
