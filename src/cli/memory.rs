@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::completes::Completes;
+
 /// Arguments of `silo memory`.
 #[derive(Debug, Args)]
 pub struct MemoryArgs {
@@ -35,7 +37,7 @@ pub struct MemoryFilter {
     #[arg(long, value_name = "ID")]
     pub run: Option<String>,
     /// Only those of this instance (list, search, export)
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = Completes::Instance)]
     pub instance: Option<String>,
     /// Only those since then: 30m, 2h or 7d ago, or a date such as 2026-01-31 (list, search, export)
     #[arg(long, value_name = "TIME")]

@@ -50,7 +50,7 @@ fn a_run_that_ends_while_the_server_is_down_is_saved_by_the_end_of_the_next_one(
     server.stop();
     let failed = within(&scene, |scope| end_of_run(scope, &run("run-1"), &first)).expect_err("it is down");
     assert!(failed.what.starts_with("The memory cannot be reached"), "{failed}");
-    let waits = |scene: &Scene| within(scene, |scope| waiting_here(scope)).expect("they are readable").0.len();
+    let waits = |scene: &Scene| within(scene, waiting_here).expect("they are readable").0.len();
     assert!(waits(&scene) == 1 && first.join("findings/a.md").exists());
 
     let again = Postgres::shared();

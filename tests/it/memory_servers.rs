@@ -153,6 +153,31 @@ fn an_older_schema_is_brought_up_and_one_that_is_not_silos_stays() {
     assert!(folder.join("memory.json").exists());
     assert_eq!(postgres.sql(&strange, "SELECT mine FROM silo_memory.findings").trim(), "x");
 
+    // Nor does one hurt that has all the names, and something else behind them.
+    let names = "CREATE SCHEMA silo_memory; CREATE TABLE silo_memory.about (version text); INSERT INTO silo_memory.about VALUES ('x'); \
+                 CREATE TABLE silo_memory.agents (key int, role int); \
+                 CREATE TABLE silo_memory.findings (id text, role text, body text, sha256 int)";
+    let alike = postgres.database();
+    postgres.sql(&alike, names);
+    at(&alike);
+    scene.memory(&["list"]).exit(1).stderr_has("is not silo's, and stays as it is");
+    postgres.sql(&alike, "ALTER TABLE silo_memory.about ALTER version TYPE integer USING 2");
+    for words in
+        [&["list"][..], &["status"], &["export", "-"], &["show", "1"], &["search", "x"], &["sync"], &["role", "x"]]
+    {
+        let told = scene.memory(words).exit(1);
+        let how = ["The memory in the server `team` of memory.toml failed: ", "are not as silo made them: "];
+        assert!(how.iter().any(|how| told.stderr.contains(how)), "{told:#?}");
+    }
+    let strange_rows = "ALTER TABLE silo_memory.findings ADD instance text, ADD agent text, ADD run text, ADD path text, ADD title text, \
+                        ADD kind text, ADD size int, ADD created timestamptz DEFAULT now(), ADD bytes bytea; \
+                        INSERT INTO silo_memory.findings (id) VALUES ('x')";
+    postgres.sql(&alike, strange_rows);
+    scene
+        .memory(&["list"])
+        .exit(1)
+        .stderr_has("The tables in the server `team` of memory.toml are not as silo made them");
+
     at(&new);
     scene.memory(&["sync"]).success();
     postgres.sql(&new, "UPDATE silo_memory.about SET version = 99");

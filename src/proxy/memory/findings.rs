@@ -19,28 +19,39 @@ const FILTER: &str = "($1::text IS NULL OR f.agent = $1) AND ($2::text IS NULL O
 /// The most findings of which an export looks at the size at once.
 const AHEAD: i64 = 1000;
 
-fn found(row: &Row) -> Found {
-    Found {
-        id: row.get(0),
-        instance: row.get(1),
-        agent: row.get(2),
-        run: row.get(3),
-        path: row.get(4),
-        title: row.get(5),
-        kind: row.get(6),
-        size: row.get(7),
-        sha256: row.get(8),
-        created: row.get(9),
-        role: row.get(10),
+fn found(row: &Row) -> Result<Found, Error> {
+    Ok(Found {
+        id: row.try_get(0)?,
+        instance: row.try_get(1)?,
+        agent: row.try_get(2)?,
+        run: row.try_get(3)?,
+        path: row.try_get(4)?,
+        title: row.try_get(5)?,
+        kind: row.try_get(6)?,
+        size: row.try_get(7)?,
+        sha256: row.try_get(8)?,
+        created: row.try_get(9)?,
+        role: row.try_get(10)?,
         text: None,
         hex: None,
-    }
+    })
 }
 
 /// With what it says: its text, and its bytes where they are none.
-fn whole(row: &Row) -> Found {
-    let bytes: Option<Vec<u8>> = row.get(12);
-    Found { text: row.get(11), hex: bytes.map(|bytes| hex(&bytes)), ..found(row) }
+fn whole(row: &Row) -> Result<Found, Error> {
+    let bytes: Option<Vec<u8>> = row.try_get(12)?;
+    Ok(Found { text: row.try_get(11)?, hex: bytes.map(|bytes| hex(&bytes)), ..found(row)? })
+}
+
+/// With the place that has the words.
+fn placed(row: &Row) -> Result<Found, Error> {
+    Ok(Found { text: row.try_get(11)?, ..found(row)? })
+}
+
+/// Each row, as `read` understands it. Tables that only have the names of silo's may hold anything.
+fn each<T>(session: &Session, rows: &[Row], read: impl Fn(&Row) -> Result<T, Error>) -> Result<Vec<T>, Failure> {
+    let read = rows.iter().map(read).collect::<Result<Vec<T>, Error>>();
+    read.map_err(|error| told::failed(&session.title, &error))
 }
 
 async fn rows(session: &Session, text: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
@@ -50,15 +61,16 @@ async fn rows(session: &Session, text: &str, values: &[&(dyn ToSql + Sync)]) -> 
 /// What the memory has.
 pub(super) async fn status(session: &Session, server: &Server, version: i32) -> Result<Status, Failure> {
     let asked = rows(session, "SELECT current_setting('server_version')", &[]).await?;
-    let postgres = asked.first().map_or_else(String::new, |row| row.get(0));
+    let postgres = each(session, &asked, |row| row.try_get(0))?.pop().unwrap_or_default();
     let status = Status { address: server.address(), postgres, version, ..Status::default() };
     if version == 0 {
         return Ok(status);
     }
     let sums = rows(session, "SELECT count(*), coalesce(sum(size), 0)::bigint FROM silo_memory.findings", &[]).await?;
-    let (findings, bytes) = sums.first().map_or((0, 0), |row| (row.get(0), row.get(1)));
+    let sums = each(session, &sums, |row| Ok((row.try_get(0)?, row.try_get(1)?)))?;
+    let (findings, bytes) = sums.first().copied().unwrap_or_default();
     let roles = rows(session, "SELECT instance, agent, role::text FROM silo_memory.agents ORDER BY 1, 2", &[]).await?;
-    let roles = roles.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let roles = each(session, &roles, |row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))?;
     Ok(Status { findings, bytes, roles, ..status })
 }
 
@@ -83,15 +95,16 @@ pub(super) async fn list(session: &Session, filter: &Filter) -> Result<Answer, F
             rows(session, &asked, &[agent, run, instance, since, &asked_for, words]).await?
         }
     };
-    let more = found_rows.len() as u64 > u64::from(filter.most);
-    let with_place = |row: &Row| Found { text: words.as_ref().map(|_| row.get(11)), ..found(row) };
-    Ok(Answer::Found(found_rows.iter().take(filter.most as usize).map(with_place).collect(), more))
+    let most = usize::try_from(filter.most).unwrap_or(usize::MAX);
+    let shown = &found_rows[..most.min(found_rows.len())];
+    let read = if words.is_some() { placed } else { found };
+    Ok(Answer::Found(each(session, shown, read)?, found_rows.len() > most))
 }
 
 /// One finding, whole.
 pub(super) async fn show(session: &Session, id: i64) -> Result<Answer, Failure> {
     let asked = format!("SELECT {COLUMNS}, f.body, f.bytes FROM silo_memory.findings f WHERE f.id = $1");
-    Ok(Answer::Found(rows(session, &asked, &[&id]).await?.iter().map(whole).collect(), false))
+    Ok(Answer::Found(each(session, &rows(session, &asked, &[&id]).await?, whole)?, false))
 }
 
 /// Findings below a number, the newest first, up to so many bytes; one in any case.
@@ -107,20 +120,21 @@ pub(super) async fn export(
         "SELECT f.id, f.size::bigint FROM silo_memory.findings f WHERE {FILTER} AND f.id < $5 ORDER BY f.id DESC LIMIT $6"
     );
     let sizes = rows(session, &asked, &[agent, run, instance, since, &below, &AHEAD]).await?;
+    let sizes: Vec<(i64, i64)> = each(session, &sizes, |row| Ok((row.try_get(0)?, row.try_get(1)?)))?;
     let mut sum = 0_u64;
-    let fits = |row: &&Row| {
-        sum = sum.saturating_add(u64::try_from(row.get::<_, i64>(1)).unwrap_or(0));
+    let fits = |(_, size): &&(i64, i64)| {
+        sum = sum.saturating_add(u64::try_from(*size).unwrap_or(0));
         sum <= bytes
     };
-    let mut ids: Vec<i64> = sizes.iter().take_while(fits).map(|row| row.get(0)).collect();
-    if let (true, Some(first)) = (ids.is_empty(), sizes.first()) {
-        ids.push(first.get(0));
+    let mut ids: Vec<i64> = sizes.iter().take_while(fits).map(|(id, _)| *id).collect();
+    if let (true, Some((first, _))) = (ids.is_empty(), sizes.first()) {
+        ids.push(*first);
     }
     let more = ids.len() < sizes.len() || i64::try_from(sizes.len()).is_ok_and(|number| number == AHEAD);
     let asked = format!(
         "SELECT {COLUMNS}, f.body, f.bytes FROM silo_memory.findings f WHERE f.id = ANY($1) ORDER BY f.id DESC"
     );
-    Ok(Answer::Found(rows(session, &asked, &[&ids]).await?.iter().map(whole).collect(), more))
+    Ok(Answer::Found(each(session, &rows(session, &asked, &[&ids]).await?, whole)?, more))
 }
 
 /// Saves findings of a run, all or none; gives back how many were not there yet.

@@ -51,7 +51,7 @@ pub(super) async fn make(
     cut: bool,
 ) -> Result<Role, Failure> {
     let title = session.title.clone();
-    let name = made(session, agent, password, cut).await.map_err(|refused| match refused {
+    let name = made(session, &server.database, agent, password, cut).await.map_err(|refused| match refused {
         Refused::Failed(error) => told::failed(&title, &error),
         Refused::Taken(name) => {
             Failure::new(format!("The role `{}` in {title} is not one that silo has made", one_line(&name)))
@@ -64,13 +64,19 @@ pub(super) async fn make(
     Ok(Role { name, host, port, database, tls: server.tls.is_some() })
 }
 
-async fn made(session: &mut Session, agent: &Agent<'_>, password: &str, cut: bool) -> Result<String, Refused> {
+async fn made(
+    session: &mut Session,
+    database: &str,
+    agent: &Agent<'_>,
+    password: &str,
+    cut: bool,
+) -> Result<String, Refused> {
     let transaction = session.client.transaction().await?;
     // One after the other: rights to one table cannot be given by two at once. No agent can take this lock.
     transaction.batch_execute("LOCK TABLE silo_memory.agents IN SHARE ROW EXCLUSIVE MODE").await?;
     let known =
         transaction.query_opt("SELECT role::text FROM silo_memory.agents WHERE key = $1", &[&agent.key]).await?;
-    let name = known.map_or_else(|| agent.name.to_owned(), |row| row.get(0));
+    let name = known.map_or_else(|| Ok(agent.name.to_owned()), |row| row.try_get(0))?;
     let role = quoted(&name);
     let mark = format!("{MARK}{}", agent.key);
     let asked = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, shobj_description(oid, 'pg_authid') \
@@ -78,7 +84,7 @@ async fn made(session: &mut Session, agent: &Agent<'_>, password: &str, cut: boo
     match transaction.query_opt(asked, &[&name]).await? {
         None => transaction.batch_execute(&format!("CREATE ROLE {role}")).await?,
         Some(row) => {
-            let (is_mighty, comment): (bool, Option<String>) = (row.get(0), row.get(1));
+            let (is_mighty, comment): (bool, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
             if is_mighty || comment.as_deref() != Some(&mark) {
                 return Err(Refused::Taken(name));
             }
@@ -92,11 +98,13 @@ async fn made(session: &mut Session, agent: &Agent<'_>, password: &str, cut: boo
              ALTER ROLE {role} LOGIN NOINHERIT CONNECTION LIMIT {CONNECTIONS} PASSWORD '{secret}';\n\
              ALTER ROLE {role} SET statement_timeout = '60s';\n\
              ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';\n\
+             GRANT CONNECT ON DATABASE {database} TO {role};\n\
              GRANT USAGE ON SCHEMA silo_memory TO {role};\n\
              GRANT SELECT ON silo_memory.about, silo_memory.agents, silo_memory.findings TO {role};\n\
              GRANT INSERT (path, title, kind, body, bytes), UPDATE (path, title, kind, body, bytes) ON silo_memory.findings TO {role};\n\
              GRANT EXECUTE ON FUNCTION silo_memory.remove(bigint) TO {role}",
-            mark = mark.replace('\'', "''")
+            mark = mark.replace('\'', "''"),
+            database = quoted(database)
         ))
         .await?;
     let Run { instance, agent: called, run } = agent.run;
@@ -118,7 +126,7 @@ async fn too_much(transaction: &Transaction<'_>, name: &str) -> Result<Option<St
     let asked = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_' \
                    AND has_schema_privilege($1::text::name, oid, 'CREATE') ORDER BY 1 LIMIT 1";
     if let Some(row) = transaction.query_opt(asked, &[&name]).await? {
-        let schema: String = row.get(0);
+        let schema: String = row.try_get(0)?;
         return Ok(Some(format!("may make tables in the schema `{}`", one_line(&schema))));
     }
     let asked = "SELECT has_database_privilege($1::text::name, current_database(), 'CREATE'), \
@@ -128,7 +136,8 @@ async fn too_much(transaction: &Transaction<'_>, name: &str) -> Result<Option<St
                      OR has_table_privilege($1::text::name, 'silo_memory.shares', 'INSERT, UPDATE, DELETE, TRUNCATE'), \
                    (SELECT relrowsecurity FROM pg_class WHERE oid = 'silo_memory.findings'::regclass)";
     let row = transaction.query_one(asked, &[&name]).await?;
-    let (creates, roles, writes, rows): (bool, i64, bool, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (creates, roles, writes, rows): (bool, i64, bool, bool) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     Ok(match (creates, roles, writes || !rows) {
         (true, ..) => Some("may make schemas in the database".to_owned()),
         (_, 1.., _) => Some("is a member of another one".to_owned()),
@@ -154,10 +163,12 @@ pub(super) async fn remove(session: &mut Session, key: &str) -> Result<u64, Fail
 
 async fn removed(session: &mut Session, key: &str) -> Result<u64, Error> {
     let known = session.client.query_opt("SELECT role::text FROM silo_memory.agents WHERE key = $1", &[&key]).await?;
-    let Some(name) = known.map(|row| row.get::<_, String>(0)) else { return Ok(0) };
+    let Some(known) = known else { return Ok(0) };
+    let name: String = known.try_get(0)?;
     let role = quoted(&name);
     let asked = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1::text::name";
-    let comment: Option<String> = session.client.query_opt(asked, &[&name]).await?.and_then(|row| row.get(0));
+    let comment = session.client.query_opt(asked, &[&name]).await?;
+    let comment: Option<String> = comment.map(|row| row.try_get(0)).transpose()?.flatten();
     let is_own = comment.as_deref() == Some(&format!("{MARK}{key}"));
     if is_own {
         session.client.batch_execute(&format!("ALTER ROLE {role} NOLOGIN")).await?;
@@ -166,8 +177,8 @@ async fn removed(session: &mut Session, key: &str) -> Result<u64, Error> {
     let transaction = session.client.transaction().await?;
     transaction.batch_execute("LOCK TABLE silo_memory.agents IN SHARE ROW EXCLUSIVE MODE").await?;
     if is_own {
-        let is_super: bool =
-            transaction.query_one("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", &[]).await?.get(0);
+        let asked = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user";
+        let is_super: bool = transaction.query_one(asked, &[]).await?.try_get(0)?;
         if !is_super {
             // Only a member may take away what a role owns, such as a large object.
             transaction.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await?;

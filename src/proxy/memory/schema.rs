@@ -66,7 +66,7 @@ async fn stand_of(client: &impl tokio_postgres::GenericClient) -> Result<Stand, 
                        AND (c.relname, a.attname) IN (('about', 'version'), ('agents', 'key'), ('agents', 'role'), \
                          ('findings', 'id'), ('findings', 'role'), ('findings', 'body'), ('findings', 'sha256')))";
     let row = client.query_one(asked, &[]).await?;
-    let (is_there, columns): (bool, i64) = (row.get(0), row.get(1));
+    let (is_there, columns): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
     match (is_there, columns) {
         (false, _) => Ok(Stand::None),
         (true, 7) => {
@@ -80,8 +80,12 @@ async fn stand_of(client: &impl tokio_postgres::GenericClient) -> Result<Stand, 
 /// Whether the server and the database are such as silo's tables need.
 async fn fits(session: &Session, server: &Server) -> Result<(), Failure> {
     let asked = "SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_encoding')";
-    let row = session.client.query_one(asked, &[]).await.map_err(|error| told::failed(&session.title, &error))?;
-    let (version, encoding): (i32, String) = (row.get(0), row.get(1));
+    let asked = async {
+        let row = session.client.query_one(asked, &[]).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    };
+    let asked: Result<(i32, String), tokio_postgres::Error> = asked.await;
+    let (version, encoding) = asked.map_err(|error| told::failed(&session.title, &error))?;
     if version < OLDEST {
         return Err(Failure::new(format!(
             "The memory needs Postgres {OLDEST} or newer, and {} is {version}",

@@ -90,8 +90,17 @@ pub(super) fn not_admitted(server: &Server, error: &tokio_postgres::Error) -> Fa
 /// A statement went wrong.
 pub(super) fn failed(title: &str, error: &tokio_postgres::Error) -> Failure {
     let Some(error) = error.as_db_error() else {
-        return Failure::new(format!("The connection to {title} broke off"))
-            .hint("Try it again; nothing on the disk is lost");
+        // What a library says of a row that is not as it was asked for.
+        let is_strange = ["serializing", "unexpected number"].iter().any(|word| error.to_string().contains(word));
+        return match is_strange {
+            true => Failure::new(format!(
+                "The tables in {title} are not as silo made them: {}",
+                one_line(&error.to_string())
+            ))
+            .hint("Name another `database`, or put them back from a copy"),
+            false => Failure::new(format!("The connection to {title} broke off"))
+                .hint("Try it again; nothing on the disk is lost"),
+        };
     };
     let failure = Failure::new(format!("The memory in {title} failed: {}", said(error)));
     let code = error.code();
