@@ -179,3 +179,41 @@ fn an_instances_own_memory_keeps_what_is_found_while_it_is_down_and_is_no_other_
         engine.silo(dir, "down --volumes").success();
     }
 }
+
+#[test]
+fn a_shared_memory_is_one_for_all_worktrees_and_is_reached_by_each() {
+    let engine = Engine::new();
+    image(&engine);
+    let root = project(&engine, "base");
+    let toml = fs::read_to_string(root.join("silo.toml")).expect("it is there");
+    let toml = toml.replace("[compose]\n", "[compose]\nshare = [\"memory\"]\nkeep = [\"data\"]\n");
+    fs::write(root.join("silo.toml"), toml).expect("it is writable");
+    let app =
+        "  app:\n    image: silo-test-box\n    stop_grace_period: 0s\n    command: [sleep, '600']\nvolumes:\n  data:";
+    fs::write(root.join("compose.yaml"), compose().replace("volumes:\n  data:", app)).expect("it is writable");
+    engine.sandbox.git(&root, ["init", "--quiet"]);
+    engine.sandbox.git(&root, ["add", "."]);
+    engine.sandbox.git(&root, ["commit", "--quiet", "--message", "first"]);
+    engine.sandbox.git(&root, ["worktree", "add", "--quiet", "../tree"]);
+    for dir in ["base", "tree"] {
+        engine.silo(dir, "allow").success();
+        engine.silo(dir, "up -d").success();
+    }
+    assert_eq!(engine.port("base", "MEMORY_PORT"), engine.port("tree", "MEMORY_PORT"));
+    let found = engine.sandbox.path("found");
+    own(&found.join("a.md"), b"# Found in one\n");
+    engine.silo("base", format!("memory sync {} --agent one --run r1", found.display())).success();
+    engine.silo("tree", "memory search found").success().stdout_has("Found in one");
+    // It goes on while one of them is up.
+    engine.silo("base", "down --volumes").success();
+    engine.silo("tree", "memory list").success().stdout_has("Found in one");
+    engine.silo("tree", "down --volumes").success();
+    engine.silo("base", "up -d").success();
+    engine.silo("base", "memory list").success().stdout_has("Found in one");
+    engine.silo("base", "down").success();
+    // What is kept is removed by nobody but its user.
+    let volumes = engine.docker(&["volume", "ls", "--quiet", "--filter", "name=silo-shared-base"]).success().stdout;
+    for volume in volumes.lines() {
+        engine.docker(&["volume", "rm", volume]);
+    }
+}
