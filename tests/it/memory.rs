@@ -138,6 +138,12 @@ impl Postgres {
         printed
     }
 
+    /// Runs statements as the owner, until somebody ends them.
+    pub(crate) fn sql_that_is_ended(&self, database: &str, text: &str) {
+        let address = format!("postgresql://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port);
+        assert!(!psql(&address, text).2, "nobody has ended it");
+    }
+
     /// The folder of its socket.
     pub(crate) fn socket(&self) -> &Path {
         self.folder.path()
@@ -307,64 +313,6 @@ fn what_a_run_left_is_saved_once_listed_searched_shown_and_exported() {
     scene.memory(&["show", &id]).exit(1).stderr_has(&format!("There is no finding {id}"));
     assert_eq!(scene.list(&[]).len(), 2);
     assert!(!server.log().contains(PASSWORD), "no statement has the password");
-}
-
-#[test]
-fn exports_are_as_large_as_they_are_asked_for_and_nothing_is_overwritten() {
-    let server = Postgres::shared();
-    let database = server.database();
-    let scene = Scene::new(&server.file(&database));
-    scene.left("run-1", "one", &[("first", b"x")]);
-    scene.memory(&["sync"]).success();
-    // More than an agent gets, and more than is asked for at once.
-    let many = "INSERT INTO silo_memory.findings (agent, run, path, body) \
-                SELECT 'two', 'r', g::text, repeat(g::text || ' ', 1000000 / length(g::text || ' ')) FROM generate_series(1, 20) g";
-    server.sql(&database, many);
-    let out = |name: &str| scene.sandbox.path(name).display().to_string();
-    let number = |name: &str| fs::read_dir(out(name)).expect("it is there").count() - 1;
-    scene.memory(&["export", &out("agent")]).success().stderr_has("Wrote 16 findings (15 MB)").stderr_has("the newest");
-    assert!(number("agent") == 16 && !scene.sandbox.path("agent/000001-first.txt").exists());
-    scene.memory(&["export", &out("more"), "--number", "3"]).success();
-    scene.memory(&["export", &out("one"), "--agent", "one"]).success().stderr_has("Wrote 1 finding (0 kB)");
-    assert_eq!((number("more"), number("one")), (3, 1));
-    let lines = out("lines.jsonl");
-    scene.memory(&["export", &lines, "--format", "jsonl"]).success().stderr_has("Wrote 21 findings");
-    let text = fs::read_to_string(&lines).expect("it is there");
-    let ids: Vec<i64> = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("it is JSON")["id"].as_i64().expect("a number"))
-        .collect();
-    assert!(ids.len() == 21 && ids.windows(2).all(|two| two[0] > two[1]), "{ids:?}");
-    scene
-        .memory(&["export", &lines, "--format", "jsonl"])
-        .exit(1)
-        .stderr_has("is there already, and is not overwritten");
-    assert_eq!(fs::read_to_string(&lines).expect("it is there"), text);
-}
-
-#[test]
-fn of_several_syncs_at_once_each_finding_is_saved_once_and_none_holds_another_up() {
-    let server = Postgres::shared();
-    let scene = Scene::new(&server.file(&server.database()));
-    let findings: Vec<(String, Vec<u8>)> =
-        (0..40).map(|number| (format!("{number}.md"), format!("finding {number}").into_bytes())).collect();
-    let findings: Vec<(&str, &[u8])> = findings.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-    scene.left("run-1", &"a".repeat(1000), &findings[..1]);
-    for run in ["run-2", "run-3"] {
-        scene.left(run, "one", &findings);
-    }
-    own(&scene.sandbox.path("state/silo/agents/run-0/memory.json"), b"{\"root\": 1");
-    std::thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| scene.memory(&["sync"]).exit(1).stderr_has("The note about a run that waits is damaged"));
-        }
-    });
-    assert_eq!((scene.list(&["--run", "run-2"]).len(), scene.list(&["--run", "run-3"]).len()), (40, 40));
-    assert!(!scene.sandbox.path("state/silo/agents/run-3/memory.json").exists());
-    // What the server does not take waits on, and is told.
-    scene.memory(&["status"]).success().stdout_has("1 run (run-1)").stderr_has("is damaged");
-    fs::remove_file(scene.sandbox.path("state/silo/agents/run-0/memory.json")).expect("it is there");
-    scene.memory(&["sync"]).exit(1).stderr_has("violates check constraint");
 }
 
 #[test]

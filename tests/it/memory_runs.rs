@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use silo::cli::Global;
 use silo::core::memory::Finding;
 use silo::core::memory::talk::Run;
@@ -18,6 +19,7 @@ use silo::store::ask::{Ask, Occasion};
 use silo::ui::Ui;
 
 use crate::memory::{Postgres, Scene, own, psql};
+use crate::proxy::wait;
 use crate::sandbox::SILO;
 
 /// Calls the library as a command in the project of a scene would.
@@ -66,6 +68,44 @@ fn a_run_that_ends_while_the_server_is_down_is_saved_by_the_end_of_the_next_one(
     own(&second.join("findings/a.md"), b"# Two, and more");
     assert_eq!(within(&scene, |scope| end_of_run(scope, &run("run-2"), &second)), Ok(one));
     assert_eq!(scene.list(&["--run", "run-2"]).len(), 2);
+}
+
+#[test]
+fn a_save_that_is_cut_off_in_the_middle_is_made_again_as_a_whole() {
+    let server = Postgres::shared();
+    let database = server.database();
+    let scene = Scene::new(&server.file(&database));
+    assert!(scene.list(&[]).is_empty());
+    let findings: Vec<(String, Vec<u8>)> =
+        (10..50).map(|number| (format!("{number}.md"), format!("finding {number}").into_bytes())).collect();
+    let findings: Vec<(&str, &[u8])> = findings.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    let folder = scene.left("run-1", "researcher", &findings);
+    // The tables are there, and somebody is about to save the twentieth of them, too.
+    scene.role("other");
+    let twentieth = "BEGIN; INSERT INTO silo_memory.findings (instance, agent, run, path, body) \
+                     VALUES ('feature-x', 'researcher', 'run-1', '30.md', 'finding 30'); SELECT pg_sleep(60)";
+    let is_there = |asked: &str| {
+        let asked = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND {asked}");
+        wait(|| (server.sql("postgres", &asked).trim() == "1").then_some(()));
+    };
+    let end = |whose: &str| {
+        let asked =
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND {whose}");
+        server.sql("postgres", &asked);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.sql_that_is_ended(&database, twentieth));
+        is_there("wait_event = 'PgSleep'");
+        let saving = scope.spawn(|| scene.memory(&["sync"]));
+        is_there("application_name = 'silo' AND wait_event_type = 'Lock'");
+        end("application_name = 'silo'");
+        let told = saving.join().expect("it comes to its end").exit(1);
+        assert!(told.stderr.contains("terminating connection") || told.stderr.contains("broke off"), "{told:#?}");
+        end("wait_event = 'PgSleep'");
+    });
+    assert!(scene.list(&[]).is_empty() && folder.join("memory.json").exists(), "all or none");
+    scene.memory(&["sync"]).success().stderr("Saved 40 findings of researcher (run-1)\n");
+    assert_eq!(scene.list(&[]).len(), 40);
 }
 
 #[test]
@@ -129,4 +169,62 @@ fn a_role_is_told_where_its_agent_reaches_the_server() {
     );
     assert_eq!(within(&scene, |scope| remove(scope, "researcher")), Ok(true));
     assert_eq!(within(&scene, |scope| remove(scope, "researcher")), Ok(false));
+}
+
+#[test]
+fn exports_are_as_large_as_they_are_asked_for_and_nothing_is_overwritten() {
+    let server = Postgres::shared();
+    let database = server.database();
+    let scene = Scene::new(&server.file(&database));
+    scene.left("run-1", "one", &[("first", b"x")]);
+    scene.memory(&["sync"]).success();
+    // More than an agent gets, and more than is asked for at once.
+    let many = "INSERT INTO silo_memory.findings (agent, run, path, body) \
+                SELECT 'two', 'r', g::text, repeat(g::text || ' ', 1000000 / length(g::text || ' ')) FROM generate_series(1, 20) g";
+    server.sql(&database, many);
+    let out = |name: &str| scene.sandbox.path(name).display().to_string();
+    let number = |name: &str| fs::read_dir(out(name)).expect("it is there").count() - 1;
+    scene.memory(&["export", &out("agent")]).success().stderr_has("Wrote 16 findings (15 MB)").stderr_has("the newest");
+    assert!(number("agent") == 16 && !scene.sandbox.path("agent/000001-first.txt").exists());
+    scene.memory(&["export", &out("more"), "--number", "3"]).success();
+    scene.memory(&["export", &out("one"), "--agent", "one"]).success().stderr_has("Wrote 1 finding (0 kB)");
+    assert_eq!((number("more"), number("one")), (3, 1));
+    let lines = out("lines.jsonl");
+    scene.memory(&["export", &lines, "--format", "jsonl"]).success().stderr_has("Wrote 21 findings");
+    let text = fs::read_to_string(&lines).expect("it is there");
+    let ids: Vec<i64> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("it is JSON")["id"].as_i64().expect("a number"))
+        .collect();
+    assert!(ids.len() == 21 && ids.windows(2).all(|two| two[0] > two[1]), "{ids:?}");
+    scene
+        .memory(&["export", &lines, "--format", "jsonl"])
+        .exit(1)
+        .stderr_has("is there already, and is not overwritten");
+    assert_eq!(fs::read_to_string(&lines).expect("it is there"), text);
+}
+
+#[test]
+fn of_several_syncs_at_once_each_finding_is_saved_once_and_none_holds_another_up() {
+    let server = Postgres::shared();
+    let scene = Scene::new(&server.file(&server.database()));
+    let findings: Vec<(String, Vec<u8>)> =
+        (0..40).map(|number| (format!("{number}.md"), format!("finding {number}").into_bytes())).collect();
+    let findings: Vec<(&str, &[u8])> = findings.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    scene.left("run-1", &"a".repeat(1000), &findings[..1]);
+    for run in ["run-2", "run-3"] {
+        scene.left(run, "one", &findings);
+    }
+    own(&scene.sandbox.path("state/silo/agents/run-0/memory.json"), b"{\"root\": 1");
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| scene.memory(&["sync"]).exit(1).stderr_has("The note about a run that waits is damaged"));
+        }
+    });
+    assert_eq!((scene.list(&["--run", "run-2"]).len(), scene.list(&["--run", "run-3"]).len()), (40, 40));
+    assert!(!scene.sandbox.path("state/silo/agents/run-3/memory.json").exists());
+    // What the server does not take waits on, and is told.
+    scene.memory(&["status"]).success().stdout_has("1 run (run-1)").stderr_has("is damaged");
+    fs::remove_file(scene.sandbox.path("state/silo/agents/run-0/memory.json")).expect("it is there");
+    scene.memory(&["sync"]).exit(1).stderr_has("violates check constraint");
 }
