@@ -17,9 +17,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("This project's instance", &["env", "adopt", "profiles", "get", "open", "exec", "shell"]),
     ("Run", &["up", "wait", "logs", "ci", "down", "compose", "seed", "dns"]),
     ("Workspaces and agents", &["new", "run", "cd", "rm", "templates", "agent"]),
-    ("All instances", &["list", "heal", "who", "routes", "proxy", "gateway", "memory", "doctor", "prune"]),
+    ("All instances", &["list", "heal", "who", "routes", "proxy", "gateway", "doctor", "prune"]),
     ("Shell, and silo itself", &["hook", "deactivate", "doc"]),
-    (MORE, &["completions", "diff", "deny", "require", "export", "key", "version"]),
+    (MORE, &["completions", "diff", "deny", "require", "export", "key", "memory", "version"]),
 ];
 
 /// The group whose commands are only named, for start files and scripts type them.

@@ -57,14 +57,13 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           routes        List the routes of all instances, or write them for a web server
           proxy         Serve the routes of all instances on one port of this machine
           gateway       Keep keys for language models, and hand out keys with a budget
-          memory        Read and search what agents found, and save what waits
           doctor        Find what is wrong, and say how to fix it
           prune         Free the leases of projects whose folder is gone
         Shell, and silo itself:
           hook          Print the shell hook, or add it to the shell's start file
           deactivate    Switch the instance off in this shell until you leave its folder
           doc           Read about silo: config, commands, ports, gates and more
-        More: completions, diff, deny, require, export, key, version
+        More: completions, diff, deny, require, export, key, memory, version
 
         Examples:
           eval "$(silo hook zsh)"    # In ~/.zshrc; other shells: silo hook --help
