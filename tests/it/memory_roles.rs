@@ -70,7 +70,9 @@ fn of_32_writers_at_once_no_row_is_lost_and_none_reaches_the_rows_of_another() {
     assert_eq!(each.len(), refused.len(), "{told}");
     for ((text, word), told) in refused.iter().zip(each) {
         let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("ERROR:")).collect();
-        assert!(errors.len() == 1 && errors[0].contains(word), "{text}: {printed}{told}");
+        // Later versions say some of it in the words of most.
+        let is_refused = |line: &str| line.contains(word) || line.contains("permission denied");
+        assert!(errors.len() == 1 && is_refused(errors[0]), "{text}: {printed}{told}");
     }
     // Nor does one have more than its connections.
     let many = thread::scope(|scope| {
