@@ -217,3 +217,29 @@ fn a_shared_memory_is_one_for_all_worktrees_and_is_reached_by_each() {
         engine.docker(&["volume", "rm", volume]);
     }
 }
+
+#[test]
+fn what_an_agent_finds_is_saved_and_the_next_one_reads_it() {
+    let engine = Engine::new();
+    image(&engine);
+    let root = project(&engine, "three");
+    let agent = |name: &str, line: &str| {
+        format!(
+            "[agents.{name}]\nimage = \"silo-test-agent\"\nrepository = false\nmemory = \"64m\"\ndisk = \"16m\"\n\
+             command = [\"sh\", \"-c\", \"{line}\"]\n"
+        )
+    };
+    let toml = fs::read_to_string(root.join("silo.toml")).expect("it is there");
+    let agents = agent("writer", "echo '# Found by one' > /findings/a.md")
+        + &agent("reader", "cat /memory/*.md; touch /memory/x 2>/dev/null && echo writable");
+    engine.sandbox.trusted("three", &(toml + &agents));
+    engine.silo("three", "up -d").success();
+    let wrote = engine.silo("three", "agent run writer --as writer-1").success();
+    assert!(wrote.stderr.contains("Saved in the memory: 1 finding"), "{}", wrote.stderr);
+    let read = engine.silo("three", "agent run reader").success();
+    assert_eq!(read.stdout.trim(), "# Found by one", "{}", read.stderr);
+    // What is saved is nothing that `rm` could lose.
+    engine.silo("three", "agent rm writer-1").success();
+    engine.silo("three", "memory list").success().stdout_has("Found by one");
+    engine.silo("three", "down --volumes").success();
+}

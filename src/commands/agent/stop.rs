@@ -32,8 +32,9 @@ pub(super) fn rm(context: &Context, run: &Run, force: bool) -> Result<u8, Failur
     }
     let end = run.end.clone().unwrap_or_default();
     let left = end.others.is_some() || end.skipped.iter().any(|line| line.contains("what is left of it is in"));
-    if !force && (end.findings > 0 || left) {
-        let what = match (end.findings, left) {
+    let findings = if end.is_saved { 0 } else { end.findings };
+    if !force && (findings > 0 || left) {
+        let what = match (findings, left) {
             (0, _) => "commits that are nowhere else".to_owned(),
             (files, false) => format!("{} that it found", counted(files, "file")),
             (files, true) => format!("{} that it found, and commits that are nowhere else", counted(files, "file")),

@@ -108,6 +108,9 @@ pub struct End {
     /// How many files it left as findings.
     #[serde(default)]
     pub findings: usize,
+    /// Whether all of them are in the memory, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_saved: bool,
     /// What was left out, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,

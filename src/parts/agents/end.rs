@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::order::GRACE;
 use super::outside::Outside;
-use super::{findings, told};
+use super::{findings, remember, told};
 use crate::backend::labels::LABEL as INSTANCE;
 use crate::backend::worktrees::Git;
 use crate::core::agents::arguments::{Bind, Bundler};
@@ -58,6 +58,10 @@ pub(super) fn end(context: &Context, mut run: Run) -> Result<Run, Failure> {
         let end = run.end.get_or_insert_default();
         end.findings = kept.files;
         end.skipped.extend(kept.skipped);
+        if end.findings > 0 {
+            let is_saved = remember::keep(context, &run);
+            run.end.get_or_insert_default().is_saved = is_saved;
+        }
         go_on(context, &mut run, Stage::Kept)?;
     }
     if run.stage == Stage::Kept {

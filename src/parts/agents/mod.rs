@@ -21,6 +21,7 @@ mod image;
 mod order;
 mod outside;
 mod part;
+mod remember;
 mod start;
 mod told;
 mod variables;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::order::{GRACE, Order};
 use super::outside::Outside;
 use super::variables::Variables;
-use super::{clone, grants, image, wall};
+use super::{clone, grants, image, remember, wall};
 use crate::backend::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bind, Container};
 use crate::core::agents::names;
@@ -85,6 +85,7 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         folder = PathBuf::from(names::WORK).join(inside).to_string_lossy().trim_end_matches('/').to_string();
     }
     binds.extend(grants::binds(order, &outside)?);
+    binds.extend(remember::give(order, &place));
     let container = Container {
         id: order.id,
         name: order.name,

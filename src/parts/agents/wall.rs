@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::order::Order;
 use super::outside::Outside;
+use super::remember;
 use super::variables::Variables;
 use crate::backend::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bind, Relay};
@@ -58,7 +59,8 @@ impl Way {
 /// Whether an agent asks for anything outside of its container.
 fn is_asked(order: &Order<'_>) -> bool {
     let agent = order.agent;
-    agent.wish.is_some() || !agent.services.is_empty() || !agent.egress.is_empty()
+    let is_said = agent.wish.is_some() || !agent.services.is_empty() || !agent.egress.is_empty();
+    is_said || remember::service(order).is_some()
 }
 
 /// Has the gateway listen for an agent, and chooses its network; none for one that asks for nothing. Its variables say what it reaches.
@@ -165,8 +167,11 @@ fn services(order: &Order<'_>) -> Result<(Vec<Service>, Option<Range>), Failure>
         subnet.zip(number).map(|(subnet, number)| (subnet.address(*number), target).into())
     };
     let mut services = Vec::new();
+    let memory = remember::service(order);
+    let is_memory = |service: &str, port: u16| memory.as_ref().is_some_and(|(name, at)| name == service && *at == port);
     for (variable, published) in compose.iter().flat_map(|compose| &compose.ports) {
-        if published.udp || !order.agent.services.iter().any(|text| text.value == published.service) {
+        let is_named = order.agent.services.iter().any(|text| text.value == published.service);
+        if published.udp || !is_named && !is_memory(&published.service, published.target) {
             continue;
         }
         let lease = site.settled.known.ports.get(variable).copied();
