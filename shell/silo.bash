@@ -140,24 +140,32 @@ __silo_keep() {
 }
 
 # Whether one of these is a function's own: then what is set for the whole shell is not what is seen. Before bash 4.2 nothing
-# tells. Usually none of those that are asked for in $1 is declared at all; behind it are those that were silo's, and are.
+# tells. From 4.4 on a mark that is put on the shell's own and taken off again does, where it is seen on all of them; else, in a
+# subshell, a value. Usually none of those that are asked for in $1 is declared at all; behind it are those that were silo's, and are.
 __silo_hides() {
   [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 42 ]] || \builtin return
   \builtin local IFS='} ' __silo_name='' __silo_found="${2-}"
-  # shellcheck disable=SC2048 # Its words.
-  for __silo_name in $*; do
+  \builtin local -a __silo_all
+  __silo_all=("${@:2}")
+  for __silo_name in $1; do
+    # What ends so is there by its attributes, too.
+    [[ $__silo_name == *+= ]] || __silo_all[${#__silo_all[@]}]=${__silo_name:2:${#__silo_name}-4}
+  done
+  if [[ -n $__silo_asks ]] && \builtin declare -gt "${__silo_all[@]}" 2>/dev/null; then
+    # shellcheck disable=SC2016 # It is expanded behind `eval`.
+    \builtin printf -v __silo_name '${%s@a}' "${__silo_all[@]}"
+    \builtin eval "__silo_name=\"$__silo_name\""
+    \builtin declare -g +t "${__silo_all[@]}"
+    __silo_name=${__silo_name//[!t]/}
+    [[ ${#__silo_name} != "${#__silo_all[@]}" ]] || \builtin return 1
+  fi
+  for __silo_name in "${__silo_all[@]}"; do
     [[ -z $__silo_found ]] || \builtin break
-    __silo_name=${__silo_name#\$\{}
-    __silo_name=${__silo_name%@a} __silo_name=${__silo_name%+=}
     ! \builtin declare -p "$__silo_name" || __silo_found=yes
   done >/dev/null 2>&1
   [[ -n $__silo_found ]] || \builtin return 1
   (
-    # shellcheck disable=SC2048 # Its words.
-    for __silo_name in $*; do
-      __silo_name=${__silo_name#\$\{}
-      __silo_name=${__silo_name%@a} __silo_name=${__silo_name%+=}
-      [[ -n $__silo_name ]] || \builtin continue
+    for __silo_name in "${__silo_all[@]}"; do
       \builtin declare -g "$__silo_name=silo"
       [[ ${!__silo_name-} == silo ]] || \builtin exit 0
     done

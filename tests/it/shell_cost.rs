@@ -102,6 +102,21 @@ fn entering_starts_one_process(shell: Shell) {
     assert_eq!(programs(started(&sandbox, shell, &mut session, "cd ..")), 1, "leaving");
 }
 
+#[test]
+fn a_folder_left_in_a_function_starts_what_one_left_at_the_prompt_does() {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    let app = sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    let mut session = traced(&sandbox, Shell::BASH, STARTS);
+    session.run("go() { cd \"$1\"; }");
+    session.run("cd app").assert_active(&sandbox, &app);
+    let plain = started(&sandbox, Shell::BASH, &mut session, "cd ..").len();
+    for (line, what) in [("go app", "entering"), ("go ..", "leaving")] {
+        let calls = started(&sandbox, Shell::BASH, &mut session, line);
+        assert_eq!(calls.len(), plain, "{what}: {calls:#?}");
+    }
+}
+
 /// The hook is called on one line, without a prompt, whose own calls are not silo's.
 fn a_hook_that_finds_no_change_makes_few_calls(shell: Shell) {
     const TIMES: usize = 20;

@@ -113,7 +113,14 @@ fn a_functions_own_variables_harm_nothing(shell: Shell, functions: &str, tell: &
 
 #[test]
 fn a_functions_own_variables_harm_nothing_in_bash() {
-    for own in ["local A=1 WEB_PORT=2", "local -x A=1 WEB_PORT=2", "local -i A=1; local WEB_PORT"] {
+    for own in [
+        "local A=1 WEB_PORT=2",
+        "local -x A=1 WEB_PORT=2",
+        "local -i A=1; local WEB_PORT",
+        // What cannot be told by its value, nor by what it is.
+        "local -x A=\"$A\" WEB_PORT=\"${WEB_PORT-}\"",
+        "shopt -s localvar_inherit 2>/dev/null; local A WEB_PORT",
+    ] {
         let functions = format!("A=out; export B=out; go() {{ {own}; cd \"$1\"; }}");
         a_functions_own_variables_harm_nothing(Shell::BASH, &functions, "declare -p A B C WEB_PORT >FILE 2>&1");
     }
