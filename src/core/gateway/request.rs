@@ -261,6 +261,22 @@ fn one_spelling(top: &Top<'_>) -> Result<(), Refusal> {
 #[derive(Deserialize)]
 struct Tool {
     r#type: Option<String>,
+    /// Of a group of tools: those in it.
+    tools: Option<Vec<Tool>>,
+}
+
+/// The type of a group of tools.
+const GROUP: &str = "namespace";
+
+/// A tool that the provider would run, by its type.
+fn of_provider(tool: Tool, is_in_group: bool) -> Option<String> {
+    let kind = tool.r#type?;
+    let is_clients = TOOL_TYPES.contains(&kind.as_str()) || TOOL_PREFIXES.iter().any(|own| kind.starts_with(own));
+    match tool.tools {
+        _ if is_clients => None,
+        Some(tools) if kind == GROUP && !is_in_group => tools.into_iter().find_map(|tool| of_provider(tool, true)),
+        _ => Some(kind),
+    }
 }
 
 /// Makes sure that what decides the price is at the price of the file.
@@ -277,9 +293,7 @@ fn priced(top: &Top<'_>) -> Result<(), Refusal> {
         return Err(Refusal::unpriced("An answer that is no text (`modalities`)"));
     }
     for tool in top.read::<Vec<Tool>>("tools", "a list of tools")?.unwrap_or_default() {
-        let Some(kind) = tool.r#type else { continue };
-        let is_clients = TOOL_TYPES.contains(&kind.as_str()) || TOOL_PREFIXES.iter().any(|own| kind.starts_with(own));
-        if !is_clients {
+        if let Some(kind) = of_provider(tool, false) {
             return Err(Refusal::unpriced(&format!("A tool that the provider runs, `{}`,", short(&kind))));
         }
     }

@@ -62,6 +62,9 @@ fn what_cannot_be_counted_is_refused() {
         (Api::Responses, r#""tools":[{"type":"web_search"}]"#),
         (Api::Responses, r#""tools":[{"type":"file_search"}]"#),
         (Api::Responses, r#""tools":[{"type":"mcp"}]"#),
+        (Api::Responses, r#""tools":[{"type":"namespace","name":"n"}]"#),
+        (Api::Responses, r#""tools":[{"type":"namespace","tools":[{"type":"function"},{"type":"web_search"}]}]"#),
+        (Api::Responses, r#""tools":[{"type":"namespace","tools":[{"type":"namespace","tools":[]}]}]"#),
         (Api::Responses, r#""input":[{"type":"item_reference","id":"x"}]"#),
         (Api::Responses, r#""input":[{"content":[{"type":"input_image","image_url":"https://x"}]}]"#),
         (Api::Responses, r#""input":[{"content":[{"type":"input_file","file_url":"https://x"}]}]"#),
@@ -83,6 +86,7 @@ fn what_tools_and_models_made_up_is_not_the_providers_matter() {
         ),
         (Api::Messages, r#""tools":[{"type":"bash_20250124","name":"bash"}],"service_tier":"standard_only""#),
         (Api::Chat, r#""tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"service_tier":"auto""#),
+        (Api::Responses, r#""tools":[{"type":"namespace","name":"n","tools":[{"type":"function","name":"f"}]}]"#),
         (Api::Responses, r#""background":false,"previous_response_id":null,"tools":[{"type":"local_shell"}]"#),
     ] {
         let body = format!(r#"{{"model":"m","max_tokens":1,{part}}}"#);
