@@ -52,7 +52,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         settings         Your own settings apply to every project
         gateway          The gateway keeps your keys for language models, and gives programs keys with a budget
         agents           An agent is a program that runs in a container of its own, behind a wall, and leaves a branch
-        memory           The memory is a Postgres in which silo keeps what agents find, for people and for the next agents
+        memory           The memory is a Postgres in which silo keeps what agents find
         containment      A wall, limits and an end hold an agent in its container
         install          How to install, upgrade and remove silo
         logging          What silo prints, where, and how to see more or less of it

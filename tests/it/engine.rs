@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::sandbox::{Ran, SILO, Sandbox};
 
 /// How long something may take until it is as expected.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A sandbox whose `docker` is the real one. What its compose projects made goes when it is dropped.
 pub(crate) struct Engine {

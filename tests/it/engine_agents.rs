@@ -72,9 +72,9 @@ impl Agents {
     /// Containers and networks of the engine that are an agent's of this sandbox.
     pub(crate) fn left(&self) -> String {
         let instance = self.instance();
-        let filter = format!("label=silo.instance={instance}");
-        let containers = self.engine.docker(&["ps", "--all", "--quiet", "--filter", &filter]).success().stdout;
-        let networks = self.engine.docker(&["network", "ls", "--quiet", "--filter", &filter]).success().stdout;
+        let filters = ["--filter", "label=silo.agent", "--filter", &format!("label=silo.instance={instance}")];
+        let list = |words: &[&str]| self.engine.docker(&[words, &filters].concat()).success().stdout;
+        let (containers, networks) = (list(&["ps", "--all", "--quiet"]), list(&["network", "ls", "--quiet"]));
         format!("{containers}{networks}")
     }
 

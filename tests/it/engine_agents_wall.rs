@@ -57,9 +57,9 @@ impl Drop for Scene {
 fn ask(key: &str) -> String {
     let body = r#"{"model":"small","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
     format!(
-        "(printf 'POST /v1/messages HTTP/1.1\\r\\nHost: llm-gateway:4000\\r\\nx-api-key: %s\\r\\nContent-Type: application/json\\r\\nContent-Length: {}\\r\\nConnection: close\\r\\n\\r\\n{}' \"{key}\"; sleep 2) | nc llm-gateway 4000 | head -n 1",
-        body.len(),
-        body.replace('"', "\\\"")
+        "B='{body}'; (printf 'POST /v1/messages HTTP/1.1\\r\\nHost: llm-gateway:4000\\r\\nx-api-key: %s\\r\\nContent-Type: application/json\\r\\n\
+         Content-Length: {}\\r\\nConnection: close\\r\\n\\r\\n%s' \"{key}\" \"$B\"; sleep 2) | nc llm-gateway 4000 | head -n 1",
+        body.len()
     )
 }
 

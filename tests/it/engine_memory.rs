@@ -231,7 +231,7 @@ fn what_an_agent_finds_is_saved_and_the_next_one_reads_it() {
     };
     let toml = fs::read_to_string(root.join("silo.toml")).expect("it is there");
     let agents = agent("writer", "echo '# Found by one' > /findings/a.md")
-        + &agent("reader", "cat /memory/*.md; touch /memory/x 2>/dev/null && echo writable");
+        + &agent("reader", "cat /memory/*.md; touch /memory/x 2>/dev/null && echo writable; true");
     engine.sandbox.trusted("three", &(toml + &agents));
     engine.silo("three", "up -d").success();
     let wrote = engine.silo("three", "agent run writer --as writer-1").success();

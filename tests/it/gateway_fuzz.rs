@@ -104,7 +104,7 @@ fn a_request_that_is_taken_says_the_same_to_another_reader() {
         taken += 1;
         let shown = String::from_utf8_lossy(&body).into_owned();
         let read: Value = match serde_json::from_slice(&body) {
-            // Some readers have no number for it: the text is JSON all the same.
+            // Some readers have no number for it: the text is JSON anyway.
             Err(error) if error.to_string().starts_with("number out of range") => continue,
             read => read.unwrap_or_else(|error| panic!("{error}: {shown}")),
         };

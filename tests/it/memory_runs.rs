@@ -61,7 +61,7 @@ fn a_run_that_ends_while_the_server_is_down_is_saved_by_the_end_of_the_next_one(
     let one = Saved { added: 1, ..Saved::default() };
     assert_eq!(within(&scene, |scope| end_of_run(scope, &run("run-2"), &second)), Ok(one.clone()));
     assert_eq!((waits(&scene), scene.list(&[]).len()), (0, 2));
-    // Called once more, as after a crash, it adds nothing.
+    // Called again, as after a crash, it adds nothing.
     let known = Saved { known: 1, ..Saved::default() };
     assert_eq!(within(&scene, |scope| end_of_run(scope, &run("run-2"), &second)), Ok(known));
     // A changed file of the same name is another finding.

@@ -25,11 +25,11 @@ const GROWN: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Book {
     dirs: Dirs,
-    /// None where it was written anew and could not be opened then: nothing is written before that is done.
+    /// None where it was written again and could not be opened then: nothing is written before that is done.
     file: Option<Appending>,
-    /// How long it was when it was last written anew, or opened.
+    /// How long it was when it was last written again, or opened.
     began: u64,
-    /// From which length it is written anew.
+    /// From which length it is written again.
     grown: u64,
     this_start: String,
     chain: journal::Chain,
@@ -242,7 +242,7 @@ impl Book {
         Ok(self.file.insert(file))
     }
 
-    /// Writes a journal that has grown long anew in short: sums, and the calls that are open. Until the new one is there the old one
+    /// Writes a journal that has grown long again in short: sums, and the calls that are open. Until the new one is there the old one
     /// holds; one that is newer than its mark is whole.
     fn shorten(&mut self) -> Result<(), Failure> {
         if self.file()?.length() < self.grown.max(self.began.saturating_mul(2)) {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_grows_is_written_anew_in_short_and_says_the_same() {
+    fn a_journal_that_grows_is_written_again_in_short_and_says_the_same() {
         let folder = tempfile::tempdir().expect("a folder");
         let dirs = dirs(&folder);
         let mut book = Book::open(&dirs, "boot").expect("it is new");
@@ -335,13 +335,13 @@ mod tests {
         let open = book.hold("k1", BUDGET, money(3), "m").expect("there is room");
         let length =
             |dirs: &Dirs| files::read(&place(dirs), LIMIT).expect("readable").expect("it is there").bytes.len();
-        let (mut anew, mut longest, mut last) = (0, 0, 0);
+        let (mut again, mut longest, mut last) = (0, 0, 0);
         for number in 1..=200 {
             let mark = files::read(&mark_place(&dirs), 1024).expect("readable").expect("it is there").bytes;
             let call = book.hold("k1", BUDGET, money(9), "m").expect("there is room");
             let now = length(&dirs);
             if now < last {
-                anew += 1;
+                again += 1;
                 // Cut off right after it was written, before that was said beside it.
                 let kept = files::read(&mark_place(&dirs), 1024).expect("readable").expect("it is there").bytes;
                 writing::replace(&mark_place(&dirs), &mark, Writing::PRIVATE).expect("it is writable");
@@ -352,7 +352,7 @@ mod tests {
             book.book(call, money(5), How::Told).expect("it is writable");
             assert_eq!(spent(&dirs), 10 + number * 5, "one before, one open, and those that were booked");
         }
-        assert!(anew >= 5 && longest < 2500, "{anew} times, {longest} bytes");
+        assert!(again >= 5 && longest < 2500, "{again} times, {longest} bytes");
         book.book(open, money(1), How::Told).expect("what was open all the time is booked");
         assert_eq!(spent(&dirs), 8 + 1000);
         settle(&dirs, before, money(2)).expect("it is writable");
