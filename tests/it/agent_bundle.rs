@@ -196,9 +196,7 @@ fn nothing_the_agent_wrote_into_its_repository_runs() {
 
 /// Makes a pipe that nobody has open.
 pub(crate) fn pipe(path: &Path) {
-    let folder = fs::File::open(path.parent().expect("a folder")).expect("it is there");
-    let mode = rustix::fs::Mode::from_raw_mode(0o666);
-    rustix::fs::mknodat(folder, path.file_name().expect("a name"), rustix::fs::FileType::Fifo, mode, 0).expect("made");
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o666)).expect("made");
 }
 
 #[test]
