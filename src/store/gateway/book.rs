@@ -335,13 +335,13 @@ mod tests {
         let open = book.hold("k1", BUDGET, money(3), "m").expect("there is room");
         let length =
             |dirs: &Dirs| files::read(&place(dirs), LIMIT).expect("readable").expect("it is there").bytes.len();
-        let (mut again, mut longest, mut last) = (0, 0, 0);
+        let (mut rewritten, mut longest, mut last) = (0, 0, 0);
         for number in 1..=200 {
             let mark = files::read(&mark_place(&dirs), 1024).expect("readable").expect("it is there").bytes;
             let call = book.hold("k1", BUDGET, money(9), "m").expect("there is room");
             let now = length(&dirs);
             if now < last {
-                again += 1;
+                rewritten += 1;
                 // Cut off right after it was written, before that was said beside it.
                 let kept = files::read(&mark_place(&dirs), 1024).expect("readable").expect("it is there").bytes;
                 writing::replace(&mark_place(&dirs), &mark, Writing::PRIVATE).expect("it is writable");
@@ -352,7 +352,7 @@ mod tests {
             book.book(call, money(5), How::Told).expect("it is writable");
             assert_eq!(spent(&dirs), 10 + number * 5, "one before, one open, and those that were booked");
         }
-        assert!(again >= 5 && longest < 2500, "{again} times, {longest} bytes");
+        assert!(rewritten >= 5 && longest < 2500, "{rewritten} times, {longest} bytes");
         book.book(open, money(1), How::Told).expect("what was open all the time is booked");
         assert_eq!(spent(&dirs), 8 + 1000);
         settle(&dirs, before, money(2)).expect("it is writable");
