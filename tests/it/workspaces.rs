@@ -81,7 +81,7 @@ fn a_workspace_is_made_runs_and_goes_without_a_trace() {
     let folder = repository.sandbox.dir("app.feature-login");
     assert!(folder.join(".localnet.env").is_file());
     assert_ne!(repository.sandbox.lockfile_ports(&folder), repository.sandbox.lockfile_ports(&repository.main));
-    repository.silo("new feature/login").exit(1).stderr_has("The workspace `feature/login` is there already");
+    repository.silo("new feature/login").exit(1).stderr_has("The workspace `feature/login` already exists");
     // From within a worktree it acts on the repository's main checkout.
     repository.sandbox.run(&folder, ["new", "other", "--", "pwd"]).success().stdout("$SANDBOX/projects/app.other\n");
     let mut command = repository.sandbox.command(crate::sandbox::SILO, &repository.main);

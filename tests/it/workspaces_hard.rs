@@ -103,7 +103,7 @@ fn a_bare_repository_a_detached_head_and_a_shallow_clone_have_workspaces() {
     let (sandbox, main) = (&repository.sandbox, &repository.main);
     let bare = sandbox.dir("bare.git");
     sandbox.git(main, ["clone", "--quiet", "--bare", ".", "../bare.git"]);
-    sandbox.run(&bare, ["new", "x"]).exit(3).stderr_has("The workspace `$SANDBOX/projects/bare.x` is there");
+    sandbox.run(&bare, ["new", "x"]).exit(3).stderr_has("The workspace `$SANDBOX/projects/bare.x` was made");
     sandbox.run(&bare, ["allow", "../bare.x"]).success();
     sandbox.run(&bare, ["new", "x"]).success().stdout_has("Instance: bare-x\n");
     sandbox.run(&sandbox.dir("bare.x"), ["new", "y"]).success().stdout_has("Folder: $SANDBOX/projects/bare.y\n");
