@@ -87,6 +87,11 @@ impl Ui {
         answered(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
+    /// Whether somebody types and reads at a terminal.
+    pub fn is_at_terminal(self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    }
+
     /// Whether standard output and standard error are terminals.
     pub fn terminals(self) -> (bool, bool) {
         (std::io::stdout().is_terminal(), std::io::stderr().is_terminal())

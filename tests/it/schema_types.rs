@@ -391,10 +391,7 @@ pub(crate) fn schema() -> Value {
     *root = told.into_iter().chain(std::mem::take(root)).collect();
     // What can stand in for `[ports]`: services, agents, and the implicit port of an image registry.
     let registry = has("k3d", json!({ "allOf": [has("enabled", yes.clone()), has("registry", has("enabled", yes))] }));
-    let others = [
-        json!({ "required": ["compose"] }),
-        json!({ "required": ["agents"], "properties": { "agents": { "minProperties": 1 } } }),
-    ];
+    let others = [json!({ "required": ["compose"] }), has("agents", json!({ "minProperties": 1 }))];
     root.insert("if".into(), json!({ "anyOf": others.into_iter().chain([registry]).collect::<Vec<_>>() }));
     root.insert("else".into(), has("ports", json!({ "minProperties": 1 })));
     schema

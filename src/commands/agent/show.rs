@@ -1,7 +1,6 @@
 //! What a run prints and found, and a command in its container.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 
 use serde_json::json;
 
@@ -41,7 +40,7 @@ pub(super) fn exec(context: &Context, run: &Run, command: &[OsString]) -> Result
         return Err(Failure::new(format!("The run `{}` is {}", run.id, run.stage.word()))
             .hint("See what goes on: `silo agent list`"));
     }
-    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let is_terminal = context.ui.is_at_terminal();
     let (program, words, environment) = agents::exec_words(context, run, is_terminal, command);
     Err(cmd::exec(program.as_ref(), &words, &environment, None))
 }

@@ -2,8 +2,7 @@
 //! regular files is opened, and how much is bounded in every direction.
 
 use std::ffi::OsStr;
-use std::io::Read as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -110,27 +109,40 @@ impl Keeper<'_> {
             FileType::RegularFile if self.kept.files >= FILES => self.skip(place, "there are too many"),
             FileType::RegularFile if size > FILE => self.skip(place, "it is too large"),
             FileType::RegularFile if self.bytes + size > ALL => self.skip(place, "all of them are too large"),
-            FileType::RegularFile => return self.file(opened, place),
+            FileType::RegularFile => return self.file(&opened, place),
             _ => self.skip(place, "it is not a file"),
         }
         Ok(())
     }
 
-    fn file(&mut self, opened: OwnedFd, place: &Path) -> Result<(), Failure> {
-        let mut bytes = Vec::new();
-        let read = std::fs::File::from(opened.as_fd().try_clone_to_owned().unwrap_or(opened))
-            .take(FILE)
-            .read_to_end(&mut bytes);
-        if read.is_err() {
+    fn file(&mut self, opened: &OwnedFd, place: &Path) -> Result<(), Failure> {
+        let Some(bytes) = whole(opened) else {
             self.skip(place, "it cannot be read");
             return Ok(());
-        }
+        };
         let to: PathBuf = self.to.join(place);
         files::make_folder(to.parent().expect("it lies in the folder"))?;
         writing::replace(&to, &bytes, Writing::PRIVATE)?;
         self.bytes += bytes.len() as u64;
         self.kept.files += 1;
         Ok(())
+    }
+}
+
+/// All of a file, which is not larger than one may be.
+fn whole(opened: &OwnedFd) -> Option<Vec<u8>> {
+    let limit = usize::try_from(FILE).unwrap_or(usize::MAX);
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        match rustix::io::read(opened, &mut piece) {
+            Ok(0) => return Some(bytes),
+            Ok(length) => bytes.extend_from_slice(&piece[..length]),
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+        if bytes.len() > limit {
+            return None;
+        }
     }
 }
 
