@@ -86,7 +86,7 @@ impl Keeper<'_> {
             // Not blocking: a pipe without a writer must not hold silo.
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
             match openat(folder, OsStr::from_bytes(&name), flags, Mode::empty()) {
-                Ok(opened) => self.entry(opened, &place)?,
+                Ok(opened) => self.entry(&opened, &place)?,
                 Err(Errno::LOOP | Errno::MLINK) => self.skip(&place, "it is a link"),
                 Err(Errno::NXIO) => self.skip(&place, "it is not a file"),
                 Err(Errno::ACCESS | Errno::PERM) => self.skip(&place, "it is closed"),
@@ -96,20 +96,20 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, opened: OwnedFd, place: &Path) -> Result<(), Failure> {
-        let Ok(stat) = fstat(&opened) else {
+    fn entry(&mut self, opened: &OwnedFd, place: &Path) -> Result<(), Failure> {
+        let Ok(stat) = fstat(opened) else {
             self.skip(place, "it cannot be looked at");
             return Ok(());
         };
         let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory if place.components().count() > DEPTH => self.skip(place, "it lies too deep"),
-            FileType::Directory => return self.folder(&opened, place),
+            FileType::Directory => return self.folder(opened, place),
             FileType::RegularFile if stat.st_nlink != 1 => self.skip(place, "it is a link"),
             FileType::RegularFile if self.kept.files >= FILES => self.skip(place, "there are too many"),
             FileType::RegularFile if size > FILE => self.skip(place, "it is too large"),
             FileType::RegularFile if self.bytes + size > ALL => self.skip(place, "all of them are too large"),
-            FileType::RegularFile => return self.file(&opened, place),
+            FileType::RegularFile => return self.file(opened, place),
             _ => self.skip(place, "it is not a file"),
         }
         Ok(())
