@@ -11,6 +11,8 @@ use crate::sys::{clock, processes, socket};
 
 /// How long an engine that ends waits for a container, and a little more.
 const TOGETHER: Duration = Duration::from_secs(15);
+/// How far the start of a process may be off.
+const SLACK: Duration = Duration::from_secs(2);
 /// The engine's process.
 const DAEMON: &str = "dockerd";
 
@@ -72,6 +74,8 @@ impl Engine<'_> {
             |id: &str| self.asked::<Inspected>(&format!("/containers/{}/json", escaped(id))).unwrap_or_default();
         let one = inspect(id);
         let (Some(finished), Some(started)) = (one.finished(), self.started()) else { return false };
+        // A start is known to about a second, and an engine that is started again may be there at once.
+        let started = started + SLACK;
         if finished >= started {
             return false;
         }
