@@ -46,12 +46,12 @@ fn without_a_topic_there_is_a_line_for_each() {
         editors          Recipes for prompts, terminals, editors and runners that should know the instance
         recipes          What other tools need so that ports and addresses reach their programs
         fleet            How to list, ask and clean up all your instances together
-        heal             silo heal brings back what should be up and is not, for example after a crash or a reboot
+        heal             silo heal brings back what should be up and is not, such as after a crash
         doctor           silo doctor compares what should be with what is, and says how to fix it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         Your own settings apply to every project
-        gateway          The gateway keeps your keys for language models, and gives programs keys with a budget
-        agents           An agent is a program that runs in a container of its own, behind a wall, and leaves a branch
+        gateway          The gateway keeps your keys for language models, and gives programs keys with limits
+        agents           An agent is a program in its own container, behind a wall, that leaves a branch
         memory           The memory is a Postgres in which silo keeps what agents find
         containment      A wall, limits and an end hold an agent in its container
         install          How to install, upgrade and remove silo

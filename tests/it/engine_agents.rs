@@ -356,4 +356,10 @@ fn engine_persistent_agents_are_part_of_up_come_back_and_come_home() {
     agents.silo(&["down"]).success();
     assert_eq!(agents.left(), "");
     assert!(agents.git(&["show", &format!("agent/{run}:file")]).success().stdout.starts_with("one\ntwo\n"));
+    // One that the user stops is no longer wanted.
+    agents.silo(&["up", "-d"]).success();
+    agents.silo(&["agent", "stop", "research"]).success();
+    assert_eq!(agents.left().trim(), "");
+    let listed = agents.silo(&["list"]).success().stdout;
+    assert!(!listed.contains("wanted"), "{listed}");
 }

@@ -287,6 +287,7 @@ fn only_what_takes_the_users_word_changes_what_is_wanted() {
     }
     writers.sort();
     let expected = [
+        "src/commands/agent/stop.rs",
         "src/commands/dns.rs",
         "src/commands/down.rs",
         "src/commands/gate.rs",

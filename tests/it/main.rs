@@ -37,6 +37,7 @@ mod engine_agent_reach;
 mod engine_agent_relay;
 mod engine_agent_wall;
 mod engine_agents;
+mod engine_agents_cut;
 mod engine_agents_wall;
 mod engine_binds;
 mod engine_ci;

@@ -1,10 +1,13 @@
 //! Ending a run, and removing what is left of one.
 
 use crate::core::agents::record::{Run, Stage};
+use crate::core::leases::Wish;
 use crate::core::text::source::counted;
 use crate::failure::Failure;
 use crate::parts::agents;
-use crate::parts::context::Context;
+use crate::parts::context::{COMMAND_WAIT, Context};
+use crate::store::wanted;
+use crate::sys::lock::Wait;
 use crate::sys::signals;
 
 pub(super) fn stop(context: &Context, run: &Run) -> Result<u8, Failure> {
@@ -13,8 +16,19 @@ pub(super) fn stop(context: &Context, run: &Run) -> Result<u8, Failure> {
         return Ok(0);
     }
     signals::watch();
+    unwant(context, run)?;
     agents::stop(context, run)?;
     Ok(0)
+}
+
+/// What the user has stopped is no longer wanted (D31).
+fn unwant(context: &Context, run: &Run) -> Result<(), Failure> {
+    if !run.is_persistent {
+        return Ok(());
+    }
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
+    let own = Wish::of(agents::COLUMN, &run.agent);
+    wanted::drop_if(&context.dirs, &run.root, &wait, |wish| *wish == own)
 }
 
 pub(super) fn rm(context: &Context, run: &Run, force: bool) -> Result<u8, Failure> {
@@ -25,6 +39,7 @@ pub(super) fn rm(context: &Context, run: &Run, force: bool) -> Result<u8, Failur
             return Err(Failure::new(format!("The run `{}` is {}", run.id, run.stage.word()))
                 .hint(format!("End it first: `silo agent stop {}`", run.id)));
         }
+        unwant(context, &run)?;
         agents::stop(context, &run)?;
         if let Some(now) = crate::store::agents::load(&context.dirs, &run.id)? {
             run = now;

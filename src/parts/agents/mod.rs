@@ -32,3 +32,4 @@ pub use attend::run;
 pub use end::finish_all;
 pub use order::Order;
 pub(super) use part::Agents;
+pub use part::COLUMN;

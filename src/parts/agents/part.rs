@@ -29,10 +29,11 @@ use crate::parts::part::{
 };
 use crate::parts::scope::{Scope, Site};
 use crate::store::agents::{self, Place};
+use crate::sys::dirs::Dirs;
 use crate::sys::{lock, random};
 
 /// The column, by which what is wanted names them.
-const COLUMN: &str = "agents";
+pub const COLUMN: &str = "agents";
 /// How many lines of a log tell why something failed.
 const LINES: usize = 5;
 
@@ -139,7 +140,10 @@ impl Part for Agents {
     }
 
     fn survey(&self, outside: &Environment, instances: &[Instance]) -> Option<Survey> {
-        if instances.is_empty() {
+        // Who has no agent going on asks the engine nothing about them.
+        let dirs = Dirs::find(outside).ok()?;
+        let goes_on = || agents::all(&dirs).iter().any(|run| run.stage != Stage::Ended);
+        if instances.is_empty() || !goes_on() {
             return None;
         }
         let engine = Engine { environment: outside, folder: Path::new("/") };
