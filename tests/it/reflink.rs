@@ -5,12 +5,16 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::adopt::{read, write};
 use crate::sandbox::{Sandbox, free_ports};
 
 /// The size of the file that is cloned, in bytes: far more than what a disk needs for itself.
 const LARGE: usize = 48 * 1024 * 1024;
+
+/// Tests that look at what is used of a disk take turns: another one's files would count, too.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A folder on one of the disks, which goes with the test.
 fn folders() -> Vec<tempfile::TempDir> {
@@ -55,6 +59,7 @@ fn repository(sandbox: &Sandbox, on: &Path) -> (PathBuf, PathBuf) {
 
 #[test]
 fn reflink_a_folder_is_cloned_without_space_and_each_changes_its_own() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for folder in folders() {
         let sandbox = Sandbox::new();
         let (main, feature) = repository(&sandbox, folder.path());
@@ -88,6 +93,7 @@ fn reflink_a_folder_is_cloned_without_space_and_each_changes_its_own() {
 
 #[test]
 fn reflink_a_new_workspace_has_its_dependencies_at_once_and_rm_knows_them() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for folder in folders() {
         let sandbox = Sandbox::new();
         let (main, _) = repository(&sandbox, folder.path());
