@@ -33,12 +33,6 @@ pub struct Image {
     /// What it says of a container made from it.
     #[serde(default)]
     config: Option<Configured>,
-    /// The processor it is for.
-    #[serde(default)]
-    pub architecture: String,
-    /// Its size, in bytes.
-    #[serde(default)]
-    pub size: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
@@ -46,7 +40,6 @@ pub struct Image {
 struct Configured {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
-    env: Option<Vec<String>>,
 }
 
 impl Image {
@@ -54,12 +47,6 @@ impl Image {
     pub fn command(&self) -> Vec<String> {
         let configured = self.config.iter();
         configured.flat_map(|one| one.entrypoint.iter().flatten().chain(one.cmd.iter().flatten())).cloned().collect()
-    }
-
-    /// `PATH` in it, where it says so.
-    pub fn path(&self) -> Option<&str> {
-        let variables = self.config.as_ref()?.env.as_ref()?;
-        variables.iter().find_map(|one| one.strip_prefix("PATH="))
     }
 }
 
@@ -236,8 +223,7 @@ impl Docker<'_> {
         self.all(&relay.run()).map(|_| ())
     }
 
-    /// Reads the repository of an agent, and gives back what the program in the container printed; none where that failed, with its
-    /// last lines as the failure.
+    /// Reads the repository of an agent, and gives back what the program in the container printed.
     ///
     /// # Errors
     /// A [`Failure`] with the last lines of Docker or the program.

@@ -71,6 +71,11 @@ pub struct Container<'a> {
     pub init: Vec<String>,
 }
 
+/// What a container of a run is called, and by which labels it is found again.
+fn named(name: &str, id: &str, (label, instance): (&str, &str)) -> [String; 3] {
+    [format!("--name={name}"), format!("--label={}={id}", names::LABEL), format!("--label={label}={instance}")]
+}
+
 /// The options that take everything away which a container has by default and an agent does not need.
 fn confined(user: (u32, u32), memory: u64, cpus: u32, pids: u32, file: u64) -> Vec<String> {
     let thousandths = format!("{}.{:03}", cpus / 1000, cpus % 1000);
@@ -161,9 +166,7 @@ impl Relay<'_> {
     /// The words behind `docker`.
     pub fn run(&self) -> Vec<String> {
         let mut words: Vec<String> = vec!["run".into(), "--detach".into()];
-        words.push(format!("--name={}", names::relay(self.id)));
-        words.push(format!("--label={}={}", names::LABEL, self.id));
-        words.push(format!("--label={}={}", self.instance.0, self.instance.1));
+        words.extend(named(&names::relay(self.id), self.id, self.instance));
         words.extend(confined(self.user, 64 << 20, 1000, 16, 1 << 20));
         words.push(format!("--network={}", names::network(self.id)));
         words.push(format!("--ip={}", self.address));
@@ -205,9 +208,7 @@ impl Bundler<'_> {
     /// The words behind `docker`.
     pub fn run(&self) -> Vec<String> {
         let mut words: Vec<String> = vec!["run".into(), "--rm".into()];
-        words.push(format!("--name={}", names::bundler(self.id)));
-        words.push(format!("--label={}={}", names::LABEL, self.id));
-        words.push(format!("--label={}={}", self.instance.0, self.instance.1));
+        words.extend(named(&names::bundler(self.id), self.id, self.instance));
         words.extend(self.runtime.map(|runtime| format!("--runtime={runtime}")));
         words.extend(confined(self.user, 1 << 30, 2000, 128, self.disk));
         words.push("--network=none".into());

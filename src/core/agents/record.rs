@@ -28,9 +28,6 @@ pub struct Run {
     /// What its repository is a clone of; none where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloned: Option<Cloned>,
-    /// Whether it has a key of the gateway.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_key: bool,
     /// The addresses of its network; none where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Range>,

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::end::end;
 use super::order::GRACE;
 use super::outside::Outside;
+use super::screens::Screens;
 use crate::backend::engine::program;
 use crate::core::agents::names;
 use crate::core::agents::record::{Run, Stage};
-use crate::core::agents::screen::Screen;
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
 use crate::parts::context::Context;
@@ -21,20 +21,11 @@ use crate::sys::{lock, signals};
 const HOME: Duration = Duration::from_mins(15);
 const LOOK: Duration = Duration::from_millis(50);
 
-struct Shown<'a> {
-    context: &'a Context,
-    screens: [Option<Screen>; 2],
-}
+struct Shown(Screens);
 
-impl Attend for Shown<'_> {
+impl Attend for Shown {
     fn take(&mut self, stream: Stream, piece: &[u8]) -> Result<(), Failure> {
-        let screen = &mut self.screens[usize::from(stream == Stream::Err)];
-        let shown = screen.as_mut().map(|screen| screen.pass(piece));
-        let piece = shown.as_deref().unwrap_or(piece);
-        match stream {
-            Stream::Out => self.context.ui.answer_bytes(piece),
-            Stream::Err => self.context.ui.pass_on(piece),
-        }
+        self.0.show(stream, piece)
     }
 
     fn look(&mut self) -> Result<(), Failure> {
@@ -55,8 +46,7 @@ pub fn show_log(context: &Context, run: &Run, follow: bool) -> Result<bool, Fail
     if outside.engine().state(&container)?.is_none() {
         return Ok(false);
     }
-    let (out, err) = context.ui.terminals();
-    let mut shown = Shown { context, screens: [out.then(Screen::default), err.then(Screen::default)] };
+    let mut shown = Shown(Screens::new(context.ui));
     match attend::attend(&outside.docker().log(&container, follow), &mut shown) {
         Err(_) if signals::asked().is_some() => Ok(true),
         done => done.map(|_| true),
@@ -68,10 +58,7 @@ pub fn show_log(context: &Context, run: &Run, follow: bool) -> Result<bool, Fail
 /// # Errors
 /// A [`Failure`] when it cannot be written.
 pub fn shown(context: &Context, bytes: &[u8]) -> Result<(), Failure> {
-    match context.ui.terminals().0 {
-        true => context.ui.answer_bytes(&Screen::default().pass(bytes)),
-        false => context.ui.answer_bytes(bytes),
-    }
+    Screens::new(context.ui).show(Stream::Out, bytes)
 }
 
 /// What runs a command in the container of a run: the program, its arguments, its environment.

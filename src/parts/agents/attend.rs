@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use super::end::{clear, end};
 use super::order::{GRACE, Order};
 use super::outside::Outside;
+use super::screens::Screens;
 use super::start;
 use crate::core::agents::names;
 use crate::core::agents::record::Run;
-use crate::core::agents::screen::Screen;
 use crate::failure::Failure;
-use crate::parts::context::Context;
 use crate::store::agents::Place;
 use crate::sys::attend::{self, Attend, Stream};
 use crate::sys::lock;
@@ -53,12 +52,10 @@ fn follow(order: &Order<'_>, run: &Run) -> Result<(), Failure> {
     let context = order.site.scope.context;
     let outside = Outside::of(context);
     let container = names::container(&run.id);
-    let terminals = context.ui.terminals();
     let mut watch = Watch {
-        context,
         outside: &outside,
         container: &container,
-        screens: [terminals.0.then(Screen::default), terminals.1.then(Screen::default)],
+        screens: Screens::new(context.ui),
         time: order.agent.limits.time,
         started: Instant::now(),
         asked: None,
@@ -67,11 +64,9 @@ fn follow(order: &Order<'_>, run: &Run) -> Result<(), Failure> {
 }
 
 struct Watch<'a> {
-    context: &'a Context,
     outside: &'a Outside,
     container: &'a str,
-    /// For each stream that is a terminal: what an agent prints must not act on it.
-    screens: [Option<Screen>; 2],
+    screens: Screens,
     time: Option<Duration>,
     started: Instant,
     /// When it was asked to end.
@@ -80,13 +75,7 @@ struct Watch<'a> {
 
 impl Attend for Watch<'_> {
     fn take(&mut self, stream: Stream, piece: &[u8]) -> Result<(), Failure> {
-        let screen = &mut self.screens[usize::from(stream == Stream::Err)];
-        let shown = screen.as_mut().map(|screen| screen.pass(piece));
-        let piece = shown.as_deref().unwrap_or(piece);
-        match stream {
-            Stream::Out => self.context.ui.answer_bytes(piece),
-            Stream::Err => self.context.ui.pass_on(piece),
-        }
+        self.screens.show(stream, piece)
     }
 
     fn look(&mut self) -> Result<(), Failure> {

@@ -22,6 +22,7 @@ mod order;
 mod outside;
 mod part;
 mod remember;
+mod screens;
 mod start;
 mod told;
 mod variables;

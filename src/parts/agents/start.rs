@@ -41,7 +41,6 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         image: String::new(),
         task: order.task.map(str::to_owned),
         cloned: None,
-        has_key: false,
         network: None,
         user: user(),
         disk: agent.limits.disk,

@@ -85,9 +85,7 @@ pub(super) fn open(
     let mut held = None;
     if order.agent.wish.is_some() {
         let (id, text) = key(order)?;
-        run.has_key = id.is_some();
         held = id;
-        agents::save(&context.dirs, run)?;
         variables.set("LLM_GATEWAY_URL", &format!("http://{GATEWAY}:{GATEWAY_PORT}"));
         variables.set("LLM_GATEWAY_KEY", &text);
         hosts.push(GATEWAY.to_owned());
