@@ -138,8 +138,11 @@ pub fn siblings(membership: &Membership, uid: u32) -> Vec<PathBuf> {
         admins.iter().filter_map(|admin| Some(admin.join(text(&admin.join("gitdir"))?).parent()?.to_path_buf()));
     let main = membership.common_dir.file_name().filter(|name| *name == ".git").and(membership.common_dir.parent());
     let tops = linked.chain(main.map(Path::to_path_buf));
-    let genuine =
-        |folder: &PathBuf| self::membership(folder, uid).is_some_and(|found| found.common_dir == membership.common_dir);
+    // While git makes a worktree, its `gitdir` is empty for a moment, and would lead to a place inside the common folder.
+    let genuine = |folder: &PathBuf| {
+        self::membership(folder, uid)
+            .is_some_and(|found| found.common_dir == membership.common_dir && found.place == membership.place)
+    };
     tops.filter_map(|top| files::canonical(&top.join(&membership.place)).ok()).filter(genuine).collect()
 }
 
@@ -165,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repository_of_another_user_is_nobodys_here() {
+    fn a_repository_is_the_users_and_has_the_worktrees_that_are_whole() {
         let folder = tempfile::tempdir().expect("a folder");
         let top = folder.path().canonicalize().expect("it was just made");
         for path in ["main/.git/worktrees/feature", "feature"] {
@@ -189,5 +192,12 @@ mod tests {
             assert_eq!(found.as_ref(), Some(&git), "{place}");
             assert_eq!(membership(&top.join(place), owner + 1), None, "{place}");
         }
+        // Another one that git is just making.
+        let half = git.join("worktrees/another");
+        std::fs::create_dir(&half).expect("the folder is writable");
+        std::fs::write(half.join("gitdir"), "").expect("the folder is writable");
+        let feature = membership(&top.join("feature"), owner).expect("it is a worktree");
+        assert_eq!(main_of(&feature, owner), Some(top.join("main")));
+        assert_eq!(siblings(&feature, owner), [top.join("feature"), top.join("main")]);
     }
 }
