@@ -194,15 +194,19 @@ impl Docker<'_> {
     }
 
     /// Makes the network of a run: nothing of the host is in it, no address and no resolver (contracts of Docker: an internal
-    /// network alone reaches every listener of the host on 0.0.0.0).
+    /// network alone reaches every listener of the host on 0.0.0.0). False where somebody has taken its addresses in the meantime.
     ///
     /// # Errors
-    /// A [`Failure`] with Docker's last lines, as where its addresses are used already.
-    pub fn make_wall(&self, id: &str, instance: &str, subnet: Range) -> Result<(), Failure> {
+    /// A [`Failure`] with Docker's last lines.
+    pub fn make_wall(&self, id: &str, instance: &str, subnet: Range) -> Result<bool, Failure> {
         let (subnet, label) = (format!("--subnet={subnet}"), format!("--label={}={id}", names::LABEL));
         let instance = format!("--label={INSTANCE}={instance}");
         let inhibit = "--opt=com.docker.network.bridge.inhibit_ipv4=true";
-        self.run(&["network", "create", "--internal", inhibit, &subnet, &label, &instance, &names::network(id)])
+        let words = ["network", "create", "--internal", inhibit, &subnet, &label, &instance, &names::network(id)];
+        match self.run(&words) {
+            Err(failure) if says(&failure, "Pool overlaps") => Ok(false),
+            done => done.map(|()| true),
+        }
     }
 
     /// Makes the container of an agent. The task may have many lines, and goes in by the environment of `docker`.

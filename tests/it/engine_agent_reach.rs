@@ -54,7 +54,7 @@ fn an_agent_reaches_what_was_named_and_nothing_else() {
         let services = vec![Service { name: "db".into(), port: 5432, to: ([127, 0, 0, 1], db).into() }];
         let egress = vec![format!("up.localhost:{outside}"), format!("secret.localhost:{secret}")];
         let services = if id == "a-1" { services } else { Vec::new() };
-        hold(&dirs, &Wall { id: id.into(), key: Some(key), services, subnet: None, egress });
+        hold(&dirs, &Wall { id: id.into(), key: Some(key), services, subnet: None, egress, ..Wall::default() });
         let network = stage.closed();
         relay(&stage, &network, &wall::sockets(&dirs, id), id);
         networks.push(network);

@@ -96,10 +96,19 @@ fn it_ends_by_a_signal_and_is_small() {
 fn what_cannot_be_listened_on_or_reached_is_said() {
     let stage = Contained::new();
     let relay = |words: &[&str]| stage.run(&["--network", "none"], &[&["relay"], words].concat());
-    for words in [&[][..], &["--listen", "x=/a"], &["--listen", "0=/a"], &["--listen", "70=a"], &["--other"]] {
+    for words in [
+        &[][..],
+        &["--listen", "x=/a"],
+        &["--listen", "0=/a"],
+        &["--listen", "70=a"],
+        &["--other"],
+        &["--take", "a=127.0.0.1:1"],
+        &["--take=/a=x"],
+    ] {
         relay(words).exit(2).stdout("").stderr_has("`silo-proxy relay` was called wrongly");
     }
     relay(&["--listen", "7000=/a", "--listen", "7000=/b"]).exit(1).stdout("").stderr_has("cannot listen on port 7000");
     let long = format!("7000=/{}", "a".repeat(107));
+    relay(&["--take", &format!("/{}=127.0.0.1:1", "a".repeat(107))]).exit(2).stderr_has("has 108 bytes");
     relay(&["--listen", &long]).exit(2).stdout("").stderr_has("The path of a socket has 108 bytes");
 }

@@ -64,7 +64,7 @@ fn ask(key: &str) -> String {
 }
 
 /// Asks a web server for its page, as a line of a shell; what fails says so.
-fn page(address: &str, port: u16) -> String {
+pub(crate) fn page(address: &str, port: u16) -> String {
     format!(
         "(printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 {address} {port} 2>/dev/null | tail -n 1 | grep . || echo none)"
     )

@@ -36,7 +36,7 @@ fn wall_with_key(dirs: &Dirs, id: &str) -> (Wall, String) {
 }
 
 /// A server that says each piece again as it comes.
-fn echo(mut stream: std::net::TcpStream) {
+pub(crate) fn echo(mut stream: std::net::TcpStream) {
     let mut piece = [0; 64];
     while let Ok(length @ 1..) = stream.read(&mut piece) {
         let _ = stream.write_all(&piece[..length]);

@@ -21,6 +21,8 @@ impl JsonSchema for Agents {
         // Exactly one of the two.
         let either = json!([{ "required": ["image"] }, { "required": ["build"] }]);
         agent.insert("oneOf".to_owned(), either);
+        let persistent = json!({ "required": ["lifetime"], "properties": { "lifetime": { "const": "persistent" } } });
+        agent.insert("dependentSchemas".to_owned(), json!({ "listen": persistent }));
         json_schema!({
             "type": "object",
             "propertyNames": { "pattern": "^[a-z]([a-z0-9-]{0,22}[a-z0-9])?$" },
@@ -56,6 +58,10 @@ struct Agent {
     time: Option<Time>,
     /// Services of the compose files that it reaches; default none.
     services: Option<Words>,
+    /// Agents of the instance that it reaches, each by its name and its `listen`; default none.
+    agents: Option<Words>,
+    /// The port on which other agents reach it, where it is persistent.
+    listen: Option<Listen>,
     /// Hosts outside that it reaches, such as pypi.org; default none.
     egress: Option<Hosts>,
     /// The models it may ask by the gateway.
@@ -105,6 +111,7 @@ written! {
     });
     Cpus = json_schema!({ "type": "number", "minimum": 0.01, "maximum": 1000 });
     Pids = json_schema!({ "type": "integer", "minimum": 2, "maximum": 4_194_304 });
+    Listen = json_schema!({ "type": "integer", "minimum": 1, "maximum": 65535 });
     Time = json_schema!({
         "type": "string", "pattern": "^([0-9]+|([0-9]+[smh])+)$", "not": { "pattern": "^0+[smh]?$" },
     });

@@ -160,6 +160,8 @@ pub struct Relay<'a> {
     pub binds: [Bind; 2],
     /// Each port, with the socket it leads to.
     pub ports: &'a [(u16, String)],
+    /// The socket by which other agents come, and the address that leads them to.
+    pub entrance: Option<(&'a str, &'a str)>,
 }
 
 impl Relay<'_> {
@@ -178,6 +180,7 @@ impl Relay<'_> {
         for (port, socket) in self.ports {
             words.extend(["--listen".into(), format!("{port}={socket}")]);
         }
+        words.extend(self.entrance.iter().flat_map(|(socket, to)| ["--take".into(), format!("{socket}={to}")]));
         words
     }
 }

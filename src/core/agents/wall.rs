@@ -1,4 +1,5 @@
-//! What an agent may reach, as `wall.json` in its folder says it for the gateway (D33, D34): a key, services, and names of the outside.
+//! What an agent may reach, as `wall.json` in its folder says it for the gateway (D33, D34): a key, services, other agents, and names of
+//! the outside.
 
 use ::core::net::SocketAddr;
 
@@ -11,6 +12,12 @@ use crate::core::leases::subnet::Range;
 pub const GATEWAY: &str = "gateway.sock";
 /// The name of the socket by which an agent reaches the names it may.
 pub const EGRESS: &str = "egress.sock";
+/// The name of the socket by which an agent's relay takes connections of other agents.
+pub const LISTEN: &str = "listen.sock";
+/// What a relay says first on that socket, and what it hears when somebody is there for it: a byte each.
+pub const READY: u8 = b'r';
+/// The answer to [`READY`]: from here on the connection is the other agent's.
+pub const BEGIN: u8 = b'b';
 /// How long an agent's id may be, in bytes.
 const LONGEST: usize = 80;
 
@@ -31,6 +38,31 @@ pub struct Wall {
     /// The names of the outside it may reach, as [`Rule`] reads them.
     #[serde(default)]
     pub egress: Vec<String>,
+    /// The id of its instance, within which agents reach one another; empty where it reaches none and is reached by none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instance: String,
+    /// The agents of its instance that it may reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<Peer>,
+    /// By which name and port other agents reach it; none where they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<Peer>,
+}
+
+/// An agent that others may reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its name, as `[agents]` has it.
+    pub name: String,
+    /// The port it listens on.
+    pub port: u16,
+}
+
+impl Peer {
+    /// The name of the socket that leads to it.
+    pub fn socket(&self) -> String {
+        format!("{}.{}.sock", self.name, self.port)
+    }
 }
 
 /// A service that an agent may reach.
@@ -88,6 +120,19 @@ impl Wall {
                 return Err(format!("the service `{}` is at {}, which is outside", service.name, service.to));
             }
         }
+        for peer in self.agents.iter().chain(&self.listen) {
+            if !is_plain(&peer.name) || peer.port == 0 {
+                return Err(format!("`{}` with port {} is not an agent that listens", peer.name, peer.port));
+            }
+            if self.instance.is_empty() {
+                return Err("it names no instance, within which agents reach one another".to_owned());
+            }
+        }
+        let mut sockets = self.sockets();
+        sockets.sort();
+        if let Some([socket, _]) = sockets.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("`{socket}` leads to two places"));
+        }
         let wrong = self.egress.iter().find(|rule| Rule::read(rule).is_none());
         wrong.map_or(Ok(()), |rule| Err(format!("`{rule}` is not a name that `egress` can have")))
     }
@@ -95,8 +140,10 @@ impl Wall {
     /// The names of all its sockets.
     pub fn sockets(&self) -> Vec<String> {
         let services = self.services.iter().map(Service::socket);
+        let agents = self.agents.iter().map(Peer::socket);
         let egress = (!self.egress.is_empty()).then(|| EGRESS.to_owned());
-        std::iter::once(GATEWAY.to_owned()).chain(services).chain(egress).collect()
+        let listen = self.listen.as_ref().map(|_| LISTEN.to_owned());
+        std::iter::once(GATEWAY.to_owned()).chain(services).chain(agents).chain(egress).chain(listen).collect()
     }
 }
 
@@ -127,6 +174,31 @@ mod tests {
         for (to, subnet) in [("10.224.3.9:1", ""), ("10.224.4.9:1", subnet), ("192.0.2.1:1", subnet), ("0.0.0.0:1", "")]
         {
             assert!(at(to, subnet).is_err_and(|error| error.contains("outside")), "{to}");
+        }
+    }
+
+    #[test]
+    fn agents_are_reached_within_an_instance_and_each_socket_leads_to_one_place() {
+        let text = r#"{"id":"a-1","key":null,"services":[],"egress":[],"instance":"i1","agents":[{"name":"research","port":8080}],"listen":{"name":"strategic","port":8080}}"#;
+        let wall = read(text).expect("it is one");
+        assert_eq!(wall.sockets(), ["gateway.sock", "research.8080.sock", "listen.sock"]);
+        assert_eq!(serde_json::to_string(&wall).expect("it is text"), text);
+        let research = r#"{"name":"research","port":8080}"#;
+        for (text, why) in [
+            (format!(r#"{{"id":"a-1","agents":[{research}]}}"#), "names no instance"),
+            (format!(r#"{{"id":"a-1","listen":{research}}}"#), "names no instance"),
+            (format!(r#"{{"id":"a-1","instance":"i","agents":[{research},{research}]}}"#), "leads to two places"),
+            (r#"{"id":"a-1","instance":"i","agents":[{"name":"../x","port":1}]}"#.to_owned(), "is not an agent"),
+            (r#"{"id":"a-1","instance":"i","listen":{"name":"x","port":0}}"#.to_owned(), "is not an agent"),
+            (
+                format!(
+                    r#"{{"id":"a-1","instance":"i","agents":[{research}],"services":[{{"name":"research","port":8080,"to":"127.0.0.1:1"}}]}}"#
+                ),
+                "leads to two places",
+            ),
+        ] {
+            let error = read(&text).expect_err(&text);
+            assert!(error.contains(why), "{error}");
         }
     }
 

@@ -23,6 +23,10 @@ pub struct Agent {
     pub limits: Limits,
     /// The services it reaches.
     pub services: Vec<Text>,
+    /// The agents of the instance that it reaches.
+    pub agents: Vec<Text>,
+    /// The port on which other agents reach it.
+    pub listen: Option<u16>,
     /// The hosts outside that it reaches.
     pub egress: Vec<Text>,
     /// What it asks of the gateway; none where it names neither models nor a budget.

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 pub use super::agent::{Agent, Lifetime, Limits, Mount, Source};
 use super::agents_problem::AgentsProblem as Wrong;
+use super::agents_reach;
 use super::model::Settings;
 use super::problem::{ConfigError, Problem};
 use super::providers;
@@ -27,6 +28,8 @@ const KEYS: &[&str] = &[
     "disk",
     "time",
     "services",
+    "agents",
+    "listen",
     "egress",
     "models",
     "budget",
@@ -101,6 +104,8 @@ fn agent(table: &Table<'_>, name: &str, span: Range<usize>) -> Result<Agent, Con
         repository: table.boolean("repository")?.unwrap_or(true),
         limits: limits(table, lifetime)?,
         services: table.texts("services")?.unwrap_or_default(),
+        agents: table.texts("agents")?.unwrap_or_default(),
+        listen: agents_reach::listen(table, name, lifetime)?,
         egress: egress(table)?,
         wish,
         env,
@@ -271,22 +276,6 @@ pub(super) fn commands(settings: &Settings) -> impl Iterator<Item = (String, &Te
 pub(super) fn variables_of(settings: &Settings) -> impl Iterator<Item = (String, &Text)> {
     let agents = settings.agents.iter();
     agents.flat_map(|(name, agent)| agent.env.iter().map(move |(key, text)| (format!("agents.{name}.env.{key}"), text)))
-}
-
-/// Makes sure that the services which agents name have a port.
-pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
-    let mut known: Vec<String> =
-        settings.compose.iter().flat_map(|compose| compose.ports.values()).map(|port| port.service.clone()).collect();
-    known.sort();
-    known.dedup();
-    for (name, agent) in &settings.agents {
-        if let Some(text) = agent.services.iter().find(|text| !known.contains(&text.value)) {
-            let (key, service) = (format!("agents.{name}.services"), text.value.clone());
-            let problem = Problem::Agents(Wrong::Service { key, service, known });
-            return Err(ConfigError { problem, span: text.span.clone() });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

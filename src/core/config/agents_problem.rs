@@ -27,6 +27,24 @@ pub enum AgentsProblem {
     /// A service without a port of `[compose.ports]`.
     #[error("`{key}` names `{service}`, which has no port in `[compose.ports]`")]
     Service { key: String, service: String, known: Vec<String> },
+    /// A port of an agent that ends with its command.
+    #[error("`agents.{0}.listen` is for persistent agents")]
+    Fleeting(String),
+    /// A port of an agent whose name leads elsewhere in every agent.
+    #[error("The agent `{0}` cannot listen")]
+    Taken(String),
+    /// An agent that is none, or takes no connections.
+    #[error("`{key}` names `{agent}`, which {}", if *is_agent { "has no `listen`" } else { "is no agent" })]
+    Peer { key: String, agent: String, is_agent: bool, known: Vec<String> },
+    /// The agent itself.
+    #[error("`{key}` names the agent itself")]
+    Itself { key: String },
+    /// A name that leads to two places.
+    #[error("`{key}` names `{agent}`, which is a service that it reaches, too")]
+    Both { key: String, agent: String },
+    /// A port that leads to two places.
+    #[error("`{key}` names `{agent}`, whose port {port} is that of `{other}`, too")]
+    SamePort { key: String, agent: String, port: u16, other: String },
     /// A host that is none.
     #[error("`{key}` has an invalid host: `{value}`")]
     Egress { key: String, value: String },
@@ -61,6 +79,29 @@ impl AgentsProblem {
                     false => format!("Services with ports: {}", ticked(known)),
                 };
                 near.into_iter().chain([all]).collect()
+            }
+            Self::Fleeting(name) => {
+                vec![format!("Add `lifetime = \"persistent\"` below `[agents.{name}]`, or leave `listen` out")]
+            }
+            Self::Taken(_) => one("Give it another name: in an agent this one leads elsewhere"),
+            Self::Peer { agent, is_agent: true, .. } => {
+                vec![format!("Add `listen = 8080` below `[agents.{agent}]`, with the port on which it listens")]
+            }
+            Self::Peer { agent, known, .. } => {
+                let near = nearest(agent, known.iter().map(String::as_str));
+                let near = near.map(|near| format!("The nearest agent is `{near}`"));
+                let all = match known.is_empty() {
+                    true => "Declare it: a persistent agent with `listen = 8080`".to_owned(),
+                    false => format!("Agents that listen: {}", ticked(known)),
+                };
+                near.into_iter().chain([all]).collect()
+            }
+            Self::Itself { .. } => one("Leave it out; it reaches itself by `localhost`"),
+            Self::Both { agent, .. } => {
+                vec![format!("Give the agent another name, or leave the service `{agent}` out of `services`")]
+            }
+            Self::SamePort { agent, .. } => {
+                vec![format!("Give `{agent}` another `listen`: an agent reaches one place by each port")]
             }
             Self::Egress { .. } => {
                 one("Write a host name such as \"pypi.org\", \"*.pythonhosted.org\" or \"git.example.org:8443\"")

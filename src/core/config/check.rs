@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::agents;
 use super::memory;
 use super::model::{ConfigFile, Layer, Profile, REGISTRY_PORT, Settings, Text};
 use super::problem::{ConfigError, Problem, TemplateSpot};
 use super::profile::merge;
 use super::routes;
+use super::{agents, agents_reach};
 use crate::core::instance::identity::K3dParts;
 use crate::core::instance::name::NAME_MAX;
 use crate::core::instance::template::{self, Piece};
@@ -69,7 +69,7 @@ fn one(text: &str, settings: &Settings) -> Result<(), ConfigError> {
     }
     distinct(text, settings)?;
     templates(text, settings)?;
-    agents::check(settings)?;
+    agents_reach::check(settings)?;
     routes(text, settings)?;
     memory::check(settings)?;
     lengths(settings)

@@ -6,6 +6,7 @@ pub mod acts;
 mod agent;
 pub mod agents;
 mod agents_problem;
+mod agents_reach;
 mod check;
 mod compose;
 pub mod gate;

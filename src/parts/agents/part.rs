@@ -82,7 +82,10 @@ impl Part for Agents {
     }
 
     fn up(&self, site: &mut Site<'_>, _: Way<'_>) -> Result<u8, Failure> {
-        let names: Vec<String> = persistent(&site.scope.settings).map(|(name, _)| name.to_owned()).collect();
+        let mut all: Vec<(&str, &Agent)> = persistent(&site.scope.settings).collect();
+        // Those that others may name are there first.
+        all.sort_by_key(|(_, agent)| agent.listen.is_none());
+        let names: Vec<String> = all.into_iter().map(|(name, _)| name.to_owned()).collect();
         names.iter().try_for_each(|name| bring_up(site, name)).map(|()| 0)
     }
 

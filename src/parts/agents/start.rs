@@ -60,9 +60,9 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
     }
     agents::save(&context.dirs, &run)?;
     let mut variables = Variables::of(order);
-    let way = wall::open(order, &outside, &mut run, &mut variables)?;
-    if let Some(way) = &way {
-        wall::raise(order, &outside, &run, way)?;
+    let mut way = wall::open(order, &outside, &mut run, &mut variables)?;
+    if let Some(way) = &mut way {
+        wall::raise(order, &outside, &mut run, way)?;
     }
     let mut init = init(order, &run);
     init.extend(way.as_ref().map(wall::Way::probes).unwrap_or_default());

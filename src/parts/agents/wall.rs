@@ -10,8 +10,9 @@ use crate::backend::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bind, Relay};
 use crate::core::agents::names::{EGRESS, EGRESS_PORT, GATEWAY, GATEWAY_PORT, PROGRAM, relay};
 use crate::core::agents::record::Run;
-use crate::core::agents::wall::{self as sockets, Service, Wall};
+use crate::core::agents::wall::{self as sockets, Peer, Service, Wall};
 use crate::core::config::Network;
+use crate::core::config::agents::Lifetime;
 use crate::core::gateway::keys::NONE;
 use crate::core::leases::subnet::{self, Range};
 use crate::core::text::source::one_line;
@@ -32,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long another run may take to choose its addresses.
 const TURN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
+/// How often addresses are chosen that another user of the engine takes first.
+const TRIES: u32 = 5;
 
 /// What an agent reaches, as far as it is known before its network is there.
 pub(super) struct Way {
@@ -41,6 +44,8 @@ pub(super) struct Way {
     pub(super) hosts: Vec<String>,
     /// Each port of the relay, with the socket it leads to.
     ports: Vec<(u16, String)>,
+    /// The port on which other agents reach it.
+    listen: Option<u16>,
 }
 
 impl Way {
@@ -56,11 +61,11 @@ impl Way {
     }
 }
 
-/// Whether an agent asks for anything outside of its container.
+/// Whether an agent asks for anything outside of its container, or others may ask it.
 fn is_asked(order: &Order<'_>) -> bool {
     let agent = order.agent;
     let is_said = agent.wish.is_some() || !agent.services.is_empty() || !agent.egress.is_empty();
-    is_said || remember::service(order).is_some()
+    is_said || !agent.agents.is_empty() || agent.listen.is_some() || remember::service(order).is_some()
 }
 
 /// Has the gateway listen for an agent, and chooses its network; none for one that asks for nothing. Its variables say what it reaches.
@@ -82,6 +87,13 @@ pub(super) fn open(
         }
         ports.push((service.port, service.socket()));
     }
+    let agents = peers(order);
+    for peer in &agents {
+        hosts.push(peer.name.clone());
+        ports.push((peer.port, peer.socket()));
+    }
+    let entrance = order.agent.listen.map(|port| Peer { name: order.name.to_owned(), port });
+    let instance = if agents.is_empty() && entrance.is_none() { String::new() } else { run.instance.clone() };
     let mut held = None;
     if order.agent.wish.is_some() {
         let (id, text) = key(order)?;
@@ -106,10 +118,33 @@ pub(super) fn open(
         ports.push((EGRESS_PORT, sockets::EGRESS.to_owned()));
     }
     distinct(order, &ports)?;
-    wall::write(&context.dirs, &Wall { id: run.id.clone(), key: held, services, subnet, egress })?;
+    let id = run.id.clone();
+    wall::write(&context.dirs, &Wall { id, key: held, services, subnet, egress, instance, agents, listen: entrance })?;
     listen(context, &run.id)?;
     let network = choose(context, outside, run)?;
-    Ok(Some(Way { network, hosts, ports }))
+    Ok(Some(Way { network, hosts, ports, listen: order.agent.listen }))
+}
+
+/// The agents that one names; a transient one may come where they are not up, and that is said.
+fn peers(order: &Order<'_>) -> Vec<Peer> {
+    let scope = order.site.scope;
+    let all = agents::all(&scope.context.dirs);
+    let root = scope.project.root_text();
+    let mut peers: Vec<Peer> = Vec::new();
+    for name in order.agent.agents.iter().map(|text| &text.value) {
+        let Some(port) = scope.settings.agents.get(name).and_then(|other| other.listen) else { continue };
+        let peer = Peer { name: name.clone(), port };
+        if peers.contains(&peer) {
+            continue;
+        }
+        let is_up = |run: &Run| run.is_persistent && run.root == root && run.agent == *name && run.end.is_none();
+        if order.agent.lifetime == Lifetime::Transient && !all.iter().any(is_up) {
+            let words = format!("The agent `{name}`, which `{}` names, is not up: `silo up -d` starts it", order.name);
+            scope.context.ui.step(&words);
+        }
+        peers.push(peer);
+    }
+    peers
 }
 
 /// Two services on one port cannot both be reached: there is one relay.
@@ -203,21 +238,38 @@ fn choose(context: &Context, outside: &Outside, run: &mut Run) -> Result<Range, 
 }
 
 /// Makes the network and starts the relay in it, until that is ready.
-pub(super) fn raise(order: &Order<'_>, outside: &Outside, run: &Run, way: &Way) -> Result<(), Failure> {
+pub(super) fn raise(order: &Order<'_>, outside: &Outside, run: &mut Run, way: &mut Way) -> Result<(), Failure> {
     let context = order.site.scope.context;
-    outside.docker().make_wall(&run.id, &run.instance, way.network)?;
+    let mut tries = 1;
+    while !outside.docker().make_wall(&run.id, &run.instance, way.network)? {
+        if tries == TRIES {
+            let network = way.network;
+            return Err(Failure::new(format!(
+                "The addresses {network} of an agent's network were taken in the meantime"
+            ))
+            .hint("Run it again"));
+        }
+        way.network = choose(context, outside, run)?;
+        tries += 1;
+    }
     let program = beside::proxy(context)?;
-    let sockets = wall::sockets(&context.dirs, &run.id);
+    let folder = wall::sockets(&context.dirs, &run.id);
     let ports: Vec<(u16, String)> =
         way.ports.iter().map(|(port, socket)| (*port, format!("{SOCKETS}/{socket}"))).collect();
+    let entrance = way.listen.map(|port| {
+        let (agent, _) = way.addresses();
+        (format!("{SOCKETS}/{}", sockets::LISTEN), format!("{agent}:{port}"))
+    });
+    let listen = entrance.as_ref().map(|(socket, to)| (socket.as_str(), to.as_str()));
     outside.docker().start_relay(&Relay {
         id: &run.id,
         instance: (INSTANCE, &run.instance),
         image: &run.image,
         user: run.user,
         address: &way.addresses().1,
-        binds: [Bind::read(&program, PROGRAM), Bind::read(&sockets, SOCKETS)],
+        binds: [Bind::read(&program, PROGRAM), Bind::read(&folder, SOCKETS)],
         ports: &ports,
+        entrance: listen,
     })?;
     ready(outside, &run.id)
 }

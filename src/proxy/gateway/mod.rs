@@ -8,6 +8,7 @@
 mod admit;
 mod answer;
 mod call;
+mod doors;
 mod headers;
 mod listen;
 mod metered;

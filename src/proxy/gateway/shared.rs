@@ -20,6 +20,7 @@ use silo::sys::cmd::{Cmd, Ended};
 use silo::sys::{files, processes};
 use tokio::sync::Semaphore;
 
+use super::doors::Doors;
 use super::tls;
 use super::upstream::Upstream;
 
@@ -38,6 +39,8 @@ pub(crate) struct Gateway {
     pub(super) room: Arc<Semaphore>,
     /// How many calls are on their way.
     pub(super) open: AtomicUsize,
+    /// The ways of agents to one another.
+    pub(super) doors: Doors,
     upstreams: HashMap<String, Arc<Upstream>>,
     book: Mutex<Book>,
     keys: Mutex<Known>,
@@ -79,6 +82,7 @@ impl Gateway {
             file,
             room: Arc::new(Semaphore::new(room)),
             open: AtomicUsize::new(0),
+            doors: Doors::default(),
             upstreams,
             book: Mutex::new(book),
             keys: Mutex::default(),

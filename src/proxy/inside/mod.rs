@@ -1,11 +1,12 @@
 //! What runs in the containers of agents (D33), where silo-proxy is mounted read-only into any image and nothing else may be there: no
 //! shell, no C library, no `/etc`.
 //!
-//! `init.rs` is the first process of an agent's container, `relay.rs` what is beside it in its network, `bundle/` what takes the
-//! agent's commits out of its folder.
+//! `init.rs` is the first process of an agent's container, `relay.rs` and `entrance.rs` what is beside it in its network, `bundle/` what
+//! takes the agent's commits out of its folder.
 
 mod bundle;
 mod codes;
+mod entrance;
 mod init;
 mod options;
 mod relay;

@@ -1,10 +1,10 @@
 //! `silo-proxy relay`: what is beside an agent in its network and is its one way out (D33). Each port leads to a unix socket that silo's
-//! gateway listens on, in a folder of the host that is mounted read-only; bytes pass as they are.
+//! gateway listens on, in a folder of the host that is mounted read-only; bytes pass as they are. By one more socket others come in.
 //!
 //! Each connection is one of its own on both sides, so that a gateway that was started again is reached by the next one.
 
 use std::ffi::OsString;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::super::passing::pass;
+use super::entrance;
 use super::words::Words;
 
 /// How many connections there may be at once; more wait.
@@ -33,7 +34,7 @@ const LONGEST: usize = 107;
 
 /// Passes on until TERM, INT or HUP.
 pub(super) fn run(ui: Ui, words: &[OsString]) -> Result<u8, Failure> {
-    let ways = read(words)?;
+    let Ways { out: ways, entrance } = read(words)?;
     limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("Cannot start the relay: {}", reason(&error))))?;
@@ -52,6 +53,9 @@ pub(super) fn run(ui: Ui, words: &[OsString]) -> Result<u8, Failure> {
             })?;
             tokio::spawn(take(listener, Arc::new(socket), Arc::clone(&places)));
         }
+        if let Some((socket, to)) = entrance {
+            tokio::spawn(entrance::take(socket, to));
+        }
         ui.answer("ready\n")?;
         std::future::poll_fn(|context| match stop.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
             true => std::task::Poll::Ready(()),
@@ -62,35 +66,59 @@ pub(super) fn run(ui: Ui, words: &[OsString]) -> Result<u8, Failure> {
     })
 }
 
-/// The ports, and where each leads.
-fn read(words: &[OsString]) -> Result<Vec<(u16, PathBuf)>, Failure> {
-    let mut words = Words::new("relay", words);
-    let mut ways = Vec::new();
-    while let Some(flag) = words.flag()? {
-        if flag != "--listen" {
-            return Err(words.unknown());
-        }
-        let value = words.value()?;
-        let (port, socket) = split(value.as_bytes())
-            .ok_or_else(|| words.usage("`--listen` takes PORT=SOCKET, with the absolute path of a unix socket"))?;
-        if socket.as_os_str().len() > LONGEST {
-            let length = socket.as_os_str().len();
-            return Err(Failure::new(format!(
-                "The path of a socket has {length} bytes, and {LONGEST} at most are possible"
-            ))
-            .hint("Mount its folder at a shorter path")
-            .code(code::USAGE));
-        }
-        ways.push((port, socket));
-    }
-    if ways.is_empty() { Err(words.usage("it needs `--listen`")) } else { Ok(ways) }
+/// What it leads to.
+struct Ways {
+    /// The ports, and the socket each leads to.
+    out: Vec<(u16, PathBuf)>,
+    /// The socket by which others come, and where it leads.
+    entrance: Option<(PathBuf, SocketAddr)>,
 }
 
-fn split(value: &[u8]) -> Option<(u16, PathBuf)> {
+fn read(words: &[OsString]) -> Result<Ways, Failure> {
+    let mut words = Words::new("relay", words);
+    let mut ways = Ways { out: Vec::new(), entrance: None };
+    while let Some(flag) = words.flag()? {
+        match flag.as_str() {
+            "--listen" => {
+                let value = words.value()?;
+                let way = split(value.as_bytes()).and_then(|(port, socket)| {
+                    let port = std::str::from_utf8(port).ok()?.parse().ok().filter(|port| *port > 0)?;
+                    Some((port, path(socket)?))
+                });
+                let what = "`--listen` takes PORT=SOCKET, with the absolute path of a unix socket";
+                ways.out.push(way.ok_or_else(|| words.usage(what))?);
+            }
+            "--take" => {
+                let value = words.value()?;
+                let way = split(value.as_bytes())
+                    .and_then(|(socket, to)| Some((path(socket)?, std::str::from_utf8(to).ok()?.parse().ok()?)));
+                let what = "`--take` takes SOCKET=ADDRESS:PORT, with the absolute path of a unix socket";
+                ways.entrance = Some(way.ok_or_else(|| words.usage(what))?);
+            }
+            _ => return Err(words.unknown()),
+        }
+    }
+    let sockets = ways.out.iter().map(|(_, socket)| socket).chain(ways.entrance.iter().map(|(socket, _)| socket));
+    if let Some(length) = sockets.map(|socket| socket.as_os_str().len()).find(|length| *length > LONGEST) {
+        return Err(Failure::new(format!(
+            "The path of a socket has {length} bytes, and {LONGEST} at most are possible"
+        ))
+        .hint("Mount its folder at a shorter path")
+        .code(code::USAGE));
+    }
+    match ways.out.is_empty() && ways.entrance.is_none() {
+        true => Err(words.usage("it needs `--listen` or `--take`")),
+        false => Ok(ways),
+    }
+}
+
+fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = value.iter().position(|byte| *byte == b'=')?;
-    let port = std::str::from_utf8(&value[..at]).ok()?.parse().ok().filter(|port| *port > 0)?;
-    let socket = PathBuf::from(std::ffi::OsStr::from_bytes(&value[at + 1..]));
-    socket.is_absolute().then_some((port, socket))
+    Some((&value[..at], &value[at + 1..]))
+}
+
+fn path(bytes: &[u8]) -> Option<PathBuf> {
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes))).filter(|path| path.is_absolute())
 }
 
 async fn take(listener: TcpListener, socket: Arc<PathBuf>, places: Arc<Semaphore>) {

@@ -1,22 +1,27 @@
 //! The sockets of one agent.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use silo::core::agents::egress::Rule;
-use silo::core::agents::wall::{EGRESS, GATEWAY, Wall};
+use silo::core::agents::wall::{EGRESS, GATEWAY, LISTEN, Peer, READY, Wall};
 use silo::failure::Failure;
 use silo::store::agents::wall;
 use silo::sys::files;
 use silo::sys::sockets::Folder;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::super::super::passing::pass;
+use super::super::doors::Door;
 use super::super::origin::{Agent, Origin};
 use super::super::shared::Gateway;
 use super::super::talk::talk;
@@ -34,6 +39,8 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 enum Way {
     Models(Origin),
     Service(SocketAddr),
+    Agent(Arc<(String, Peer)>),
+    Listen(Arc<Door>),
     Outside(Arc<Vec<Rule>>),
 }
 
@@ -45,6 +52,13 @@ pub(super) fn listen(gateway: &Arc<Gateway>, wall: &Wall) -> Result<JoinSet<()>,
     let agent = Arc::new(Agent::new(&wall.id, wall.key.clone()));
     let mut ways = vec![(GATEWAY.to_owned(), Way::Models(Origin::Agent(agent)))];
     ways.extend(wall.services.iter().map(|service| (service.socket(), Way::Service(service.to))));
+    ways.extend(wall.agents.iter().map(|peer| {
+        let way = Way::Agent(Arc::new((wall.instance.clone(), peer.clone())));
+        (peer.socket(), way)
+    }));
+    if let Some(peer) = &wall.listen {
+        ways.push((LISTEN.to_owned(), Way::Listen(gateway.doors.open(&wall.instance, peer))));
+    }
     if !wall.egress.is_empty() {
         let rules = wall.egress.iter().filter_map(|rule| Rule::read(rule)).collect();
         ways.push((EGRESS.to_owned(), Way::Outside(Arc::new(rules))));
@@ -91,6 +105,27 @@ async fn serve(stream: UnixStream, way: Way, gateway: Arc<Gateway>) {
             if let Ok(Ok(other)) = timeout(CONNECT, TcpStream::connect(to)).await {
                 let _ = other.set_nodelay(true);
                 pass(stream, other, None).await;
+            }
+        }
+        Way::Agent(of) => {
+            // One that is down, or takes no more, is a connection that is closed.
+            if let Some(entered) = gateway.doors.enter(&of.0, &of.1).await {
+                let (other, end) = entered.parts();
+                let (mut passed, mut end) = (pin!(pass(stream, other, None)), pin!(end));
+                poll_fn(|context| {
+                    match passed.as_mut().poll(context).is_ready() || end.as_mut().poll(context).is_ready() {
+                        true => Poll::Ready(()),
+                        false => Poll::Pending,
+                    }
+                })
+                .await;
+            }
+        }
+        Way::Listen(door) => {
+            let (mut stream, mut said) = (stream, [0]);
+            let read = timeout(CONNECT, stream.read_exact(&mut said)).await;
+            if matches!(read, Ok(Ok(_))) && said == [READY] {
+                door.keep(stream);
             }
         }
         Way::Outside(rules) => outside::serve(stream, &rules, &gateway).await,

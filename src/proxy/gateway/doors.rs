@@ -1,0 +1,108 @@
+//! The ways of agents to one another (D33). The relay of an agent that listens keeps a few connections with the gateway; who asks for
+//! that agent gets one of them. So nothing of an agent's side is connected with from here, and no folder is written to from there.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use silo::core::agents::wall::{BEGIN, Peer};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+
+/// How many connections of a relay wait at most; it keeps fewer.
+const MOST: usize = 64;
+/// How long is waited for a connection of a relay: after a start of the gateway they come again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// All agents that listen.
+#[derive(Default)]
+pub(super) struct Doors(Mutex<Vec<Weak<Door>>>);
+
+/// The way to one agent; when it is dropped, every connection by it ends.
+pub(super) struct Door {
+    instance: String,
+    peer: Peer,
+    waiting: Mutex<VecDeque<UnixStream>>,
+    came: Notify,
+    end: watch::Sender<()>,
+}
+
+/// A connection that leads to an agent.
+pub(super) struct Entered {
+    /// The connection.
+    pub(super) stream: UnixStream,
+    end: watch::Receiver<()>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Doors {
+    /// Makes the way to an agent of an instance.
+    pub(super) fn open(&self, instance: &str, peer: &Peer) -> Arc<Door> {
+        let door = Arc::new(Door {
+            instance: instance.to_owned(),
+            peer: peer.clone(),
+            waiting: Mutex::default(),
+            came: Notify::new(),
+            end: watch::Sender::new(()),
+        });
+        let mut doors = locked(&self.0);
+        doors.retain(|door| door.strong_count() > 0);
+        doors.push(Arc::downgrade(&door));
+        door
+    }
+
+    /// The way to an agent as it is now: one that was started again has another.
+    fn find(&self, instance: &str, peer: &Peer) -> Option<Arc<Door>> {
+        let doors = locked(&self.0);
+        let mut doors = doors.iter().rev().filter_map(Weak::upgrade);
+        doors.find(|door| door.instance == instance && door.peer == *peer)
+    }
+
+    /// A connection that leads to an agent of an instance; none where it is not up, or takes no more.
+    pub(super) async fn enter(&self, instance: &str, peer: &Peer) -> Option<Entered> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let door = self.find(instance, peer)?;
+            if let Some(stream) = door.take().await {
+                return Some(Entered { stream, end: door.end.subscribe() });
+            }
+            timeout_at(until, door.came.notified()).await.ok()?;
+        }
+    }
+}
+
+impl Door {
+    /// Keeps a connection of the agent's relay until somebody asks for the agent.
+    pub(super) fn keep(&self, stream: UnixStream) {
+        let mut waiting = locked(&self.waiting);
+        if waiting.len() >= MOST {
+            waiting.pop_front();
+        }
+        waiting.push_back(stream);
+        self.came.notify_one();
+    }
+
+    /// The first one whose relay is still there.
+    async fn take(&self) -> Option<UnixStream> {
+        loop {
+            let mut stream = locked(&self.waiting).pop_front()?;
+            if stream.write_all(&[BEGIN]).await.is_ok() {
+                return Some(stream);
+            }
+        }
+    }
+}
+
+impl Entered {
+    /// The connection, and what comes to its end when the agent's wall does.
+    pub(super) fn parts(self) -> (UnixStream, impl Future<Output = ()>) {
+        let Self { stream, mut end } = self;
+        // Nothing is ever sent: it ends with the door.
+        (stream, async move { drop(end.changed().await) })
+    }
+}
