@@ -330,7 +330,7 @@ pub enum Command {
         after_help = "Examples:\n  silo new feature/login             # A worktree beside the repository\n  silo new review --from origin/fix  # On a new branch that begins there\n  silo new try -- npm test           # Run something in it"
     )]
     New(NewArgs),
-    /// List the templates from which workspaces are made
+    /// List the templates from which workspaces and agents are made
     #[command(after_help = "Examples:\n  silo templates\n  silo new shop --template web")]
     Templates {
         /// Print JSON

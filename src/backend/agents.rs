@@ -14,6 +14,7 @@ use crate::core::leases::subnet::Range;
 use crate::failure::Failure;
 use crate::sys::attend::{self, Attend, Stream};
 use crate::sys::cmd::{Cmd, Ended};
+use crate::sys::files;
 use crate::sys::signals;
 use crate::ui::Ui;
 
@@ -21,6 +22,8 @@ use crate::ui::Ui;
 const RUN: Duration = Duration::from_mins(2);
 /// How long the end of a log may take.
 const SOON: Duration = Duration::from_secs(5);
+/// Longest id of an image, in bytes.
+const ID: u64 = 256;
 /// How long the repository of an agent may take to be read.
 const BUNDLE: Duration = Duration::from_mins(10);
 
@@ -174,14 +177,17 @@ impl Docker<'_> {
         self.aside(&cmd, "pull").map_err(|failure| failure.hint(hint))
     }
 
-    /// Builds an image from a folder with a Dockerfile.
+    /// Builds an image from a folder with a Dockerfile, and gives back its id, which is written to a file on the way.
     ///
     /// # Errors
     /// A [`Failure`] when that fails; why stands in the terminal.
-    pub fn build(&self, folder: &Path, name: &str, instance: &str) -> Result<(), Failure> {
+    pub fn build(&self, folder: &Path, name: &str, instance: &str, id: &Path) -> Result<String, Failure> {
         let (label, folder) = (format!("--label={INSTANCE}={instance}"), folder.to_string_lossy());
-        let quick = self.cmd(&["build", "--quiet", &label, "--tag", name, "--", &folder]);
-        self.aside(&quick, "build")
+        let written = format!("--iidfile={}", id.to_string_lossy());
+        let quick = self.cmd(&["build", "--quiet", &written, &label, "--tag", name, "--", &folder]);
+        self.aside(&quick, "build")?;
+        let read = files::read(id, ID)?.map(|content| content.bytes).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&read).trim().to_owned())
     }
 
     /// Runs it with all it prints as part of the story.

@@ -12,7 +12,7 @@ pub struct AgentArgs {
     /// What to do
     #[arg(value_enum)]
     pub action: AgentAction,
-    /// The agent, as `[agents]` has it (run); its run, by ID or by the agent's name
+    /// The agent, of `[agents]` or a template (run); its run, by ID or by the agent's name
     #[arg(value_name = "NAME", add = Completes::Agent)]
     pub name: Option<String>,
     /// What it is to do; `$SILO_TASK` in it (run)

@@ -29,7 +29,7 @@ pub enum Completes {
     Volume,
     /// A placeholder key that was not taken back.
     Key,
-    /// An agent of `silo.toml`, or a run of one.
+    /// An agent of `silo.toml` or of a template, or a run of one.
     Agent,
     /// A page of the documentation.
     Topic,

@@ -28,6 +28,7 @@ pub mod shared;
 pub mod snapshot;
 pub mod stamp;
 pub mod subnets;
+pub mod templates;
 pub mod trust;
 pub mod wanted;
 pub mod workspaces;

@@ -27,7 +27,7 @@ fn answer(sandbox: &Sandbox, dir: &str, line: &str) -> String {
 
 /// The values offered for a line.
 #[track_caller]
-fn values(sandbox: &Sandbox, dir: &str, line: &str) -> Vec<String> {
+pub(crate) fn values(sandbox: &Sandbox, dir: &str, line: &str) -> Vec<String> {
     let answer = answer(sandbox, dir, line);
     let values = answer.strip_prefix("values\n").unwrap_or_else(|| panic!("{line:?} is not silo's: {answer:?}"));
     values.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()

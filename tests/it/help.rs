@@ -48,7 +48,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           run           Run a command in a workspace, made and started if needed
           cd            Go to a workspace; needs the shell hook
           rm            Remove workspaces, with their services, volumes and leases
-          templates     List the templates from which workspaces are made
+          templates     List the templates from which workspaces and agents are made
           agent         Run coding agents and the like in containers, behind a wall
         All instances:
           list, ls      List every instance: state, ports, root and branch

@@ -79,7 +79,7 @@ fn a_template_is_copied_filled_and_begun() {
     let sandbox = Sandbox::new();
     sandbox.run("", ["templates"]).success().stdout_has("No template yet.");
     template(&sandbox);
-    sandbox.run("", ["templates"]).success().stdout("web\n");
+    sandbox.run("", ["templates"]).success().stdout("TEMPLATE  MAKES\nweb       workspaces\n");
     sandbox.run("", ["new", "shop", "--template", "web"]).success().stdout_has("Folder: $SANDBOX/projects/web.shop\n");
     let shop = sandbox.dir("web.shop");
     let port = sandbox.lockfile_ports(&shop)["A"];

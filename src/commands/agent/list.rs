@@ -55,6 +55,7 @@ fn object(context: &Context, run: &Run) -> Value {
     json!({
         "id": run.id,
         "agent": run.agent,
+        "template": run.template,
         "instance": run.name,
         "root": run.root,
         "state": run.stage.word(),

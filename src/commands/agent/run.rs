@@ -5,8 +5,8 @@ use crate::core::agents::names;
 use crate::core::config::agents::Lifetime;
 use crate::core::text::source::one_line;
 use crate::core::text::suggest::{nearest, ticked};
-use crate::failure::{Failure, code};
-use crate::parts::agents::{self, Order};
+use crate::failure::{Failure, code, shown_from};
+use crate::parts::agents::{self, Order, Origin, template};
 use crate::parts::context::Context;
 use crate::parts::scope::{Scope, Site};
 use crate::store::ask::{Ask, Occasion};
@@ -17,15 +17,9 @@ pub(super) fn run(context: &Context, name: &str, task: Option<&str>, id: Option<
     let config = project.config()?;
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     let scope = Scope::of(context, &project, &config, &ask)?;
-    let Some(agent) = scope.settings.agents.get(name) else {
-        let known: Vec<&str> = scope.settings.agents.keys().map(String::as_str).collect();
-        let failure = Failure::new(format!("`silo.toml` has no agent `{}`", one_line(name)));
-        let near = nearest(name, known.iter().copied());
-        let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest one is `{near}`")));
-        return Err(match known.is_empty() {
-            true => failure.hint("Add it below `[agents]`: `silo doc agents`"),
-            false => failure.hint(format!("Its agents: {}", ticked(&known))),
-        });
+    let (agent, origin) = match scope.settings.agents.get(name) {
+        Some(agent) => (agent.clone(), Origin::project(&project, name)),
+        None => template::of_template(context, &scope.settings, name)?.ok_or_else(|| unknown(&scope, name))?,
     };
     if agent.lifetime == Lifetime::Persistent {
         return Err(Failure::new(format!("The agent `{name}` is persistent: it is up while its instance is"))
@@ -46,7 +40,27 @@ pub(super) fn run(context: &Context, name: &str, task: Option<&str>, id: Option<
         gate::services(context, &project, &config, &agent.services)?;
     }
     let site = Site::new(&scope, context.settle(&project, &config, &ask)?);
-    let order = Order { site: &site, name, agent, id: &id, task };
+    let order = Order { site: &site, name, agent: &agent, origin: &origin, id: &id, task };
     let run = agents::run(&order)?;
     Ok(run.end.map_or(code::FAILURE, |end| end.code))
+}
+
+/// Neither the project nor a template has the agent.
+fn unknown(scope: &Scope<'_>, name: &str) -> Failure {
+    let dirs = &scope.context.dirs;
+    let own: Vec<&str> = scope.settings.agents.keys().map(String::as_str).collect();
+    let templates = template::names(dirs);
+    let of_templates: Vec<&str> = templates.iter().map(String::as_str).collect();
+    let failure = Failure::new(format!("Neither `silo.toml` nor a template has the agent `{}`", one_line(name)));
+    let near = nearest(name, own.iter().chain(&of_templates).copied());
+    let failure = near.iter().fold(failure, |failure, near| failure.hint(format!("The nearest one is `{near}`")));
+    let failure = match &own[..] {
+        [] => failure.hint("Add it below `[agents]` of `silo.toml`: `silo doc agents`"),
+        own => failure.hint(format!("Agents of `silo.toml`: {}", ticked(own))),
+    };
+    let folder = shown_from(&dirs.home, &dirs.templates());
+    failure.hint(match &of_templates[..] {
+        [] => format!("There is no template with an agent in `{folder}`"),
+        all => format!("Templates in `{folder}`: {}", ticked(all)),
+    })
 }

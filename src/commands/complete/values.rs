@@ -14,6 +14,7 @@ use crate::core::leases::{Instance, Leases};
 use crate::core::shell::environment::Environment;
 use crate::core::text::pages::PAGES;
 use crate::failure::shown;
+use crate::parts::agents::template;
 use crate::parts::services;
 use crate::store::agents;
 use crate::store::gateway::keys;
@@ -106,12 +107,14 @@ impl Place {
         Some(keys.filter(|key| key.revoked.is_none()).map(|key| candidate(&key.id, &key.name)).collect())
     }
 
-    /// The agents of this project, and every run.
+    /// The agents of this project, templates of agents, and every run.
     fn agents(&self) -> Vec<CompletionCandidate> {
         let settings = self.project().and_then(|project| project.config().ok()?.settings(None));
         let declared = settings.map(|settings| settings.agents.into_iter()).into_iter().flatten();
         let declared = declared.map(|(name, agent)| candidate(&name, agent.lifetime.word()));
         let runs = self.dirs.as_ref().map(agents::all).unwrap_or_default();
+        let templates = self.dirs.as_ref().map(template::names).unwrap_or_default();
+        let declared = declared.chain(templates.iter().map(|name| candidate(name, "a template")));
         declared.chain(runs.iter().map(|run| candidate(&run.id, run.stage.word()))).collect()
     }
 

@@ -12,7 +12,7 @@ use crate::core::workspaces::record::{Kind, Workspace};
 use crate::failure::{Failure, code, quoted, shown};
 use crate::parts::context::Context;
 use crate::store::project::{CONFIG_NAME, Project};
-use crate::store::{trust, workspaces};
+use crate::store::{templates, trust, workspaces};
 use crate::sys::bring::{self, Arrival, Trip, Way};
 use crate::sys::{cmd, files, trees};
 
@@ -96,37 +96,16 @@ fn bring_all(context: &Context, (from, to): (&Path, &Path), left_out: &[PathBuf]
 /// # Errors
 /// A [`Failure`] where there is none, or a link in it leads out.
 pub(super) fn template(context: &Context, name: &str) -> Result<PathBuf, Failure> {
-    let all = templates(context);
-    let folder = context.dirs.templates().join(name);
-    let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
-    if !is_plain || !files::is_file(&folder.join(CONFIG_NAME)) {
-        let failure = Failure::new(format!("There is no template `{}`", one_line(name)));
-        return Err(match &all[..] {
-            [] => failure
-                .hint(format!("A template is a folder with a `silo.toml` in `{}`", shown(&context.dirs.templates()))),
-            all => failure.hint(format!("There are: {}", all.join(", "))),
-        });
+    if let Some(folder) = templates::find(&context.dirs, name)? {
+        return Ok(folder);
     }
-    let folder = files::canonical(&folder)?;
-    for path in trees::files_below(&folder).into_iter().filter(|path| files::is_link(path)) {
-        let target = files::target(&path).unwrap_or_default();
-        let is_inside = files::canonical(&path).is_ok_and(|leads| leads.starts_with(&folder));
-        if target.is_absolute() || !is_inside {
-            return Err(Failure::new(format!("The link `{}` leads out of the template", shown(&path)))
-                .hint(format!("Replace it by what it leads to: `ls -l {}`", quoted(&path))));
+    let failure = Failure::new(format!("There is no template `{}`", one_line(name)));
+    Err(match &templates::names(&context.dirs)[..] {
+        [] => {
+            failure.hint(format!("A template is a folder with a `silo.toml` in `{}`", shown(&context.dirs.templates())))
         }
-    }
-    Ok(folder)
-}
-
-/// The names of all templates, sorted.
-pub(super) fn templates(context: &Context) -> Vec<String> {
-    let all = files::names_in(&context.dirs.templates());
-    let all = all.iter().filter(|folder| files::is_file(&folder.join(CONFIG_NAME)));
-    let mut names: Vec<String> = all.filter_map(|folder| folder.file_name()?.to_str().map(str::to_owned)).collect();
-    names.retain(|name| !name.starts_with('.'));
-    names.sort();
-    names
+        all => failure.hint(format!("There are: {}", all.join(", "))),
+    })
 }
 
 /// What of a copy has changed since it was made, or is new.

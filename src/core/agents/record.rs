@@ -9,8 +9,11 @@ use crate::core::leases::subnet::Range;
 pub struct Run {
     /// Its ID, from which every name follows.
     pub id: String,
-    /// The agent, as `[agents]` has it.
+    /// The agent, as `[agents]` or the template is called.
     pub agent: String,
+    /// The folder of the template that it is made from; none where the project has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Whether it goes on without the `silo` that started it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_persistent: bool,

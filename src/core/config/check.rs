@@ -165,10 +165,7 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     }
     let announced = settings.registry.texts().map(|(key, text)| (format!("registry.{key}"), text));
     all_known(source, TemplateSpot::Registry, announced, &known)?;
-    let in_agents: Vec<String> = known.iter().cloned().chain(agents::OWN.map(str::to_owned)).collect();
-    all_known(source, TemplateSpot::Agents, agents::variables_of(settings), &in_agents)?;
-    let in_commands: Vec<String> = in_agents.into_iter().filter(|name| name != "LLM_GATEWAY_KEY").collect();
-    all_known(source, TemplateSpot::Agents, agents::commands(settings), &in_commands)?;
+    agent_texts(source, settings)?;
     // These count only where there is a cluster; without one they are judged as with it.
     let with_cluster = Settings { k3d: K3dParts { cluster: true, registry: true }, ..settings.clone() };
     known.extend(built_in_names(&with_cluster).iter().map(ToString::to_string));
@@ -177,6 +174,16 @@ fn templates(source: &str, settings: &Settings) -> Result<(), ConfigError> {
     all_known(source, TemplateSpot::Registry, announced, &known)?;
     let arguments = settings.k3d_args.iter().map(|text| ("k3d.args".to_owned(), text));
     all_known(source, TemplateSpot::K3dArgs, arguments, &known)
+}
+
+/// Makes sure that commands and variables of agents use only names that are known.
+pub(super) fn agent_texts(source: &str, settings: &Settings) -> Result<(), ConfigError> {
+    let values = settings.urls.keys().chain(settings.env.keys()).cloned();
+    let in_agents: Vec<String> =
+        known(settings).into_iter().chain(values).chain(agents::OWN.map(str::to_owned)).collect();
+    all_known(source, TemplateSpot::Agents, agents::variables_of(settings), &in_agents)?;
+    let in_commands: Vec<String> = in_agents.into_iter().filter(|name| name != "LLM_GATEWAY_KEY").collect();
+    all_known(source, TemplateSpot::Agents, agents::commands(settings), &in_commands)
 }
 
 /// Makes sure that the hosts of `[routes]` can be filled, and come out as host names that lead to a port of the file.

@@ -4,6 +4,7 @@
 
 pub mod acts;
 mod agent;
+pub mod agent_template;
 pub mod agents;
 mod agents_problem;
 mod agents_reach;

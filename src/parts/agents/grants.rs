@@ -1,4 +1,4 @@
-//! What an agent sees of this machine beside its clone: folders of the project, and what the user's settings grant. Never the engine's
+//! What an agent sees of this machine beside its clone: folders of the project or the template, and what the user's settings grant. Never the engine's
 //! socket, the home folder, or where silo and its keys are.
 
 use std::path::{Path, PathBuf};
@@ -11,16 +11,17 @@ use crate::core::text::source::one_line;
 use crate::failure::{Failure, shown};
 use crate::sys::files;
 
-/// What is mounted for an agent.
-pub(super) fn binds(order: &Order<'_>, outside: &Outside) -> Result<Vec<Bind>, Failure> {
-    let project = order.site.scope.project;
+/// What is mounted for an agent; `root` has its own folders.
+pub(super) fn binds(order: &Order<'_>, outside: &Outside, root: &Path) -> Result<Vec<Bind>, Failure> {
+    let (origin, root) = (order.origin, files::canonical(root)?);
     let mut binds = Vec::new();
     for mount in &order.agent.mounts {
-        let path = files::canonical(&project.root.join(&mount.from))?;
-        // A link in the project may lead anywhere.
-        if !path.starts_with(&project.root) {
-            let what = format!("`agents.{}.mounts` leads out of the project: `{}`", order.name, one_line(&mount.from));
-            return Err(project
+        let path = files::canonical(&root.join(&mount.from))?;
+        // A link in it may lead anywhere.
+        if !path.starts_with(&root) {
+            let (key, word) = (origin.key("mounts"), origin.word());
+            let what = format!("`{key}` leads out of the {word}: `{}`", one_line(&mount.from));
+            return Err(origin
                 .misfit(&what, &mount.span)
                 .hint("Your own settings alone can give an agent more: `silo doc agents`"));
         }

@@ -1,4 +1,6 @@
-//! The image of an agent: the one that is named, from its registry where it is not here, or one built from a folder of the project.
+//! The image of an agent: the one that is named, from its registry where it is not here, or one built from a folder.
+
+use std::path::Path;
 
 use super::order::Order;
 use super::outside::Outside;
@@ -9,8 +11,8 @@ use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::sys::files;
 
-/// The image, made or fetched where it is missing.
-pub(super) fn image(order: &Order<'_>, outside: &Outside) -> Result<Image, Failure> {
+/// The image, made or fetched where it is missing; `root` has the folder it is built from, and `own` is the run's folder.
+pub(super) fn image(order: &Order<'_>, outside: &Outside, root: &Path, own: &Path) -> Result<Image, Failure> {
     let context = order.site.scope.context;
     let name = match &order.agent.source {
         Source::Image(text) => {
@@ -21,16 +23,19 @@ pub(super) fn image(order: &Order<'_>, outside: &Outside) -> Result<Image, Failu
             text.value.clone()
         }
         Source::Build(text) => {
-            let project = order.site.scope.project;
-            let folder = files::canonical(&project.root.join(&text.value))?;
-            if !folder.starts_with(&project.root) {
-                let what = format!("`agents.{}.build` leads out of the project by a link", order.name);
-                return Err(project.misfit(&what, &text.span).hint("Name a folder that lies in the project itself"));
+            let (origin, root) = (order.origin, files::canonical(root)?);
+            let folder = files::canonical(&root.join(&text.value))?;
+            if !folder.starts_with(&root) {
+                let (key, word) = (origin.key("build"), origin.word());
+                let what = format!("`{key}` leads out of the {word} by a link");
+                return Err(origin
+                    .misfit(&what, &text.span)
+                    .hint(format!("Name a folder that lies in the {word} itself")));
             }
             let name = names::image(&order.site.scope.id, order.name);
             context.ui.detail(&format!("Building the image of `{}`", order.name));
-            outside.docker().build(&folder, &name, &order.site.scope.id)?;
-            name
+            // By its id: another run may build under the same name meanwhile.
+            outside.docker().build(&folder, &name, &order.site.scope.id, &own.join("image"))?
         }
     };
     outside.engine().image(&name)?.ok_or_else(|| {

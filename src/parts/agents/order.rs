@@ -1,5 +1,6 @@
 //! A run that is wanted.
 
+use super::origin::Origin;
 use crate::core::config::agents::Agent;
 use crate::parts::scope::Site;
 
@@ -12,8 +13,10 @@ pub struct Order<'a> {
     pub site: &'a Site<'a>,
     /// The agent's name.
     pub name: &'a str,
-    /// What `silo.toml` says of it.
+    /// What is said of it.
     pub agent: &'a Agent,
+    /// Where that is said.
+    pub origin: &'a Origin,
     /// The ID.
     pub id: &'a str,
     /// What it is asked to do.

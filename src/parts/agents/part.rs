@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::end::{clear, end};
 use super::order::Order;
+use super::origin::Origin;
 use super::outside::Outside;
 use super::{ask, start, wall};
 use crate::backend::agents::Owned;
@@ -248,7 +249,8 @@ fn bring_up(site: &Site<'_>, name: &str) -> Result<(), Failure> {
         }
     }
     let id = format!("{name}-{}", random::suffix());
-    let order = Order { site, name, agent, id: &id, task: None };
+    let origin = Origin::project(scope.project, name);
+    let order = Order { site, name, agent, origin: &origin, id: &id, task: None };
     under_lock(context, &id, || {
         context.ui.step(&format!("Starting the agent `{name}`"));
         let started = start::make(&order).and_then(|_| outside.docker().start(&names::container(&id)));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::order::{GRACE, Order};
 use super::outside::Outside;
 use super::variables::Variables;
-use super::{clone, grants, image, remember, wall};
+use super::{clone, grants, image, remember, template, wall};
 use crate::backend::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bind, Container};
 use crate::core::agents::names;
@@ -34,6 +34,7 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
     let mut run = Run {
         id: order.id.to_owned(),
         agent: order.name.to_owned(),
+        template: order.origin.template_folder().map(|folder| folder.to_string_lossy().into_owned()),
         is_persistent: agent.lifetime == Lifetime::Persistent,
         root: scope.project.root_text().to_owned(),
         instance: scope.id.clone(),
@@ -49,7 +50,10 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         end: None,
     };
     agents::save(&context.dirs, &run)?;
-    let image = image::image(order, &outside)?;
+    files::make_folder(&place.work())?;
+    let mut variables = Variables::of(order);
+    let root = template::folder(order, &place, &variables)?;
+    let image = image::image(order, &outside, &root, &place.work())?;
     run.image.clone_from(&image.id);
     files::make_folder(&place.left())?;
     files::make_folder(&place.bundles())?;
@@ -59,7 +63,6 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         clone::tell(order, &outside, top);
     }
     agents::save(&context.dirs, &run)?;
-    let mut variables = Variables::of(order);
     let mut way = wall::open(order, &outside, &mut run, &mut variables)?;
     if let Some(way) = &mut way {
         wall::raise(order, &outside, &mut run, way)?;
@@ -83,7 +86,7 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         let inside = scope.project.root.strip_prefix(top).unwrap_or(Path::new(""));
         folder = PathBuf::from(names::WORK).join(inside).to_string_lossy().trim_end_matches('/').to_string();
     }
-    binds.extend(grants::binds(order, &outside)?);
+    binds.extend(grants::binds(order, &outside, &root)?);
     binds.extend(remember::give(order, &place));
     let container = Container {
         id: order.id,
@@ -119,7 +122,7 @@ fn room(order: &Order<'_>, place: &Place) -> Result<(), Failure> {
             shown(place.folder()),
             size(free)
         ))
-        .hint(format!("Free some space, or give it less: `disk` of `[agents.{}]`", order.name))),
+        .hint(format!("Free some space, or give it less: `disk` of `[agents.{}]`", order.origin.table))),
         _ => Ok(()),
     }
 }
@@ -162,14 +165,14 @@ fn init(order: &Order<'_>, run: &Run) -> Vec<String> {
 
 /// The agent's command, or the image's own.
 fn command(order: &Order<'_>, variables: &Variables, of_image: &[String]) -> Result<Vec<String>, Failure> {
-    let key = format!("agents.{}.command", order.name);
+    let key = order.origin.key("command");
     let said: Vec<String> =
         order.agent.command.iter().map(|text: &Text| variables.fill(order, &key, text)).collect::<Result<_, _>>()?;
     match (said.is_empty(), of_image.is_empty()) {
         (false, _) => Ok(said),
         (true, false) => Ok(of_image.to_vec()),
         (true, true) => Err(Failure::new(format!("Neither `{key}` nor the image says what the agent runs"))
-            .hint(format!("Add it: `command = [\"python\", \"main.py\"]` below `[agents.{}]`", order.name))),
+            .hint(format!("Add it: `command = [\"python\", \"main.py\"]` below `[agents.{}]`", order.origin.table))),
     }
 }
 

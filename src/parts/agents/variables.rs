@@ -46,9 +46,23 @@ impl Variables {
     pub(super) fn fill(&self, order: &Order<'_>, key: &str, text: &Text) -> Result<String, Failure> {
         let vars = &order.site.settled.vars;
         let of_instance = |name: &str| vars.get(name).or_else(|| vars.names.get(name).map(String::as_str));
-        let lookup = |name: &str| self.get(name).or_else(|| of_instance(name)).or(Some("").filter(|_| is_own(name)));
+        // Those of the instance's own that are called alike are not the agent's, its key for the gateway least of all.
+        let lookup = |name: &str| match is_own(name) {
+            true => Some(self.get(name).unwrap_or_default()),
+            false => self.get(name).or_else(|| of_instance(name)),
+        };
         template::expand(&text.value, lookup)
             .map_err(|error| Failure::new(format!("`{key}` cannot be filled: {error:?}")))
+    }
+
+    /// What a reference in a file of a template stands for: who the agent is, what it is to do, and the instance's variables. Files may
+    /// become part of an image, so there is no key in them.
+    pub(super) fn fills<'a>(&'a self, order: &'a Order<'_>, name: &str) -> Option<&'a str> {
+        match name {
+            names::TASK | "SILO_AGENT" | "SILO_AGENT_ID" => self.get(name),
+            _ if is_own(name) => None,
+            _ => order.site.settled.vars.fills(name),
+        }
     }
 
     /// Adds what `silo.toml` says and what the user's settings grant, and writes all of it, but for the task, whose lines no such
@@ -58,7 +72,7 @@ impl Variables {
             .agent
             .env
             .iter()
-            .map(|(name, text)| Ok((name, self.fill(order, &format!("agents.{}.env.{name}", order.name), text)?)))
+            .map(|(name, text)| Ok((name, self.fill(order, &order.origin.key(&format!("env.{name}")), text)?)))
             .collect::<Result<_, Failure>>()?;
         for (name, value) in declared {
             self.set(name, &value);
