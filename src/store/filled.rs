@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::placed::{self, Kind, Placed};
+use super::worktree;
 use crate::core::instance::fill;
 use crate::core::instance::vars::Vars;
 use crate::core::text::digest;
@@ -44,13 +45,15 @@ pub fn fill_first(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &
     let Ok(Some(content)) = files::read(&path, LIMIT) else {
         return Ok(Fate::LeftOut("it cannot be read, is not a plain file, or is larger than 16 MiB"));
     };
-    let filled = fill::fill(&content.bytes, |name| vars.fills(name)).bytes;
-    if filled == content.bytes {
+    let before = digest::of(&content.bytes);
+    let text = from_another(dirs, root, place, &before).unwrap_or(content.bytes);
+    let filled = fill::fill(&text, |name| vars.fills(name)).bytes;
+    if filled == text {
         return Ok(Fate::Same);
     }
     // Kept before the file is touched: there is no other copy of it, perhaps.
-    writing::replace(&placed::unfilled(dirs, root, place), &content.bytes, Writing::PRIVATE)?;
-    let (before, next) = (digest::of(&content.bytes), digest::of(&filled));
+    writing::replace(&placed::unfilled(dirs, root, place), &text, Writing::PRIVATE)?;
+    let next = digest::of(&filled);
     write(dirs, root, place, &filled, (before, next), placed)
 }
 
@@ -77,7 +80,8 @@ fn again(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &mut Place
     // A file that was removed is not made again: that may be meant so.
     let Some(now) = placed::content(&root.join(place)) else { return Ok(Fate::Edited) };
     if now != digest && Some(&now) != next.as_ref() {
-        return Ok(Fate::Edited);
+        let Some(text) = from_another(dirs, root, place, &now) else { return Ok(Fate::Edited) };
+        writing::replace(&kept, &text, Writing::PRIVATE)?;
     }
     let Some(source) = files::read(&kept, LIMIT)? else { return Ok(Fate::Edited) };
     let filled = fill::fill(&source.bytes, |name| vars.fills(name)).bytes;
@@ -89,6 +93,24 @@ fn again(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &mut Place
         return Ok(Fate::Same);
     }
     write(dirs, root, place, &filled, (now, wanted), placed)
+}
+
+/// The text of a file before silo filled it in another worktree of the repository, if what is here now is exactly what came out
+/// there: a tool has copied it, with the values of the other instance.
+fn from_another(dirs: &Dirs, root: &Path, place: &Path, now: &str) -> Option<Vec<u8>> {
+    let uid = rustix::process::geteuid().as_raw();
+    let others = worktree::siblings(&worktree::membership(root, uid)?, uid);
+    others
+        .iter()
+        .filter(|other| *other != root)
+        .find_map(|other| {
+            let Some(Kind::Filled { digest, next }) = Placed::of(dirs, other).ok()?.at(place).cloned() else {
+                return None;
+            };
+            let is_theirs = digest == now || next.as_deref() == Some(now);
+            is_theirs.then(|| files::read(&placed::unfilled(dirs, other, place), LIMIT).ok().flatten()).flatten()
+        })
+        .map(|kept| kept.bytes)
 }
 
 /// Lets every file that was filled in a root follow the vars as they are now; says which were written, and which the user has

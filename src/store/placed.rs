@@ -32,6 +32,12 @@ pub struct Placed {
     pub entries: Vec<Entry>,
     /// The digests of the commands of `init` that have run to their end.
     pub done: Vec<String>,
+    /// The number and the time of birth of the root's folder: nothing is remembered of a later one at the same path.
+    folder: Option<(u64, Option<u64>)>,
+}
+
+fn folder(root: &Path) -> Option<(u64, Option<u64>)> {
+    files::number(root).map(|number| (number, files::birth(root)))
 }
 
 /// One file or folder that silo put there.
@@ -101,11 +107,17 @@ pub fn unfilled(dirs: &Dirs, root: &Path, place: &Path) -> PathBuf {
 }
 
 impl Placed {
-    /// What is remembered of a root; nothing where silo put nothing there.
+    /// What is remembered of a root; nothing where silo put nothing there, or into another folder that was at this path before.
     ///
     /// # Errors
     /// A [`Failure`] when the record cannot be read.
     pub fn of(dirs: &Dirs, root: &Path) -> Result<Self, Failure> {
+        let placed = Self::load(dirs, root)?;
+        let is_this = placed.folder.is_none() || placed.folder == folder(root);
+        Ok(if is_this { placed } else { Self::default() })
+    }
+
+    fn load(dirs: &Dirs, root: &Path) -> Result<Self, Failure> {
         let path = record(dirs, root);
         let Some(content) = files::read(&path, LIMIT)? else { return Ok(Self::default()) };
         serde_json::from_slice(&content.bytes).map_err(|_| {
@@ -121,7 +133,8 @@ impl Placed {
     /// # Errors
     /// A [`Failure`] that names the path.
     pub fn save(&self, dirs: &Dirs, root: &Path) -> Result<(), Failure> {
-        let text = serde_json::to_string(self).expect("strings and numbers always serialise") + "\n";
+        let now = Self { folder: folder(root), ..self.clone() };
+        let text = serde_json::to_string(&now).expect("strings and numbers always serialise") + "\n";
         files::make_folder(&dirs.instance(root))?;
         writing::replace(&record(dirs, root), text.as_bytes(), Writing { durable: false, ..Writing::PRIVATE })
     }
@@ -221,7 +234,9 @@ pub fn move_along(dirs: &Dirs, from: &Path, to: &Path) -> Result<(), Failure> {
         let there = dirs.instance(to).join(path.file_name().unwrap_or_default());
         writing::replace(&there, &content.bytes, Writing { durable: false, ..Writing::PRIVATE })?;
     }
-    Ok(())
+    // On another disk the same folder has another number.
+    Placed::load(dirs, to)
+        .map_or(Ok(()), |placed| if placed == Placed::default() { Ok(()) } else { placed.save(dirs, to) })
 }
 
 /// The digest of a file's content; none for what is not a plain file or too large.

@@ -74,6 +74,61 @@ fn a_file_that_was_removed_is_not_made_again_and_one_of_the_main_checkout_comes_
     assert_eq!(kept(&sandbox).len(), 1, "nothing of it is kept");
 }
 
+/// Claude Code by `.worktreeinclude`, workmux, branchlet and others copy the main checkout's own `.env`, before or after the set-up hook.
+#[test]
+fn a_filled_file_that_a_tool_copied_gets_the_values_of_its_own_instance() {
+    let sandbox = Sandbox::new();
+    let (main, feature) = repository(&sandbox, "render = ['.env']\ncopy = []\n");
+    write(&main, ".env", "P=${WEB_PORT}\nTOKEN=hush\n");
+    sandbox.run(&main, ["adopt"]).success();
+    let copy = || fs::copy(main.join(".env"), feature.join(".env")).expect("it is ours");
+    let filled = |dir: &Path| format!("P={}\nTOKEN=hush\n", port(&sandbox, dir));
+    copy();
+    let before = sandbox.run(&feature, ["adopt"]).success();
+    assert!(before.stderr.ends_with("Filled `.env`\n"), "{}", before.stderr);
+    assert_eq!(read(feature.join(".env")), filled(&feature));
+    assert_ne!(filled(&feature), filled(&main));
+    // Once more, over what silo has filled; and with a text that is newer than the one that this worktree had.
+    write(&main, ".env", "P=${WEB_PORT}\nTOKEN=new\n");
+    sandbox.run(&main, ["env"]).success();
+    sandbox.run(&main, ["adopt"]).success();
+    copy();
+    let after = sandbox.run(&feature, ["adopt"]).success();
+    assert!(after.stderr.starts_with("Filled `.env` again\n"), "{}", after.stderr);
+    assert_eq!(read(feature.join(".env")), filled(&feature).replace("hush", "new"));
+    sandbox.run(&feature, ["env", "--move", "WEB_PORT"]).success();
+    assert_eq!(read(feature.join(".env")), filled(&feature).replace("hush", "new"));
+    // What was edited in between is the user's.
+    copy();
+    write(&feature, ".env", read(feature.join(".env")) + "MINE=1\n");
+    let edited = sandbox.run(&feature, ["adopt"]).success();
+    assert!(edited.stderr.contains("`.env` has changed since silo filled it"), "{}", edited.stderr);
+    assert_eq!(read(feature.join(".env")), format!("{}MINE=1\n", read(main.join(".env"))));
+}
+
+/// Claude Code, workmux and others give a later worktree of the same name the same folder.
+#[test]
+fn a_worktree_at_the_path_of_an_earlier_one_is_filled_as_a_new_one() {
+    let sandbox = Sandbox::new();
+    let (main, feature) = repository(&sandbox, "render = ['.env']\ninit = ['echo one >>data1.local.x']\n");
+    write(&main, ".env", "P=${WEB_PORT}\n");
+    let path = feature.to_str().expect("it is UTF-8");
+    for is_given_up in [true, false] {
+        sandbox.run(&feature, ["adopt"]).success();
+        sandbox.run(&feature, ["adopt"]).success().stderr("Everything is there already\n");
+        if is_given_up {
+            sandbox.run(&feature, ["down", "--clean"]).success();
+        }
+        sandbox.git(&main, ["worktree", "remove", "--force", path]);
+        sandbox.git(&main, ["worktree", "add", "--quiet", path, "feature"]);
+        let ran = sandbox.run(&main, ["adopt", path, "--json"]).success();
+        let done: serde_json::Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
+        assert_eq!(done["ran"].as_array().map(Vec::len), Some(1), "{done}");
+        assert_eq!(read(feature.join("data1.local.x")), "one\n");
+        assert_eq!(read(feature.join(".env")), format!("P={}\n", port(&sandbox, &feature)));
+    }
+}
+
 #[test]
 fn what_git_tracks_is_never_filled_and_what_it_does_not_ignore_is_said() {
     let sandbox = Sandbox::new();
