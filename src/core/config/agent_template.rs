@@ -1,11 +1,11 @@
-//! The agent of a template (D32): written in the template's `silo.toml`, with services and variables of the project that it runs for.
+//! The agent of a template (D32): written in the template's `silo.toml`, with services, agents and variables of the project that it runs for.
 
 use indexmap::IndexMap;
 
-use super::agents::{self, Agent};
+use super::agents::Agent;
 use super::model::{Settings, Text};
 use super::problem::ConfigError;
-use super::{check, read};
+use super::{agents_reach, check, read};
 
 /// What the `silo.toml` of a template says of agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Template {
     pub render: Vec<Text>,
 }
 
-/// Reads the `silo.toml` of a template. Services and variables are looked at by [`check()`], for they are a project's.
+/// Reads the `silo.toml` of a template. Services, agents and variables are looked at by [`check()`], for they are a project's.
 ///
 /// # Errors
 /// The first [`ConfigError`], with its place in the file.
@@ -38,9 +38,9 @@ impl Template {
 /// # Errors
 /// The first [`ConfigError`], with its place in the template's file.
 pub fn check(text: &str, name: &str, agent: &Agent, settings: &Settings) -> Result<(), ConfigError> {
-    let settings = Settings { agents: IndexMap::from([(name.to_owned(), agent.clone())]), ..settings.clone() };
-    check::agent_texts(text, &settings)?;
-    agents::check(&settings)
+    let alone = Settings { agents: IndexMap::from([(name.to_owned(), agent.clone())]), ..settings.clone() };
+    check::agent_texts(text, &alone)?;
+    agents_reach::check_one(settings, name, agent)
 }
 
 #[cfg(test)]
@@ -48,8 +48,8 @@ mod tests {
     use super::*;
     use crate::core::config::parse;
 
-    const PROJECT: &str =
-        "version = 1\n[ports]\nWEB_PORT = 3000\n[compose.ports]\nDB_PORT = 'db:5432'\n[env]\nMODE = 'x'\n";
+    const PROJECT: &str = "version = 1\n[ports]\nWEB_PORT = 3000\n[compose.ports]\nDB_PORT = 'db:5432'\n[env]\nMODE = 'x'\n\
+         [agents.research]\nimage = 'a'\nlifetime = 'persistent'\nlisten = 8080\n";
 
     fn settings() -> Settings {
         parse(PROJECT).expect("it is valid").settings(None).expect("the base is there")
@@ -71,6 +71,11 @@ mod tests {
         assert_eq!(
             problem("services = ['web']"),
             message("`agents.scout.services` names `web`, which has no port in `[compose.ports]`", "'web'")
+        );
+        assert_eq!(problem("agents = ['research']"), None);
+        assert_eq!(
+            problem("agents = ['web']"),
+            message("`agents.scout.agents` names `web`, which is no agent", "'web'")
         );
         assert_eq!(
             problem("env = { A = '${API_PORT}' }"),

@@ -32,19 +32,21 @@ pub(super) fn listen(table: &Table<'_>, name: &str, lifetime: Lifetime) -> Resul
 
 /// Makes sure that what agents name is there, and that each name and port leads to one place.
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
+    settings.agents.iter().try_for_each(|(name, agent)| check_one(settings, name, agent))
+}
+
+/// The same for one agent, which need not be one of the file's.
+pub(super) fn check_one(settings: &Settings, name: &str, agent: &Agent) -> Result<(), ConfigError> {
     let mut known: Vec<String> =
         settings.compose.iter().flat_map(|compose| compose.ports.values()).map(|port| port.service.clone()).collect();
     known.sort();
     known.dedup();
-    for (name, agent) in &settings.agents {
-        if let Some(text) = agent.services.iter().find(|text| !known.contains(&text.value)) {
-            let (key, service) = (format!("agents.{name}.services"), text.value.clone());
-            let problem = Problem::Agents(Wrong::Service { key, service, known });
-            return Err(ConfigError { problem, span: text.span.clone() });
-        }
-        agents(settings, name, agent)?;
+    if let Some(text) = agent.services.iter().find(|text| !known.contains(&text.value)) {
+        let (key, service) = (format!("agents.{name}.services"), text.value.clone());
+        let problem = Problem::Agents(Wrong::Service { key, service, known });
+        return Err(ConfigError { problem, span: text.span.clone() });
     }
-    Ok(())
+    agents(settings, name, agent)
 }
 
 /// Those that one agent names.
