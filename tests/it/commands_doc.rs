@@ -15,12 +15,12 @@ fn without_a_topic_there_is_a_line_for_each() {
     let ran = sandbox.run("", ["doc"]).success().stderr("");
     expect![[r#"
         tutorial         One project, then a second worktree of it, then three agents side by side
-        concepts         Eight words explain silo, with a picture for each
+        concepts         Eight words explain silo
         comparison       What silo does that other tools do not, and the other way round
         faq              Short answers to what people ask first
         teams            How to bring silo into a project that several people work on
         wsl              silo runs inside WSL 2, as on any Linux
-        config           silo.toml says what a project needs; this page has every key
+        config           silo.toml says what a project needs
         commands         Every command of silo, with its arguments, flags and exit codes
         profiles         A profile is a named overlay in silo.toml, such as one for a remote API
         ports            Every instance leases ports of its own and keeps them, so that no two collide
@@ -33,7 +33,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         compose          With [compose], silo isolates the services of compose files without editing them
         data             The data that services keep in volumes: when it is removed, and how to bring it in
         names            Services with addresses of their own have names: db.feature-x.test
-        sharing          Instances are apart: the containers of one cannot reach those of another
+        sharing          Containers of one instance cannot reach those of another
         k3d              With [k3d], an instance has its own Kubernetes cluster and kubeconfig
         tilt             silo up starts the environment with Tilt, and silo down stops it
         hooks            Lifecycle hooks are commands of the project that run when it starts and stops
@@ -45,14 +45,14 @@ fn without_a_topic_there_is_a_line_for_each() {
         adopt            How a new worktree gets what git does not bring: secrets, dependencies, commands
         editors          Recipes for prompts, terminals, editors and runners that should know the instance
         recipes          What other tools need so that ports and addresses reach their programs
-        fleet            How to list, ask and clean up all your instances together
+        fleet            How to list, query and clean up all your instances together
         heal             silo heal brings back what should be up and is not, such as after a crash
-        doctor           silo doctor compares what should be with what is, and says how to fix it
+        doctor           silo doctor finds what is wrong, and says how to fix it
         ci               CI jobs, scripts and coding agents run inside an instance without a shell hook
         settings         Your own settings apply to every project
         gateway          The gateway keeps your keys for language models, and gives programs keys with limits
         agents           An agent is a program in its own container, behind a wall, that leaves a branch
-        memory           The memory is a Postgres in which silo keeps what agents find
+        memory           The memory is a Postgres database of what agents found, for people and for the next agents
         containment      A wall, limits and an end hold an agent in its container
         install          How to install, upgrade and remove silo
         logging          What silo prints, where, and how to see more or less of it

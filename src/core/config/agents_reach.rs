@@ -35,7 +35,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     settings.agents.iter().try_for_each(|(name, agent)| check_one(settings, name, agent))
 }
 
-/// The same for one agent, which need not be one of the file's.
+/// The same for one agent, which may be one of a template.
 pub(super) fn check_one(settings: &Settings, name: &str, agent: &Agent) -> Result<(), ConfigError> {
     let mut known: Vec<String> =
         settings.compose.iter().flat_map(|compose| compose.ports.values()).map(|port| port.service.clone()).collect();
