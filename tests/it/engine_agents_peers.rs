@@ -102,6 +102,37 @@ fn engine_agents_reach_those_they_name_and_no_others() {
 }
 
 #[test]
+fn engine_agents_on_one_port_are_told_apart_by_the_host_that_is_asked_for() {
+    let persistent = |more: &str| format!("lifetime = \"persistent\"\nrepository = false\nlisten = 8080\n{more}");
+    let security = "mkdir /tmp/a; echo from-security > /tmp/a/index.html; echo up; exec httpd -f -p 8080 -h /tmp/a";
+    let scene = Scene::new(&[
+        agent("strategic", WAIT, &persistent("agents = [\"research\", \"security\"]")),
+        research(),
+        agent("security", security, &persistent("agents = [\"research\"]")),
+    ]);
+    for name in ["research", "strategic", "security"] {
+        scene.wait_for(name);
+    }
+    let get = |agent: &str, host: &str| {
+        let request = format!("printf 'GET / HTTP/1.0\\r\\nHost: {host}:8080\\r\\n\\r\\n'");
+        scene.inside(agent, &format!("{request} | nc -w 2 {host} 8080 | tail -n 1"))
+    };
+    assert_eq!(get("strategic", "research"), "from-research");
+    assert_eq!(get("strategic", "security"), "from-security");
+    // One that names a single one needs no such request.
+    assert_eq!(scene.inside("security", &page("research", 8080)), "from-research");
+    // A request that names nobody, or somebody who was not named, leads nowhere, and neither does what is no request.
+    let say = |words: &str| {
+        let line = format!("(printf '{words}'; sleep 1) | timeout 10 nc research 8080 | grep -c from");
+        scene.inside("strategic", &line)
+    };
+    assert_eq!(say("GET / HTTP/1.1\\r\\nHost: SECURITY:8080\\r\\nConnection: close\\r\\n\\r\\n"), "1");
+    for words in ["GET / HTTP/1.1\\r\\nHost: strategic\\r\\n\\r\\n", "GET / HTTP/1.0\\r\\n\\r\\n", "\\0\\0\\0"] {
+        assert_eq!(say(words), "0", "{words}");
+    }
+}
+
+#[test]
 fn engine_an_agent_that_was_killed_or_started_again_is_reached_again_by_its_name() {
     let persistent = "lifetime = \"persistent\"\nrepository = false\nagents = [\"research\"]";
     let scene = Scene::new(&[agent("strategic", WAIT, persistent), research()]);

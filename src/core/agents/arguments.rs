@@ -143,6 +143,27 @@ impl Container<'_> {
     }
 }
 
+/// Where a port of a relay leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lead {
+    /// The port.
+    pub port: u16,
+    /// Who is asked by it, where others have the same port; none where it leads to one place.
+    pub name: Option<String>,
+    /// The socket.
+    pub socket: String,
+}
+
+impl Lead {
+    fn words(&self) -> [String; 2] {
+        let Self { port, name, socket } = self;
+        match name {
+            Some(name) => ["--named".into(), format!("{port}={name}={socket}")],
+            None => ["--listen".into(), format!("{port}={socket}")],
+        }
+    }
+}
+
 /// The container that is the one way out of an agent's network: it knows the sockets in a folder, and nothing else.
 #[derive(Debug, Clone)]
 pub struct Relay<'a> {
@@ -158,8 +179,8 @@ pub struct Relay<'a> {
     pub address: &'a str,
     /// silo's program, and the folder with the sockets.
     pub binds: [Bind; 2],
-    /// Each port, with the socket it leads to.
-    pub ports: &'a [(u16, String)],
+    /// Where its ports lead.
+    pub ports: &'a [Lead],
     /// The socket by which other agents come, and the address that leads them to.
     pub entrance: Option<(&'a str, &'a str)>,
 }
@@ -177,9 +198,7 @@ impl Relay<'_> {
         words.push("--workdir=/".into());
         words.push(self.image.to_owned());
         words.push("relay".into());
-        for (port, socket) in self.ports {
-            words.extend(["--listen".into(), format!("{port}={socket}")]);
-        }
+        words.extend(self.ports.iter().flat_map(Lead::words));
         words.extend(self.entrance.iter().flat_map(|(socket, to)| ["--take".into(), format!("{socket}={to}")]));
         words
     }

@@ -51,7 +51,7 @@ pub(super) fn check_one(settings: &Settings, name: &str, agent: &Agent) -> Resul
 
 /// Those that one agent names.
 fn agents(settings: &Settings, name: &str, agent: &Agent) -> Result<(), ConfigError> {
-    let mut ports = ports(settings, agent);
+    let ports = ports(settings, agent);
     let services: Vec<String> = ports.iter().map(|(other, _)| other.clone()).collect();
     for Text { value, span } in &agent.agents {
         let fail = |problem| Err(ConfigError { problem: Problem::Agents(problem), span: span.clone() });
@@ -68,10 +68,10 @@ fn agents(settings: &Settings, name: &str, agent: &Agent) -> Result<(), ConfigEr
         if services.contains(value) {
             return fail(Wrong::Both { key, agent });
         }
-        if let Some((other, _)) = ports.iter().find(|(other, taken)| *taken == port && other != value) {
+        // Agents on one port are told apart by the names they are asked by; a service may be asked by anything.
+        if let Some((other, _)) = ports.iter().find(|(_, taken)| *taken == port) {
             return fail(Wrong::SamePort { key, agent, port, other: other.clone() });
         }
-        ports.push((agent, port));
     }
     Ok(())
 }
@@ -112,6 +112,12 @@ mod tests {
         );
         let file = file.expect("it is valid");
         assert_eq!((file.agents["a"].agents[0].value.as_str(), file.agents["b"].listen), ("b", Some(80)));
+    }
+
+    #[test]
+    fn agents_on_one_port_can_all_be_named() {
+        let other = "[agents.security]\nimage = 'a'\nlifetime = 'persistent'\nlisten = 8080\n";
+        assert_eq!(of("listen = 8080\nagents = ['research', 'security']", "listen = 8080", other), Ok(()));
     }
 
     #[test]

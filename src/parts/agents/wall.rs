@@ -7,7 +7,7 @@ use super::outside::Outside;
 use super::remember;
 use super::variables::Variables;
 use crate::backend::labels::LABEL as INSTANCE;
-use crate::core::agents::arguments::{Bind, Relay};
+use crate::core::agents::arguments::{Bind, Lead, Relay};
 use crate::core::agents::names::{EGRESS, EGRESS_PORT, GATEWAY, GATEWAY_PORT, PROGRAM, relay};
 use crate::core::agents::record::Run;
 use crate::core::agents::wall::{self as sockets, Peer, Service, Wall};
@@ -42,8 +42,8 @@ pub(super) struct Way {
     network: Range,
     /// The names by which it reaches the relay.
     pub(super) hosts: Vec<String>,
-    /// Each port of the relay, with the socket it leads to.
-    ports: Vec<(u16, String)>,
+    /// Where the ports of the relay lead.
+    ports: Vec<Lead>,
     /// The port on which other agents reach it.
     listen: Option<u16>,
 }
@@ -88,10 +88,7 @@ pub(super) fn open(
         ports.push((service.port, service.socket()));
     }
     let agents = peers(order);
-    for peer in &agents {
-        hosts.push(peer.name.clone());
-        ports.push((peer.port, peer.socket()));
-    }
+    hosts.extend(agents.iter().map(|peer| peer.name.clone()));
     let entrance = order.agent.listen.map(|port| Peer { name: order.name.to_owned(), port });
     let instance = if agents.is_empty() && entrance.is_none() { String::new() } else { run.instance.clone() };
     let mut held = None;
@@ -118,6 +115,7 @@ pub(super) fn open(
         ports.push((EGRESS_PORT, sockets::EGRESS.to_owned()));
     }
     distinct(order, &ports)?;
+    let ports = leads(ports, &agents);
     let id = run.id.clone();
     wall::write(&context.dirs, &Wall { id, key: held, services, subnet, egress, instance, agents, listen: entrance })?;
     listen(context, &run.id)?;
@@ -145,6 +143,17 @@ fn peers(order: &Order<'_>) -> Vec<Peer> {
         peers.push(peer);
     }
     peers
+}
+
+/// Where the ports lead, with the other agents': those on one port are told apart by their names.
+fn leads(ports: Vec<(u16, String)>, agents: &[Peer]) -> Vec<Lead> {
+    let is_shared = |port: u16| agents.iter().filter(|peer| peer.port == port).count() > 1;
+    let to_agents = agents.iter().map(|peer| {
+        let name = is_shared(peer.port).then(|| peer.name.clone());
+        (peer.port, name, peer.socket())
+    });
+    let all = ports.into_iter().map(|(port, socket)| (port, None, socket)).chain(to_agents);
+    all.map(|(port, name, socket)| Lead { port, name, socket: format!("{SOCKETS}/{socket}") }).collect()
 }
 
 /// Two services on one port cannot both be reached: there is one relay.
@@ -254,8 +263,6 @@ pub(super) fn raise(order: &Order<'_>, outside: &Outside, run: &mut Run, way: &m
     }
     let program = beside::proxy(context)?;
     let folder = wall::sockets(&context.dirs, &run.id);
-    let ports: Vec<(u16, String)> =
-        way.ports.iter().map(|(port, socket)| (*port, format!("{SOCKETS}/{socket}"))).collect();
     let entrance = way.listen.map(|port| {
         let (agent, _) = way.addresses();
         (format!("{SOCKETS}/{}", sockets::LISTEN), format!("{agent}:{port}"))
@@ -268,7 +275,7 @@ pub(super) fn raise(order: &Order<'_>, outside: &Outside, run: &mut Run, way: &m
         user: run.user,
         address: &way.addresses().1,
         binds: [Bind::read(&program, PROGRAM), Bind::read(&folder, SOCKETS)],
-        ports: &ports,
+        ports: &way.ports,
         entrance: listen,
     })?;
     ready(outside, &run.id)

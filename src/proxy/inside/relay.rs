@@ -1,5 +1,6 @@
 //! `silo-proxy relay`: what is beside an agent in its network and is its one way out (D33). Each port leads to a unix socket that silo's
-//! gateway listens on, in a folder of the host that is mounted read-only; bytes pass as they are. By one more socket others come in.
+//! gateway listens on, in a folder of the host that is mounted read-only; bytes pass as they are. A port of several agents leads to the one
+//! that the request names. By one more socket others come in.
 //!
 //! Each connection is one of its own on both sides, so that a gateway that was started again is reached by the next one.
 
@@ -20,8 +21,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::super::passing::pass;
-use super::entrance;
+use super::named::Lead;
 use super::words::Words;
+use super::{entrance, named};
 
 /// How many connections there may be at once; more wait.
 const CONNECTIONS: usize = 256;
@@ -46,12 +48,12 @@ pub(super) fn run(ui: Ui, words: &[OsString]) -> Result<u8, Failure> {
             .collect::<Result<Vec<Signal>, _>>()
             .map_err(|error| Failure::new(format!("Cannot start the relay: {}", reason(&error))))?;
         let places = Arc::new(Semaphore::new(CONNECTIONS));
-        for (port, socket) in ways {
+        for (port, lead) in ways {
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(|error| {
                 Failure::new(format!("The relay cannot listen on port {port}: {}", reason(&error)))
                     .hint("Each port can be named once; in its container nobody else listens")
             })?;
-            tokio::spawn(take(listener, Arc::new(socket), Arc::clone(&places)));
+            tokio::spawn(take(listener, Arc::new(lead), Arc::clone(&places)));
         }
         if let Some((socket, to)) = entrance {
             tokio::spawn(entrance::take(socket, to));
@@ -68,8 +70,8 @@ pub(super) fn run(ui: Ui, words: &[OsString]) -> Result<u8, Failure> {
 
 /// What it leads to.
 struct Ways {
-    /// The ports, and the socket each leads to.
-    out: Vec<(u16, PathBuf)>,
+    /// The ports, and where each leads.
+    out: Vec<(u16, Lead)>,
     /// The socket by which others come, and where it leads.
     entrance: Option<(PathBuf, SocketAddr)>,
 }
@@ -81,12 +83,20 @@ fn read(words: &[OsString]) -> Result<Ways, Failure> {
         match flag.as_str() {
             "--listen" => {
                 let value = words.value()?;
-                let way = split(value.as_bytes()).and_then(|(port, socket)| {
-                    let port = std::str::from_utf8(port).ok()?.parse().ok().filter(|port| *port > 0)?;
-                    Some((port, path(socket)?))
-                });
+                let way = split(value.as_bytes()).and_then(|(number, socket)| Some((port(number)?, path(socket)?)));
                 let what = "`--listen` takes PORT=SOCKET, with the absolute path of a unix socket";
-                ways.out.push(way.ok_or_else(|| words.usage(what))?);
+                let (port, socket) = way.ok_or_else(|| words.usage(what))?;
+                ways.out.push((port, Lead::To(socket)));
+            }
+            "--named" => {
+                let value = words.value()?;
+                let way = split(value.as_bytes()).and_then(|(number, rest)| {
+                    let (name, socket) = split(rest)?;
+                    Some((port(number)?, std::str::from_utf8(name).ok()?.to_owned(), path(socket)?))
+                });
+                let what = "`--named` takes PORT=NAME=SOCKET, with the absolute path of a unix socket";
+                let (port, name, socket) = way.ok_or_else(|| words.usage(what))?;
+                named::add(&mut ways.out, port, name, socket);
             }
             "--take" => {
                 let value = words.value()?;
@@ -98,7 +108,8 @@ fn read(words: &[OsString]) -> Result<Ways, Failure> {
             _ => return Err(words.unknown()),
         }
     }
-    let sockets = ways.out.iter().map(|(_, socket)| socket).chain(ways.entrance.iter().map(|(socket, _)| socket));
+    let sockets =
+        ways.out.iter().flat_map(|(_, lead)| lead.sockets()).chain(ways.entrance.iter().map(|(socket, _)| socket));
     if let Some(length) = sockets.map(|socket| socket.as_os_str().len()).find(|length| *length > LONGEST) {
         return Err(Failure::new(format!(
             "The path of a socket has {length} bytes, and {LONGEST} at most are possible"
@@ -107,7 +118,7 @@ fn read(words: &[OsString]) -> Result<Ways, Failure> {
         .code(code::USAGE));
     }
     match ways.out.is_empty() && ways.entrance.is_none() {
-        true => Err(words.usage("it needs `--listen` or `--take`")),
+        true => Err(words.usage("it needs `--listen`, `--named` or `--take`")),
         false => Ok(ways),
     }
 }
@@ -117,19 +128,25 @@ fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&value[..at], &value[at + 1..]))
 }
 
+fn port(bytes: &[u8]) -> Option<u16> {
+    std::str::from_utf8(bytes).ok()?.parse().ok().filter(|port| *port > 0)
+}
+
 fn path(bytes: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes))).filter(|path| path.is_absolute())
 }
 
-async fn take(listener: TcpListener, socket: Arc<PathBuf>, places: Arc<Semaphore>) {
+async fn take(listener: TcpListener, lead: Arc<Lead>, places: Arc<Semaphore>) {
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let socket = Arc::clone(&socket);
+                let lead = Arc::clone(&lead);
                 tokio::spawn(async move {
-                    // Where nobody listens, the client sees its connection closed.
-                    if let Ok(Ok(other)) = timeout(CONNECT, UnixStream::connect(&*socket)).await {
+                    // Where nobody listens, or nobody is named, the client sees its connection closed.
+                    if let Some(socket) = lead.socket(&stream).await
+                        && let Ok(Ok(other)) = timeout(CONNECT, UnixStream::connect(socket)).await
+                    {
                         // Small pieces are not held back; a socket without that serves anyway.
                         let _ = stream.set_nodelay(true);
                         pass(stream, other, None).await;
