@@ -39,6 +39,7 @@ mod engine_agent_relay;
 mod engine_agent_wall;
 mod engine_agents;
 mod engine_agents_cut;
+mod engine_agents_memory;
 mod engine_agents_peers;
 mod engine_agents_templates;
 mod engine_agents_wall;

@@ -16,6 +16,10 @@ pub const GATEWAY_PORT: u16 = 4000;
 pub const EGRESS: &str = "egress";
 /// The port of that.
 pub const EGRESS_PORT: u16 = 3128;
+/// What persistent agents reach a memory by that is a server of the user's.
+pub const MEMORY_SERVER: &str = "silo-memory";
+/// The port of that.
+pub const MEMORY_PORT: u16 = 5431;
 /// Where silo's own program lies in an agent.
 pub const PROGRAM: &str = "/.silo/silo-proxy";
 /// Where an agent finds its clone.

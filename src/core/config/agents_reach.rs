@@ -7,11 +7,11 @@ use super::model::Settings;
 use super::problem::{ConfigError, Problem};
 use super::table::Table;
 use super::text::Text;
-use crate::core::agents::names::{EGRESS, EGRESS_PORT, GATEWAY, GATEWAY_PORT};
+use crate::core::agents::names::{EGRESS, EGRESS_PORT, GATEWAY, GATEWAY_PORT, MEMORY_PORT, MEMORY_SERVER};
 use crate::core::memory::place::Memory;
 
 /// Names that lead elsewhere in an agent.
-const TAKEN: [&str; 3] = [GATEWAY, EGRESS, "localhost"];
+const TAKEN: [&str; 4] = [GATEWAY, EGRESS, MEMORY_SERVER, "localhost"];
 
 /// The port on which an agent takes connections of others.
 pub(super) fn listen(table: &Table<'_>, name: &str, lifetime: Lifetime) -> Result<Option<u16>, ConfigError> {
@@ -85,7 +85,12 @@ fn ports(settings: &Settings, agent: &Agent) -> Vec<(String, u16)> {
     };
     let is_named = |service: &str| agent.services.iter().any(|text| text.value == service);
     let services = published.filter(|(name, port)| is_named(&port.service) || of_memory == Some(name.as_str()));
-    let own = [(GATEWAY, GATEWAY_PORT, agent.wish.is_some()), (EGRESS, EGRESS_PORT, !agent.egress.is_empty())];
+    let is_server = matches!(settings.memory, Some(Memory::Server(_))) && agent.lifetime == Lifetime::Persistent;
+    let own = [
+        (GATEWAY, GATEWAY_PORT, agent.wish.is_some()),
+        (EGRESS, EGRESS_PORT, !agent.egress.is_empty()),
+        (MEMORY_SERVER, MEMORY_PORT, is_server),
+    ];
     let own = own.into_iter().filter(|(_, _, is_asked)| *is_asked).map(|(name, port, _)| (name.to_owned(), port));
     services.map(|(_, port)| (port.service.clone(), port.target)).chain(own).collect()
 }

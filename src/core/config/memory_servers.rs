@@ -1,5 +1,7 @@
 //! The user's `memory.toml`: Postgres servers by name, with their passwords (docs/memory.md). Strict like `silo.toml`.
 
+use ::core::net::{IpAddr, SocketAddr};
+
 use indexmap::IndexMap;
 use toml::de::DeTable;
 
@@ -45,6 +47,20 @@ pub enum Password {
     Text(Secret),
     /// A command prints it.
     Command(String),
+}
+
+impl Server {
+    /// Its address where it is a port of this machine's loopback and wants a password: what an agent may be led to. By a socket of the
+    /// system, or without a password, an agent would be whom it likes.
+    pub fn loopback(&self) -> Option<SocketAddr> {
+        let address = match self.host.parse::<IpAddr>() {
+            Ok(address) => address,
+            Err(_) if self.host.starts_with('/') => return None,
+            Err(_) => IpAddr::from([127, 0, 0, 1]),
+        };
+        let is_led = near::is_here(&self.host) && self.password != Password::None;
+        is_led.then(|| SocketAddr::new(address, self.port))
+    }
 }
 
 /// Reads the file.
@@ -196,5 +212,23 @@ mod tests {
             parse("[servers.'a b']\n").expect_err("it is none").problem.to_string(),
             "`a b` cannot name a server"
         );
+    }
+
+    #[test]
+    fn an_agent_is_led_to_a_port_of_loopback_that_wants_a_password() {
+        let of = |line: &str| {
+            let servers = parse(&format!("[servers.a]\n{line}\n")).expect("it is valid");
+            servers["a"].loopback().map(|address| address.to_string())
+        };
+        for (url, address) in [
+            ("postgres://u:p@127.0.0.1:5433/d", Some("127.0.0.1:5433")),
+            ("postgres://u:p@localhost/d", Some("127.0.0.1:5432")),
+            ("postgres://u:p@[::1]/d", Some("[::1]:5432")),
+            ("postgres://u@127.0.0.1/d", None),
+            ("postgres://u:p@%2Frun%2Fpostgresql/d", None),
+            ("postgres://u:p@db.example.org/d", None),
+        ] {
+            assert_eq!(of(&format!("url = '{url}'")).as_deref(), address, "{url}");
+        }
     }
 }

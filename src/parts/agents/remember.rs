@@ -1,10 +1,11 @@
 //! What agents find goes into the project's memory (D35), and what is there is given to those who start.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::order::Order;
 use crate::core::agents::arguments::Bind;
-use crate::core::agents::names::MEMORY;
+use crate::core::agents::names::{MEMORY, MEMORY_PORT, MEMORY_SERVER};
 use crate::core::agents::record::Run;
 use crate::core::config::agents::Lifetime;
 use crate::core::config::memory::variable;
@@ -17,18 +18,41 @@ use crate::parts::memory::{self, export, roles, save};
 use crate::parts::scope::Scope;
 use crate::store::agents::Place;
 use crate::store::ask::{Ask, Occasion};
+use crate::store::memory::file;
 use crate::store::project::Project;
 
 /// Where a persistent agent finds the address of its role.
 const ADDRESS: &str = "/memory/url";
 
-/// The service and port by which a persistent agent reaches the memory; none where that is no service of the instance.
-pub(super) fn service(order: &Order<'_>) -> Option<(String, u16)> {
-    let settings = &order.site.scope.settings;
-    let Some(Memory::Service(of)) = &settings.memory else { return None };
-    let name = variable(settings, of).filter(|_| order.agent.lifetime == Lifetime::Persistent)?;
-    let published = settings.compose.as_ref()?.ports.get(name)?;
-    Some((published.service.clone(), published.target))
+/// How a persistent agent reaches the memory.
+pub(super) struct Reached {
+    /// The name by which its container knows it.
+    pub(super) name: String,
+    /// The port of that name.
+    pub(super) port: u16,
+    /// Where it listens, where it is a server of the user's; a service of the instance lies where its other services do.
+    pub(super) server: Option<SocketAddr>,
+}
+
+/// How an agent reaches the memory; none for a transient one, and where the server is not on this machine's loopback.
+pub(super) fn reached(order: &Order<'_>) -> Option<Reached> {
+    let scope = order.site.scope;
+    let settings = &scope.settings;
+    if order.agent.lifetime != Lifetime::Persistent {
+        return None;
+    }
+    match settings.memory.as_ref()? {
+        Memory::Service(of) => {
+            let published = settings.compose.as_ref()?.ports.get(variable(settings, of)?)?;
+            Some(Reached { name: published.service.clone(), port: published.target, server: None })
+        }
+        Memory::Server(name) => {
+            // Nobody is led to a server of the user's before the `silo.toml` that names it is trusted (D6).
+            memory::of(scope).ok()?;
+            let server = file::load(&scope.context.dirs).ok()?.get(name)?.loopback();
+            Some(Reached { name: MEMORY_SERVER.to_owned(), port: MEMORY_PORT, server: Some(server?) })
+        }
+    }
 }
 
 /// What an agent is given of the memory: a transient one a copy of what was found, a persistent one a role of its own. Without it the
@@ -38,16 +62,18 @@ pub(super) fn give(order: &Order<'_>, place: &Place) -> Option<Bind> {
     if !memory::is_declared(scope) {
         return None;
     }
-    let given = match (order.agent.lifetime, service(order)) {
+    let given = match (order.agent.lifetime, reached(order)) {
         (Lifetime::Transient, _) => {
             let folder = place.work().join("memory");
             export::export_to(scope, &folder, export::FOR_AGENTS).map(|_| Bind::read(&folder, MEMORY))
         }
-        (Lifetime::Persistent, Some((host, port))) => {
+        (Lifetime::Persistent, Some(Reached { name, port, .. })) => {
             let run = found(&order.site.settled.known.name, order.name, order.id);
-            roles::role_for(scope, &run, Some((&host, port))).map(|file| Bind::read(&file, ADDRESS))
+            roles::role_for(scope, &run, Some((&name, port))).map(|file| Bind::read(&file, ADDRESS))
         }
-        (Lifetime::Persistent, None) => return None,
+        (Lifetime::Persistent, None) => Err(Failure::new(
+            "a persistent agent is led to a service of the instance, or to a port of this machine with a password",
+        )),
     };
     given
         .map_err(|failure| scope.context.ui.step(&format!("The agent starts without the memory: {}", failure.what)))

@@ -65,7 +65,7 @@ impl Way {
 fn is_asked(order: &Order<'_>) -> bool {
     let agent = order.agent;
     let is_said = agent.wish.is_some() || !agent.services.is_empty() || !agent.egress.is_empty();
-    is_said || !agent.agents.is_empty() || agent.listen.is_some() || remember::service(order).is_some()
+    is_said || !agent.agents.is_empty() || agent.listen.is_some() || remember::reached(order).is_some()
 }
 
 /// Has the gateway listen for an agent, and chooses its network; none for one that asks for nothing. Its variables say what it reaches.
@@ -209,8 +209,8 @@ fn services(order: &Order<'_>) -> Result<(Vec<Service>, Option<Range>), Failure>
         subnet.zip(number).map(|(subnet, number)| (subnet.address(*number), target).into())
     };
     let mut services = Vec::new();
-    let memory = remember::service(order);
-    let is_memory = |service: &str, port: u16| memory.as_ref().is_some_and(|(name, at)| name == service && *at == port);
+    let memory = remember::reached(order);
+    let is_memory = |service: &str, port: u16| memory.as_ref().is_some_and(|at| at.name == service && at.port == port);
     for (variable, published) in compose.iter().flat_map(|compose| &compose.ports) {
         let is_named = order.agent.services.iter().any(|text| text.value == published.service);
         if published.udp || !is_named && !is_memory(&published.service, published.target) {
@@ -221,6 +221,9 @@ fn services(order: &Order<'_>) -> Result<(Vec<Service>, Option<Range>), Failure>
         if let Some(to) = address(&published.service, published.target).or_else(loopback) {
             services.push(Service { name: published.service.clone(), port: published.target, to });
         }
+    }
+    if let Some(remember::Reached { name, port, server: Some(to) }) = memory {
+        services.push(Service { name, port, to });
     }
     Ok((services, subnet))
 }
