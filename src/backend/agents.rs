@@ -1,11 +1,12 @@
 //! The containers, networks and images of agents (D33), as the engine of this machine has them.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::docker::{Docker, where_it_is_down};
+use super::docker::{Docker, label, where_it_is_down};
 use super::engine::{Engine, Listed, ask_for, escaped};
 use super::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bundler, Container, Relay};
@@ -36,6 +37,9 @@ pub struct Image {
     /// What it says of a container made from it.
     #[serde(default)]
     config: Option<Configured>,
+    /// Its names.
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
@@ -43,9 +47,17 @@ pub struct Image {
 struct Configured {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
+    labels: Option<HashMap<String, String>>,
 }
 
 impl Image {
+    /// Whether silo built it for an instance, and it has lost its name to a newer one.
+    fn is_former(&self, instance: &str) -> bool {
+        let labels = self.config.as_ref().and_then(|one| one.labels.as_ref());
+        let is_own = labels.and_then(|labels| labels.get(INSTANCE)).is_some_and(|id| id == instance);
+        is_own && self.repo_tags.as_ref().is_none_or(Vec::is_empty)
+    }
+
     /// The command of a container made from it, where nobody names another.
     pub fn command(&self) -> Vec<String> {
         let configured = self.config.iter();
@@ -153,6 +165,18 @@ impl Engine<'_> {
     }
 }
 
+/// What there is of agents, each by its name with the id of its instance. Whoever only has the labels is left out: the names are
+/// those that silo gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OfAgents {
+    /// Agents, their relays, and what reads their repositories.
+    pub containers: Vec<(String, String)>,
+    /// Their networks.
+    pub networks: Vec<(String, String)>,
+    /// The images that were built for them.
+    pub images: Vec<(String, String)>,
+}
+
 /// What a program prints that silo waits for is part of the story.
 struct Story;
 
@@ -188,6 +212,38 @@ impl Docker<'_> {
         self.aside(&quick, "build")?;
         let read = files::read(id, ID)?.map(|content| content.bytes).unwrap_or_default();
         Ok(String::from_utf8_lossy(&read).trim().to_owned())
+    }
+
+    /// Everything of all agents.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn of_agents(&self) -> Result<OfAgents, Failure> {
+        let filter = format!("label={}", names::LABEL);
+        let list = |words: &[&str], name: &str, names: &dyn Fn(&str) -> Vec<String>| {
+            let fields = [name.to_owned(), label(names::LABEL), label(INSTANCE)];
+            let rows = self.rows(&[words, &["--filter", &filter]].concat(), &fields)?;
+            let is_silos = |[name, run, _]: &[String; 3]| names::is_id(run) && names(run).contains(name);
+            Ok::<_, Failure>(rows.into_iter().filter(is_silos).map(|[name, _, instance]| (name, instance)).collect())
+        };
+        let containers = |run: &str| vec![names::container(run), names::relay(run), names::bundler(run)];
+        let mut images = self.own_images(&names::image("*", "*"))?;
+        images.retain(|(name, instance)| name.starts_with(&names::image(instance, "")));
+        Ok(OfAgents {
+            containers: list(&["ps", "--all"], ".Names", &containers)?,
+            networks: list(&["network", "ls"], ".Name", &|run| vec![names::network(run)])?,
+            images,
+        })
+    }
+
+    /// Removes an image of an instance that was built, and has no name any more; one that something is made from stays.
+    pub fn drop_former(&self, image: &str, instance: &str) {
+        let engine = Engine { environment: self.environment, folder: self.folder };
+        // Whatever does not answer leaves it for another time: an image does no harm.
+        let found = engine.image(image).ok().flatten();
+        if found.is_some_and(|found| found.is_former(instance)) {
+            let _ = self.run(&["image", "rm", image]);
+        }
     }
 
     /// Runs it with all it prints as part of the story.

@@ -1,7 +1,8 @@
-//! Images that compose built, and for which of its projects.
+//! Images that were built here, and for whom.
 
 use super::docker::Docker;
 use super::engine::PROJECT;
+use super::labels::LABEL;
 use crate::failure::Failure;
 
 /// How many images are asked about at once.
@@ -13,12 +14,26 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn built_images(&self) -> Result<Vec<(String, String)>, Failure> {
-        let filter = format!("label={PROJECT}");
-        let rows = self.rows(&["image", "ls", "--no-trunc", "--filter", &filter], &[".ID".to_owned()])?;
+        self.labelled_images(PROJECT, &[])
+    }
+
+    /// The names of all images of a repository such as `silo-agent/*` that silo built, each with the instance's id.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn own_images(&self, repository: &str) -> Result<Vec<(String, String)>, Failure> {
+        self.labelled_images(LABEL, &["--filter", &format!("reference={repository}")])
+    }
+
+    /// The names of images with a label, and its value.
+    fn labelled_images(&self, label: &str, more: &[&str]) -> Result<Vec<(String, String)>, Failure> {
+        let filter = format!("label={label}");
+        let words = [&["image", "ls", "--no-trunc", "--filter", &filter], more].concat();
+        let rows = self.rows(&words, &[".ID".to_owned()])?;
         let mut ids: Vec<String> = rows.into_iter().map(|[id]| id).collect();
         ids.sort();
         ids.dedup();
-        let fields = ["(join .RepoTags \" \")".to_owned(), format!("(index .Config.Labels \"{PROJECT}\")")];
+        let fields = ["(join .RepoTags \" \")".to_owned(), format!("(index .Config.Labels \"{label}\")")];
         let mut images = Vec::new();
         for ids in ids.chunks(MANY) {
             let words: Vec<&str> = ["image", "inspect"].into_iter().chain(ids.iter().map(String::as_str)).collect();

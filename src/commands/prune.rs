@@ -273,6 +273,7 @@ fn remove(job: Job<'_>, one: &GoneRoot) -> Result<(), Failure> {
     if files::exists(&one.root) {
         return Ok(());
     }
+    parts::finish(context, &one.root)?;
     let mut removed = Ok(());
     // Kind by kind, for each takes its time, and another may take the name over meanwhile.
     for kind in Kind::ALL.into_iter().filter(|kind| !one.left.named(*kind).is_empty()) {

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::leftovers::{Cleaner, Inventory, Kind, Leftovers};
 use super::look;
 use super::neighbours::Neighbours;
+use crate::backend::agents::OfAgents;
 use crate::core::config::API_PORT;
 use crate::core::instance::name;
 use crate::core::leases::Instance;
@@ -126,6 +127,11 @@ fn left(inventory: &Inventory, neighbours: &Neighbours, root: &Path, name: &str)
     inventory.living.retain(|_, folder| !Path::new(folder).starts_with(root));
     let mut claim = neighbours.claim(root, &[name.to_owned()]);
     let noted = neighbours.history(root).map_or_else(Vec::new, |history| history.clusters.clone());
+    // What is of agents has the instance's id, whatever its name: it is told under the one it has now.
+    let now = neighbours.leases.at(&root.to_string_lossy()).map(Instance::qualified);
+    if now.is_some_and(|now| now != name) {
+        inventory.agents = OfAgents::default();
+    }
     claim.noted = noted.into_iter().filter(|cluster| *cluster == name::k3d(name)).collect();
     super::left(&inventory, &claim)
 }

@@ -1,4 +1,4 @@
-//! What instances left in Docker, proved theirs by label and by name: clusters by `silo.instance`, containers,
+//! What instances left in Docker, proved theirs by label and by name: clusters and what is of agents by `silo.instance`, containers,
 //! networks and volumes by compose's project label, the plain network by the instance's own name (D111).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +7,7 @@ use std::path::Path;
 use super::context::Context;
 use super::shared;
 use super::turn;
+use crate::backend::agents::OfAgents;
 use crate::backend::copying::{self, LABEL as COPIER};
 use crate::backend::docker::{self, Docker};
 use crate::backend::engine::Engine;
@@ -41,6 +42,8 @@ pub struct Inventory {
     pub images: Vec<Labelled>,
     /// What copies of volumes that were killed left, with the instance's id.
     pub copiers: Vec<Labelled>,
+    /// What there is of agents.
+    pub agents: OfAgents,
     /// The instances whose ids the containers and volumes of a compose project bear.
     pub bearers: BTreeMap<String, BTreeSet<String>>,
     /// Compose projects with a container that was made from a folder which is there, and this folder.
@@ -246,6 +249,7 @@ impl<'a> Cleaner<'a> {
             networks: self.list(&["network", "ls"], ".Name", COMPOSE)?,
             volumes: volumes.into_iter().map(|one| (one.name, one.project)).collect(),
             images: self.docker().built_images()?,
+            agents: self.docker().of_agents()?,
             copiers: self.list(&["ps", "--all", "--filter", &format!("label={COPIER}")], ".Names", COPIER)?,
             bearers,
         })

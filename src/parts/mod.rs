@@ -50,6 +50,7 @@ use std::path::Path;
 use crate::core::config::{Gate, Settings};
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use context::Context;
 use leftovers::{Claim, Inventory, Leftovers};
 use part::{Declared, Part};
 
@@ -105,12 +106,21 @@ pub fn left(inventory: &Inventory, claim: &Claim) -> Leftovers {
     own.chain(inventory.of_compose(claim)).collect()
 }
 
+/// Brings to its end what goes on of a root that is gone.
+///
+/// # Errors
+/// A [`Failure`] of the first part that cannot.
+pub fn finish(context: &Context, root: &Path) -> Result<(), Failure> {
+    ALL.into_iter().try_for_each(|part| part.finish(context, root))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::left;
     use super::leftovers::{Claim, Inventory, Kind, Labelled, Leftovers};
+    use crate::backend::agents::OfAgents;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<Labelled> {
         list.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect()
@@ -161,6 +171,11 @@ mod tests {
             ]),
             living: BTreeMap::new(),
             bearers: BTreeMap::new(),
+            agents: OfAgents {
+                containers: pairs(&[("silo-agent-r-1", "id-a"), ("silo-agent-r-2", "id-x-2")]),
+                networks: pairs(&[("silo-agent-r-1", "id-a")]),
+                images: pairs(&[("silo-agent/id-a-r", "id-a"), ("silo-agent/id-old-r", "id-old")]),
+            },
         };
         let claim = |id: &str, names: &[&str], sole| Claim {
             ids: vec![id.to_owned()],
@@ -193,6 +208,13 @@ mod tests {
         // Where an id is somebody else's too, the name must be the instance's own.
         assert_eq!(left(&inventory, &claim("id-x", &["localnet-y"], false)), Leftovers::default());
         assert_eq!(left(&inventory, &claim("id-x", &[], true)).lines(), ["cluster localnet-x"]);
+        // What is of agents is an instance's by its id, and that of a root which another has taken over is that one's.
+        let agents = ["container silo-agent-r-1", "network silo-agent-r-1", "image silo-agent/id-a-r"];
+        assert_eq!(left(&inventory, &claim("id-a", &[], true)).lines(), agents);
+        assert_eq!(left(&inventory, &claim("id-a", &[], false)), Leftovers::default());
+        let heir = Claim { ids: ["id-a", "id-old"].map(str::to_owned).to_vec(), ..claim("id-a", &[], true) };
+        let images = left(&inventory, &heir);
+        assert_eq!(images.named(Kind::Image), ["silo-agent/id-a-r", "silo-agent/id-old-r"]);
         // What has no label is its own by what silo has noted alone.
         let inventory =
             Inventory { clusters: pairs(&[("localnet-x", ""), ("localnet-z", "")]), ..Inventory::default() };

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use super::context::Context;
 use super::finding::Finding;
 use super::leftovers::{Claim, Inventory, Kind};
 pub use super::scan::Scan;
@@ -58,8 +59,7 @@ pub trait Part: Sync {
     ///
     /// # Errors
     /// A [`Failure`] that says what runs and how to stop it.
-    fn may_start(&self, scope: &Scope<'_>) -> Result<(), Failure> {
-        let _ = scope;
+    fn may_start(&self, _: &Scope<'_>) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -91,8 +91,7 @@ pub trait Part: Sync {
     ///
     /// # Errors
     /// A [`Failure`] when the program cannot be started.
-    fn attach(&self, site: &Site<'_>) -> Result<u8, Failure> {
-        let _ = site;
+    fn attach(&self, _: &Site<'_>) -> Result<u8, Failure> {
         Ok(0)
     }
 
@@ -100,14 +99,12 @@ pub trait Part: Sync {
     ///
     /// # Errors
     /// A [`Failure`] when it could not be stopped.
-    fn end(&self, site: &Site<'_>) -> Result<(), Failure> {
-        let _ = site;
+    fn end(&self, _: &Site<'_>) -> Result<(), Failure> {
         Ok(())
     }
 
     /// Whether it leaves its start to another part whose own files name compose files: nothing in `silo.toml` says who starts it.
-    fn is_left_to_others(&self, settings: &Settings) -> bool {
-        let _ = settings;
+    fn is_left_to_others(&self, _: &Settings) -> bool {
         false
     }
 
@@ -187,8 +184,7 @@ pub trait Part: Sync {
     ///
     /// # Errors
     /// A [`Failure`] when it cannot be stopped, or who is to be asked does not answer.
-    fn rest(&self, site: &Site<'_>) -> Result<Option<String>, Failure> {
-        let _ = site;
+    fn rest(&self, _: &Site<'_>) -> Result<Option<String>, Failure> {
         Ok(None)
     }
 
@@ -199,8 +195,7 @@ pub trait Part: Sync {
     }
 
     /// Whether it is up, judged in a few milliseconds and without a program: a gate asks each time.
-    fn is_up(&self, scope: &Scope<'_>) -> bool {
-        let _ = scope;
+    fn is_up(&self, _: &Scope<'_>) -> bool {
         false
     }
 
@@ -245,26 +240,30 @@ pub trait Part: Sync {
     }
 
     /// All there is to say of it in `silo status`, within [`LIMIT`]; none where it says nothing.
-    fn report(&self, subject: &Subject<'_>) -> Option<Report> {
-        let _ = subject;
+    fn report(&self, _: &Subject<'_>) -> Option<Report> {
         None
     }
 
     /// What `silo doctor` finds about it at one root, besides its tools. Nothing is started.
-    fn check(&self, subject: &Inspected<'_>) -> Vec<Finding> {
-        let _ = subject;
+    fn check(&self, _: &Inspected<'_>) -> Vec<Finding> {
         Vec::new()
     }
 
     /// What its own files in a root say to `silo doctor`; they are read, never run.
-    fn scan(&self, root: &Path) -> Scan {
-        let _ = root;
+    fn scan(&self, _: &Path) -> Scan {
         Scan::default()
     }
 
+    /// Brings to its end what goes on of a root that is gone, before what it left is removed.
+    ///
+    /// # Errors
+    /// A [`Failure`] where that cannot be: nothing of the root is removed then.
+    fn finish(&self, _: &Context, _: &Path) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// What the instance of a root that is gone left of it in Docker, as far as its claim goes.
-    fn left(&self, inventory: &Inventory, claim: &Claim) -> Vec<(Kind, String)> {
-        let (_, _) = (inventory, claim);
+    fn left(&self, _: &Inventory, _: &Claim) -> Vec<(Kind, String)> {
         Vec::new()
     }
 }

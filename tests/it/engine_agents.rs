@@ -78,7 +78,7 @@ impl Agents {
         format!("{containers}{networks}")
     }
 
-    fn instance(&self) -> String {
+    pub(crate) fn instance(&self) -> String {
         let root = fs::canonicalize(self.engine.sandbox.dir("app")).unwrap_or_default();
         silo::core::text::digest::root_id(root.as_os_str().as_encoded_bytes())
     }

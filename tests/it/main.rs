@@ -41,6 +41,7 @@ mod engine_agents;
 mod engine_agents_cut;
 mod engine_agents_memory;
 mod engine_agents_peers;
+mod engine_agents_prune;
 mod engine_agents_templates;
 mod engine_agents_wall;
 mod engine_binds;

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use super::super::{consent, down};
 use super::furnished;
+use crate::core::agents::record::{Run, Stage};
 use crate::core::workspaces::record::Workspace;
 use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::parts::leftovers::{Cleaner, Kind};
 use crate::parts::neighbours::Neighbours;
+use crate::store::agents;
 use crate::store::clusters::Made;
 use crate::store::project::{CONFIG_NAME, Project};
 use crate::store::{free, history, registry};
@@ -76,7 +78,7 @@ fn sweep(context: &Context, cleaner: Cleaner<'_>, root: &Path) -> Result<bool, F
     if !cleaner.is_there() {
         return Ok(true);
     }
-    let inventory = match cleaner.inventory() {
+    let inventory = match parts::finish(context, root).and_then(|()| cleaner.inventory()) {
         Ok(inventory) => inventory,
         Err(failure) => {
             context.ui.detail(&failure.what);
@@ -98,8 +100,13 @@ fn sweep(context: &Context, cleaner: Cleaner<'_>, root: &Path) -> Result<bool, F
     Ok(true)
 }
 
-/// Whether something of a root has ever been made in Docker, as far as silo has noted it: an override for services, or a cluster.
+/// Whether something of a root has ever been made in Docker, as far as silo has noted it: an override for services,
+/// a cluster, or an agent that goes on.
 fn has_started(dirs: &Dirs, root: &Path) -> bool {
     let is_override = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"services-"));
-    !Made::of(dirs, root).noted.is_empty() || files::names_in(&dirs.instance(root)).iter().any(is_override)
+    let is_open = |run: &Run| Path::new(&run.root) == root && run.stage != Stage::Ended;
+    let has_agents = agents::all(dirs).iter().any(is_open);
+    has_agents
+        || !Made::of(dirs, root).noted.is_empty()
+        || files::names_in(&dirs.instance(root)).iter().any(is_override)
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::order::GRACE;
 use super::outside::Outside;
-use super::{findings, remember, told};
+use super::{findings, image, remember, told};
 use crate::backend::labels::LABEL as INSTANCE;
 use crate::backend::worktrees::Git;
 use crate::core::agents::arguments::{Bind, Bundler};
@@ -244,6 +244,7 @@ fn remove_rest(context: &Context, outside: &Outside, run: &Run) -> Result<(), Fa
     let place = Place::of(&context.dirs, &run.id);
     close(context, &run.id)?;
     remove_containers(outside, &run.id)?;
+    image::drop_former(context, outside, &run.image, run);
     trees::remove(&place.work())
 }
 
@@ -291,6 +292,25 @@ pub fn finish_all(context: &Context) {
             context.ui.warn(&format!("The run `{}` was cut off, and cannot be finished: {}", run.id, failure.what));
         }
     }
+}
+
+/// Brings home what the runs of a root made that is gone, before anything of them is removed.
+///
+/// # Errors
+/// A [`Failure`] where one goes on, or cannot be ended.
+pub(super) fn finish_of(context: &Context, root: &Path) -> Result<(), Failure> {
+    for run in agents::all(&context.dirs) {
+        if run.stage == Stage::Ended || Path::new(&run.root) != root {
+            continue;
+        }
+        let busy = |holder| {
+            Failure::new(format!("The run `{}` goes on{holder}", run.id))
+                .hint(format!("End it first: `silo agent stop {}`", run.id))
+        };
+        let lock = Place::of(&context.dirs, &run.id).lock();
+        lock::hold(&lock, "the agent", &lock::AT_ONCE, busy, || finish(context, &run.id))?;
+    }
+    Ok(())
 }
 
 /// Finishes one, as it is recorded now.

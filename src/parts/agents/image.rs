@@ -1,18 +1,32 @@
 //! The image of an agent: the one that is named, from its registry where it is not here, or one built from a folder.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::order::Order;
 use super::outside::Outside;
 use crate::backend::agents::Image;
 use crate::core::agents::names;
+use crate::core::agents::record::{Run, Stage};
 use crate::core::config::agents::Source;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
+use crate::parts::context::Context;
+use crate::store::agents;
 use crate::sys::files;
+use crate::sys::lock::{self, Wait};
+
+/// How long another agent's build may take.
+const TURN: Duration = Duration::from_mins(30);
 
 /// The image, made or fetched where it is missing; `root` has the folder it is built from, and `own` is the run's folder.
-pub(super) fn image(order: &Order<'_>, outside: &Outside, root: &Path, own: &Path) -> Result<Image, Failure> {
+pub(super) fn image(
+    order: &Order<'_>,
+    outside: &Outside,
+    root: &Path,
+    own: &Path,
+    run: &mut Run,
+) -> Result<Image, Failure> {
     let context = order.site.scope.context;
     let name = match &order.agent.source {
         Source::Image(text) => {
@@ -34,11 +48,50 @@ pub(super) fn image(order: &Order<'_>, outside: &Outside, root: &Path, own: &Pat
             }
             let name = names::image(&order.site.scope.id, order.name);
             context.ui.detail(&format!("Building the image of `{}`", order.name));
-            // By its id: another run may build under the same name meanwhile.
-            outside.docker().build(&folder, &name, &order.site.scope.id, &own.join("image"))?
+            return build(order, outside, (&folder, &name), own, run);
         }
     };
-    outside.engine().image(&name)?.ok_or_else(|| {
-        Failure::new(format!("The image `{}` was there, and is gone", one_line(&name))).hint("Run it again")
+    let image = known(outside, &name)?;
+    run.image.clone_from(&image.id);
+    Ok(image)
+}
+
+fn known(outside: &Outside, name: &str) -> Result<Image, Failure> {
+    outside.engine().image(name)?.ok_or_else(|| {
+        Failure::new(format!("The image `{}` was there, and is gone", one_line(name))).hint("Run it again")
     })
+}
+
+/// Builds it, and lets the one go that had its name before. Another run may build under that name meanwhile: so it is known by its id,
+/// and one after the other the runs of an instance build theirs and record it.
+fn build(
+    order: &Order<'_>,
+    outside: &Outside,
+    (folder, name): (&Path, &str),
+    own: &Path,
+    run: &mut Run,
+) -> Result<Image, Failure> {
+    let scope = order.site.scope;
+    let context = scope.context;
+    let wait = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
+    let busy = |holder| Failure::new(format!("Another agent's image is being built{holder}")).hint("Run it again");
+    lock::hold(&context.dirs.instance(&scope.project.root).join("images.lock"), "another agent", &wait, busy, || {
+        let before = outside.engine().image(name)?;
+        let id = outside.docker().build(folder, name, &scope.id, &own.join("image"))?;
+        let image = known(outside, &id)?;
+        run.image.clone_from(&image.id);
+        agents::save(&context.dirs, run)?;
+        if let Some(before) = before.filter(|before| before.id != image.id) {
+            drop_former(context, outside, &before.id, run);
+        }
+        Ok(image)
+    })
+}
+
+/// Removes an image that has lost its name to a newer one, unless another run that has not ended is made from it.
+pub(super) fn drop_former(context: &Context, outside: &Outside, image: &str, run: &Run) {
+    let is_used = |other: &Run| other.id != run.id && other.image == image && other.stage != Stage::Ended;
+    if !agents::all(&context.dirs).iter().any(is_used) {
+        outside.docker().drop_former(image, &run.instance);
+    }
 }

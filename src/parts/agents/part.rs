@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::end::{clear, end};
+use super::end::{clear, end, finish_of};
 use super::order::Order;
 use super::origin::Origin;
 use super::outside::Outside;
 use super::{ask, start, wall};
-use crate::backend::agents::Owned;
+use crate::backend::agents::{OfAgents, Owned};
 use crate::backend::docker::INSTALL;
 use crate::backend::engine::Engine;
 use crate::core::agents::names;
@@ -24,6 +24,7 @@ use crate::core::text::source::{one_line, printable};
 use crate::core::text::version::Version;
 use crate::failure::Failure;
 use crate::parts::context::Context;
+use crate::parts::leftovers::{self, Claim, Inventory, Kind};
 use crate::parts::part::{
     Declared, How, Log, Part, PartState, Report, Run as Way, Shown, Stage as Step, Stand, Stop, Stopped, Subject,
     Survey, Tool,
@@ -166,6 +167,20 @@ impl Part for Agents {
             by_instance.entry(one.instance.clone()).or_default().push(one);
         }
         Some(Box::new(move |instance, _| by_instance.get(&instance.id).map(|own| state(own))))
+    }
+
+    fn finish(&self, context: &Context, root: &Path) -> Result<(), Failure> {
+        finish_of(context, root)
+    }
+
+    fn left(&self, inventory: &Inventory, claim: &Claim) -> Vec<(Kind, String)> {
+        // An id that another root has taken over is that one's.
+        let is_own = |id: &String| claim.ids.contains(id) && (claim.sole || claim.ids.first() != Some(id));
+        let OfAgents { containers, networks, images } = &inventory.agents;
+        [(Kind::Container, containers), (Kind::Network, networks), (Kind::Image, images)]
+            .into_iter()
+            .flat_map(|(kind, all)| leftovers::picked(kind, all, |(_, id)| is_own(id)))
+            .collect()
     }
 
     fn report(&self, subject: &Subject<'_>) -> Option<Report> {

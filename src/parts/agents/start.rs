@@ -53,8 +53,7 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
     files::make_folder(&place.work())?;
     let mut variables = Variables::of(order);
     let root = template::folder(order, &place, &variables)?;
-    let image = image::image(order, &outside, &root, &place.work())?;
-    run.image.clone_from(&image.id);
+    let image = image::image(order, &outside, &root, &place.work(), &mut run)?;
     files::make_folder(&place.left())?;
     files::make_folder(&place.bundles())?;
     let top = clone::origin(order, &outside)?;
