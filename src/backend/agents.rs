@@ -48,6 +48,7 @@ struct Configured {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
     labels: Option<HashMap<String, String>>,
+    working_dir: Option<String>,
 }
 
 impl Image {
@@ -62,6 +63,12 @@ impl Image {
     pub fn command(&self) -> Vec<String> {
         let configured = self.config.iter();
         configured.flat_map(|one| one.entrypoint.iter().flatten().chain(one.cmd.iter().flatten())).cloned().collect()
+    }
+
+    /// The folder in which a container made from it runs (`WORKDIR`), where the image says one.
+    pub fn folder(&self) -> Option<&str> {
+        let said = self.config.as_ref().and_then(|one| one.working_dir.as_deref());
+        said.filter(|folder| folder.starts_with('/'))
     }
 }
 

@@ -329,6 +329,19 @@ fn engine_a_repository_that_is_gone_or_leads_elsewhere_leaves_its_files_on_a_bra
 }
 
 #[test]
+fn engine_without_a_clone_a_command_begins_where_the_image_says() {
+    let toml = "[agents.built]\nbuild = 'image'\nrepository = false\n".to_owned()
+        + &agent("plain", "pwd", "repository = false");
+    let agents = Agents::new(&toml);
+    fs::create_dir(agents.path("image")).expect("it is new");
+    fs::write(agents.path("image/main"), "pwd; cat main | wc -l\n").expect("it is ours");
+    let text = "FROM silo-test-agent\nWORKDIR /app\nCOPY . .\nCMD [\"sh\", \"main\"]\n";
+    fs::write(agents.path("image/Dockerfile"), text).expect("it is ours");
+    assert_eq!(agents.silo(&["agent", "run", "built"]).success().stdout, "/app\n1\n");
+    assert_eq!(agents.silo(&["agent", "run", "plain"]).success().stdout, "/findings\n");
+}
+
+#[test]
 fn engine_persistent_agents_are_part_of_up_come_back_and_come_home() {
     let line = format!("echo two >> file; {COMMIT}; echo up; while :; do sleep 1; done");
     let agents = Agents::new(&agent("research", &line, "lifetime = \"persistent\""));

@@ -78,7 +78,8 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         writing::replace(&path, text.as_bytes(), Writing { durable: false, ..Writing::SHARED })?;
         binds.push(Bind::read(&path, &format!("/etc/{name}")));
     }
-    let mut folder = names::FINDINGS.to_owned();
+    // Without a clone it begins where the image says, as `COPY . .` and `CMD ["python", "main.py"]` need it.
+    let mut folder = image.folder().unwrap_or(names::FINDINGS).to_owned();
     if let Some(top) = &top {
         binds.push(Bind::write(&place.clone_folder(), names::WORK));
         // The clone is of the whole repository.
