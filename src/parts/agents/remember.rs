@@ -9,6 +9,7 @@ use crate::core::agents::names::{MEMORY, MEMORY_PORT, MEMORY_SERVER};
 use crate::core::agents::record::Run;
 use crate::core::config::agents::Lifetime;
 use crate::core::config::memory::variable;
+use crate::core::instance::lockfile::InstanceState;
 use crate::core::memory::place::Memory;
 use crate::core::memory::talk::Run as Found;
 use crate::core::text::source::{counted, one_line};
@@ -58,7 +59,7 @@ pub(super) fn reached(order: &Order<'_>) -> Option<Reached> {
 /// What an agent is given of the memory: a transient one a copy of what was found, a persistent one a role of its own. Without it the
 /// agent runs, too, and that is said.
 pub(super) fn give(order: &Order<'_>, place: &Place) -> Option<Bind> {
-    let scope = order.site.scope;
+    let scope = &settled(order);
     if !memory::is_declared(scope) {
         return None;
     }
@@ -78,6 +79,14 @@ pub(super) fn give(order: &Order<'_>, place: &Place) -> Option<Bind> {
     given
         .map_err(|failure| scope.context.ui.step(&format!("The agent starts without the memory: {}", failure.what)))
         .ok()
+}
+
+/// The project with the ports that its instance has now: it may have been settled a moment ago, for the first time.
+fn settled<'a>(order: &Order<'a>) -> Scope<'a> {
+    let (scope, known) = (order.site.scope, &order.site.settled.known);
+    let state = InstanceState { ports: known.ports.clone(), ..scope.state.clone().unwrap_or_default() };
+    let (settings, folder, id) = (scope.settings.clone(), scope.folder.clone(), scope.id.clone());
+    Scope { settings, state: Some(state), folder, id, ..*scope }
 }
 
 fn found(instance: &str, agent: &str, id: &str) -> Found {
