@@ -214,17 +214,71 @@ fn gits_own_hook_fills_each_new_worktree() {
     assert_eq!(tree(&third), [""; 0]);
 }
 
+/// What Claude Code 2.1 gives the script, with `$SANDBOX` and the hook's own keys still to be filled in.
+const TOLD: &str = r#"{"session_id":"8545bff2","transcript_path":"$SANDBOX/home/.claude/projects/x.jsonl","cwd":"CWD","prompt_id":"d0f6","hook_event_name":"EVENT",KEY}"#;
+
 #[test]
-fn the_script_for_claude_code_makes_a_worktree_and_prints_its_folder_alone() {
+fn the_script_for_claude_code_makes_a_worktree_and_removes_it_with_its_instance() {
     let sandbox = Sandbox::new();
-    let (main, _) = repository(&sandbox, "init = ['echo said']\n");
-    write(&main, ".env", "A=1\n");
-    let path = script(&main, ".claude/worktree.sh");
-    let asked = r#"{"session_id": "x", "hook_event_name": "WorktreeCreate", "name": "login", "cwd": "/x"}"#;
-    let mut hook = sandbox.command("sh", &main);
-    hook.args(["-c", &format!("echo '{asked}' | {}", path.display())]);
-    let ran = sandbox.finish(hook).success();
+    let (main, _) = repository(&sandbox, "init = ['echo said']\nrender = ['.env']\n");
+    write(&main, ".env", "P=${WEB_PORT}\n");
+    script(&main, ".claude/worktree.sh");
+    sandbox.git(&main, ["add", ".claude"]);
+    sandbox.git(&main, ["commit", "--quiet", "--message", "script"]);
+    sandbox.run(&main, ["adopt"]).success();
+    // Both hooks run in the session's folder, without a terminal: the one that removes runs in the worktree itself.
+    let hook = |cwd: &Path, event: &str, key: &str| {
+        let told = TOLD.replace("CWD", &cwd.to_string_lossy()).replace("EVENT", event).replace("KEY", key);
+        write(&main, ".git/told", told);
+        let mut hook = sandbox.command("sh", cwd);
+        hook.args(["-c", "\"$CLAUDE_PROJECT_DIR\"/.claude/worktree.sh"]);
+        hook.env("CLAUDECODE", "1").env("CLAUDE_PROJECT_DIR", cwd);
+        hook.stdin(fs::File::open(main.join(".git/told")).expect("it was written"));
+        sandbox.finish(hook)
+    };
+    let create = |cwd: &Path| hook(cwd, "WorktreeCreate", r#""name":"login""#);
+    let login = main.join(".claude/worktrees/login");
+    let ran = create(&main).success();
     assert_eq!(ran.stdout, "$SANDBOX/projects/main/.claude/worktrees/login\n");
     assert!(ran.stderr.contains("\nsaid\n"), "{}", ran.stderr);
-    assert_eq!(tree(&main.join(".claude/worktrees/login")), [".env"]);
+    let port = |dir: &Path| sandbox.lockfile_ports(dir)["WEB_PORT"];
+    assert_eq!(read(login.join(".env")), format!("P={}\n", port(&login)));
+    assert_ne!(port(&login), port(&main));
+    // `claude --worktree login` once more, and from a session in a worktree: it is the same one.
+    for cwd in [&main, &login] {
+        let again = create(cwd).success();
+        assert_eq!(again.stdout, "$SANDBOX/projects/main/.claude/worktrees/login\n");
+        assert!(again.stderr.starts_with("Everything is there already\n"), "{}", again.stderr);
+    }
+    let gone = hook(&login, "WorktreeRemove", &format!(r#""worktree_path":"{}""#, login.display())).success();
+    assert_eq!((gone.stdout.as_str(), login.exists()), ("", false));
+    let listed = sandbox.run(&main, ["list"]).success();
+    assert!(!listed.stdout.contains("main-worktree-login"), "{}", listed.stdout);
+    // The branch is there, and a new worktree on it is filled from the beginning.
+    assert!(create(&main).success().stderr.contains("\nsaid\n"));
+}
+
+#[test]
+fn the_script_for_claude_code_runs_nothing_of_a_strangers() {
+    let sandbox = Sandbox::new();
+    let (main, _) = repository(&sandbox, "");
+    let path = script(&main, ".claude/worktree.sh");
+    let toml = read(main.join("silo.toml"));
+    sandbox.run(&main, ["env"]).success();
+    // A branch that brings a lockfile, so that there seems to be something to stop.
+    sandbox.git(&main, ["switch", "--quiet", "-c", "worktree-x"]);
+    write(&main, "silo.toml", format!("{toml}[hooks]\npre-down = ['touch $PWD/../../../../ran']\n"));
+    sandbox.git(&main, ["add", "--force", "silo.toml", ".silo.lock"]);
+    sandbox.git(&main, ["commit", "--quiet", "--message", "strange"]);
+    sandbox.git(&main, ["switch", "--quiet", "-"]);
+    let run = |told: &str| {
+        let mut hook = sandbox.command("sh", &main);
+        hook.args(["-c", &format!("echo '{told}' | {}", path.display())]);
+        sandbox.finish(hook).success()
+    };
+    run(r#"{"hook_event_name": "WorktreeCreate", "name": "x"}"#);
+    let x = main.join(".claude/worktrees/x");
+    assert!(x.join(".silo.lock").exists() && read(x.join("silo.toml")).contains("pre-down"));
+    run(&format!(r#"{{"hook_event_name": "WorktreeRemove", "worktree_path": "{}"}}"#, x.display()));
+    assert!(!x.exists() && !sandbox.path("projects/ran").exists() && !sandbox.path("ran").exists());
 }

@@ -106,7 +106,9 @@ impl AgentsProblem {
             Self::Egress { .. } => {
                 one("Write a host name such as \"pypi.org\", \"*.pythonhosted.org\" or \"git.example.org:8443\"")
             }
-            Self::Mount { .. } => one("Write \"FOLDER:/TARGET\", as in \"data/models:/models\"; it is read-only"),
+            Self::Mount { .. } => one(
+                "Write \"FOLDER:/TARGET\", as in \"data/models:/models\": read-only, and not in /work, /etc, /tmp or another folder of silo or the system",
+            ),
             Self::Reserved { .. } => one("Choose another name; `silo doc agents` lists what silo sets"),
         }
     }
