@@ -150,6 +150,17 @@ fn engine_an_agent_leaves_a_branch_and_findings_and_nothing_else() {
 }
 
 #[test]
+fn engine_an_agent_commits_without_a_word_on_who_it_is_and_may_say_it() {
+    let line = "echo two >> file; git commit -qam two; echo three >> file; git -c user.name=me -c user.email=me@example.com commit -qam three; \
+                echo four >> file; git config user.email other@example.com; git commit -qam four";
+    let agents = Agents::line(line, "");
+    agents.silo(&["agent", "run", "scout", "--as", "commits"]).success();
+    let log = agents.git(&["log", "--format=%s by %an <%ae>", "main..agent/commits"]).success().stdout;
+    let said = "four by silo agent <other@example.com>\nthree by me <me@example.com>\ntwo by silo agent <agent@silo.invalid>\n";
+    assert_eq!(log, said);
+}
+
+#[test]
 fn engine_an_agent_has_no_right_and_sees_no_file_that_is_not_its_own() {
     let line = "id -u; id -un; echo $HOME; cat /proc/self/status | grep -E '^(CapEff|CapBnd|NoNewPrivs)'; touch /x 2>&1 | grep -o 'Read-only'; \
                 touch /tmp/y $HOME/z && echo scratch; ls /sys/class/net; ls /work; git remote; git stash list; git branch -a; \

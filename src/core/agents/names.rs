@@ -32,6 +32,8 @@ pub const MEMORY: &str = "/memory";
 pub const TASK: &str = "SILO_TASK";
 /// The home folder of an agent.
 pub const HOME: &str = "/home/agent";
+/// Who commits in an agent that says nothing else, and what it left open: a name and an address that is nobody's.
+pub const COMMITTER: (&str, &str) = ("silo agent", "agent@silo.invalid");
 
 /// Whether a text can be the ID of a run: it is part of names of containers, networks, branches and files.
 pub fn is_id(text: &str) -> bool {

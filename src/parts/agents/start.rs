@@ -134,10 +134,11 @@ fn user() -> (u32, u32) {
 
 /// A line for the user in the container's own list of users, and of groups: programs look themselves up there.
 fn accounts((user, group): (u32, u32)) -> [(&'static str, String); 2] {
-    let home = names::HOME;
+    // Git takes the full name from here.
+    let (home, (name, _)) = (names::HOME, names::COMMITTER);
     let passwd = match user {
-        0 => format!("root:x:0:0:root:{home}:/bin/sh\n"),
-        _ => format!("root:x:0:0:root:/:/bin/sh\nagent:x:{user}:{group}:agent:{home}:/bin/sh\n"),
+        0 => format!("root:x:0:0:{name}:{home}:/bin/sh\n"),
+        _ => format!("root:x:0:0:root:/:/bin/sh\nagent:x:{user}:{group}:{name}:{home}:/bin/sh\n"),
     };
     let groups = match group {
         0 => "root:x:0:\n".to_owned(),

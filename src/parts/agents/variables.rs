@@ -21,6 +21,8 @@ impl Variables {
         let own = [
             ("HOME", names::HOME),
             ("USER", user),
+            // What git takes for an address where nothing else is configured.
+            ("EMAIL", names::COMMITTER.1),
             ("SILO_AGENT", order.name),
             ("SILO_AGENT_ID", order.id),
             (names::TASK, order.task.unwrap_or_default()),

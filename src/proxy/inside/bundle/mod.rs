@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use silo::core::agents::names;
 use silo::core::formats::git_refs;
 use silo::core::shell::environment::Environment;
 use silo::failure::Failure;
@@ -65,8 +66,8 @@ fn read(words: &[OsString]) -> Result<Asked, Failure> {
         base: String::new(),
         branch: String::new(),
         message: "What lay open when the agent ended".into(),
-        name: "silo agent".into(),
-        email: "agent@silo.invalid".into(),
+        name: names::COMMITTER.0.into(),
+        email: names::COMMITTER.1.into(),
         limit: LIMIT,
         deadline: DEADLINE,
     };
