@@ -74,7 +74,7 @@ pub enum Command {
         #[arg(long = "tilt")]
         extension: bool,
     },
-    /// Allocate ports and write the env file, without starting anything
+    /// Lease ports and write the env file, without starting anything
     #[command(
         after_help = "Examples:\n  silo env                       # This project's instance; named on first use\n  silo env feature-x             # Name it\n  silo env --profile testnet -f  # Switch profile and plan the ports again\n  silo env --move WEB_PORT       # Another port; --take: its default\n  silo env --json | jq .ports"
     )]
@@ -87,7 +87,7 @@ pub enum Command {
         /// The worktree; default: this folder
         #[arg(value_hint = ValueHint::DirPath)]
         folder: Option<PathBuf>,
-        /// Copy folders of `clone` where the disk cannot share their blocks
+        /// Copy folders of `clone` if the disk cannot share their blocks
         #[arg(long)]
         copy_slow: bool,
         /// Print JSON
@@ -103,12 +103,12 @@ pub enum Command {
     },
     /// Bring back what should be up and is down, as after a reboot
     #[command(
-        after_help = "Examples:\n  silo heal --dry-run         # What of this folder's instance is down\n  silo heal feature-x\n  silo heal --all"
+        after_help = "Examples:\n  silo heal --dry-run         # What is down in this folder's instance\n  silo heal feature-x\n  silo heal --all"
     )]
     Heal(HealArgs),
     /// Show this project's instance
     #[command(
-        after_help = "Examples:\n  silo status\n  silo status --json | jq -r .urls.WEB_URL\n  silo status --check >/dev/null && make   # Only where it is there and trusted"
+        after_help = "Examples:\n  silo status\n  silo status --json | jq -r .urls.WEB_URL\n  silo status --check >/dev/null && make   # Only if it exists and is trusted"
     )]
     Status {
         /// Exit with 3 if the silo.toml is not trusted, with 4 if there is no instance
@@ -166,12 +166,12 @@ pub enum Command {
         after_help = "Examples:\n  silo agent run scout 'List the endpoints that have no test'\n  silo agent list\n  silo agent logs -f scout-x7k2\n  silo agent exec scout-x7k2 -- sh\n  silo agent findings scout-x7k2\n  silo agent rm scout-x7k2"
     )]
     Agent(AgentArgs),
-    /// Make, list and take back the gateway's placeholder keys
+    /// Make, list and revoke the gateway's placeholder keys
     #[command(
         after_help = "Examples:\n  silo key new agent --budget 5 --out ~/.agent-key\n  silo key new ci --budget '2M tokens' --models claude-haiku-4-5 --requests 60\n  silo key list\n  silo key revoke k3"
     )]
     Key(KeyArgs),
-    /// Read and search what agents found, and save what waits
+    /// Read, search and save what agents found
     #[command(
         after_help = "Examples:\n  silo memory list --since 7d\n  silo memory search slow parser\n  silo memory show 12\n  silo memory export findings    # A folder with a file each\n  silo memory export - | jq -r .title"
     )]
@@ -213,7 +213,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Free the leases of projects whose folder is gone
+    /// Free the leases of instances whose folder is gone
     #[command(
         after_help = "Examples:\n  silo prune --dry-run\n  silo prune\n  silo prune --all --yes   # What they left in Docker too, data included"
     )]
@@ -257,7 +257,7 @@ pub enum Command {
     },
     /// Print what activation changes in this environment
     #[command(
-        after_help = "Examples:\n  eval \"$(silo export bash)\"   # What the shell hook runs\n  silo export json\n  silo export dotenv >instance.env   # Every var, whatever is set already\n  silo export gha >>\"$GITHUB_ENV\""
+        after_help = "Examples:\n  eval \"$(silo export bash)\"   # What the shell hook runs\n  silo export json\n  silo export dotenv >instance.env   # Every var, even one that is set already\n  silo export gha >>\"$GITHUB_ENV\""
     )]
     Export {
         /// Who will read it
@@ -267,7 +267,7 @@ pub enum Command {
         #[arg(long, hide = true)]
         seen: Option<String>,
     },
-    /// Start the environment: services, cluster, then Tilt
+    /// Start the instance: services, cluster, then Tilt
     #[command(
         after_help = "Examples:\n  silo up                        # This project's instance; Ctrl-C stops it\n  silo up feature-x              # Name it\n  silo up -d                     # In the background\n  silo up --profile testnet      # With a profile\n  silo up -- --stream web        # Arguments for Tilt\n  silo up -d -- db redis         # Without Tilt: only these services"
     )]
@@ -295,7 +295,7 @@ pub enum Command {
         #[arg(long, default_value = "120s", value_name = "TIME", value_parser = span::parse)]
         timeout: Duration,
     },
-    /// Stop the environment: Tilt, what it started, and the services
+    /// Stop the instance: Tilt, what it started, and the services
     #[command(
         after_help = "Examples:\n  silo down\n  silo down --volumes   # Services start with empty databases the next time\n  silo down --delete-cluster\n  silo down --clean     # Also remove env file and lockfile, and free the leases"
     )]
@@ -315,19 +315,19 @@ pub enum Command {
         after_help = "Examples:\n  silo compose                                # For the project's compose files\n  silo compose compose.yaml deploy/dev.yaml   # For these files, in this order"
     )]
     Compose(ComposeArgs),
-    /// Copy another volume into one of the services'
+    /// Fill a service's volume from another volume
     #[command(
-        after_help = "Examples:\n  silo seed data --from main               # From another instance's volume\n  silo seed data --from-volume shop_data   # From a volume from before silo\n  silo seed data --from main --force       # Though it is not empty"
+        after_help = "Examples:\n  silo seed data --from main               # From another instance's volume\n  silo seed data --from-volume shop_data   # From a volume from before silo\n  silo seed data --from main --force       # Even if it is not empty"
     )]
     Seed(SeedArgs),
-    /// Names for services: `db.feature-x.test`
+    /// Give services names, such as `db.feature-x.test`
     #[command(
-        after_help = "Examples:\n  silo dns up              # The user's own name server, on 127.0.0.1:5354\n  silo dns                 # What it knows; exit code 1 where it is down\n  silo dns --install       # Shows what the system's resolver needs, and asks\n  silo dns --uninstall"
+        after_help = "Examples:\n  silo dns up              # Your own name server, on 127.0.0.1:5354\n  silo dns                 # What it knows; exit code 1 if it is down\n  silo dns --install       # Shows what the system's resolver needs, and asks\n  silo dns --uninstall"
     )]
     Dns(DnsArgs),
     /// Make a workspace: a git worktree with an instance of its own
     #[command(
-        after_help = "Examples:\n  silo new feature/login             # A worktree beside the repository\n  silo new review --from origin/fix  # On a new branch that begins there\n  silo new try -- npm test           # Run something in it"
+        after_help = "Examples:\n  silo new feature/login             # A worktree beside the repository\n  silo new review --from origin/fix  # On a new branch that starts there\n  silo new try -- npm test           # Run something in it"
     )]
     New(NewArgs),
     /// List the templates from which workspaces and agents are made
@@ -344,7 +344,7 @@ pub enum Command {
     Run(RunArgs),
     /// Remove workspaces, with their services, volumes and leases
     #[command(
-        after_help = "Examples:\n  silo rm feature/login\n  silo rm agent-1 agent-2\n  silo rm --force feature/login   # Though something would be lost"
+        after_help = "Examples:\n  silo rm feature/login\n  silo rm agent-1 agent-2\n  silo rm --force feature/login   # Even if something would be lost"
     )]
     Rm(RmArgs),
     /// Go to a workspace; needs the shell hook
@@ -380,13 +380,13 @@ pub enum Command {
         after_help = "Examples:\n  silo doc                       # The topics\n  silo doc config                # The reference of silo.toml\n  silo doc --search port taken   # Where these words occur together"
     )]
     Doc {
-        /// The topic; without one, the topics are listed
+        /// The topic; default: list the topics
         #[arg(add = Completes::Topic)]
         topic: Option<String>,
-        /// List where these words occur together, in all pages or in that of the topic
+        /// List where these words occur together, in all pages or in the topic's
         #[arg(long, value_name = "WORD", num_args = 1.., conflicts_with = "list")]
         search: Vec<String>,
-        /// Print the topics alone, one a line
+        /// Print only the topics, one on each line
         #[arg(long, conflicts_with = "topic")]
         list: bool,
         /// Print JSON

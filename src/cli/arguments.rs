@@ -43,7 +43,7 @@ pub struct EnvArgs {
     /// Take this port's default from an instance that does not use it
     #[arg(long, value_name = "VAR", conflicts_with = "force", add = Completes::OwnPort)]
     pub take: Vec<String>,
-    /// Change the name even if containers, volumes or a cluster have the old one
+    /// Change the name even if containers, volumes or a cluster have the old name
     #[arg(long, requires = "name")]
     pub rename: bool,
     /// Profile to use (also: `SILO_PROFILE`)
@@ -138,7 +138,7 @@ pub struct SeedArgs {
     /// Replace what is in it
     #[arg(short, long)]
     pub force: bool,
-    /// Do not stop what uses the source; data it writes meanwhile may be torn
+    /// Do not stop what uses the source; data written during the copy may be torn
     #[arg(long)]
     pub live: bool,
     /// Do not ask
@@ -237,7 +237,7 @@ pub struct RoutesArgs {
     /// Write this file, if it has changed
     #[arg(long, value_name = "FILE", requires = "server", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
-    /// A command that must succeed before the file is used; {} in it is the new file beside the old one
+    /// A command that must succeed before the file is used; {} in it stands for the new file, beside the old one
     #[arg(long, value_name = "CMD", requires = "out")]
     pub test: Option<String>,
     /// A command to run after each change of the file
@@ -251,13 +251,13 @@ pub struct RoutesArgs {
 /// For which web server `silo routes` writes.
 #[derive(Debug, Args)]
 pub struct RoutesFor {
-    /// Print what runs for nginx, a file for its http block
+    /// Print the routes of what runs for nginx's http block
     #[arg(long, groups = ["form", "server"])]
     pub nginx: bool,
-    /// Print what runs for Caddy, a Caddyfile
+    /// Print the routes of what runs as a Caddyfile
     #[arg(long, groups = ["form", "server"])]
     pub caddy: bool,
-    /// Print what runs for Traefik, a file of its file provider
+    /// Print the routes of what runs for Traefik's file provider
     #[arg(long, groups = ["form", "server"])]
     pub traefik: bool,
 }
@@ -285,7 +285,7 @@ pub enum ProxyAction {
     Down,
     /// Say whether it runs, and where
     Status,
-    /// Let it read settings and routes again
+    /// Make it read settings and routes again
     Reload,
 }
 
@@ -302,13 +302,13 @@ pub struct HealArgs {
     /// How it is done.
     #[command(flatten)]
     pub how: HealHow,
-    /// Stop this folder's services where nobody uses them; the watch calls it
+    /// Stop this folder's services if nobody uses them; the watch calls it
     #[arg(long, hide = true, conflicts_with_all = ["names", "all", "dry_run", "watch"])]
     pub rest: bool,
-    /// Let your session keep all instances up from now on, with a service
+    /// Install a service that keeps all instances up in your session
     #[arg(long, group = "change", conflicts_with_all = ["names", "all", "dry_run", "json", "watch"])]
     pub install: bool,
-    /// Undo that
+    /// Remove that service
     #[arg(long, group = "change", conflicts_with_all = ["names", "all", "dry_run", "json", "watch"])]
     pub uninstall: bool,
 }
@@ -337,10 +337,10 @@ pub struct DnsArgs {
     /// What to do with the name server; default: status
     #[arg(value_enum, conflicts_with_all = ["install", "uninstall"])]
     pub word: Option<DnsWord>,
-    /// Let the system's resolver ask it for these names; shows each line first
+    /// Make the system's resolver ask it for these names; shows each line first
     #[arg(long, conflicts_with = "uninstall")]
     pub install: bool,
-    /// Undo that
+    /// Undo --install
     #[arg(long)]
     pub uninstall: bool,
     /// Do not ask
@@ -349,7 +349,7 @@ pub struct DnsArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Look at and change the system below this folder, and run nothing
+    /// Work on the system files below this folder, and run nothing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub root: Option<PathBuf>,
 }

@@ -35,7 +35,7 @@ pub enum GatewayAction {
     Down,
     /// Say whether it runs, and where
     Status,
-    /// Show what each key has spent, and which calls came to no end
+    /// Show what each key has spent, and which calls never ended
     Spend,
     /// Say what an unfinished call cost
     Settle,
@@ -47,25 +47,25 @@ pub struct KeyArgs {
     /// What to do
     #[arg(value_enum)]
     pub action: KeyAction,
-    /// Whose it is to be, in a word or two (new); its id (revoke)
+    /// The key's name, in a word or two (new); its id (revoke)
     #[arg(value_name = "NAME", add = Completes::Key)]
     pub name: Option<String>,
-    /// What it may spend in all: money such as 5 or 0.25, or tokens such as "2M tokens" (new)
+    /// What the key may spend in all: money such as 5, tokens such as "2M tokens", or "5, 2M tokens" (new)
     #[arg(long, value_name = "AMOUNT")]
     pub budget: Option<String>,
-    /// The models it may ask; default: every one of gateway.toml (new)
+    /// The models it may use; default: all of gateway.toml (new)
     #[arg(long, value_name = "MODEL", value_delimiter = ',')]
     pub models: Vec<String>,
-    /// How many requests it may make in a minute (new)
+    /// How many requests it may make per minute (new)
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub requests: Option<u64>,
-    /// How many tokens it may take in a minute (new)
+    /// How many tokens it may use per minute (new)
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub tokens: Option<u64>,
-    /// Write it into this file, for the user alone, and do not print it (new)
+    /// Write the key to this file, which only you can read, and do not print it (new)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
-    /// Let it open again (revoke)
+    /// Make a revoked key work again (revoke)
     #[arg(long)]
     pub undo: bool,
     /// Print JSON (list)
@@ -76,10 +76,10 @@ pub struct KeyArgs {
 /// What `silo key` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeyAction {
-    /// Make one, and print it this one time
+    /// Make a key, and print it once
     New,
-    /// Show all, without the keys themselves
+    /// List all keys: name, state, cost; not the keys themselves
     List,
-    /// Take one back
+    /// Revoke a key
     Revoke,
 }

@@ -16,7 +16,7 @@ pub struct MemoryArgs {
     /// Which findings.
     #[command(flatten)]
     pub filter: MemoryFilter,
-    /// As a folder with a file each, or as a line of JSON each; default: files, and jsonl for - (export)
+    /// A file or a line of JSON for each finding; default: files, and jsonl for - (export)
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<MemoryFormat>,
     /// What is done with the role.
@@ -30,16 +30,16 @@ pub struct MemoryArgs {
 /// Which findings.
 #[derive(Debug, Clone, Args)]
 pub struct MemoryFilter {
-    /// Only those of this agent (list, search, export); whose they are (sync)
+    /// Only findings of this agent (list, search, export); who found them (sync)
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
-    /// Only those of this run (list, search, export); whose they are (sync)
+    /// Only findings of this run (list, search, export); in which run (sync)
     #[arg(long, value_name = "ID")]
     pub run: Option<String>,
-    /// Only those of this instance (list, search, export)
+    /// Only findings of this instance (list, search, export)
     #[arg(short, long, value_name = "NAME", add = Completes::Instance)]
     pub instance: Option<String>,
-    /// Only those since then: 30m, 2h or 7d ago, or a date such as 2026-01-31 (list, search, export)
+    /// Only findings since 30m, 2h or 7d ago, or since a date such as 2026-01-31 (list, search, export)
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// How many at most; default: 50 (list, search), a folder of 16 MiB, or all as jsonl (export)
@@ -50,10 +50,10 @@ pub struct MemoryFilter {
 /// What is done with a role.
 #[derive(Debug, Args)]
 pub struct MemoryRole {
-    /// Give it a new password, and cut off who has the old one (role)
+    /// Give the role a new password, and end its connections (role)
     #[arg(long)]
     pub rotate: bool,
-    /// Remove it; what its agent found stays (role)
+    /// Remove the role; what its agent found stays (role)
     #[arg(long, conflicts_with = "rotate")]
     pub drop: bool,
 }
@@ -69,11 +69,11 @@ pub enum MemoryAction {
     Show,
     /// Write findings into a new folder, or to standard output
     Export,
-    /// Save what runs of agents have left on the disk
+    /// Save the findings that runs of agents left on the disk
     Sync,
     /// Say whether the server answers, what it has, and what waits to be saved
     Status,
-    /// Give an agent a role of its own, and say in which file its address is
+    /// Give an agent a role in the database, and print the file with its address
     Role,
     /// Remove findings
     Rm,
@@ -82,8 +82,8 @@ pub enum MemoryAction {
 /// How findings are exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MemoryFormat {
-    /// A file each, and a list of them
+    /// A folder with a file for each finding, and index.jsonl
     Files,
-    /// A line of JSON each
+    /// A line of JSON for each finding
     Jsonl,
 }

@@ -24,7 +24,7 @@ pub enum ExportFormat {
 
 /// The readers that are no shells, by their names, with what help says of each.
 const OTHERS: [(&str, ExportFormat, &str); 4] = [
-    ("json", ExportFormat::Json, "An object of names and values, null where one goes away"),
+    ("json", ExportFormat::Json, "An object of names and values, null for one that goes away"),
     ("dotenv", ExportFormat::Dotenv, "All vars, as `NAME=value` lines for sh, docker compose and dotenv readers"),
     ("gha", ExportFormat::Gha, "All vars, as lines to append to `$GITHUB_ENV`"),
     ("systemd", ExportFormat::Systemd, "All vars, as an `EnvironmentFile` of systemd"),
@@ -69,7 +69,7 @@ pub(super) fn hook_examples() -> String {
     });
     let options = [
         ("silo hook --install".to_owned(), "Add the line for $SHELL; asks first"),
-        ("silo hook --uninstall".to_owned(), "Take it out again"),
+        ("silo hook --uninstall".to_owned(), "Remove it again"),
     ];
     let mut text = "Examples:".to_owned();
     for (line, about) in added.chain(by_hand).chain(options) {

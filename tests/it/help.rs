@@ -27,7 +27,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           allow, trust  Trust this silo.toml to act on `cd`
           status        Show this project's instance
         This project's instance:
-          env           Allocate ports and write the env file, without starting anything
+          env           Lease ports and write the env file, without starting anything
           adopt         Fill a worktree made by another tool, as its silo.toml says
           profiles      List the profiles of silo.toml
           get           Print the value of one variable of the instance
@@ -35,14 +35,14 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           exec          Run a command inside the instance, without a shell hook
           shell         Open $SHELL inside the instance; no start file is changed
         Run:
-          up            Start the environment: services, cluster, then Tilt
+          up            Start the instance: services, cluster, then Tilt
           wait          Wait until the services and every resource of Tilt are ready
           logs          Show the logs of Tilt and the services
           ci            Run `tilt ci` or a command once, and pass its exit code on
-          down          Stop the environment: Tilt, what it started, and the services
+          down          Stop the instance: Tilt, what it started, and the services
           compose       Print the override: the compose file that isolates the services
-          seed          Copy another volume into one of the services'
-          dns           Names for services: `db.feature-x.test`
+          seed          Fill a service's volume from another volume
+          dns           Give services names, such as `db.feature-x.test`
         Workspaces and agents:
           new           Make a workspace: a git worktree with an instance of its own
           run           Run a command in a workspace, made and started if needed
@@ -58,7 +58,7 @@ fn the_overview_fits_one_screen_and_ends_with_an_example() {
           proxy         Serve the routes of all instances on one port of this machine
           gateway       Keep keys for language models, and hand out keys with a budget
           doctor        Find what is wrong, and say how to fix it
-          prune         Free the leases of projects whose folder is gone
+          prune         Free the leases of instances whose folder is gone
         Shell, and silo itself:
           hook          Print the shell hook, or add it to the shell's start file
           deactivate    Switch the instance off in this shell until you leave its folder
