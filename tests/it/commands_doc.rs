@@ -15,7 +15,7 @@ fn without_a_topic_there_is_a_line_for_each() {
     let ran = sandbox.run("", ["doc"]).success().stderr("");
     expect![[r#"
         tutorial         One project, then a second worktree of it, then three agents side by side
-        concepts         Eight words explain silo
+        concepts         Eight words explain silo, each with a picture here and a page of its own
         comparison       What silo does that other tools do not, and the other way round
         faq              Short answers to what people ask first
         teams            How to bring silo into a project that several people work on
@@ -28,14 +28,14 @@ fn without_a_topic_there_is_a_line_for_each() {
         urls             [urls] holds addresses made from hosts and ports; [env] holds any other variable
         routes           A route is a host name and the port it leads to; silo's proxy serves all of them
         interpolation    Where ${VAR} can be used in silo.toml, and which names it can have
-        lockfile         The two files silo writes into a project: its memory and the env file
+        lockfile         silo writes two files into a project: the lockfile and the env file
         registry         The registry is one file of yours that lists all instances and the ports they hold
         compose          With [compose], silo isolates the services of compose files without editing them
-        data             The data that services keep in volumes: when it is removed, and how to bring it in
+        data             When silo removes the data that services keep in volumes, and how to fill a volume
         names            Services with addresses of their own have names: db.feature-x.test
         sharing          Containers of one instance cannot reach those of another
         k3d              With [k3d], an instance has its own Kubernetes cluster and kubeconfig
-        tilt             silo up starts the environment with Tilt, and silo down stops it
+        tilt             silo up starts Tilt in the instance, and silo down stops it
         hooks            Lifecycle hooks are commands of the project that run when it starts and stops
         shell            The shell hook makes cd enter and leave an instance
         gates            A gate sits in front of a tool and starts what the tool needs
