@@ -186,7 +186,7 @@ fn every_block_for_a_shell_runs() {
                     assert_eq!(ran.code(), Some(0), "{file}:{}:\n{}\n{told}", fence.line, fence.text);
                     seen += 1;
                 }
-                "json" | "python" | "yaml" | "console" | "text" | "" => {}
+                "json" | "python" | "yaml" | "dockerfile" | "console" | "text" | "" => {}
                 other => panic!("{file}:{}: nobody knows what a block of `{other}` is", fence.line),
             }
         }

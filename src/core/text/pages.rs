@@ -23,7 +23,7 @@ pub const PAGES: &[Page] = pages!(
     "config" "commands" "profiles" "ports" "hosts" "urls" "routes" "interpolation" "lockfile" "registry"
     "compose" "data" "names" "sharing" "k3d" "tilt" "hooks" "shell" "gates" "trust" "worktrees" "workspaces" "adopt"
     "editors" "recipes" "fleet" "heal" "doctor" "ci"
-    "settings" "gateway" "agents" "memory" "containment" "install"
+    "settings" "gateway" "agents" "coding-agents" "memory" "containment" "install"
     "logging" "migration" "troubleshooting" "errors"
 );
 

@@ -46,7 +46,8 @@ pub(super) fn tell(order: &Order<'_>, outside: &Outside, top: &str) {
     changes.retain(|change| !change.is_ignored() && !own.contains(&Path::new(top).join(&change.path)));
     if let Some(first) = changes.first() {
         let (number, first) = (counted(changes.len(), "file"), one_line(&first.path));
-        ui.step(&format!("The agent gets what is committed; {number} here differ from that, such as `{first}`"));
+        let differ = if changes.len() == 1 { "differs" } else { "differ" };
+        ui.step(&format!("The agent gets what is committed; {number} here {differ} from that, such as `{first}`"));
     }
     let submodules = git.submodules().unwrap_or_default();
     if !submodules.is_empty() {
