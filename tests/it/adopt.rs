@@ -244,7 +244,7 @@ fn the_script_for_claude_code_makes_a_worktree_and_removes_it_with_its_instance(
     let port = |dir: &Path| sandbox.lockfile_ports(dir)["WEB_PORT"];
     assert_eq!(read(login.join(".env")), format!("P={}\n", port(&login)));
     assert_ne!(port(&login), port(&main));
-    // `claude --worktree login` once more, and from a session in a worktree: it is the same one.
+    // `claude --worktree login` again, and from a session in a worktree: it is the same one.
     for cwd in [&main, &login] {
         let again = create(cwd).success();
         assert_eq!(again.stdout, "$SANDBOX/projects/main/.claude/worktrees/login\n");

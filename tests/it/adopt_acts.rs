@@ -88,7 +88,7 @@ fn a_filled_file_that_a_tool_copied_gets_the_values_of_its_own_instance() {
     assert!(before.stderr.ends_with("Filled `.env`\n"), "{}", before.stderr);
     assert_eq!(read(feature.join(".env")), filled(&feature));
     assert_ne!(filled(&feature), filled(&main));
-    // Once more, over what silo has filled; and with a text that is newer than the one that this worktree had.
+    // Again, over what silo has filled; and with a text that is newer than the one that this worktree had.
     write(&main, ".env", "P=${WEB_PORT}\nTOKEN=new\n");
     sandbox.run(&main, ["env"]).success();
     sandbox.run(&main, ["adopt"]).success();

@@ -53,7 +53,7 @@ fn without_a_topic_there_is_a_line_for_each() {
         gateway          The gateway keeps your keys for language models, and gives programs keys with limits
         agents           An agent is a program in its own container, behind a wall, that leaves a branch
         coding-agents    Claude Code, Codex, OpenCode and aider as agents: image, settings, and what was tried
-        memory           The memory keeps what agents found in Postgres, for people and for the next agents
+        memory           The memory is a Postgres database of what agents found, for you and the next agents
         containment      A wall, limits and an end hold an agent in its container
         install          How to install, upgrade and remove silo
         logging          What silo prints, where, and how to see more or less of it
