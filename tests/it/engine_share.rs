@@ -264,6 +264,7 @@ fn what_cannot_be_shared_is_refused_with_its_place() {
             "  db: {image: x}\n  tool: {image: x, network_mode: 'service:db'}\n",
             "`compose.share` names `db`, and `tool`, which is each instance's own, is in its network or has its volumes",
         ),
+        ("db", "  db: {image: x}\n", "`compose.share` names `db`, and no service is left that is the instance's own"),
     ] {
         let root = engine.sandbox.trusted("app", &format!("version = 1\n[compose]\nshare = [\"{share}\"]\n"));
         fs::write(root.join("compose.yaml"), format!("services:\n{compose}")).expect("the project is writable");

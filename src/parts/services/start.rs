@@ -25,6 +25,7 @@ pub(super) fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Resul
     let shared = || prepared.over.shared.iter().map(|shared| &shared.service);
     let known: Vec<String> = prepared.over.starts.0.keys().chain(shared()).cloned().collect();
     gates_fit(site, &known)?;
+    uses_what_it_shares(site, &prepared)?;
     // compose would start one of the instance's own where it is named.
     let words: Vec<OsString> = words.iter().filter(|word| !shared().any(|name| **word == **name)).cloned().collect();
     guard::may_start(site.scope, engine(site), &prepared.binds)?;
@@ -45,6 +46,19 @@ pub(super) fn start(site: &Site<'_>, words: &[OsString], only: &[Text]) -> Resul
     ready?;
     site.scope.context.ui.step(&format!("Ready: {}", stand(&containers)));
     Ok(())
+}
+
+/// Refuses an instance that has nothing of its own beside what it shares: who uses that is told by the networks it is in.
+fn uses_what_it_shares(site: &Site<'_>, prepared: &Prepared) -> Result<(), Failure> {
+    let shared = site.scope.settings.compose.iter().flat_map(|compose| compose.share.iter().flatten());
+    let Some(last) = shared.last().filter(|_| prepared.over.starts.0.is_empty() && !prepared.over.shared.is_empty())
+    else {
+        return Ok(());
+    };
+    let what = format!("`compose.share` names `{}`, and no service is left that is the instance's own", last.value);
+    let failure = site.scope.project.misfit(&what, &last.span);
+    Err(failure
+        .hint("Only an instance with a running service of its own can use what is shared; leave one out of `share`"))
 }
 
 /// What must be in the volumes before anything is made; a run apart begins with empty ones.
