@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use silo::core::config::{self, agent_template, providers};
 
 use crate::complete::values;
 use crate::sandbox::Sandbox;
@@ -103,4 +105,18 @@ fn templates_says_what_each_makes_and_completion_offers_those_with_an_agent() {
     assert_eq!(makes, ["[\"workspaces\",\"agents\"]", "[\"agents\"]", "[\"workspaces\"]", "[]"]);
     let offered = values(&sandbox, "app", "silo agent run ");
     assert_eq!(offered, ["own", "both", "runs"]);
+}
+
+#[test]
+fn the_example_of_agents_and_its_template_are_valid() {
+    let read = |path: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("example/agents").join(path);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let project = config::parse(&read("silo.toml")).expect("it is valid").settings(None).expect("the base is there");
+    let text = read("templates/universal/silo.toml");
+    let template = agent_template::read(&text).expect("it is valid");
+    let (name, agent) = template.agent("universal").expect("it is there");
+    agent_template::check(&text, name, agent, &project).expect("the project has what it names");
+    providers::parse(&read("gateway.example.toml")).expect("it is valid");
 }

@@ -14,7 +14,7 @@ use crate::memory::{own, programs, psql};
 use crate::sandbox::free_ports;
 
 /// The image, which no registry has.
-const IMAGE: &str = "silo-test-postgres";
+pub(crate) const IMAGE: &str = "silo-test-postgres";
 /// What is in it beside the programs, below their folder's parent and the share folder.
 const MODULES: [&str; 2] = ["plpgsql.so", "dict_snowball.so"];
 
@@ -62,7 +62,7 @@ fn put(root: &Path, file: &Path) {
 }
 
 /// Makes the image once: the programs, the libraries they name, and what `initdb` reads.
-fn image(engine: &Engine) {
+pub(crate) fn image(engine: &Engine) {
     static MADE: Once = Once::new();
     MADE.call_once(|| {
         let folder = tempfile::tempdir().expect("the temporary folder is writable");

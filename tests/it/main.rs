@@ -49,6 +49,7 @@ mod engine_ci;
 mod engine_contained;
 mod engine_corpus;
 mod engine_data_loss;
+mod engine_example_agents;
 mod engine_heal;
 mod engine_heal_faults;
 mod engine_heal_watch;
