@@ -115,7 +115,7 @@ check 'silo allow' "$silo" allow
 check 'silo up -d' "$silo" up -d
 instance=$("$silo" agent list --json >"$work/said" && docker ps --all --filter label=silo.agent.name=strategic --format '{{.Label "silo.instance"}}' | head -n 1)
 [ -n "$instance" ] || fail 'strategic has a container'
-for name in "${five[@]}"; do soon "$name is up" 30 ask "$name"; done
+for name in "${five[@]}"; do soon "$name is up" 60 ask "$name"; done
 verified 'five agencies are up'
 
 check 'strategic answers' ask strategic 'move the office'
@@ -176,7 +176,7 @@ check 'operations answers without technical' ask operations 'who is missing'
 says 'operations sees that technical is down' '^technical: down: '
 says 'operations sees that the others are up' '^security: up$'
 check 'silo heal' "$silo" heal
-soon 'technical is back' 30 ask technical
+soon 'technical is back' 60 ask technical
 check 'technical answers again' ask technical 'fold it again'
 says 'technical answers again' '^cluster thinks of: fold it again$'
 [ "$before" = "$(for name in strategic operations research security; do started "$name"; done)" ] || fail 'the others were not touched'
