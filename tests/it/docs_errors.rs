@@ -107,6 +107,8 @@ fn texts() -> Texts {
                 // Refusals of the override, which get their place in `silo.toml` later.
                 ["refused", "(", ..] if file.starts_with("src/core/services/") => &trees[1],
                 ["what", ":", "format", "!", "(", ..] if file.starts_with("src/core/services/") => &trees[4],
+                // What gets its place in `silo.toml` on the next line.
+                ["let", "what", "=", "format", "!", "(", ..] if file.starts_with("src/parts/") => &trees[5],
                 _ => return,
             };
             match first_text(group).map(|text| filled(&text)) {
