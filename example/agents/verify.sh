@@ -51,6 +51,7 @@ soon() {
   until "$@" >"$work/said" 2>&1; do [ "$SECONDS" -lt "$end" ] || fail "$what"; done
 }
 ask() { "$silo" agent exec "$1" -- ask "${@:2}"; }
+free() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 # What the engine has of this system's agents.
 containers() { docker ps --all --quiet --filter label=silo.agent --filter "label=silo.instance=$instance"; }
 started() { docker inspect --format '{{.Name}} {{.State.StartedAt}}' "$(container "$1")"; }
@@ -70,6 +71,12 @@ umask 022
 cp -R "$here" "$app"
 rm -rf "$app/.env" "$app/.silo.lock" "$app/.localnet.env"
 cd "$app"
+# Another registry than the user's knows nothing of the ports that are leased there.
+python3 - "$(free)" <<'PYTHON'
+import pathlib, sys
+file = pathlib.Path("silo.toml")
+file.write_text(file.read_text().replace('"memory:5432"', f'"{sys.argv[1]}:memory:5432"'))
+PYTHON
 python3 -c 'import os; print("MEMORY_PASSWORD=" + os.urandom(18).hex())' >.env
 chmod 600 .env
 printf '%s\n' .env .silo.lock .localnet.env >.gitignore
@@ -86,9 +93,9 @@ verified "the images are made from Debian's packages; the one of strategic has $
 mkdir "$work/provider"
 python3 "$app/provider.py" "$work/provider" &
 provider=$!
-soon 'the provider listens' 20 test -s "$work/provider/ports"
+soon 'the provider listens' 60 test -s "$work/provider/ports"
 { read -r main && read -r cluster; } <"$work/provider/ports"
-own=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+own=$(free)
 umask 077
 mkdir -p "$XDG_CONFIG_HOME/silo"
 cat >"$XDG_CONFIG_HOME/silo/gateway.toml" <<TOML
@@ -170,7 +177,7 @@ verified 'the wall holds: the gateway and the memory are reached, and nothing el
 before=$(for name in strategic operations research security; do started "$name"; done)
 # It takes more memory than it may, and dies of it.
 ask technical 'python: print(len(b"x" * (1 << 30)))' >"$work/said" 2>&1 && fail 'technical has taken 1 GiB'
-soon 'technical has died' 20 sh -c "test \"\$(docker inspect --format '{{.State.Status}}' '$(container technical)')\" = exited"
+soon 'technical has died' 60 sh -c "test \"\$(docker inspect --format '{{.State.Status}}' '$(container technical)')\" = exited"
 for name in strategic operations research security; do check "$name answers meanwhile" ask "$name" 'still there'; done
 check 'operations answers without technical' ask operations 'who is missing'
 says 'operations sees that technical is down' '^technical: down: '
