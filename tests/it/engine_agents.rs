@@ -348,7 +348,12 @@ fn engine_without_a_clone_a_command_begins_where_the_image_says() {
     fs::write(agents.path("image/main"), "pwd; cat main | wc -l\n").expect("it is ours");
     let text = "FROM silo-test-agent\nWORKDIR /app\nCOPY . .\nCMD [\"sh\", \"main\"]\n";
     fs::write(agents.path("image/Dockerfile"), text).expect("it is ours");
-    assert_eq!(agents.silo(&["agent", "run", "built"]).success().stdout, "/app\n1\n");
+    // A first build can take minutes, and Docker says nothing meanwhile.
+    for is_first in [true, false] {
+        let ran = agents.silo(&["agent", "run", "built"]).success();
+        assert_eq!(ran.stdout, "/app\n1\n");
+        assert_eq!(ran.stderr.contains("Building the image of `built`\n"), is_first, "{}", ran.stderr);
+    }
     assert_eq!(agents.silo(&["agent", "run", "plain"]).success().stdout, "/findings\n");
 }
 

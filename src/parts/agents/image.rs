@@ -47,7 +47,12 @@ pub(super) fn image(
                     .hint(format!("Name a folder that lies in the {word} itself")));
             }
             let name = names::image(&order.site.scope.id, order.name);
-            context.ui.detail(&format!("Building the image of `{}`", order.name));
+            let text = format!("Building the image of `{}`", order.name);
+            match outside.engine().image(&name)? {
+                Some(_) => context.ui.detail(&text),
+                // Docker says nothing until it is done, which takes minutes where packages are installed.
+                None => context.ui.step(&text),
+            }
             return build(order, outside, (&folder, &name), own, run);
         }
     };
