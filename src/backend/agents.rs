@@ -184,12 +184,17 @@ pub struct OfAgents {
     pub images: Vec<(String, String)>,
 }
 
-/// What a program prints that silo waits for is part of the story.
-struct Story;
+/// What a program prints that silo waits for is part of the story; its answer may be for silo alone.
+struct Story {
+    with_answer: bool,
+}
 
 impl Attend for Story {
-    fn take(&mut self, _: Stream, piece: &[u8]) -> Result<(), Failure> {
-        Ui::default().pass_on(piece)
+    fn take(&mut self, stream: Stream, piece: &[u8]) -> Result<(), Failure> {
+        match (stream, self.with_answer) {
+            (Stream::Out, false) => Ok(()),
+            _ => Ui::default().pass_on(piece),
+        }
     }
 
     fn look(&mut self) -> Result<(), Failure> {
@@ -205,7 +210,7 @@ impl Docker<'_> {
     pub fn pull(&self, image: &str) -> Result<(), Failure> {
         let cmd = self.cmd(&["pull", image]);
         let hint = format!("Look at its name, or build it: `{} pull {image}`", self.program);
-        self.aside(&cmd, "pull").map_err(|failure| failure.hint(hint))
+        self.aside(&cmd, "pull", true).map_err(|failure| failure.hint(hint))
     }
 
     /// Builds an image from a folder with a Dockerfile, and gives back its id, which is written to a file on the way.
@@ -216,7 +221,8 @@ impl Docker<'_> {
         let (label, folder) = (format!("--label={INSTANCE}={instance}"), folder.to_string_lossy());
         let written = format!("--iidfile={}", id.to_string_lossy());
         let quick = self.cmd(&["build", "--quiet", &written, &label, "--tag", name, "--", &folder]);
-        self.aside(&quick, "build")?;
+        // Its answer is the id.
+        self.aside(&quick, "build", false)?;
         let read = files::read(id, ID)?.map(|content| content.bytes).unwrap_or_default();
         Ok(String::from_utf8_lossy(&read).trim().to_owned())
     }
@@ -253,10 +259,10 @@ impl Docker<'_> {
         }
     }
 
-    /// Runs it with all it prints as part of the story.
-    fn aside(&self, cmd: &Cmd<'_>, word: &str) -> Result<(), Failure> {
+    /// Runs it with what it prints as part of the story.
+    fn aside(&self, cmd: &Cmd<'_>, word: &str, with_answer: bool) -> Result<(), Failure> {
         let line = format!("{} {word}", self.program);
-        match attend::attend(cmd, &mut Story)? {
+        match attend::attend(cmd, &mut Story { with_answer })? {
             Ended::Code(0) => Ok(()),
             ended => Err(Failure::new(format!("`{line}` failed with exit code {}", ended.code()))),
         }
