@@ -6,6 +6,7 @@
 #![cfg_attr(all(target_os = "linux", target_env = "gnu", not(test)), no_main)]
 
 use silo::core::shell::environment::Environment;
+use silo::ui::Ui;
 
 /// The exit code of this call.
 fn run() -> u8 {
@@ -20,7 +21,7 @@ fn run() -> u8 {
         return code;
     }
     let words = program.iter().cloned().chain(arguments);
-    match silo::cli::overview::parse(words) {
+    match silo::cli::overview::parse(words, || Ui::default().width(&environment)) {
         Ok(cli) => silo::commands::run(cli, &environment, program),
         Err(error) => silo::commands::usage(&error),
     }

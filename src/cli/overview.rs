@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
 use super::Cli;
+use crate::core::text::columns::wrapped;
 use crate::core::text::pages;
 use crate::core::text::suggest::nearest;
 
@@ -25,22 +26,36 @@ pub const GROUPS: &[(&str, &[&str])] = &[
 /// The group whose commands are only named, for start files and scripts type them.
 pub const MORE: &str = "More";
 
+/// Where what is said of a command begins in the overview, in columns.
+const INDENT: usize = 16;
+/// From so many columns on, each line of the overview fits as it is.
+const WIDE: usize = 80;
+
 /// The command line, with the overview as its help.
 pub fn command() -> clap::Command {
+    command_within(None)
+}
+
+/// The same for a terminal of so many columns; none where lines are not broken.
+fn command_within(width: Option<usize>) -> clap::Command {
     let command = Cli::command();
-    let template = template(&command);
+    let template = template(&command, width.filter(|width| *width < WIDE));
     command.help_template(template)
 }
 
-/// Understands a command line; its first word is the program. The overview is put together only where it is shown.
+/// Understands a command line; its first word is the program. The overview is put together only where it is shown, for a terminal of
+/// so many columns.
 ///
 /// # Errors
 /// What is wrong with it, or the help or version that was asked for.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+pub fn parse(
+    words: impl IntoIterator<Item = OsString>,
+    width: impl FnOnce() -> Option<usize>,
+) -> Result<Cli, clap::Error> {
     let words: Vec<OsString> = words.into_iter().collect();
     Cli::try_parse_from(&words).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            command().try_get_matches_from(words).err().unwrap_or(error)
+            command_within(width()).try_get_matches_from(words).err().unwrap_or(error)
         }
         _ => error,
     })
@@ -102,7 +117,7 @@ pub fn meant_by(word: &str) -> Option<String> {
 }
 
 /// Options in one line, for each command's own help explains them; commands in groups, aliases beside their names.
-fn template(command: &clap::Command) -> StyledStr {
+fn template(command: &clap::Command, width: Option<usize>) -> StyledStr {
     let (header, literal) = (*command.get_styles().get_header(), *command.get_styles().get_literal());
     let mut text = StyledStr::new();
     let mut put = |words: std::fmt::Arguments<'_>| text.write_fmt(words).expect("a text takes every line");
@@ -116,10 +131,12 @@ fn template(command: &clap::Command) -> StyledStr {
         let value = option.get_value_names().and_then(<[_]>::first).expect("it has a value");
         put(format_args!(" [{literal}-{}{literal:#} <{value}>]", short(option)));
     }
-    put(format_args!(" <COMMAND>   (more: silo help COMMAND)\n"));
+    let gap = if width.is_some() { "\n  " } else { "   " };
+    put(format_args!(" <COMMAND>{gap}(more: silo help COMMAND)\n"));
     for (title, names) in GROUPS {
         if *title == MORE {
-            put(format_args!("\n{header}{title}:{header:#} {literal}{}{literal:#}", names.join(", ")));
+            let lines = wrapped(&names.join(", "), title.len() + 2, 2, width).join("\n");
+            put(format_args!("\n{header}{title}:{header:#} {literal}{lines}{literal:#}"));
             continue;
         }
         put(format_args!("\n{header}{title}:{header:#}"));
@@ -127,7 +144,9 @@ fn template(command: &clap::Command) -> StyledStr {
             let Some(found) = command.find_subcommand(name) else { continue };
             let all = found.get_name_and_visible_aliases().join(", ");
             let about = found.get_about().map(ToString::to_string).unwrap_or_default();
-            put(format_args!("\n  {literal}{all}{literal:#}{:1$}  {about}", "", 12_usize.saturating_sub(all.len())));
+            let gap = (INDENT - 4).saturating_sub(all.len());
+            let about = wrapped(&about, 4 + all.len() + gap, INDENT, width).join("\n");
+            put(format_args!("\n  {literal}{all}{literal:#}{:gap$}  {about}", ""));
         }
     }
     put(format_args!("{{after-help}}"));

@@ -25,6 +25,7 @@ const FITTING: &[&str] = &[
     "doc --search lease",
     "key list",
     "heal --dry-run",
+    "help",
     "help env",
     "help up",
     "help new",
