@@ -145,6 +145,12 @@ fn what_was_committed_and_what_lies_open_comes_out() {
     assert_eq!(log, "open work by silo agent <agent@silo.invalid>\nfirst by tester <tester@example.com>");
     // Again, it comes to the same.
     assert_eq!(stage.told()["commits"], 2);
+    let dated = || stage.bundle(&["--date", "2026-01-30T14:02:00Z"]).success().stdout;
+    let (first, second): (Value, Value) =
+        (serde_json::from_str(&dated()).expect("JSON"), serde_json::from_str(&dated()).expect("JSON"));
+    assert_eq!(first["head"], second["head"]);
+    assert_ne!(first["head"], told["head"], "that one is of now");
+    stage.bundle(&["--date", "yesterday"]).exit(2).stderr_has("`--date` takes a time");
 }
 
 #[test]

@@ -12,14 +12,14 @@ use crate::proxy::server;
 use crate::sandbox::free_ports;
 
 /// An instance with a service, a gateway and a provider behind it.
-struct Scene {
-    agents: Agents,
+pub(crate) struct Scene {
+    pub(crate) agents: Agents,
     /// The heads of requests that reached the provider.
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Scene {
-    fn new(toml: &str) -> Self {
+    pub(crate) fn new(toml: &str) -> Self {
         let compose = "[compose]\nnetwork = \"ports\"\n[compose.ports]\nWEB_PORT = \"18080:web:80\"\nAPI_PORT = \"18081:api:80\"\n";
         let agents = Agents::new(&format!("{compose}{toml}"));
         let web = "services:\n  web:\n    image: silo-test-box\n    command: sh -c 'echo from-web > /tmp/index.html && httpd -f -p 80 -h /tmp'\n    ports: [\"80\"]\n";

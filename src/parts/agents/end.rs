@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::order::GRACE;
+use super::order::{COLUMN, GRACE};
 use super::outside::Outside;
 use super::{findings, image, remember, told};
 use crate::backend::labels::LABEL as INSTANCE;
@@ -12,12 +12,14 @@ use crate::backend::worktrees::Git;
 use crate::core::agents::arguments::{Bind, Bundler};
 use crate::core::agents::names;
 use crate::core::agents::record::{Cloned, End, Run, Stage, why};
+use crate::core::leases::Wish;
 use crate::core::text::source::one_line;
 use crate::failure::{Failure, quoted, shown};
 use crate::parts::beside;
 use crate::parts::context::Context;
 use crate::store::agents::{self, Place, wall};
 use crate::store::gateway::keys;
+use crate::store::registry;
 use crate::sys::appending::Appending;
 use crate::sys::pour::{self, Go};
 use crate::sys::{clock, files, lock, trees};
@@ -113,6 +115,8 @@ fn bundle(context: &Context, outside: &Outside, run: &mut Run) -> Result<(), Fai
     let Some(cloned) = run.cloned.clone().filter(|_| files::is_folder(&place.clone_folder())) else { return Ok(()) };
     let file = place.bundles().join("agent.bundle");
     let branch = names::branch(&run.id);
+    // What is committed twice, for silo was killed before it could note the first time, is the same commit.
+    let date = run.end.as_ref().map_or_else(clock::now, |end| end.at.clone());
     outside.docker().remove_container(&names::bundler(&run.id))?;
     let program = beside::proxy(context)?;
     let words = [
@@ -127,6 +131,8 @@ fn bundle(context: &Context, outside: &Outside, run: &mut Run) -> Result<(), Fai
         &branch,
         "--message",
         &format!("What the agent {} left open", run.id),
+        "--date",
+        &date,
         "--limit",
         &run.disk.min(BUNDLE).to_string(),
     ];
@@ -148,6 +154,8 @@ fn bundle(context: &Context, outside: &Outside, run: &mut Run) -> Result<(), Fai
         Ok(line) => serde_json::from_slice::<Told>(&line)
             .unwrap_or_else(|_| Told { error: Some("it said nothing that can be read".to_owned()), ..Told::default() }),
         Err(failure) => {
+            // An engine that went away says nothing about the repository.
+            outside.engine().image(&run.image)?;
             let said = failure.excerpt.as_deref().unwrap_or_default();
             let last = said.lines().last().unwrap_or(&failure.what).trim_start_matches([' ', '|']).to_owned();
             Told { error: Some(last), ..Told::default() }
@@ -278,9 +286,9 @@ pub(super) fn clear(context: &Context, id: &str) -> Result<(), Failure> {
 /// the next time.
 pub fn finish_all(context: &Context) {
     agents::sweep(&context.dirs);
+    let outside = Outside::of(context);
     for run in agents::all(&context.dirs) {
-        let is_up = run.is_persistent && run.stage == Stage::Running && files::is_folder(Path::new(&run.root));
-        let is_settled = run.stage == Stage::Ended || is_up;
+        let is_settled = run.stage == Stage::Ended || stays(context, &outside, &run);
         let lock = Place::of(&context.dirs, &run.id).lock();
         if is_settled || lock::holder(&lock).is_some() {
             continue;
@@ -292,6 +300,19 @@ pub fn finish_all(context: &Context) {
             context.ui.warn(&format!("The run `{}` was cut off, and cannot be finished: {}", run.id, failure.what));
         }
     }
+}
+
+/// Whether a persistent agent goes on: what is wanted is healed where it is down (D31), and what is up without that is being started.
+fn stays(context: &Context, outside: &Outside, run: &Run) -> bool {
+    if !run.is_persistent || run.stage != Stage::Running || !files::is_folder(Path::new(&run.root)) {
+        return false;
+    }
+    let own = Wish::of(COLUMN, &run.agent);
+    // Where it is not known, nobody's agent is ended.
+    let is_wanted =
+        registry::peek(&context.dirs).map(|leases| leases.at(&run.root).is_some_and(|at| at.wanted.has(&own)));
+    is_wanted.unwrap_or(true)
+        || outside.engine().state(&names::container(&run.id)).map_or(true, |state| state.is_some_and(|one| one.is_up()))
 }
 
 /// Brings home what the runs of a root made that is gone, before anything of them is removed.
@@ -316,6 +337,8 @@ pub(super) fn finish_of(context: &Context, root: &Path) -> Result<(), Failure> {
 /// Finishes one, as it is recorded now.
 fn finish(context: &Context, id: &str) -> Result<(), Failure> {
     let Some(run) = agents::load(&context.dirs, id)? else { return Ok(()) };
+    // Without an engine it would seem as if somebody had removed everything.
+    Outside::of(context).require()?;
     match run.stage {
         Stage::Ended => Ok(()),
         Stage::Making => clear(context, id),

@@ -33,7 +33,6 @@ mod wall;
 pub use ask::{exec_words, forget, show_log, shown, stop};
 pub use attend::run;
 pub use end::finish_all;
-pub use order::Order;
+pub use order::{COLUMN, Order};
 pub use origin::Origin;
 pub(super) use part::Agents;
-pub use part::COLUMN;

@@ -4,6 +4,8 @@ use super::origin::Origin;
 use crate::core::config::agents::Agent;
 use crate::parts::scope::Site;
 
+/// The column, by which what is wanted names persistent agents.
+pub const COLUMN: &str = "agents";
 /// How long a command may take to end once it is asked to, in seconds.
 pub(super) const GRACE: u64 = 5;
 

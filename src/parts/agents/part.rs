@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::end::{clear, end, finish_of};
-use super::order::Order;
+use super::order::{COLUMN, Order};
 use super::origin::Origin;
 use super::outside::Outside;
 use super::{ask, start, wall};
@@ -34,8 +34,6 @@ use crate::store::agents::{self, Place};
 use crate::sys::dirs::Dirs;
 use crate::sys::{lock, random};
 
-/// The column, by which what is wanted names them.
-pub const COLUMN: &str = "agents";
 /// How many lines of a log tell why something failed.
 const LINES: usize = 5;
 

@@ -89,13 +89,18 @@ impl Git {
         Ok(())
     }
 
-    /// Says who commits.
-    pub(super) fn sign(&mut self, name: &OsStr, email: &OsStr) {
+    /// Says who commits, and when.
+    pub(super) fn sign(&mut self, name: &OsStr, email: &OsStr, date: Option<&str>) {
         for variable in ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"] {
             self.environment.set(variable, name);
         }
         for variable in ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"] {
             self.environment.set(variable, email);
+        }
+        for variable in ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"] {
+            if let Some(date) = date {
+                self.environment.set(variable, date);
+            }
         }
     }
 

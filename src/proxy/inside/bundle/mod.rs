@@ -19,7 +19,7 @@ use silo::core::formats::git_refs;
 use silo::core::shell::environment::Environment;
 use silo::failure::Failure;
 use silo::sys::cmd::{self, Ended};
-use silo::sys::{files, limits, signals};
+use silo::sys::{clock, files, limits, signals};
 use silo::ui::Ui;
 
 use self::git::{Git, failed};
@@ -46,6 +46,8 @@ struct Asked {
     message: OsString,
     name: OsString,
     email: OsString,
+    /// The time of that commit: the same call gives the same commit again.
+    date: Option<String>,
     limit: u64,
     deadline: Duration,
 }
@@ -68,6 +70,7 @@ fn read(words: &[OsString]) -> Result<Asked, Failure> {
         message: "What lay open when the agent ended".into(),
         name: names::COMMITTER.0.into(),
         email: names::COMMITTER.1.into(),
+        date: None,
         limit: LIMIT,
         deadline: DEADLINE,
     };
@@ -80,6 +83,12 @@ fn read(words: &[OsString]) -> Result<Asked, Failure> {
             "--message" => asked.message = words.value()?,
             "--author-name" => asked.name = words.value()?,
             "--author-email" => asked.email = words.value()?,
+            "--date" => {
+                let date: String = words.parsed()?;
+                let what = "`--date` takes a time such as 2026-01-30T14:02:00Z";
+                clock::parse(&date).ok_or_else(|| words.usage(what))?;
+                asked.date = Some(date);
+            }
             "--limit" => asked.limit = words.parsed()?,
             "--deadline" => asked.deadline = words.seconds()?,
             _ => return Err(words.unknown()),
@@ -137,7 +146,7 @@ fn bundle(environment: &Environment, asked: &Asked) -> Result<Value, No> {
         return Err(No::Gone);
     }
     let mut git = Git::make(environment, scratch(asked), &asked.repository, &asked.base, until)?;
-    git.sign(&asked.name, &asked.email);
+    git.sign(&asked.name, &asked.email, asked.date.as_deref());
     let mut notes = Vec::new();
     let agents = asked.repository.join(".git");
     let agents = (!files::is_link(&agents) && files::is_folder(&agents)).then_some(agents);

@@ -1,0 +1,46 @@
+//! Records of runs that were cut off, where no container engine answers (D33): nothing of them is taken for gone.
+
+use silo::core::agents::record::{Run, Stage};
+use silo::store::agents;
+
+use crate::gateway_agents::dirs;
+use crate::sandbox::{SILO, Sandbox};
+
+#[test]
+fn a_run_that_was_cut_off_waits_until_the_engine_is_there() {
+    let sandbox = Sandbox::new();
+    let dirs = dirs(&sandbox);
+    for (id, stage, is_persistent) in [
+        ("making", Stage::Making, false),
+        ("running", Stage::Running, false),
+        ("stopped", Stage::Stopped, false),
+        ("keeper", Stage::Running, true),
+    ] {
+        let run = Run {
+            id: id.to_owned(),
+            agent: "scout".to_owned(),
+            is_persistent,
+            root: sandbox.path("home").to_string_lossy().into_owned(),
+            instance: "i1".to_owned(),
+            name: "app".to_owned(),
+            image: "sha256:1".to_owned(),
+            task: None,
+            template: None,
+            cloned: None,
+            network: None,
+            user: (0, 0),
+            disk: 1,
+            stage,
+            created: "2026-01-30T14:02:00Z".to_owned(),
+            end: None,
+        };
+        agents::save(&dirs, &run).expect("it is writable");
+        let mut command = sandbox.command(SILO, "");
+        command.args(["agent", "list"]).env("DOCKER_HOST", "unix:///nowhere/socket");
+        let listed = sandbox.finish(command).success();
+        let told = format!("The run `{id}` was cut off, and cannot be finished: No container engine answers");
+        // A persistent agent may be up, for all that is known.
+        assert_eq!(listed.stderr.contains(&told), !is_persistent, "{}", listed.stderr);
+        assert_eq!(agents::load(&dirs, id).expect("it is whole"), Some(run));
+    }
+}
