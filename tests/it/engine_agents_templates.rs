@@ -60,7 +60,7 @@ fn engine_one_template_is_several_agents_at_once_each_with_a_task_of_its_own() {
     let (agents, folder) = universal();
     let before = fs::read(folder.join("prompt/text")).expect("it is ours");
     let name = agents.silo(&["get", "WORKSPACE_NAME"]).success().stdout.trim().to_owned();
-    let all = [("repo-scout", "look"), ("qa-bot", "try"), ("third", "wait")];
+    let all = [("template-1", "look"), ("template-2", "try"), ("template-3", "wait")];
     let started: Vec<_> =
         all.map(|(id, task)| (id, task, agents.spawn(&["universal", task, "--as", id]))).into_iter().collect();
     for (id, task, silo) in started {
@@ -88,17 +88,18 @@ fn engine_one_template_is_several_agents_at_once_each_with_a_task_of_its_own() {
 #[test]
 fn engine_a_run_that_was_cut_off_comes_home_though_its_template_is_gone() {
     let (agents, folder) = universal();
-    let mut silo = agents.spawn(&["universal", "stay", "--as", "cut"]);
-    until("the agent is up", || agents.engine.docker(&["logs", "silo-agent-cut"]).stdout.ends_with("up\n"));
+    let mut silo = agents.spawn(&["universal", "stay", "--as", "template-cut"]);
+    until("the agent is up", || agents.engine.docker(&["logs", "silo-agent-template-cut"]).stdout.ends_with("up\n"));
     silo.kill().expect("it runs");
     silo.wait().expect("it ran");
     fs::remove_dir_all(&folder).expect("it is ours");
-    let state = || agents.engine.docker(&["inspect", "--format", "{{.State.Status}}", "silo-agent-cut"]).stdout;
+    let state =
+        || agents.engine.docker(&["inspect", "--format", "{{.State.Status}}", "silo-agent-template-cut"]).stdout;
     until("the agent ends with its silo", || state().trim() == "exited");
     agents.silo(&["agent", "list"]).success();
-    assert_eq!(agents.git(&["show", "agent/cut:file"]).success().stdout, "one\nstay\n");
-    assert!(agents.findings("cut").join("found").exists());
+    assert_eq!(agents.git(&["show", "agent/template-cut:file"]).success().stdout, "one\nstay\n");
+    assert!(agents.findings("template-cut").join("found").exists());
     assert_eq!(agents.left(), "");
-    let record = agents.record("cut").expect("it is recorded");
+    let record = agents.record("template-cut").expect("it is recorded");
     assert!(!PathBuf::from(record["folder"].as_str().expect("a folder")).join("work").exists());
 }

@@ -110,7 +110,7 @@ fn engine_agents_at_once_have_walls_of_their_own() {
     let line = format!("{}; ip addr show dev eth0 | grep -o 'inet [0-9.]*'; sleep 2", ask("$LLM_GATEWAY_KEY"));
     let scene = Scene::new(&agent("scout", &line, "models = [\"small\"]"));
     let started: Vec<_> =
-        ["one", "two", "three"].map(|id| scene.agents.spawn(&["scout", "--as", id])).into_iter().collect();
+        ["wall-1", "wall-2", "wall-3"].map(|id| scene.agents.spawn(&["scout", "--as", id])).into_iter().collect();
     let mut addresses = Vec::new();
     for silo in started {
         let ended = silo.wait_with_output().expect("it ran");
@@ -127,8 +127,8 @@ fn engine_agents_at_once_have_walls_of_their_own() {
 #[test]
 fn engine_a_killed_silo_leaves_no_network_no_key_and_no_relay() {
     let scene = Scene::new(&agent("scout", "echo up; sleep 1000", "models = [\"small\"]"));
-    let mut silo = scene.agents.spawn(&["scout", "--as", "cut"]);
-    let is_up = || scene.agents.engine.docker(&["logs", "silo-agent-cut"]).stdout.contains("up");
+    let mut silo = scene.agents.spawn(&["scout", "--as", "wall-cut"]);
+    let is_up = || scene.agents.engine.docker(&["logs", "silo-agent-wall-cut"]).stdout.contains("up");
     crate::engine::until("the agent is up", is_up);
     silo.kill().expect("it runs");
     silo.wait().expect("it ran");
@@ -136,6 +136,6 @@ fn engine_a_killed_silo_leaves_no_network_no_key_and_no_relay() {
     assert_eq!(scene.agents.left().trim(), "");
     let keys = scene.agents.silo(&["key", "list"]).success().stdout;
     assert!(keys.contains("revoked") && !keys.contains("open"), "{keys}");
-    let folder = scene.agents.engine.sandbox.path("state/silo/agents/cut");
+    let folder = scene.agents.engine.sandbox.path("state/silo/agents/wall-cut");
     assert!(!folder.join("wall.json").exists() && !folder.join("wall").exists() && !folder.join("work").exists());
 }
