@@ -95,7 +95,8 @@ impl Postgres {
         // Databases that are called after a method have that, the first line counts.
         let rules = fs::read_to_string(data.join("pg_hba.conf")).expect("it is there");
         let lines = ["password", "md5", "trust"].map(|method| format!("host hba_{method} all 127.0.0.1/32 {method}\n"));
-        fs::write(data.join("pg_hba.conf"), lines.concat() + &rules).expect("it is writable");
+        let mixed = "host hba_mixed postgres,older 127.0.0.1/32 scram-sha-256\nhost hba_mixed all 127.0.0.1/32 trust\n";
+        fs::write(data.join("pg_hba.conf"), lines.concat() + mixed + &rules).expect("it is writable");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is a name");
         fs::write(data.join("server.crt"), made.cert.pem()).expect("it is writable");
         own(&data.join("server.key"), made.signing_key.serialize_pem().as_bytes());

@@ -60,6 +60,27 @@ fn a_password_goes_only_to_who_proves_to_know_it() {
 }
 
 #[test]
+fn nobody_gets_a_role_of_a_server_that_lets_roles_in_without_a_password() {
+    let postgres = Postgres::new("scram-sha-256");
+    for name in ["hba_trust", "hba_mixed"] {
+        postgres.sql("postgres", &format!("CREATE DATABASE {name}"));
+    }
+    let scene = Scene::new(&file(postgres.port, "hba_trust", ""));
+    let roles = "SELECT count(*) FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'";
+    // Everybody could be the owner.
+    let ran = scene.memory(&["role", "scout"]).exit(1);
+    ran.stderr_has("There is no role for an agent, which could be `postgres` in the server `team` of memory.toml without a password");
+    assert_eq!(postgres.sql("postgres", roles).trim(), "0");
+    // The owner has to show a password, and agents do not: each could be any other.
+    own(&scene.sandbox.path("config/silo/memory.toml"), usual(postgres.port, "hba_mixed").as_bytes());
+    let ran = scene.memory(&["role", "scout"]).exit(1);
+    ran.stderr_has("There is no role for an agent, which could be `")
+        .stderr_has("Write `scram-sha-256` in place of `trust`");
+    assert_eq!(postgres.sql("postgres", roles).trim(), "0", "the role is taken back");
+    scene.memory(&["status"]).success();
+}
+
+#[test]
 fn a_server_with_tls_is_the_one_of_its_certificate_and_a_socket_is_reached_by_its_folder() {
     let postgres = Postgres::shared();
     let database = postgres.database();

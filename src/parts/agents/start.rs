@@ -62,7 +62,9 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         clone::tell(order, &outside, top);
     }
     agents::save(&context.dirs, &run)?;
-    let mut way = wall::open(order, &outside, &mut run, &mut variables)?;
+    // Who gets no role of the memory is not led to it.
+    let memory = remember::give(order, &place);
+    let mut way = wall::open(order, &outside, &mut run, &mut variables, memory.is_some())?;
     if let Some(way) = &mut way {
         wall::raise(order, &outside, &mut run, way)?;
     }
@@ -87,7 +89,7 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         folder = PathBuf::from(names::WORK).join(inside).to_string_lossy().trim_end_matches('/').to_string();
     }
     binds.extend(grants::binds(order, &outside, &root)?);
-    binds.extend(remember::give(order, &place));
+    binds.extend(memory);
     let container = Container {
         id: order.id,
         name: order.name,

@@ -62,10 +62,10 @@ impl Way {
 }
 
 /// Whether an agent asks for anything outside of its container, or others may ask it.
-fn is_asked(order: &Order<'_>) -> bool {
+fn is_asked(order: &Order<'_>, memory: Option<&remember::Reached>) -> bool {
     let agent = order.agent;
     let is_said = agent.wish.is_some() || !agent.services.is_empty() || !agent.egress.is_empty();
-    is_said || !agent.agents.is_empty() || agent.listen.is_some() || remember::reached(order).is_some()
+    is_said || !agent.agents.is_empty() || agent.listen.is_some() || memory.is_some()
 }
 
 /// Has the gateway listen for an agent, and chooses its network; none for one that asks for nothing. Its variables say what it reaches.
@@ -74,13 +74,15 @@ pub(super) fn open(
     outside: &Outside,
     run: &mut Run,
     variables: &mut Variables,
+    has_memory: bool,
 ) -> Result<Option<Way>, Failure> {
-    if !is_asked(order) {
+    let memory = remember::reached(order).filter(|_| has_memory);
+    if !is_asked(order, memory.as_ref()) {
         return Ok(None);
     }
     let context = order.site.scope.context;
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
-    let (services, subnet) = services(order)?;
+    let (services, subnet) = services(order, memory)?;
     for service in &services {
         if !hosts.contains(&service.name) {
             hosts.push(service.name.clone());
@@ -197,7 +199,7 @@ fn key(order: &Order<'_>) -> Result<(Option<String>, String), Failure> {
 }
 
 /// Where the services are that an agent names, and the subnet where they have addresses of their own.
-fn services(order: &Order<'_>) -> Result<(Vec<Service>, Option<Range>), Failure> {
+fn services(order: &Order<'_>, memory: Option<remember::Reached>) -> Result<(Vec<Service>, Option<Range>), Failure> {
     let site = order.site;
     let leases = registry::peek(&site.scope.context.dirs)?;
     let entry = leases.at(site.scope.project.root_text());
@@ -209,7 +211,6 @@ fn services(order: &Order<'_>) -> Result<(Vec<Service>, Option<Range>), Failure>
         subnet.zip(number).map(|(subnet, number)| (subnet.address(*number), target).into())
     };
     let mut services = Vec::new();
-    let memory = remember::reached(order);
     let is_memory = |service: &str, port: u16| memory.as_ref().is_some_and(|at| at.name == service && at.port == port);
     for (variable, published) in compose.iter().flat_map(|compose| &compose.ports) {
         let is_named = order.agent.services.iter().any(|text| text.value == published.service);

@@ -7,7 +7,7 @@ use silo::core::text::source::one_line;
 use silo::failure::Failure;
 use tokio_postgres::{Error, Transaction};
 
-use super::connect::Session;
+use super::connect::{self, Session};
 use super::server::Server;
 use super::told;
 
@@ -51,6 +51,13 @@ pub(super) async fn make(
     cut: bool,
 ) -> Result<Role, Failure> {
     let title = session.title.clone();
+    // Those whose rights an agent would have that is let in as one of them.
+    let asked = "SELECT rolname::text FROM pg_roles WHERE rolcanlogin AND (rolsuper OR rolname = current_user) LIMIT 8";
+    let rows = session.client.query(asked, &[]).await.map_err(|error| told::failed(&title, &error))?;
+    for row in rows {
+        let mighty: String = row.try_get(0).map_err(|error| told::failed(&title, &error))?;
+        closed_to(server, &mighty).await?;
+    }
     let name = made(session, &server.database, agent, password, cut).await.map_err(|refused| match refused {
         Refused::Failed(error) => told::failed(&title, &error),
         Refused::Taken(name) => {
@@ -60,8 +67,23 @@ pub(super) async fn make(
         Refused::TooMuch(what) => Failure::new(format!("Every role in {title} {what}, and so would the agent's"))
             .hint("Take that from PUBLIC there, or give the memory a database of its own"),
     })?;
+    if let Err(open) = closed_to(server, &name).await {
+        remove(session, agent.key).await?;
+        return Err(open);
+    }
     let (host, port, database) = (server.host.clone(), server.port, server.database.clone());
     Ok(Role { name, host, port, database, tls: server.tls.is_some() })
+}
+
+/// Makes sure that a server asks a role for its password: what each role may do says nothing where anybody can be any of them.
+async fn closed_to(server: &Server, name: &str) -> Result<(), Failure> {
+    // By a socket of the file system no agent comes.
+    if server.host.starts_with('/') || !connect::admits(server, name).await {
+        return Ok(());
+    }
+    let (name, title) = (one_line(name), &server.title);
+    Err(Failure::new(format!("There is no role for an agent, which could be `{name}` in {title} without a password"))
+        .hint("Write `scram-sha-256` in place of `trust` in its `pg_hba.conf`, and reload it"))
 }
 
 async fn made(
