@@ -1,6 +1,6 @@
 //! The containers, networks and images of agents (D33), as the engine of this machine has them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -118,9 +118,16 @@ pub struct Owned {
     pub state: String,
     /// The engine's words, such as `Up 3 minutes`.
     pub status: String,
+    /// Whether the relay in its network does not run: then it reaches nothing, and nobody reaches it.
+    pub is_cut_off: bool,
 }
 
 impl Owned {
+    /// Whether it runs, and its way out does.
+    pub fn is_well(&self) -> bool {
+        self.is_up() && !self.is_cut_off
+    }
+
     /// Whether it runs.
     pub fn is_up(&self) -> bool {
         matches!(self.state.as_str(), "running" | "restarting" | "paused")
@@ -154,12 +161,15 @@ impl Engine<'_> {
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
     pub fn agents(&self) -> Result<Vec<Owned>, Failure> {
-        let filter = serde_json::json!({ "label": [names::NAME] }).to_string();
+        let filter = serde_json::json!({ "label": [names::LABEL] }).to_string();
         let listed = self.listed(&format!("/containers/json?all=1&filters={}", escaped(&filter)))?;
-        let owned = |one: Listed| {
+        let relays: HashSet<String> = listed.iter().filter(|one| one.state == "running").map(Listed::name).collect();
+        let owned = |one: &Listed| {
             let label = |name: &str| one.labels.get(name).cloned().unwrap_or_default();
+            let run = label(names::LABEL);
             Owned {
-                run: label(names::LABEL),
+                is_cut_off: one.is_in(&names::network(&run)) && !relays.contains(&names::relay(&run)),
+                run,
                 agent: label(names::NAME),
                 instance: label(INSTANCE),
                 is_persistent: !label(names::PERSISTENT).is_empty(),
@@ -168,7 +178,7 @@ impl Engine<'_> {
                 status: one.status.clone(),
             }
         };
-        Ok(listed.into_iter().map(owned).collect())
+        Ok(listed.iter().filter(|one| one.labels.contains_key(names::NAME)).map(owned).collect())
     }
 }
 

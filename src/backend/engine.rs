@@ -292,6 +292,11 @@ impl Networked {
 }
 
 impl Listed {
+    /// Whether it is in a network.
+    pub(super) fn is_in(&self, network: &str) -> bool {
+        self.network_settings.networks.as_ref().is_some_and(|networks| networks.contains_key(network))
+    }
+
     /// Its name.
     pub(super) fn name(&self) -> String {
         self.names.first().map_or("", |name| name.trim_start_matches('/')).to_owned()

@@ -142,16 +142,24 @@ fn engine_an_agent_that_was_killed_or_started_again_is_reached_again_by_its_name
     let ask = || scene.inside("strategic", &page("research", 8080));
     assert_eq!(ask(), "from-research");
     let container = format!("silo-agent-{}", scene.id("research"));
-    for killed in [vec![container.clone()], vec![container.clone(), format!("{container}.relay")]] {
+    let relay = format!("{container}.relay");
+    for killed in [vec![container.clone()], vec![container.clone(), relay.clone()], vec![relay.clone()]] {
         for container in &killed {
             scene.0.engine.docker(&["kill", container]).success();
         }
         let start = Instant::now();
         assert_eq!(ask(), "none");
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        // One whose relay alone is gone reaches nobody either.
+        assert!(scene.0.silo(&["list"]).success().stdout.contains("1 of 2 up"));
         scene.0.silo(&["heal"]).success();
         until("it is reached again", || ask() == "from-research");
     }
+    // A relay that somebody has removed comes with a run of its own.
+    scene.0.engine.docker(&["rm", "--force", &relay]).success();
+    scene.0.silo(&["heal"]).success();
+    assert_ne!(format!("silo-agent-{}", scene.id("research")), container);
+    until("it is reached again", || ask() == "from-research");
     // The gateway is the way: killed and started again it is one again.
     scene.0.silo(&["gateway", "down"]).success();
     assert_eq!(ask(), "none");

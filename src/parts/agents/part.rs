@@ -129,7 +129,7 @@ impl Part for Agents {
         let outside = Outside::of(scope.context);
         let Ok(all) = outside.engine().agents() else { return false };
         let is_up = |name: &str| {
-            all.iter().any(|one| one.instance == scope.id && one.agent == name && one.is_persistent && one.is_up())
+            all.iter().any(|one| one.instance == scope.id && one.agent == name && one.is_persistent && one.is_well())
         };
         persistent(&scope.settings).all(|(name, _)| is_up(name))
     }
@@ -213,14 +213,15 @@ impl Part for Agents {
 
 /// What was observed of an instance's agents.
 fn state(own: &[Owned]) -> PartState {
-    let up = own.iter().filter(|one| one.is_up()).count();
+    let up = own.iter().filter(|one| one.is_well()).count();
     let cell = if up == own.len() { format!("{up} up") } else { format!("{up} of {} up", own.len()) };
     let value = own
         .iter()
         .map(|one| json!({ "id": one.run, "agent": one.agent, "state": one.state, "persistent": one.is_persistent }));
     let stands = own.iter().filter(|one| one.is_persistent).map(|one| {
         let how = match one.state.as_str() {
-            _ if one.is_up() => How::Up,
+            _ if one.is_well() => How::Up,
+            _ if one.is_up() => How::Down("its relay has ended".to_owned()),
             "exited" if one.status.starts_with("Exited (0)") => How::Ended,
             "created" => How::Down("it was made and never started".to_owned()),
             _ => How::Down(one.status.clone()),
@@ -228,7 +229,7 @@ fn state(own: &[Owned]) -> PartState {
         Stand { wish: Wish::of(COLUMN, &one.agent), how, mark: one.container.clone() }
     });
     PartState {
-        runs: up > 0,
+        runs: own.iter().any(Owned::is_up),
         cell,
         value: Value::Array(value.collect()),
         stands: stands.collect(),
@@ -246,14 +247,8 @@ fn bring_up(site: &Site<'_>, name: &str) -> Result<(), Failure> {
     if let Some(run) = current(context, scope.project.root_text(), name) {
         let container = names::container(&run.id);
         match outside.engine().state(&container)? {
-            Some(state) if state.is_up() => return Ok(()),
-            Some(_) if run.stage == Stage::Running => {
-                if run.network.is_some() {
-                    wall::listen(context, &run.id)?;
-                    outside.docker().start(&names::relay(&run.id))?;
-                    wall::ready(&outside, &run.id)?;
-                }
-                return outside.docker().start(&container);
+            Some(state) if run.stage == Stage::Running && wall::reopen(context, &outside, &run)? => {
+                return if state.is_up() { Ok(()) } else { outside.docker().start(&container) };
             }
             _ => under_lock(context, &run.id, || match run.stage {
                 Stage::Making => clear(context, &run.id),

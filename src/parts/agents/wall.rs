@@ -285,6 +285,23 @@ pub(super) fn raise(order: &Order<'_>, outside: &Outside, run: &mut Run, way: &m
     ready(outside, &run.id)
 }
 
+/// Has the relay of a run up again that is to go on; false where somebody has removed it.
+pub(super) fn reopen(context: &Context, outside: &Outside, run: &Run) -> Result<bool, Failure> {
+    if run.network.is_none() {
+        return Ok(true);
+    }
+    let container = relay(&run.id);
+    match outside.engine().state(&container)? {
+        None => Ok(false),
+        Some(state) if state.is_up() => Ok(true),
+        Some(_) => {
+            listen(context, &run.id)?;
+            outside.docker().start(&container)?;
+            ready(outside, &run.id).map(|()| true)
+        }
+    }
+}
+
 /// Waits until the relay of an agent listens.
 pub(super) fn ready(outside: &Outside, id: &str) -> Result<(), Failure> {
     let (container, start) = (relay(id), Instant::now());
