@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::docker::{Docker, label, where_it_is_down};
+use super::docker::{Docker, where_it_is_down};
 use super::engine::{Engine, Listed, ask_for, escaped};
 use super::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bundler, Container, Relay};
@@ -182,18 +182,6 @@ impl Engine<'_> {
     }
 }
 
-/// What there is of agents, each by its name with the id of its instance. Whoever only has the labels is left out: the names are
-/// those that silo gives.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OfAgents {
-    /// Agents, their relays, and what reads their repositories.
-    pub containers: Vec<(String, String)>,
-    /// Their networks.
-    pub networks: Vec<(String, String)>,
-    /// The images that were built for them.
-    pub images: Vec<(String, String)>,
-}
-
 /// What a program prints that silo waits for is part of the story; its answer may be for silo alone.
 struct Story {
     with_answer: bool,
@@ -235,28 +223,6 @@ impl Docker<'_> {
         self.aside(&quick, "build", false)?;
         let read = files::read(id, ID)?.map(|content| content.bytes).unwrap_or_default();
         Ok(String::from_utf8_lossy(&read).trim().to_owned())
-    }
-
-    /// Everything of all agents.
-    ///
-    /// # Errors
-    /// A [`Failure`] with Docker's last lines.
-    pub fn of_agents(&self) -> Result<OfAgents, Failure> {
-        let filter = format!("label={}", names::LABEL);
-        let list = |words: &[&str], name: &str, names: &dyn Fn(&str) -> Vec<String>| {
-            let fields = [name.to_owned(), label(names::LABEL), label(INSTANCE)];
-            let rows = self.rows(&[words, &["--filter", &filter]].concat(), &fields)?;
-            let is_silos = |[name, run, _]: &[String; 3]| names::is_id(run) && names(run).contains(name);
-            Ok::<_, Failure>(rows.into_iter().filter(is_silos).map(|[name, _, instance]| (name, instance)).collect())
-        };
-        let containers = |run: &str| vec![names::container(run), names::relay(run), names::bundler(run)];
-        let mut images = self.own_images(&names::image("*", "*"))?;
-        images.retain(|(name, instance)| name.starts_with(&names::image(instance, "")));
-        Ok(OfAgents {
-            containers: list(&["ps", "--all"], ".Names", &containers)?,
-            networks: list(&["network", "ls"], ".Name", &|run| vec![names::network(run)])?,
-            images,
-        })
     }
 
     /// Removes an image of an instance that was built, and has no name any more; one that something is made from stays.

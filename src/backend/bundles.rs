@@ -44,7 +44,7 @@ impl Git<'_> {
         self.bytes(&[&QUIET[..], &clone[..]].concat(), CLONE)?;
         // Where it came from is a path of this machine, which it does not reach.
         self.at(to).bytes(&[&QUIET[..], &["remote", "remove", "origin"]].concat(), ASK)?;
-        Ok(Cloned { from: from.into_owned(), base })
+        Ok(Cloned { from: from.into_owned(), repository: self.at(top).common_dir()?, base })
     }
 
     /// Takes a branch from a bundle that somebody else wrote: each object is checked, and nothing but this branch changes. Returns

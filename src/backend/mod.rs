@@ -1,6 +1,7 @@
 //! Other programs: what silo asks of them, and what they really answer.
 
 pub mod agents;
+pub mod agents_left;
 pub mod bundles;
 pub mod compose;
 pub mod copying;

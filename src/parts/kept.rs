@@ -7,7 +7,7 @@ use super::context::Context;
 use super::leftovers::{Cleaner, Inventory, Kind, Leftovers};
 use super::look;
 use super::neighbours::Neighbours;
-use crate::backend::agents::OfAgents;
+use crate::backend::agents_left::OfAgents;
 use crate::core::config::API_PORT;
 use crate::core::instance::name;
 use crate::core::leases::Instance;

@@ -1,13 +1,13 @@
 //! What instances left in Docker, proved theirs by label and by name: clusters and what is of agents by `silo.instance`, containers,
 //! networks and volumes by compose's project label, the plain network by the instance's own name (D111).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use super::context::Context;
 use super::shared;
 use super::turn;
-use crate::backend::agents::OfAgents;
+use crate::backend::agents_left::OfAgents;
 use crate::backend::copying::{self, LABEL as COPIER};
 use crate::backend::docker::{self, Docker};
 use crate::backend::engine::Engine;
@@ -15,6 +15,8 @@ use crate::backend::k3d::K3d;
 use crate::backend::labels::{LABEL, cluster_of_server};
 use crate::core::shell::environment::Environment;
 use crate::failure::Failure;
+use crate::store::agents;
+use crate::sys::dirs::Dirs;
 use crate::sys::{cmd, files};
 
 /// compose's label on all it makes.
@@ -221,6 +223,12 @@ impl<'a> Cleaner<'a> {
         cmd::find("docker", self.environment).is_some()
     }
 
+    /// The runs of agents that silo has recorded here.
+    fn runs(self) -> HashSet<String> {
+        let dirs = Dirs::find(self.environment).ok();
+        dirs.iter().flat_map(agents::all).map(|run| run.id).collect()
+    }
+
     /// Takes stock of all there is.
     ///
     /// # Errors
@@ -249,7 +257,7 @@ impl<'a> Cleaner<'a> {
             networks: self.list(&["network", "ls"], ".Name", COMPOSE)?,
             volumes: volumes.into_iter().map(|one| (one.name, one.project)).collect(),
             images: self.docker().built_images()?,
-            agents: self.docker().of_agents()?,
+            agents: self.docker().of_agents(&self.runs())?,
             copiers: self.list(&["ps", "--all", "--filter", &format!("label={COPIER}")], ".Names", COPIER)?,
             bearers,
         })

@@ -120,7 +120,7 @@ mod tests {
 
     use super::left;
     use super::leftovers::{Claim, Inventory, Kind, Labelled, Leftovers};
-    use crate::backend::agents::OfAgents;
+    use crate::backend::agents_left::OfAgents;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<Labelled> {
         list.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect()

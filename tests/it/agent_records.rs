@@ -6,6 +6,30 @@ use silo::store::agents;
 use crate::gateway_agents::dirs;
 use crate::sandbox::{SILO, Sandbox};
 
+/// A run as it is recorded.
+fn of(id: &str, stage: Stage, is_persistent: bool, sandbox: &Sandbox) -> Run {
+    Run {
+        id: id.to_owned(),
+        agent: "scout".to_owned(),
+        is_persistent,
+        root: sandbox.path("home").to_string_lossy().into_owned(),
+        instance: "i1".to_owned(),
+        name: "app".to_owned(),
+        image: "sha256:1".to_owned(),
+        engine: String::new(),
+        is_built: false,
+        task: None,
+        template: None,
+        cloned: None,
+        network: None,
+        user: (0, 0),
+        disk: 1,
+        stage,
+        created: "2026-01-30T14:02:00Z".to_owned(),
+        end: None,
+    }
+}
+
 #[test]
 fn a_run_that_was_cut_off_waits_until_the_engine_is_there() {
     let sandbox = Sandbox::new();
@@ -16,24 +40,7 @@ fn a_run_that_was_cut_off_waits_until_the_engine_is_there() {
         ("stopped", Stage::Stopped, false),
         ("keeper", Stage::Running, true),
     ] {
-        let run = Run {
-            id: id.to_owned(),
-            agent: "scout".to_owned(),
-            is_persistent,
-            root: sandbox.path("home").to_string_lossy().into_owned(),
-            instance: "i1".to_owned(),
-            name: "app".to_owned(),
-            image: "sha256:1".to_owned(),
-            task: None,
-            template: None,
-            cloned: None,
-            network: None,
-            user: (0, 0),
-            disk: 1,
-            stage,
-            created: "2026-01-30T14:02:00Z".to_owned(),
-            end: None,
-        };
+        let run = of(id, stage, is_persistent, &sandbox);
         agents::save(&dirs, &run).expect("it is writable");
         let mut command = sandbox.command(SILO, "");
         command.args(["agent", "list"]).env("DOCKER_HOST", "unix:///nowhere/socket");
@@ -43,4 +50,27 @@ fn a_run_that_was_cut_off_waits_until_the_engine_is_there() {
         assert_eq!(listed.stderr.contains(&told), !is_persistent, "{}", listed.stderr);
         assert_eq!(agents::load(&dirs, id).expect("it is whole"), Some(run));
     }
+}
+
+#[test]
+fn a_run_in_another_engine_is_not_ended_here() {
+    let sandbox = Sandbox::new();
+    let dirs = dirs(&sandbox);
+    let here = sandbox.path("engine.sock");
+    let _listens = std::os::unix::net::UnixListener::bind(&here).expect("the sandbox is writable");
+    let run = Run { engine: "/run/there/docker.sock".to_owned(), ..of("away", Stage::Running, false, &sandbox) };
+    agents::save(&dirs, &run).expect("it is writable");
+    let told = "The run `away` is in another container engine: `/run/there/docker.sock`";
+    let silo = |words: &[&str]| {
+        let mut command = sandbox.command(SILO, "");
+        command.args(words).env("DOCKER_HOST", format!("unix://{}", here.display()));
+        sandbox.finish(command)
+    };
+    silo(&["agent", "list"]).success().stderr_has(told).stderr_has("`away` was cut off, and cannot be finished");
+    assert_eq!(agents::load(&dirs, "away").expect("it is whole"), Some(run.clone()));
+    let stopped = silo(&["agent", "stop", "away"]).exit(1);
+    stopped
+        .stderr_has(told)
+        .stderr_has("Hint: Name that one, and run it again: `export DOCKER_HOST=unix:///run/there/docker.sock`");
+    assert_eq!(agents::load(&dirs, "away").expect("it is whole"), Some(run));
 }

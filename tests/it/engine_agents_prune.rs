@@ -146,7 +146,37 @@ fn engine_a_workspace_that_is_removed_takes_its_agents_and_their_images_along() 
     let names = agents.engine.docker(&["ps", "--all", "--format", "{{.Names}}"]).success().stdout;
     assert!(!names.contains(&run), "{names}");
     assert_eq!(agents.git(&["show", &format!("agent/{run}:file")]).success().stdout, "one\ntwo\n");
+    // Where `silo down` may not act, its work is still brought into the repository, before the folder goes.
+    agents.silo(&["new", "other"]).success();
+    silo_in(&agents, "app.other", &["allow"]).success();
+    silo_in(&agents, "app.other", &["up", "-d"]).success();
+    let run = wait_for_keeper(&agents);
+    let file = agents.engine.sandbox.dir("app.other").join("silo.toml");
+    let text = fs::read_to_string(&file).expect("it is there") + "# Changed.\n";
+    fs::write(&file, text).expect("it is writable");
+    agents.silo(&["rm", "--force", "--yes", "other"]).success();
+    assert_eq!(agents.git(&["show", &format!("agent/{run}:file")]).success().stdout, "one\ntwo\n");
+    let names = agents.engine.docker(&["ps", "--all", "--format", "{{.Names}}"]).success().stdout;
+    assert!(!names.contains(&run), "{names}");
     agents.silo(&["gateway", "down"]);
+}
+
+#[test]
+fn engine_what_another_users_agent_runs_with_stays_though_its_root_has_the_same_path() {
+    let agents = Agents::line("echo ran", "");
+    let id = agents.instance();
+    agents.silo(&["agent", "run", "scout", "--as", "prune-3"]).success();
+    // Another user's silo has a record of it, and this one's has not.
+    let labels = ["silo.agent=prune-4".to_owned(), "silo.agent.name=scout".to_owned(), format!("silo.instance={id}")];
+    let mut words = vec!["run", "--detach", "--name", "silo-agent-prune-4"];
+    words.extend(labels.iter().flat_map(|label| ["--label", label]));
+    words.extend(["silo-test-box", "sh", "-c", "while :; do sleep 1; done"]);
+    agents.engine.docker(&words).success();
+    fs::remove_dir_all(agents.path("")).expect("it was made");
+    silo_in(&agents, "", &["prune", "--all", "--yes"]).success();
+    let state = || agents.engine.docker(&["inspect", "--format", "{{.State.Status}}", "silo-agent-prune-4"]).stdout;
+    assert_eq!(state().trim(), "running");
+    agents.engine.docker(&["rm", "--force", "silo-agent-prune-4"]).success();
 }
 
 #[test]

@@ -29,7 +29,7 @@ disk = '64m'
 mounts = ['prompt:/prompt']
 env = { TASK = '${SILO_TASK}', MODE = '${MODE}' }
 [workspace]
-render = ['image/main', 'prompt/*']
+render = ['image/*', 'prompt/*']
 ";
 
 /// A project without agents, and the template `universal`.
@@ -38,7 +38,7 @@ fn universal() -> (Agents, PathBuf) {
     let folder = agents.engine.sandbox.path("config/silo/templates/universal");
     for (name, text) in [
         ("silo.toml", TOML),
-        ("image/Dockerfile", "FROM silo-test-agent\nCOPY main /main\n"),
+        ("image/Dockerfile", "FROM silo-test-agent\n# ${SILO_TASK}\nCOPY main /main\n"),
         ("image/main", MAIN),
         ("prompt/text", "${SILO_AGENT_ID} in ${WORKSPACE_NAME}: ${SILO_TASK}, ${LLM_GATEWAY_KEY}, ${UNKNOWN}\n"),
     ] {
@@ -102,4 +102,18 @@ fn engine_a_run_that_was_cut_off_comes_home_though_its_template_is_gone() {
     assert_eq!(agents.left(), "");
     let record = agents.record("template-cut").expect("it is recorded");
     assert!(!PathBuf::from(record["folder"].as_str().expect("a folder")).join("work").exists());
+}
+
+#[test]
+fn engine_a_task_is_no_instruction_of_a_dockerfile() {
+    let agents = Agents::new("[ports]\nWEB_PORT = 3000\n");
+    let folder = agents.engine.sandbox.path("config/silo/templates/plain");
+    fs::create_dir_all(folder.join("image")).expect("it is ours");
+    let toml = "version = 1\n[agents.plain]\nbuild = 'image'\ncommand = ['cat', '/said']\nrepository = false\n[workspace]\nrender = ['**']\n";
+    fs::write(folder.join("silo.toml"), toml).expect("it is ours");
+    let dockerfile = "FROM silo-test-agent\n# ${SILO_TASK}\nCOPY said /said\n";
+    fs::write(folder.join("image/Dockerfile"), dockerfile).expect("it is ours");
+    fs::write(folder.join("image/said"), "for ${SILO_TASK}\n").expect("it is ours");
+    let ran = agents.silo(&["agent", "run", "plain", "x\nRUN false", "--as", "template-4"]).success();
+    assert_eq!(ran.stdout, "for x\nRUN false\n");
 }

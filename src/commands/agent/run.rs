@@ -18,7 +18,12 @@ pub(super) fn run(context: &Context, name: &str, task: Option<&str>, id: Option<
     let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
     let scope = Scope::of(context, &project, &config, &ask)?;
     let (agent, origin) = match scope.settings.agents.get(name) {
-        Some(agent) => (agent.clone(), Origin::project(&project, name)),
+        Some(agent) => {
+            if template::names(&context.dirs).iter().any(|one| one == name) {
+                context.ui.step(&format!("The project's own agent `{name}` runs, not your template of that name"));
+            }
+            (agent.clone(), Origin::project(&project, name))
+        }
         None => template::of_template(context, &scope.settings, name)?.ok_or_else(|| unknown(&scope, name))?,
     };
     if agent.lifetime == Lifetime::Persistent {

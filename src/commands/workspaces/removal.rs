@@ -8,6 +8,7 @@ use crate::backend::worktrees::Git;
 use crate::core::text::source::one_line;
 use crate::core::workspaces::record::{Kind, Stage, Workspace};
 use crate::failure::{Failure, quoted, shown};
+use crate::parts;
 use crate::parts::context::{COMMAND_WAIT, Context};
 use crate::store::workspaces;
 use crate::sys::lock::{self, Wait};
@@ -86,6 +87,11 @@ fn go(context: &Context, workspace: &Workspace, force: bool) -> Result<(), Failu
             return Err(failure.hint(format!("The workspace is there as it was; to remove it anyway: `{line}`")));
         }
         Ok(()) => {}
+    }
+    // While the folder is there: an agent's branch goes into its repository.
+    match parts::finish(context, folder) {
+        Err(failure) if force => context.ui.warn(&failure.what),
+        done => done?,
     }
     if workspace.stage != Stage::Removing {
         workspaces::save(&context.dirs, &Workspace { stage: Stage::Removing, ..workspace.clone() })?;

@@ -1,4 +1,5 @@
-//! How the containers of a run are made, as words for `docker`. Nothing of a key or a task is among them: those go in by file.
+//! How the containers of a run are made, as words for `docker`. Nothing of a key is among them, and a task only where the
+//! `command` of the agent names it: those go in by file and by the environment of `docker`.
 
 use std::path::Path;
 

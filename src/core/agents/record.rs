@@ -23,8 +23,14 @@ pub struct Run {
     pub instance: String,
     /// The name of its instance.
     pub name: String,
+    /// The socket of the engine that has its containers.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub engine: String,
     /// What its container is made from.
     pub image: String,
+    /// Whether silo built that for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_built: bool,
     /// What it was asked to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
@@ -52,6 +58,9 @@ pub struct Run {
 pub struct Cloned {
     /// The checkout.
     pub from: String,
+    /// The repository's own folder, which is there when a worktree is gone; none in records that have no such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// The commit it began at.
     pub base: String,
 }

@@ -50,13 +50,14 @@ pub(super) fn check_one(settings: &Settings, name: &str, agent: &Agent) -> Resul
 }
 
 /// Those that one agent names.
-fn agents(settings: &Settings, name: &str, agent: &Agent) -> Result<(), ConfigError> {
-    let ports = ports(settings, agent);
+fn agents(settings: &Settings, name: &str, asks: &Agent) -> Result<(), ConfigError> {
+    let ports = ports(settings, asks);
     let services: Vec<String> = ports.iter().map(|(other, _)| other.clone()).collect();
-    for Text { value, span } in &agent.agents {
+    for Text { value, span } in &asks.agents {
         let fail = |problem| Err(ConfigError { problem: Problem::Agents(problem), span: span.clone() });
         let (key, agent) = (format!("agents.{name}.agents"), value.clone());
-        if value == name {
+        // An agent of a template is none of the file's.
+        if value == name && settings.agents.get(name).is_some_and(|own| std::ptr::eq(own, asks)) {
             return fail(Wrong::Itself { key });
         }
         let Some(port) = settings.agents.get(value).and_then(|other| other.listen) else {

@@ -84,6 +84,7 @@ pub fn stop(context: &Context, run: &Run) -> Result<(), Failure> {
     let outside = Outside::of(context);
     let container = names::container(&run.id);
     let lock = Place::of(&context.dirs, &run.id).lock();
+    outside.require_of(run)?;
     if run.stage == Stage::Running {
         outside.docker().stop_container(&container, 2 * GRACE)?;
     }

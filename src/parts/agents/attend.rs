@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::end::{clear, end};
+use super::end::{clear_after, end};
 use super::order::{GRACE, Order};
 use super::outside::Outside;
 use super::screens::Screens;
@@ -37,7 +37,7 @@ pub fn run(order: &Order<'_>) -> Result<Run, Failure> {
             Err(failure) => {
                 // Nothing of it has run.
                 signals::forget();
-                clear(context, order.id)?;
+                clear_after(context, order.id);
                 return Err(failure);
             }
         };

@@ -46,6 +46,9 @@ struct Told {
 /// A [`Failure`] of the step that failed; the next call goes on from there.
 pub(super) fn end(context: &Context, mut run: Run) -> Result<Run, Failure> {
     let outside = Outside::of(context);
+    if run.stage != Stage::Ended {
+        outside.require_of(&run)?;
+    }
     if run.stage <= Stage::Running {
         stop(&outside, &mut run)?;
         go_on(context, &mut run, Stage::Stopped)?;
@@ -70,6 +73,7 @@ pub(super) fn end(context: &Context, mut run: Run) -> Result<Run, Failure> {
         keep_log(context, &outside, &run)?;
         remove_rest(context, &outside, &run)?;
         go_on(context, &mut run, Stage::Ended)?;
+        image::drop_former(context, &outside, &run);
         told::tell(context, &run);
     }
     Ok(run)
@@ -208,11 +212,12 @@ fn bundle(context: &Context, outside: &Outside, run: &mut Run) -> Result<(), Fai
 
 /// Takes the branch, which is then as the file has it.
 fn take(outside: &Outside, cloned: &Cloned, file: &Path, branch: &str) -> Result<u64, Failure> {
-    let top = Path::new(&cloned.from);
-    if !files::is_folder(top) {
-        return Err(Failure::new(format!("the repository `{}` is gone", shown(top))));
-    }
-    Git::of(&outside.environment, top).take_branch(file, branch, &cloned.base)
+    let places = [Some(&cloned.from), cloned.repository.as_ref()];
+    let there = places.into_iter().flatten().map(Path::new).find(|place| files::is_folder(place));
+    let Some(place) = there else {
+        return Err(Failure::new(format!("the repository `{}` is gone", shown(Path::new(&cloned.from)))));
+    };
+    Git::of(&outside.environment, place).take_branch(file, branch, &cloned.base)
 }
 
 /// Words of a stranger's, for one line.
@@ -252,7 +257,6 @@ fn remove_rest(context: &Context, outside: &Outside, run: &Run) -> Result<(), Fa
     let place = Place::of(&context.dirs, &run.id);
     close(context, &run.id)?;
     remove_containers(outside, &run.id)?;
-    image::drop_former(context, outside, &run.image, run);
     trees::remove(&place.work())
 }
 
@@ -275,11 +279,25 @@ fn remove_containers(outside: &Outside, id: &str) -> Result<(), Failure> {
 /// A [`Failure`] when something cannot be removed: the record stays then, and the next `silo agent` tries again.
 pub(super) fn clear(context: &Context, id: &str) -> Result<(), Failure> {
     let outside = Outside::of(context);
+    let run = agents::load(&context.dirs, id)?;
+    if let Some(run) = &run {
+        outside.require_of(run)?;
+    }
     close(context, id)?;
-    if outside.require().is_ok() {
+    if let Some(run) = run {
         remove_containers(&outside, id)?;
+        agents::forget(&context.dirs, id)?;
+        image::drop_former(context, &outside, &run);
+        return Ok(());
     }
     agents::forget(&context.dirs, id)
+}
+
+/// Removes it after a start that failed, whose own reason is told: the next `silo agent` tries again what cannot be removed now.
+pub(super) fn clear_after(context: &Context, id: &str) {
+    if let Err(failure) = clear(context, id) {
+        context.ui.warn(&format!("What was made of the run `{id}` is still there: {}", failure.what));
+    }
 }
 
 /// Finishes every run that was cut off: whose `silo` is gone, or that was being made or ended. What fails is said, and tried again
@@ -337,8 +355,7 @@ pub(super) fn finish_of(context: &Context, root: &Path) -> Result<(), Failure> {
 /// Finishes one, as it is recorded now.
 fn finish(context: &Context, id: &str) -> Result<(), Failure> {
     let Some(run) = agents::load(&context.dirs, id)? else { return Ok(()) };
-    // Without an engine it would seem as if somebody had removed everything.
-    Outside::of(context).require()?;
+    Outside::of(context).require_of(&run)?;
     match run.stage {
         Stage::Ended => Ok(()),
         Stage::Making => clear(context, id),

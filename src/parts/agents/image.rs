@@ -1,6 +1,6 @@
 //! The image of an agent: the one that is named, from its registry where it is not here, or one built from a folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::order::Order;
@@ -80,21 +80,39 @@ fn build(
     let context = scope.context;
     let wait = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
     let busy = |holder| Failure::new(format!("Another agent's image is being built{holder}")).hint("Run it again");
-    lock::hold(&context.dirs.instance(&scope.project.root).join("images.lock"), "another agent", &wait, busy, || {
+    lock::hold(&lock_of(context, &scope.project.root), "another agent", &wait, busy, || {
         let before = outside.engine().image(name)?;
         let id = outside.docker().build(folder, name, &scope.id, &own.join("image"))?;
         let image = known(outside, &id)?;
         run.image.clone_from(&image.id);
+        run.is_built = true;
         agents::save(&context.dirs, run)?;
         if let Some(before) = before.filter(|before| before.id != image.id) {
-            drop_former(context, outside, &before.id, run);
+            drop_unused(context, outside, &before.id, run);
         }
         Ok(image)
     })
 }
 
-/// Removes an image that has lost its name to a newer one, unless another run that has not ended is made from it.
-pub(super) fn drop_former(context: &Context, outside: &Outside, image: &str, run: &Run) {
+/// By this the runs of an instance build and drop images one after the other.
+fn lock_of(context: &Context, root: &Path) -> PathBuf {
+    context.dirs.instance(root).join("images.lock")
+}
+
+/// Removes the image of a run that has ended, where silo built it and it has lost its name to a newer one. One that somebody builds
+/// meanwhile is left to whoever builds the next: it does no harm.
+pub(super) fn drop_former(context: &Context, outside: &Outside, run: &Run) {
+    let root = Path::new(&run.root);
+    if run.is_built && files::is_folder(&context.dirs.instance(root)) {
+        let _ = lock::hold(&lock_of(context, root), "another agent", &lock::AT_ONCE, Failure::new, || {
+            drop_unused(context, outside, &run.image, run);
+            Ok(())
+        });
+    }
+}
+
+/// Removes an image without a name, unless another run that has not ended is made from it.
+fn drop_unused(context: &Context, outside: &Outside, image: &str, run: &Run) {
     let is_used = |other: &Run| other.id != run.id && other.image == image && other.stage != Stage::Ended;
     if !agents::all(&context.dirs).iter().any(is_used) {
         outside.docker().drop_former(image, &run.instance);

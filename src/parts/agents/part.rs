@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::end::{clear, end, finish_of};
+use super::end::{clear, clear_after, end, finish_of};
 use super::order::{COLUMN, Order};
 use super::origin::Origin;
 use super::outside::Outside;
 use super::{ask, start, wall};
-use crate::backend::agents::{OfAgents, Owned};
+use crate::backend::agents::Owned;
+use crate::backend::agents_left::OfAgents;
 use crate::backend::docker::INSTALL;
 use crate::backend::engine::Engine;
 use crate::core::agents::names;
@@ -263,7 +264,7 @@ fn bring_up(site: &Site<'_>, name: &str) -> Result<(), Failure> {
         context.ui.step(&format!("Starting the agent `{name}`"));
         let started = start::make(&order).and_then(|_| outside.docker().start(&names::container(&id)));
         if started.is_err() {
-            clear(context, &id)?;
+            clear_after(context, &id);
         }
         started
     })?;

@@ -105,7 +105,7 @@ pub(super) fn folder(order: &Order<'_>, place: &Place, variables: &Variables) ->
     let globs = Globs::of(origin.render.iter().map(String::as_str));
     for path in trees::files_below(&copy).into_iter().filter(|path| !files::is_link(path)) {
         let name = path.strip_prefix(&copy).unwrap_or(&path);
-        if name == Path::new(CONFIG_NAME) || !globs.picks(name.as_os_str().as_bytes(), false) {
+        if name == Path::new(CONFIG_NAME) || is_of_build(name) || !globs.picks(name.as_os_str().as_bytes(), false) {
             continue;
         }
         let Ok(Some(content)) = files::read(&path, LIMIT) else {
@@ -118,4 +118,11 @@ pub(super) fn folder(order: &Order<'_>, place: &Place, variables: &Variables) ->
         }
     }
     Ok(copy)
+}
+
+/// Whether a file says how an image is built: filled with a task of somebody else's words it would run what those say, outside of every
+/// wall.
+fn is_of_build(name: &Path) -> bool {
+    let file = name.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    file.contains("dockerfile") || file.contains("containerfile") || file.ends_with(".dockerignore")
 }
