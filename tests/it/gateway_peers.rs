@@ -4,9 +4,10 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use silo::core::agents::wall::{LISTEN, Peer, Wall};
+use silo::core::agents::wall::{BEGIN, LISTEN, Peer, READY, Wall};
 use silo::store::agents::wall;
 use silo::sys::dirs::Dirs;
 
@@ -169,6 +170,46 @@ fn open_connections_end_with_the_wall_of_either_side() {
         wall::remove(&dirs, "s-1").expect("it is ours");
         wall::remove(&dirs, "r-1").expect("it is ours");
     }
+}
+
+#[test]
+fn they_end_with_the_wall_while_others_wait_for_the_agent() {
+    let scene = Scene::saying(message(1, 1));
+    let dirs = dirs(&scene.sandbox);
+    for wall in [listening("r-1", "one"), naming("s-1", "one"), naming("s-2", "one")] {
+        hold(&dirs, &wall);
+    }
+    let socket = |id: &str, name: &str| {
+        let stream = UnixStream::connect(wall::sockets(&dirs, id).join(name)).expect("the gateway listens");
+        stream.set_read_timeout(Some(SOON)).expect("a socket can be set so");
+        stream
+    };
+    // A relay that takes one connection and no more.
+    let mut inside = socket("r-1", LISTEN);
+    inside.write_all(&[READY]).expect("it is taken");
+    let mut open = socket("s-1", "research.8080.sock");
+    let mut heard = [0; 2];
+    open.write_all(b"x").expect("it is taken");
+    inside.read_exact(&mut heard).expect("somebody asks");
+    assert_eq!(heard, [BEGIN, b'x']);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for late in 0..4 {
+            let (is_over, dirs) = (&is_over, &dirs);
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(500 * late));
+                while !is_over.load(Ordering::Relaxed) {
+                    let _ = say(dirs, "s-2", "research.8080.sock", b"");
+                }
+            });
+        }
+        // All of them wait.
+        std::thread::sleep(Duration::from_secs(2));
+        wall::remove(&dirs, "r-1").expect("it is ours");
+        let ended = [open.read(&mut heard), inside.read(&mut heard)].map(|read| read.unwrap_or(9));
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(ended, [0, 0], "both sides see the end");
+    });
 }
 
 #[test]

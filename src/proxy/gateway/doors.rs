@@ -20,20 +20,24 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Doors(Mutex<Vec<Weak<Door>>>);
 
-/// The way to one agent; when it is dropped, every connection by it ends.
-pub(super) struct Door {
+/// The way to one agent.
+struct Door {
     instance: String,
     peer: Peer,
     waiting: Mutex<VecDeque<UnixStream>>,
     came: Notify,
-    end: watch::Sender<()>,
+    /// Who waits for a connection holds the door, too, so its end is said and not left to the last one.
+    is_closed: watch::Sender<bool>,
 }
+
+/// The way to one agent as its own side has it: when it is dropped, every connection by it ends.
+pub(super) struct Opened(Arc<Door>);
 
 /// A connection that leads to an agent.
 pub(super) struct Entered {
     /// The connection.
     pub(super) stream: UnixStream,
-    end: watch::Receiver<()>,
+    is_closed: watch::Receiver<bool>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -42,25 +46,25 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Doors {
     /// Makes the way to an agent of an instance.
-    pub(super) fn open(&self, instance: &str, peer: &Peer) -> Arc<Door> {
+    pub(super) fn open(&self, instance: &str, peer: &Peer) -> Opened {
         let door = Arc::new(Door {
             instance: instance.to_owned(),
             peer: peer.clone(),
             waiting: Mutex::default(),
             came: Notify::new(),
-            end: watch::Sender::new(()),
+            is_closed: watch::Sender::new(false),
         });
         let mut doors = locked(&self.0);
         doors.retain(|door| door.strong_count() > 0);
         doors.push(Arc::downgrade(&door));
-        door
+        Opened(door)
     }
 
     /// The way to an agent as it is now: one that was started again has another.
     fn find(&self, instance: &str, peer: &Peer) -> Option<Arc<Door>> {
         let doors = locked(&self.0);
         let mut doors = doors.iter().rev().filter_map(Weak::upgrade);
-        doors.find(|door| door.instance == instance && door.peer == *peer)
+        doors.find(|door| !*door.is_closed.borrow() && door.instance == instance && door.peer == *peer)
     }
 
     /// A connection that leads to an agent of an instance; none where it is not up, or takes no more.
@@ -69,24 +73,35 @@ impl Doors {
         loop {
             let door = self.find(instance, peer)?;
             if let Some(stream) = door.take().await {
-                return Some(Entered { stream, end: door.end.subscribe() });
+                return Some(Entered { stream, is_closed: door.is_closed.subscribe() });
             }
             timeout_at(until, door.came.notified()).await.ok()?;
         }
     }
 }
 
-impl Door {
+impl Opened {
     /// Keeps a connection of the agent's relay until somebody asks for the agent.
     pub(super) fn keep(&self, stream: UnixStream) {
-        let mut waiting = locked(&self.waiting);
+        let mut waiting = locked(&self.0.waiting);
         if waiting.len() >= MOST {
             waiting.pop_front();
         }
         waiting.push_back(stream);
-        self.came.notify_one();
+        self.0.came.notify_one();
     }
+}
 
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.is_closed.send_replace(true);
+        locked(&self.0.waiting).clear();
+        // Who waits looks for the agent's next door.
+        self.0.came.notify_waiters();
+    }
+}
+
+impl Door {
     /// The first one whose relay is still there.
     async fn take(&self) -> Option<UnixStream> {
         loop {
@@ -101,8 +116,8 @@ impl Door {
 impl Entered {
     /// The connection, and what comes to its end when the agent's wall does.
     pub(super) fn parts(self) -> (UnixStream, impl Future<Output = ()>) {
-        let Self { stream, mut end } = self;
-        // Nothing is ever sent: it ends with the door.
-        (stream, async move { drop(end.changed().await) })
+        let Self { stream, mut is_closed } = self;
+        // One that was closed before this is asked for is seen, too.
+        (stream, async move { drop(is_closed.wait_for(|is| *is).await) })
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::super::super::passing::pass;
-use super::super::doors::Door;
+use super::super::doors::Opened;
 use super::super::origin::{Agent, Origin};
 use super::super::shared::Gateway;
 use super::super::talk::talk;
@@ -40,7 +40,7 @@ enum Way {
     Models(Origin),
     Service(SocketAddr),
     Agent(Arc<(String, Peer)>),
-    Listen(Arc<Door>),
+    Listen(Arc<Opened>),
     Outside(Arc<Vec<Rule>>),
 }
 
@@ -57,7 +57,7 @@ pub(super) fn listen(gateway: &Arc<Gateway>, wall: &Wall) -> Result<JoinSet<()>,
         (peer.socket(), way)
     }));
     if let Some(peer) = &wall.listen {
-        ways.push((LISTEN.to_owned(), Way::Listen(gateway.doors.open(&wall.instance, peer))));
+        ways.push((LISTEN.to_owned(), Way::Listen(Arc::new(gateway.doors.open(&wall.instance, peer)))));
     }
     if !wall.egress.is_empty() {
         let rules = wall.egress.iter().filter_map(|rule| Rule::read(rule)).collect();
