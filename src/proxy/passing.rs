@@ -13,6 +13,8 @@ use tokio::time::sleep;
 
 /// How many bytes of each direction are held.
 const PIECE: usize = 16 * 1024;
+/// How long a connection stays on which nothing passes, where others may want its place.
+pub(crate) const IDLE: Duration = Duration::from_mins(10);
 
 /// A connection that notices when something passes.
 struct Noticed<S> {
@@ -71,5 +73,30 @@ where
         if is_over.await || idle.is_some() && !passed.swap(false, Ordering::Relaxed) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_ends_when_nothing_passes_and_not_before() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built");
+        runtime.block_on(async {
+            let ((mut one, near), (far, mut other)) = (duplex(64), duplex(64));
+            let idle = Duration::from_secs(1);
+            let passing = tokio::spawn(pass(near, far, Some(idle)));
+            for _ in 0..12 {
+                one.write_all(b"x").await.expect("it is open");
+                assert_eq!(other.read_u8().await.expect("it comes"), b'x');
+                sleep(idle / 10).await;
+            }
+            timeout(idle * 20, passing).await.expect("it ends").expect("it does not fail");
+            assert_eq!(other.read(&mut [0]).await.expect("it is over"), 0);
+        });
     }
 }

@@ -213,6 +213,46 @@ fn they_end_with_the_wall_while_others_wait_for_the_agent() {
 }
 
 #[test]
+fn two_with_many_connections_keep_no_third_out() {
+    let scene = Scene::saying(message(1, 1));
+    let dirs = dirs(&scene.sandbox);
+    hold(&dirs, &listening("r-1", "one"));
+    for id in ["s-1", "s-2", "s-3"] {
+        hold(&dirs, &naming(id, "one"));
+    }
+    let _relay = Relay::start(&scene, &dirs, "r-1", server(echo));
+    let mut open = Vec::new();
+    // As many as a relay takes in all; those above what one agent may have with another end.
+    for (id, number, most) in [("s-1", 100, 64), ("s-2", 36, 36)] {
+        let path = wall::sockets(&dirs, id).join("research.8080.sock");
+        let mut of_it: Vec<UnixStream> =
+            (0..number).map(|_| UnixStream::connect(&path).expect("the gateway listens")).collect();
+        of_it.retain_mut(|stream| {
+            stream.set_read_timeout(Some(SOON)).expect("a socket can be set so");
+            let _ = stream.write_all(b"hello");
+            let mut heard = [0; 5];
+            stream.read_exact(&mut heard).is_ok() && &heard == b"hello"
+        });
+        assert_eq!(of_it.len(), most, "{id}");
+        open.push(of_it);
+    }
+    let path = wall::sockets(&dirs, "s-3").join("research.8080.sock");
+    let mut third = UnixStream::connect(path).expect("the gateway listens");
+    third.set_read_timeout(Some(SOON)).expect("a socket can be set so");
+    let mut heard = [0; 5];
+    third.write_all(b"hello").expect("it is taken");
+    third.read_exact(&mut heard).expect("it comes back");
+    // One that ends makes room for the next of the same agent.
+    drop(open.swap_remove(0).pop());
+    let path = wall::sockets(&dirs, "s-1").join("research.8080.sock");
+    let mut next = UnixStream::connect(path).expect("the gateway listens");
+    next.set_read_timeout(Some(SOON)).expect("a socket can be set so");
+    next.write_all(b"again").expect("it is taken");
+    next.read_exact(&mut heard).expect("it comes back");
+    assert_eq!(&heard, b"again");
+}
+
+#[test]
 fn who_is_no_relay_gets_nobody() {
     let scene = Scene::saying(message(1, 1));
     let dirs = dirs(&scene.sandbox);

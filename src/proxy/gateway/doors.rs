@@ -8,11 +8,13 @@ use std::time::Duration;
 use silo::core::agents::wall::{BEGIN, Peer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 /// How many connections of a relay wait at most; it keeps fewer.
 const MOST: usize = 64;
+/// How many connections one agent has with one other: fewer than a relay takes, so that it keeps nobody out alone.
+const EACH: usize = 64;
 /// How long is waited for a connection of a relay: after a start of the gateway they come again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -33,11 +35,18 @@ struct Door {
 /// The way to one agent as its own side has it: when it is dropped, every connection by it ends.
 pub(super) struct Opened(Arc<Door>);
 
+/// An agent that asks for another one of its instance.
+pub(super) struct Caller {
+    instance: String,
+    peer: Peer,
+    places: Arc<Semaphore>,
+}
+
 /// A connection that leads to an agent.
 pub(super) struct Entered {
-    /// The connection.
-    pub(super) stream: UnixStream,
+    stream: UnixStream,
     is_closed: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,16 +76,24 @@ impl Doors {
         doors.find(|door| !*door.is_closed.borrow() && door.instance == instance && door.peer == *peer)
     }
 
-    /// A connection that leads to an agent of an instance; none where it is not up, or takes no more.
-    pub(super) async fn enter(&self, instance: &str, peer: &Peer) -> Option<Entered> {
+    /// A connection that leads to an agent; none where it is not up, takes no more, or the caller has as many as it may.
+    pub(super) async fn enter(&self, caller: &Caller) -> Option<Entered> {
         let until = Instant::now() + PATIENCE;
+        let place = timeout_at(until, Arc::clone(&caller.places).acquire_owned()).await.ok()?.ok()?;
         loop {
-            let door = self.find(instance, peer)?;
+            let door = self.find(&caller.instance, &caller.peer)?;
             if let Some(stream) = door.take().await {
-                return Some(Entered { stream, is_closed: door.is_closed.subscribe() });
+                return Some(Entered { stream, is_closed: door.is_closed.subscribe(), place });
             }
             timeout_at(until, door.came.notified()).await.ok()?;
         }
+    }
+}
+
+impl Caller {
+    /// One that asks for `peer` of its instance, by as many connections as it may have.
+    pub(super) fn new(instance: &str, peer: &Peer) -> Self {
+        Self { instance: instance.to_owned(), peer: peer.clone(), places: Arc::new(Semaphore::new(EACH)) }
     }
 }
 
@@ -114,10 +131,14 @@ impl Door {
 }
 
 impl Entered {
-    /// The connection, and what comes to its end when the agent's wall does.
+    /// The connection, and what comes to its end when the agent's wall does; it has the caller's place as long as it is there.
     pub(super) fn parts(self) -> (UnixStream, impl Future<Output = ()>) {
-        let Self { stream, mut is_closed } = self;
-        // One that was closed before this is asked for is seen, too.
-        (stream, async move { drop(is_closed.wait_for(|is| *is).await) })
+        let Self { stream, mut is_closed, place } = self;
+        let end = async move {
+            let _place = place;
+            // One that was closed before this is asked for is seen, too.
+            drop(is_closed.wait_for(|is| *is).await);
+        };
+        (stream, end)
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::super::passing::pass;
+use super::super::passing::{IDLE, pass};
 
 /// How many connections wait for who asks for the agent.
 const SPARE: usize = 8;
@@ -59,6 +59,6 @@ async fn somebody(socket: &Path) -> Option<UnixStream> {
 async fn lead(stream: UnixStream, to: SocketAddr) {
     if let Ok(Ok(other)) = timeout(AGENT, TcpStream::connect(to)).await {
         let _ = other.set_nodelay(true);
-        pass(stream, other, None).await;
+        pass(stream, other, Some(IDLE)).await;
     }
 }

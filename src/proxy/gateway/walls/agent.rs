@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use silo::core::agents::egress::Rule;
-use silo::core::agents::wall::{EGRESS, GATEWAY, LISTEN, Peer, READY, Wall};
+use silo::core::agents::wall::{EGRESS, GATEWAY, LISTEN, READY, Wall};
 use silo::failure::Failure;
 use silo::store::agents::wall;
 use silo::sys::files;
@@ -20,8 +20,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::super::super::passing::pass;
-use super::super::doors::Opened;
+use super::super::super::passing::{IDLE, pass};
+use super::super::doors::{Caller, Opened};
 use super::super::origin::{Agent, Origin};
 use super::super::shared::Gateway;
 use super::super::talk::talk;
@@ -39,7 +39,7 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 enum Way {
     Models(Origin),
     Service(SocketAddr),
-    Agent(Arc<(String, Peer)>),
+    Agent(Arc<Caller>),
     Listen(Arc<Opened>),
     Outside(Arc<Vec<Rule>>),
 }
@@ -53,7 +53,7 @@ pub(super) fn listen(gateway: &Arc<Gateway>, wall: &Wall) -> Result<JoinSet<()>,
     let mut ways = vec![(GATEWAY.to_owned(), Way::Models(Origin::Agent(agent)))];
     ways.extend(wall.services.iter().map(|service| (service.socket(), Way::Service(service.to))));
     ways.extend(wall.agents.iter().map(|peer| {
-        let way = Way::Agent(Arc::new((wall.instance.clone(), peer.clone())));
+        let way = Way::Agent(Arc::new(Caller::new(&wall.instance, peer)));
         (peer.socket(), way)
     }));
     if let Some(peer) = &wall.listen {
@@ -107,11 +107,11 @@ async fn serve(stream: UnixStream, way: Way, gateway: Arc<Gateway>) {
                 pass(stream, other, None).await;
             }
         }
-        Way::Agent(of) => {
+        Way::Agent(caller) => {
             // One that is down, or takes no more, is a connection that is closed.
-            if let Some(entered) = gateway.doors.enter(&of.0, &of.1).await {
+            if let Some(entered) = gateway.doors.enter(&caller).await {
                 let (other, end) = entered.parts();
-                let (mut passed, mut end) = (pin!(pass(stream, other, None)), pin!(end));
+                let (mut passed, mut end) = (pin!(pass(stream, other, Some(IDLE))), pin!(end));
                 poll_fn(|context| {
                     match passed.as_mut().poll(context).is_ready() || end.as_mut().poll(context).is_ready() {
                         true => Poll::Ready(()),

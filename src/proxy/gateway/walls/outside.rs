@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use tokio::time::timeout;
 
-use super::super::super::passing::pass;
+use super::super::super::passing::{IDLE, pass};
 use super::super::resolve;
 use super::super::shared::Gateway;
 
@@ -24,8 +24,6 @@ const LOOK_UP: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(10);
 /// How many addresses of a name are tried.
 const ADDRESSES: usize = 4;
-/// How long a connection stays on which nothing passes.
-const IDLE: Duration = Duration::from_mins(10);
 
 /// Why a connection is not made.
 struct No(&'static str, String);
