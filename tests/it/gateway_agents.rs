@@ -101,6 +101,36 @@ fn a_key_opens_something_on_its_own_agents_socket_alone() {
 }
 
 #[test]
+fn each_of_many_sockets_is_served() {
+    let scene = Scene::saying(message(1, 1));
+    let dirs = dirs(&scene.sandbox);
+    let to = ([127, 0, 0, 1], server(echo)).into();
+    // More than an agent has connections at once.
+    let services: Vec<Service> = (1..=130).map(|port| Service { name: "db".into(), port, to }).collect();
+    hold(&dirs, &Wall { id: "a-1".into(), services, ..Wall::default() });
+    // From the last on, and each stays open.
+    let mut all = Vec::new();
+    for port in (3..=130).rev() {
+        let path = socket(&dirs, "a-1", &format!("db.{port}.sock"));
+        let mut open = UnixStream::connect(&path).expect("the gateway listens");
+        open.set_read_timeout(Some(SOON)).expect("a socket can be set so");
+        let mut heard = [0; 5];
+        open.write_all(b"hello").expect("it is taken");
+        open.read_exact(&mut heard).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(&heard, b"hello");
+        all.push(open);
+    }
+    // 128 are open: the next one waits for one of them.
+    let mut next = UnixStream::connect(socket(&dirs, "a-1", "db.1.sock")).expect("the gateway listens");
+    next.set_read_timeout(Some(Duration::from_millis(300))).expect("a socket can be set so");
+    next.write_all(b"a").expect("it is sent");
+    assert!(next.read(&mut [0]).is_err(), "more than 128 at once");
+    drop(all.pop());
+    next.set_read_timeout(Some(SOON)).expect("a socket can be set so");
+    assert_eq!(next.read(&mut [0]).expect("it comes"), 1);
+}
+
+#[test]
 fn a_service_is_reached_until_it_is_taken_back() {
     let scene = Scene::saying(message(1, 1));
     let dirs = dirs(&scene.sandbox);

@@ -138,9 +138,10 @@ fn path(bytes: &[u8]) -> Option<PathBuf> {
 
 async fn take(listener: TcpListener, lead: Arc<Lead>, places: Arc<Semaphore>) {
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
+                // Only now, for a port on which nobody comes needs no place: one that is taken waits here, the next in the system.
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 let lead = Arc::clone(&lead);
                 tokio::spawn(async move {
                     // Where nobody listens, or nobody is named, the client sees its connection closed.
@@ -157,5 +158,72 @@ async fn take(listener: TcpListener, lead: Arc<Lead>, places: Arc<Semaphore>) {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(_) => sleep(EXHAUSTED).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpStream, UnixListener};
+
+    use super::*;
+
+    /// How long something may take on a busy machine.
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// Takes connections on a port of loopback; gives its address.
+    async fn port(lead: Lead, places: &Arc<Semaphore>) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("the system has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(take(listener, Arc::new(lead), Arc::clone(places)));
+        address
+    }
+
+    /// A socket on which each piece is said again as it comes.
+    fn echo(folder: &std::path::Path) -> PathBuf {
+        let path = folder.join("echo.sock");
+        let listener = UnixListener::bind(&path).expect("the folder is writable");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.into_split();
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+            }
+        });
+        path
+    }
+
+    /// Says a word and hears it again.
+    async fn hears(address: SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.expect("somebody listens");
+        stream.write_all(b"hello").await.expect("it is taken");
+        let mut heard = [0; 5];
+        timeout(SOON, stream.read_exact(&mut heard)).await.expect("it comes soon").expect("it comes");
+        stream
+    }
+
+    fn block_on(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built");
+        runtime.block_on(test);
+    }
+
+    #[test]
+    fn a_port_on_which_nobody_comes_takes_no_place() {
+        let folder = tempfile::tempdir().expect("there is a folder for that");
+        block_on(async {
+            let (places, socket) = (Arc::new(Semaphore::new(2)), echo(folder.path()));
+            let mut ports = Vec::new();
+            for _ in 0..4 {
+                ports.push(port(Lead::To(socket.clone()), &places).await);
+            }
+            let open = [hears(ports[3]).await, hears(ports[2]).await];
+            // One more waits for its place.
+            let mut third = TcpStream::connect(ports[0]).await.expect("the system takes it");
+            third.write_all(b"x").await.expect("it is sent");
+            assert!(timeout(Duration::from_millis(300), third.read_u8()).await.is_err(), "two at once");
+            drop(open);
+            assert_eq!(timeout(SOON, third.read_u8()).await.expect("it comes soon").expect("it comes"), b'x');
+        });
     }
 }

@@ -82,9 +82,10 @@ async fn take(listener: UnixListener, way: Way, gateway: Arc<Gateway>, places: A
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
+                // Only now, for a socket on which nobody comes needs no place: one that is taken waits here, the next in the system.
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 let (way, gateway) = (way.clone(), Arc::clone(&gateway));
                 connections.spawn(async move {
                     serve(stream, way, gateway).await;
