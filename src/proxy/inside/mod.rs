@@ -1,8 +1,8 @@
 //! What runs in the containers of agents (D33), where silo-proxy is mounted read-only into any image and nothing else may be there: no
 //! shell, no C library, no `/etc`.
 //!
-//! `init.rs` is the first process of an agent's container, `relay.rs` and `entrance.rs` what is beside it in its network (`named.rs` tells agents on one port apart), `bundle/` what
-//! takes the agent's commits out of its folder.
+//! `init.rs` is the first process of an agent's container, `relay.rs` and `entrance.rs` what is beside it in its network (`named.rs` tells
+//! agents on one port apart), `bundle/` what takes the agent's commits out of its folder.
 
 mod bundle;
 mod codes;
