@@ -13,8 +13,10 @@ const HEAD: Duration = Duration::from_mins(1);
 const BYTES: usize = 16 * 1024;
 /// Its most lines.
 const LINES: usize = 128;
-/// How long is waited for more of a head of which a part is there: what is looked at and left keeps the connection readable.
+/// How long is waited for more of a head of which a part is there, at first: what is looked at and left keeps the connection readable.
 const MORE: Duration = Duration::from_millis(5);
+/// How long in the end: it is doubled each time, for many that send no more would take a processor.
+const MOST: Duration = Duration::from_millis(100);
 
 /// Where a port leads.
 pub(super) enum Lead {
@@ -61,14 +63,15 @@ pub(super) fn add(ways: &mut Vec<(u16, Lead)>, port: u16, name: String, socket: 
 /// The host that the first request of a connection names, without a port.
 async fn host(stream: &TcpStream) -> Option<String> {
     let mut bytes = vec![0; BYTES];
-    let mut seen = 0;
+    let (mut seen, mut more) = (0, MORE);
     loop {
         let length = stream.peek(&mut bytes).await.ok()?;
         if length == seen {
             if length == 0 || length == BYTES {
                 return None;
             }
-            sleep(MORE).await;
+            sleep(more).await;
+            more = MOST.min(more * 2);
             continue;
         }
         seen = length;

@@ -27,6 +27,8 @@ use super::{entrance, named};
 
 /// How many connections there may be at once; more wait.
 const CONNECTIONS: usize = 256;
+/// How many more there may be whose request is still to say where they lead; they keep nobody from a port with one way.
+const HEADS: usize = 64;
 /// How long the other end may take to be connected with.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long is waited when the system gives no more connections.
@@ -47,13 +49,13 @@ pub(super) fn run(ui: Ui, words: &[OsString]) -> Result<u8, Failure> {
             .into_iter()
             .collect::<Result<Vec<Signal>, _>>()
             .map_err(|error| Failure::new(format!("Cannot start the relay: {}", reason(&error))))?;
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Places::new(CONNECTIONS, HEADS);
         for (port, lead) in ways {
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(|error| {
                 Failure::new(format!("The relay cannot listen on port {port}: {}", reason(&error)))
                     .hint("Each port can be named once; in its container nobody else listens")
             })?;
-            tokio::spawn(take(listener, Arc::new(lead), Arc::clone(&places)));
+            tokio::spawn(take(listener, Arc::new(lead), places.clone()));
         }
         if let Some((socket, to)) = entrance {
             tokio::spawn(entrance::take(socket, to));
@@ -136,23 +138,46 @@ fn path(bytes: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes))).filter(|path| path.is_absolute())
 }
 
-async fn take(listener: TcpListener, lead: Arc<Lead>, places: Arc<Semaphore>) {
+/// What bounds how many connections there are.
+#[derive(Clone)]
+struct Places {
+    all: Arc<Semaphore>,
+    heads: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(all: usize, heads: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), heads: Arc::new(Semaphore::new(heads)) }
+    }
+}
+
+async fn take(listener: TcpListener, lead: Arc<Lead>, places: Places) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Only now, for a port on which nobody comes needs no place: one that is taken waits here, the next in the system.
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-                let lead = Arc::clone(&lead);
+                let first = match *lead {
+                    Lead::To(_) => &places.all,
+                    Lead::Named(_) => &places.heads,
+                };
+                let Ok(first) = Arc::clone(first).acquire_owned().await else { return };
+                let (lead, all) = (Arc::clone(&lead), Arc::clone(&places.all));
                 tokio::spawn(async move {
                     // Where nobody listens, or nobody is named, the client sees its connection closed.
-                    if let Some(socket) = lead.socket(&stream).await
-                        && let Ok(Ok(other)) = timeout(CONNECT, UnixStream::connect(socket)).await
-                    {
+                    let Some(socket) = lead.socket(&stream).await else { return };
+                    let _place = match *lead {
+                        Lead::To(_) => first,
+                        Lead::Named(_) => {
+                            let Ok(place) = all.acquire_owned().await else { return };
+                            drop(first);
+                            place
+                        }
+                    };
+                    if let Ok(Ok(other)) = timeout(CONNECT, UnixStream::connect(socket)).await {
                         // Small pieces are not held back; a socket without that serves anyway.
                         let _ = stream.set_nodelay(true);
                         pass(stream, other, None).await;
                     }
-                    drop(place);
                 });
             }
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
@@ -172,10 +197,10 @@ mod tests {
     const SOON: Duration = Duration::from_secs(10);
 
     /// Takes connections on a port of loopback; gives its address.
-    async fn port(lead: Lead, places: &Arc<Semaphore>) -> SocketAddr {
+    async fn port(lead: Lead, places: &Places) -> SocketAddr {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("the system has a free port");
         let address = listener.local_addr().expect("it is bound");
-        tokio::spawn(take(listener, Arc::new(lead), Arc::clone(places)));
+        tokio::spawn(take(listener, Arc::new(lead), places.clone()));
         address
     }
 
@@ -212,7 +237,7 @@ mod tests {
     fn a_port_on_which_nobody_comes_takes_no_place() {
         let folder = tempfile::tempdir().expect("there is a folder for that");
         block_on(async {
-            let (places, socket) = (Arc::new(Semaphore::new(2)), echo(folder.path()));
+            let (places, socket) = (Places::new(2, 1), echo(folder.path()));
             let mut ports = Vec::new();
             for _ in 0..4 {
                 ports.push(port(Lead::To(socket.clone()), &places).await);
@@ -224,6 +249,30 @@ mod tests {
             assert!(timeout(Duration::from_millis(300), third.read_u8()).await.is_err(), "two at once");
             drop(open);
             assert_eq!(timeout(SOON, third.read_u8()).await.expect("it comes soon").expect("it comes"), b'x');
+        });
+    }
+    #[test]
+    fn heads_that_never_end_keep_no_other_port() {
+        let folder = tempfile::tempdir().expect("there is a folder for that");
+        block_on(async {
+            let (places, socket) = (Places::new(2, 3), echo(folder.path()));
+            let gateway = port(Lead::To(socket.clone()), &places).await;
+            let named = port(Lead::Named(vec![("research".to_owned(), socket)]), &places).await;
+            let mut unfinished = Vec::new();
+            for _ in 0..5 {
+                let mut stream = TcpStream::connect(named).await.expect("the system takes it");
+                stream.write_all(b"GET / HT").await.expect("it is sent");
+                unfinished.push(stream);
+            }
+            drop(hears(gateway).await);
+            // They go on as they come to their end, after a pause too.
+            sleep(Duration::from_millis(300)).await;
+            for mut stream in unfinished {
+                stream.write_all(b"TP/1.1\r\nHost: research\r\n\r\n").await.expect("it is sent");
+                let mut heard = [0; 8];
+                timeout(SOON, stream.read_exact(&mut heard)).await.expect("it comes soon").expect("it comes");
+                assert_eq!(&heard, b"GET / HT");
+            }
         });
     }
 }
