@@ -137,6 +137,7 @@ mod look;
 mod machine;
 mod man;
 mod memory;
+mod memory_doors;
 mod memory_roles;
 mod memory_runs;
 mod memory_servers;

@@ -77,6 +77,11 @@ impl Postgres {
 
     /// A server whose users prove their passwords by this method of `pg_hba.conf`.
     pub(crate) fn new(method: &str) -> Self {
+        Self::ruled(method, "")
+    }
+
+    /// The same with lines of `pg_hba.conf` before all others.
+    pub(crate) fn ruled(method: &str, first: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("silo-pg-").tempdir().expect("the temporary folder is writable");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
         let (data, secret) = (folder.path().join("data"), folder.path().join("secret"));
@@ -96,7 +101,8 @@ impl Postgres {
         let rules = fs::read_to_string(data.join("pg_hba.conf")).expect("it is there");
         let lines = ["password", "md5", "trust"].map(|method| format!("host hba_{method} all 127.0.0.1/32 {method}\n"));
         let mixed = "host hba_mixed postgres,older 127.0.0.1/32 scram-sha-256\nhost hba_mixed all 127.0.0.1/32 trust\n";
-        fs::write(data.join("pg_hba.conf"), lines.concat() + mixed + &rules).expect("it is writable");
+        fs::write(data.join("pg_hba.conf"), first.to_owned() + &lines.concat() + mixed + &rules)
+            .expect("it is writable");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is a name");
         fs::write(data.join("server.crt"), made.cert.pem()).expect("it is writable");
         own(&data.join("server.key"), made.signing_key.serialize_pem().as_bytes());

@@ -50,6 +50,11 @@ pub enum Password {
 }
 
 impl Server {
+    /// Whether it is on this machine.
+    pub fn is_here(&self) -> bool {
+        near::is_here(&self.host)
+    }
+
     /// Its address where it is a port of this machine's loopback and wants a password: what an agent may be led to. By a socket of the
     /// system, or without a password, an agent would be whom it likes.
     pub fn loopback(&self) -> Option<SocketAddr> {
@@ -58,7 +63,7 @@ impl Server {
             Err(_) if self.host.starts_with('/') => return None,
             Err(_) => IpAddr::from([127, 0, 0, 1]),
         };
-        let is_led = near::is_here(&self.host) && self.password != Password::None;
+        let is_led = self.is_here() && self.password != Password::None;
         is_led.then(|| SocketAddr::new(address, self.port))
     }
 }

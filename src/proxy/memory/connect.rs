@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use silo::core::config::providers::Secret;
 use silo::failure::Failure;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
@@ -16,7 +15,7 @@ use super::server::Server;
 use super::told;
 
 /// How long it may take until a server has admitted silo.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// What asks for TLS (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>).
 const TLS: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// What holds for every statement: objects of others do not stand in for those of Postgres, and nothing lasts for ever.
@@ -33,42 +32,38 @@ pub(super) struct Session {
 
 /// Connects to a server.
 pub(super) async fn open(server: &Server) -> Result<Session, Failure> {
-    let admitted = timeout(PATIENCE, connect(server, &server.user, server.password.as_ref())).await;
+    let admitted = timeout(PATIENCE, connect(server)).await;
     let client = admitted.map_err(|_| told::silent(server, PATIENCE))??;
     client.batch_execute(SETTINGS).await.map_err(|error| told::failed(&server.title, &error))?;
     Ok(Session { client, title: server.title.clone() })
 }
 
-/// Whether a server lets a role in that shows no password.
-pub(super) async fn admits(server: &Server, user: &str) -> bool {
-    matches!(timeout(PATIENCE, connect(server, user, None)).await, Ok(Ok(_)))
-}
-
-async fn connect(server: &Server, user: &str, password: Option<&Secret>) -> Result<Client, Failure> {
+async fn connect(server: &Server) -> Result<Client, Failure> {
     if server.host.starts_with('/') {
         let path = format!("{}/.s.PGSQL.{}", server.host, server.port);
         // A socket in the file system is whoever's that folder is.
         let stream = UnixStream::connect(path).await.map_err(|error| told::unreachable(server, &error))?;
-        return speak(server, (user, password), stream, true).await;
+        return speak(server, stream, true).await;
     }
     let stream = reach(server).await?;
-    let Some(tls) = &server.tls else { return speak(server, (user, password), stream, true).await };
+    let Some(tls) = &server.tls else { return speak(server, stream, true).await };
     let mut stream = stream;
-    let mut answer = [0];
-    let asked = async {
-        stream.write_all(&TLS).await?;
-        stream.read_exact(&mut answer).await
-    };
-    asked.await.map_err(|error| told::unreachable(server, &error))?;
-    if answer[0] != b'S' {
+    if !speaks_tls(&mut stream).await.map_err(|error| told::unreachable(server, &error))? {
         return Err(told::without_tls(server));
     }
     let stream = tls.connector.connect(tls.name.clone(), stream).await;
     let stream = stream.map_err(|error| told::unproved(server, &error))?;
-    speak(server, (user, password), stream, false).await
+    speak(server, stream, false).await
 }
 
-async fn reach(server: &Server) -> Result<TcpStream, Failure> {
+/// Asks a server for TLS; false where it has none.
+pub(super) async fn speaks_tls(stream: &mut TcpStream) -> std::io::Result<bool> {
+    stream.write_all(&TLS).await?;
+    Ok(stream.read_u8().await? == b'S')
+}
+
+/// A connection to a server, of which nothing is known yet.
+pub(super) async fn reach(server: &Server) -> Result<TcpStream, Failure> {
     let mut last = std::io::Error::from(std::io::ErrorKind::HostUnreachable);
     for address in resolve::addresses(&server.host, server.port).await {
         match TcpStream::connect(address).await {
@@ -83,21 +78,16 @@ async fn reach(server: &Server) -> Result<TcpStream, Failure> {
     Err(told::unreachable(server, &last))
 }
 
-async fn speak<S>(
-    server: &Server,
-    (user, password): (&str, Option<&Secret>),
-    stream: S,
-    is_open: bool,
-) -> Result<Client, Failure>
+async fn speak<S>(server: &Server, stream: S, is_open: bool) -> Result<Client, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut config = Config::new();
-    config.user(user).dbname(&server.database).application_name("silo").ssl_mode(SslMode::Disable);
-    if let Some(password) = password {
+    config.user(&server.user).dbname(&server.database).application_name("silo").ssl_mode(SslMode::Disable);
+    if let Some(password) = &server.password {
         config.password(password.reveal());
     }
-    let connected = config.connect_raw(Guard::new(stream, is_open, password.is_some()), NoTls).await;
+    let connected = config.connect_raw(Guard::new(stream, is_open, server.password.is_some()), NoTls).await;
     let (client, connection) = connected.map_err(|error| told::not_admitted(server, &error))?;
     tokio::spawn(async move {
         // Its end shows at the statement that is under way.

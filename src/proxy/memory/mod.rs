@@ -2,9 +2,11 @@
 //! here, so that no byte of it is in `silo`.
 //!
 //! `connect.rs` finds the server and is admitted, `guard.rs` keeps a password from a server that would read it, `schema.rs` makes the
-//! tables, `findings.rs` reads and writes them, `roles.rs` makes and removes agents' roles, `told.rs` words what goes wrong.
+//! tables, `findings.rs` reads and writes them, `roles.rs` makes and removes agents' roles, `doors.rs` asks whether a server lets roles in
+//! without a password, `told.rs` words what goes wrong.
 
 mod connect;
+mod doors;
 mod findings;
 mod guard;
 mod roles;

@@ -7,7 +7,8 @@ use silo::core::text::source::one_line;
 use silo::failure::Failure;
 use tokio_postgres::{Error, Transaction};
 
-use super::connect::{self, Session};
+use super::connect::Session;
+use super::doors::{Doors, Entry};
 use super::server::Server;
 use super::told;
 
@@ -15,6 +16,24 @@ use super::told;
 const MARK: &str = "Agent of silo: ";
 /// How many connections a role may have.
 const CONNECTIONS: u32 = 8;
+/// The database that every server has, and in which a superuser has the whole server too.
+const USUAL: &str = "postgres";
+/// The most roles with special rights that are looked at, and the most of agents.
+const MOST_MIGHTY: u32 = 64;
+const MOST_AGENTS: u32 = 256;
+/// Who can log in and may do more than an agent, or become somebody who may; whether they are an owner or a superuser, and whether they may
+/// copy the server.
+const MIGHTY: &str = "SELECT r.rolname::text, bool_or(m.rolsuper OR m.owns), bool_or(r.rolsuper OR r.rolreplication) FROM pg_roles r \
+    JOIN (SELECT oid, rolsuper, oid IN (SELECT nspowner FROM pg_namespace WHERE nspname = 'silo_memory' \
+            UNION SELECT datdba FROM pg_database WHERE datname = current_database() \
+            UNION SELECT oid FROM pg_roles WHERE rolname = current_user) AS owns, \
+          rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolname IN ('pg_execute_server_program', \
+            'pg_write_server_files', 'pg_read_server_files', 'pg_write_all_data', 'pg_read_all_data', 'pg_signal_backend') AS is_more \
+        FROM pg_roles) m ON (m.rolsuper OR m.owns OR m.is_more) AND pg_has_role(r.oid, m.oid, 'MEMBER') \
+    WHERE r.rolcanlogin GROUP BY r.rolname ORDER BY r.rolname LIMIT $1";
+/// The roles of agents.
+const AGENTS: &str = "SELECT rolname::text FROM pg_roles WHERE rolcanlogin \
+    AND starts_with(shobj_description(oid, 'pg_authid'), $1) ORDER BY rolname LIMIT $2";
 
 /// An agent.
 pub(super) struct Agent<'a> {
@@ -51,15 +70,15 @@ pub(super) async fn make(
     cut: bool,
 ) -> Result<Role, Failure> {
     let title = session.title.clone();
-    // Those whose rights an agent would have that is let in as one of them.
-    let asked = "SELECT rolname::text FROM pg_roles WHERE rolcanlogin AND (rolsuper OR rolname = current_user) LIMIT 8";
-    let rows = session.client.query(asked, &[]).await.map_err(|error| told::failed(&title, &error))?;
-    for row in rows {
-        let mighty: String = row.try_get(0).map_err(|error| told::failed(&title, &error))?;
-        closed_to(server, &mighty).await?;
+    let failed = |error| told::failed(&title, &error);
+    // By a socket of the file system no agent comes.
+    let doors = if server.host.starts_with('/') { None } else { Some(Doors::of(server).await?) };
+    if let Some(doors) = &doors {
+        closed(session, server, doors).await?;
     }
-    let name = made(session, &server.database, agent, password, cut).await.map_err(|refused| match refused {
-        Refused::Failed(error) => told::failed(&title, &error),
+    let made = made(session, &server.database, agent, password, cut).await;
+    let (name, is_new) = made.map_err(|refused| match refused {
+        Refused::Failed(error) => failed(error),
         Refused::Taken(name) => {
             Failure::new(format!("The role `{}` in {title} is not one that silo has made", one_line(&name)))
                 .hint("Rename it there: `ALTER ROLE old RENAME TO new`")
@@ -67,7 +86,10 @@ pub(super) async fn make(
         Refused::TooMuch(what) => Failure::new(format!("Every role in {title} {what}, and so would the agent's"))
             .hint("Take that from PUBLIC there, or give the memory a database of its own"),
     })?;
-    if let Err(open) = closed_to(server, &name).await {
+    // One that was there is looked at before.
+    if let Some(doors) = doors.filter(|_| is_new)
+        && let Err(open) = doors.are_closed_to(&name, Entry::Database(&server.database)).await
+    {
         remove(session, agent.key).await?;
         return Err(open);
     }
@@ -75,15 +97,42 @@ pub(super) async fn make(
     Ok(Role { name, host, port, database, tls: server.tls.is_some() })
 }
 
-/// Makes sure that a server asks a role for its password: what each role may do says nothing where anybody can be any of them.
-async fn closed_to(server: &Server, name: &str) -> Result<(), Failure> {
-    // By a socket of the file system no agent comes.
-    if server.host.starts_with('/') || !connect::admits(server, name).await {
-        return Ok(());
+/// Makes sure that nobody gets in without a password as one who may do more than an agent, or as another agent.
+async fn closed(session: &Session, server: &Server, doors: &Doors<'_>) -> Result<(), Failure> {
+    let failed = |error| told::failed(&session.title, &error);
+    let own = Entry::Database(&server.database);
+    let rows = session.client.query(MIGHTY, &[&(i64::from(MOST_MIGHTY) + 1)]).await.map_err(failed)?;
+    if rows.len() > MOST_MIGHTY as usize {
+        let title = &session.title;
+        return Err(Failure::new(format!(
+            "There is no role for an agent: {title} has more than {MOST_MIGHTY} roles with special rights, too many to check"
+        ))
+        .hint("Give the memory a server of its own"));
     }
-    let (name, title) = (one_line(name), &server.title);
-    Err(Failure::new(format!("There is no role for an agent, which could be `{name}` in {title} without a password"))
-        .hint("Write `scram-sha-256` in place of `trust` in its `pg_hba.conf`, and reload it"))
+    for row in rows {
+        let (name, is_all, copies): (String, bool, bool) =
+            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
+        doors.are_closed_to(&name, own).await?;
+        if is_all && server.database != USUAL {
+            doors.are_closed_to(&name, Entry::Database(USUAL)).await?;
+        }
+        if copies {
+            doors.are_closed_to(&name, Entry::Replication).await?;
+        }
+    }
+    let rows = session.client.query(AGENTS, &[&MARK, &(i64::from(MOST_AGENTS) + 1)]).await.map_err(failed)?;
+    if rows.len() > MOST_AGENTS as usize {
+        let title = &session.title;
+        return Err(Failure::new(format!(
+            "There is no role for an agent: {title} has more than {MOST_AGENTS} roles of agents, too many to check"
+        ))
+        .hint("Remove those of agents that are gone: `silo memory role AGENT --drop`"));
+    }
+    for row in rows {
+        let name: String = row.try_get(0).map_err(failed)?;
+        doors.are_closed_to(&name, own).await?;
+    }
+    Ok(())
 }
 
 async fn made(
@@ -92,7 +141,7 @@ async fn made(
     agent: &Agent<'_>,
     password: &str,
     cut: bool,
-) -> Result<String, Refused> {
+) -> Result<(String, bool), Refused> {
     let transaction = session.client.transaction().await?;
     // One after the other: rights to one table cannot be given by two at once. No agent can take this lock.
     transaction.batch_execute("LOCK TABLE silo_memory.agents IN SHARE ROW EXCLUSIVE MODE").await?;
@@ -101,15 +150,19 @@ async fn made(
     let name = known.map_or_else(|| Ok(agent.name.to_owned()), |row| row.try_get(0))?;
     let role = quoted(&name);
     let mark = format!("{MARK}{}", agent.key);
-    let asked = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, shobj_description(oid, 'pg_authid') \
-                 FROM pg_roles WHERE rolname = $1::text::name";
-    match transaction.query_opt(asked, &[&name]).await? {
+    let asked = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, shobj_description(oid, 'pg_authid'), \
+                 rolcanlogin FROM pg_roles WHERE rolname = $1::text::name";
+    let there = transaction.query_opt(asked, &[&name]).await?;
+    let mut is_new = true;
+    match there {
         None => transaction.batch_execute(&format!("CREATE ROLE {role}")).await?,
         Some(row) => {
             let (is_mighty, comment): (bool, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
             if is_mighty || comment.as_deref() != Some(&mark) {
                 return Err(Refused::Taken(name));
             }
+            let could_log_in: bool = row.try_get(2)?;
+            is_new = !could_log_in;
         }
     }
     // The server gets what it checks a password by, so that no log of its has the password.
@@ -140,7 +193,7 @@ async fn made(
     if cut {
         disconnect(session, &name).await?;
     }
-    Ok(name)
+    Ok((name, is_new))
 }
 
 /// What a role may do beyond its findings, in the words that go on from "every role".

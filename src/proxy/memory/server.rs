@@ -34,6 +34,8 @@ pub(super) struct Server {
     pub(super) password: Option<Secret>,
     /// How it is spoken to, where that is over TLS.
     pub(super) tls: Option<Tls>,
+    /// Whether it is on this machine, where an agent may be led to it.
+    pub(super) is_here: bool,
     /// How to go on where its password is wrong.
     pub(super) password_hint: String,
 }
@@ -51,6 +53,7 @@ impl Server {
                 user,
                 password: password.map(|password| Secret::whole(&password)),
                 tls: None,
+                is_here: true,
                 password_hint: format!(
                     "Compare `user` and the password that `[memory]` names with those of `{service}`; it keeps the first ones it was given"
                 ),
@@ -79,6 +82,7 @@ fn of_file(context: &Context, name: &str, title: String) -> Result<Server, Failu
             false => failure.hint(format!("It has {}", ticked(&known))),
         });
     };
+    let is_here = server.is_here();
     let memory_servers::Server { host, port, database, user, password, tls, ca } = server;
     let password = match password {
         Password::None => None,
@@ -96,7 +100,7 @@ fn of_file(context: &Context, name: &str, title: String) -> Result<Server, Failu
         None
     };
     let password_hint = format!("Look at its `url` and password in `{}`", shown(&path));
-    Ok(Server { title, host, port, database, user, password, tls, password_hint })
+    Ok(Server { title, host, port, database, user, password, tls, is_here, password_hint })
 }
 
 /// What a command prints in its first line. Nothing of it is shown, whatever goes wrong.
