@@ -1,4 +1,4 @@
-//! Writing files: replaced as a whole, never truncated. Every error names the path.
+//! Writing files: replaced as a whole, never truncated; but for one that a container has mounted. Every error names the path.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -61,6 +61,20 @@ pub fn make(path: &Path, bytes: &[u8], writing: Writing) -> Result<(), Failure> 
         hand_over(&file, path);
         file.write_all(bytes)?;
         if writing.durable { sync(&file) } else { Ok(()) }
+    });
+    written.map_err(|error| Failure::file("write", path, &error))
+}
+
+/// Writes over a file that is there: for a small one that a container has mounted, which would not see another in its place. A crash may
+/// leave half of it.
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn over(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let written = OpenOptions::new().write(true).open(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        sync(&file)
     });
     written.map_err(|error| Failure::file("write", path, &error))
 }

@@ -1,6 +1,7 @@
 //! What the end of an agent's run and the start of the next one call: findings saved now or later, an export to be mounted, a role.
 
 use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -169,6 +170,48 @@ fn a_role_is_told_where_its_agent_reaches_the_server() {
     );
     assert_eq!(within(&scene, |scope| remove(scope, "researcher")), Ok(true));
     assert_eq!(within(&scene, |scope| remove(scope, "researcher")), Ok(false));
+}
+
+#[test]
+fn what_a_person_asks_of_a_role_does_not_cut_off_its_agent() {
+    let server = Postgres::shared();
+    let database = server.database();
+    let scene = Scene::new(&server.file(&database));
+    let start =
+        || within(&scene, |scope| role_for(scope, &run("agent-1"), Some(("memory", 5432)))).expect("it is made");
+    let inside = start();
+    // As a container has it mounted: the file itself, whatever has its name later.
+    let mounted = fs::File::open(&inside).expect("it is there");
+    let seen = || {
+        let mut text = String::new();
+        (&mounted).seek(SeekFrom::Start(0)).expect("it is a file");
+        (&mounted).read_to_string(&mut text).expect("it is text");
+        text
+    };
+    let first = seen();
+    assert_eq!(fs::metadata(&inside).expect("it is there").permissions().mode() & 0o777, 0o600);
+    let run_of = || server.sql(&database, "SELECT run FROM silo_memory.agents").trim().to_owned();
+    let outside = scene.role("researcher");
+    assert!(outside.contains("@127.0.0.1:") && first.contains("@memory:5432/"), "{outside} {first}");
+    assert_eq!((seen(), run_of()), (first.clone(), "agent-1".to_owned()));
+
+    let ran = scene.memory(&["role", "researcher", "--rotate"]).success();
+    let path = PathBuf::from(String::from_utf8(ran.bytes).expect("it is a path").trim());
+    let rotated = fs::read_to_string(&path).expect("it is there");
+    let local = |address: &str| address.trim().replace("@memory:5432/", &format!("@127.0.0.1:{}/", server.port));
+    assert!(path != inside && seen() != first && seen().contains("@memory:5432/"), "{}", seen());
+    assert_eq!((local(&seen()).as_str(), run_of()), (rotated.trim(), "agent-1".to_owned()));
+    assert!(psql(&local(&seen()), "SELECT 1").2 && !psql(&local(&first), "SELECT 1").2);
+    // The agent that starts again has what is there, and what its user reads stays.
+    let again = start();
+    assert_eq!(local(&seen()), rotated.trim());
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), rotated);
+    // A password that only one of them has, as after a full disk, gets into both.
+    own(&path, outside.as_bytes());
+    start();
+    assert_eq!(local(&seen()), outside);
+    scene.memory(&["role", "researcher", "--drop"]).success();
+    assert!(!again.exists() && !path.exists());
 }
 
 #[test]

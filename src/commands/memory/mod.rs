@@ -282,7 +282,8 @@ fn waits<T>(waiting: &[(T, Waiting)]) -> String {
 fn role(scope: &Scope<'_>, agent: &str, what: &MemoryRole) -> Result<u8, Failure> {
     let ui = scope.context.ui;
     let instance = scope.state.as_ref().map(|state| state.name.clone()).unwrap_or_default();
-    let run = Run { instance, agent: agent.to_owned(), run: agent.to_owned() };
+    // Which run it is for is known to who starts that.
+    let run = Run { instance, agent: agent.to_owned(), run: String::new() };
     if what.drop {
         let was = roles::remove(scope, agent)?;
         let agent = one_line(agent);

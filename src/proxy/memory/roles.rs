@@ -183,8 +183,10 @@ async fn made(
         ))
         .await?;
     let Run { instance, agent: called, run } = agent.run;
-    let noted = "INSERT INTO silo_memory.agents (key, role, instance, agent, run) VALUES ($1, $2::text::name, $3, $4, $5) \
-                 ON CONFLICT (key) DO UPDATE SET instance = $3, agent = $4, run = $5";
+    // A person who asks for a role names no run: the one of its agent stays.
+    let noted = "INSERT INTO silo_memory.agents AS a (key, role, instance, agent, run) \
+                 VALUES ($1, $2::text::name, $3, $4, coalesce(nullif($5::text, ''), $4)) \
+                 ON CONFLICT (key) DO UPDATE SET instance = $3, agent = $4, run = coalesce(nullif($5::text, ''), a.run)";
     transaction.execute(noted, &[&agent.key, &name, instance, called, run]).await?;
     if let Some(what) = too_much(&transaction, &name).await? {
         return Err(Refused::TooMuch(what));
