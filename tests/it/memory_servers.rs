@@ -48,6 +48,20 @@ fn a_password_goes_only_to_who_proves_to_know_it() {
     let older = usual(postgres.port, "hba_md5").replace("postgres@", "older@").replace(PASSWORD, "old-hush");
     told(&older, &clear.replace("`postgres`", "`older`"));
     told(&usual(postgres.port, "hba_trust"), "did not get the password of `postgres`: it asks for none");
+    // Where its password is named is another place for each kind of server.
+    let ran = scene.memory(&["status"]).exit(1);
+    ran.stderr_has("write `scram-sha-256` in place of `trust` in its `pg_hba.conf`")
+        .stderr_has("Or remove the password from `[servers.team]` in `$SANDBOX/config/silo/memory.toml`; no agent");
+    let service = serde_json::json!({ "service": "db", "host": "127.0.0.1", "port": postgres.port, "database": "hba_trust", "user": "postgres", "password": PASSWORD });
+    let request = serde_json::json!({ "to": { "service": service }, "what": "status" }).to_string();
+    let mut command = scene.sandbox.command(PROXY, "");
+    command.arg("memory").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it can be started");
+    child.stdin.take().expect("it has a pipe").write_all(request.as_bytes()).expect("it reads");
+    let answer = child.wait_with_output().expect("its pipes are readable").stdout;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let hint = "Or remove the password from `[memory]` (`password_variable` or `password_file`); no agent";
+    assert!(answer.contains("it asks for none") && answer.contains(hint), "{answer}");
     // Without a password there is nothing to give away.
     own(&scene.sandbox.path("config/silo/memory.toml"), file(postgres.port, "hba_trust", "").as_bytes());
     scene.memory(&["status"]).success();

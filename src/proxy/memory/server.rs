@@ -38,6 +38,8 @@ pub(super) struct Server {
     pub(super) is_here: bool,
     /// How to go on where its password is wrong.
     pub(super) password_hint: String,
+    /// Where its password is named, as the end of a sentence.
+    pub(super) password_place: String,
 }
 
 impl Server {
@@ -57,6 +59,7 @@ impl Server {
                 password_hint: format!(
                     "Compare `user` and the password that `[memory]` names with those of `{service}`; it keeps the first ones it was given"
                 ),
+                password_place: "`[memory]` (`password_variable` or `password_file`)".to_owned(),
             }),
             Target::Server(name) => of_file(context, &name, title),
         }
@@ -100,7 +103,8 @@ fn of_file(context: &Context, name: &str, title: String) -> Result<Server, Failu
         None
     };
     let password_hint = format!("Look at its `url` and password in `{}`", shown(&path));
-    Ok(Server { title, host, port, database, user, password, tls, is_here, password_hint })
+    let password_place = format!("`[servers.{}]` in `{}`", one_line(name), shown(&path));
+    Ok(Server { title, host, port, database, user, password, tls, is_here, password_hint, password_place })
 }
 
 /// What a command prints in its first line. Nothing of it is shown, whatever goes wrong.

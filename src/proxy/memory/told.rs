@@ -74,7 +74,8 @@ pub(super) fn not_admitted(server: &Server, error: &tokio_postgres::Error) -> Fa
     if why.contains(UNASKED) {
         return Failure::new(format!("{} did not get the password of `{user}`: {UNASKED}", capital(title)))
             .hint("Something else may listen in its place: `silo who PORT`")
-            .hint("Where it is set to trust everybody, remove the password from `[memory]`");
+            .hint("Where it is set to trust everybody, write `scram-sha-256` in place of `trust` in its `pg_hba.conf`, and reload it")
+            .hint(format!("Or remove the password from {}; no agent gets a role of it then", server.password_place));
     }
     if why.contains("password missing") {
         return Failure::new(format!("{} wants a password for `{user}`", capital(title))).hint(&server.password_hint);
