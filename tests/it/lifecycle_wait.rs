@@ -78,11 +78,14 @@ fn detached_tilt_that_ends_at_once_shows_its_last_lines() {
 #[test]
 fn a_signal_while_a_detached_tilt_starts_leaves_it_known() {
     let stage = Stage::new("");
+    // It waits until Tilt can be asked, so the signal comes before its end on a slow machine, too.
+    stage.tools.set("tilt.get.wait", "");
     let silo = stage.beside("up -d dev");
     stage.tools.wait_for_tilt(stage.tilt);
     wait_until("a recorded Tilt", || stage.instance()["tiltPid"].is_number());
     silo.send(Signal::SIGTERM);
     let (code, told) = silo.end();
+    stage.tools.unset("tilt.get.wait");
     assert_eq!(code, Some(143), "{told}");
     stage.run("down").success().stderr_has("Stopping Tilt");
     stage.assert_next_up_works();
