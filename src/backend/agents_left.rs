@@ -27,33 +27,32 @@ impl Docker<'_> {
     /// A [`Failure`] with Docker's last lines.
     pub fn of_agents(&self, known: &HashSet<String>) -> Result<OfAgents, Failure> {
         let filter = format!("label={}", names::LABEL);
-        let list = |words: &[&str], name: &str, names: &dyn Fn(&str) -> Vec<String>| {
-            let fields = [name.to_owned(), label(names::LABEL), label(INSTANCE)];
-            let rows = self.rows(&[words, &["--filter", &filter]].concat(), &fields)?;
-            let is_silos = |[name, run, _]: &[String; 3]| names::is_id(run) && names(run).contains(name);
-            Ok::<_, Failure>(rows.into_iter().filter(is_silos).map(|[name, _, instance]| (name, instance)).collect())
-        };
-        let filtered = ["ps", "--filter", &filter];
-        let running = self.rows(&filtered, &[label(names::LABEL), label(INSTANCE)])?;
-        let others: Vec<[String; 2]> = running.into_iter().filter(|[run, _]| !known.contains(run)).collect();
-        let is_others = |name: &str| {
-            others.iter().any(|[run, _]| {
-                [names::container(run), names::relay(run), names::bundler(run)].iter().any(|other| other == name)
-            })
-        };
-        let containers = |run: &str| vec![names::container(run), names::relay(run), names::bundler(run)];
+        let (run, instance) = (label(names::LABEL), label(INSTANCE));
+        let fields = [".Names".to_owned(), run.clone(), instance.clone(), ".State".to_owned()];
+        let all: Vec<[String; 4]> = self.rows(&["ps", "--all", "--filter", &filter], &fields)?;
+        let is_others =
+            |[_, run, _, state]: &&[String; 4]| !known.contains(run) && ["running", "paused"].contains(&state.as_str());
+        let others: Vec<[String; 4]> = all.iter().filter(is_others).cloned().collect();
+        let is_kept = |id: &str| others.iter().any(|[_, run, ..]| run == id);
+        let of_run = |run: &str| [names::container(run), names::relay(run), names::bundler(run)];
+        let containers = all.into_iter().filter(|[name, run, ..]| names::is_id(run) && of_run(run).contains(name));
+        let fields = [".Name".to_owned(), run, instance];
+        let networks: Vec<[String; 3]> = self.rows(&["network", "ls", "--filter", &filter], &fields)?;
+        let networks = networks.into_iter().filter(|[name, run, _]| names::is_id(run) && names::network(run) == *name);
         let mut images = self.own_images(&names::image("*", "*"))?;
         images.retain(|(name, instance)| {
-            name.starts_with(&names::image(instance, "")) && !others.iter().any(|[_, other]| other == instance)
+            name.starts_with(&names::image(instance, "")) && !others.iter().any(|[_, _, other, _]| other == instance)
         });
-        let mut own = OfAgents {
-            containers: list(&["ps", "--all"], ".Names", &containers)?,
-            networks: list(&["network", "ls"], ".Name", &|run| vec![names::network(run)])?,
+        Ok(OfAgents {
+            containers: containers
+                .filter(|[_, run, ..]| !is_kept(run))
+                .map(|[name, _, instance, _]| (name, instance))
+                .collect(),
+            networks: networks
+                .filter(|[_, run, _]| !is_kept(run))
+                .map(|[name, _, instance]| (name, instance))
+                .collect(),
             images,
-        };
-        own.containers.retain(|(name, _)| !is_others(name));
-        // A network is called as the agent's container is.
-        own.networks.retain(|(name, _)| !is_others(name));
-        Ok(own)
+        })
     }
 }

@@ -112,9 +112,9 @@ fn down_clean_removes_the_files_and_frees_the_leases() {
         docker ps --all --filter label=k3d.role=registry --format '{{json .Names}}	{{json (.Label "k3d.cluster")}}'
         docker network ls --format '{{json .Name}}	{{json (.Label "com.docker.compose.project")}}'
         docker image ls --no-trunc --filter label=com.docker.compose.project --format '{{json .ID}}'
-        docker image ls --no-trunc --filter label=silo.instance --filter 'reference=silo-agent/*-*' --format '{{json .ID}}'
-        docker ps --all --filter label=silo.agent --format '{{json .Names}}	{{json (.Label "silo.agent")}}	{{json (.Label "silo.instance")}}'
+        docker ps --all --filter label=silo.agent --format '{{json .Names}}	{{json (.Label "silo.agent")}}	{{json (.Label "silo.instance")}}	{{json .State}}'
         docker network ls --filter label=silo.agent --format '{{json .Name}}	{{json (.Label "silo.agent")}}	{{json (.Label "silo.instance")}}'
+        docker image ls --no-trunc --filter label=silo.instance --filter 'reference=silo-agent/*-*' --format '{{json .ID}}'
         docker ps --all --filter label=silo.seed --format '{{json .Names}}	{{json (.Label "silo.seed")}}'
     "#]]);
     assert!(!stage.app.join(".localnet.env").exists() && !stage.app.join(".silo.lock").exists());

@@ -159,11 +159,17 @@ def serve(answer):
     """Takes tasks for ever: the text of a POST to /ask, which `answer` makes an answer of."""
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 30  # Seconds: who says nothing holds no thread.
+
         def do_GET(self):
             self.say(200, f"{NAME} is here\n")
 
         def do_POST(self):
-            task = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 1 << 20)).decode()
+            length = self.headers.get("Content-Length", "0")
+            if not length.isascii() or not length.isdigit() or int(length) > 1 << 20:
+                self.say(400, "a task has a length, of 1 MiB at most\n")
+                return
+            task = self.rfile.read(int(length)).decode(errors="replace")
             try:
                 self.say(200, answer(task).rstrip("\n") + "\n")
             except Exception as error:  # One bad task ends no agency.
