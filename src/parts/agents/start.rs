@@ -61,7 +61,6 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
     let top = clone::origin(order, &outside)?;
     if let Some(top) = &top {
         run.cloned = Some(clone::make(order, &outside, top, &place.clone_folder())?);
-        clone::tell(order, &outside, top);
     }
     agents::save(&context.dirs, &run)?;
     // Who gets no role of the memory is not led to it.
@@ -108,7 +107,13 @@ pub(super) fn make(order: &Order<'_>) -> Result<Run, Failure> {
         runtime: context.settings.agents.runtime.as_deref(),
         init,
     };
-    outside.docker().make_agent(&container, order.task)?;
+    // What the agent does not get is looked for while its container is made: each takes its time.
+    std::thread::scope(|threads| {
+        let told = top.as_ref().map(|top| threads.spawn(|| clone::tell(order, &outside, top)));
+        let made = outside.docker().make_agent(&container, order.task);
+        drop(told.map(std::thread::ScopedJoinHandle::join));
+        made
+    })?;
     run.stage = Stage::Running;
     agents::save(&context.dirs, &run)?;
     Ok(run)
