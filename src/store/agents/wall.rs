@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::core::agents::wall::{Wall, is_plain};
+use crate::core::agents::wall::{GATEWAY, Wall, is_plain};
 use crate::failure::{Failure, shown};
 use crate::sys::dirs::Dirs;
 use crate::sys::sockets::Folder;
@@ -94,8 +94,10 @@ pub fn wait_until_listening(dirs: &Dirs, id: &str, limit: Duration) -> Result<()
     loop {
         let wall = of_folder(&dirs.agent(id)).map(|(_, wall)| wall).transpose()?;
         let folder = Folder::open(&sockets(dirs, id));
+        // The gateway binds that of models last. To be connected with any other would be to ask for what is behind it.
         if let (Some(wall), Ok(folder)) = (&wall, &folder)
-            && wall.sockets().iter().all(|name| folder.listens(name))
+            && wall.sockets().iter().all(|name| files::is_socket(&sockets(dirs, id).join(name)))
+            && folder.listens(GATEWAY)
         {
             return Ok(());
         }

@@ -50,8 +50,8 @@ pub(super) fn listen(gateway: &Arc<Gateway>, wall: &Wall) -> Result<JoinSet<()>,
     files::make_folder(&path)?;
     let folder = Folder::open(&path)?;
     let agent = Arc::new(Agent::new(&wall.id, wall.key.clone()));
-    let mut ways = vec![(GATEWAY.to_owned(), Way::Models(Origin::Agent(agent)))];
-    ways.extend(wall.services.iter().map(|service| (service.socket(), Way::Service(service.to))));
+    let mut ways: Vec<(String, Way)> =
+        wall.services.iter().map(|service| (service.socket(), Way::Service(service.to))).collect();
     ways.extend(wall.agents.iter().map(|peer| {
         let way = Way::Agent(Arc::new(Caller::new(&wall.instance, peer)));
         (peer.socket(), way)
@@ -63,6 +63,8 @@ pub(super) fn listen(gateway: &Arc<Gateway>, wall: &Wall) -> Result<JoinSet<()>,
         let rules = wall.egress.iter().filter_map(|rule| Rule::read(rule)).collect();
         ways.push((EGRESS.to_owned(), Way::Outside(Arc::new(rules))));
     }
+    // Last: by this it is seen that all of them are listened on.
+    ways.push((GATEWAY.to_owned(), Way::Models(Origin::Agent(agent))));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut tasks = JoinSet::new();
     for (name, way) in ways {
