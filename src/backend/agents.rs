@@ -244,8 +244,8 @@ impl Docker<'_> {
         }
     }
 
-    /// Makes the network of a run: nothing of the host is in it, no address and no resolver (contracts of Docker: an internal
-    /// network alone reaches every listener of the host on 0.0.0.0). False where somebody has taken its addresses in the meantime.
+    /// Makes the network of a run: nothing of the host is in it, no address and no resolver (docs/decisions.md, D33: an
+    /// internal network alone reaches every listener of the host on 0.0.0.0). False where somebody has taken its addresses in the meantime.
     ///
     /// # Errors
     /// A [`Failure`] with Docker's last lines.

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::engine::until;
 use crate::engine_agents::{Agents, agent};
 use crate::gateway::own_file;
-use crate::memory::{PASSWORD, Postgres, psql};
+use crate::memory::{PASSWORD, Postgres, between, psql};
 use crate::proxy::server;
 use crate::sandbox::free_ports;
 
@@ -32,16 +32,9 @@ fn scene(file: &str) -> (Agents, String) {
 }
 
 /// Passes bytes both ways between a connection and a unix socket.
-fn between(stream: &TcpStream, socket: &Path) {
+fn lead(stream: &TcpStream, socket: &Path) {
     let other = UnixStream::connect(socket).expect("the gateway listens");
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let _ = std::io::copy(&mut &*stream, &mut &other);
-            let _ = other.shutdown(Shutdown::Write);
-        });
-        let _ = std::io::copy(&mut &other, &mut &*stream);
-        let _ = stream.shutdown(Shutdown::Both);
-    });
+    between(stream, &other, |other| drop(other.shutdown(Shutdown::Write)));
 }
 
 fn down(agents: &Agents) {
@@ -66,7 +59,7 @@ fn engine_a_persistent_agent_is_led_to_the_users_server_with_a_role_of_its_own()
     }
     // The role opens it by that very socket.
     let socket = agents.engine.sandbox.path(format!("state/silo/agents/{id}/wall/silo-memory.5431.sock"));
-    let relay = server(move |stream| between(&stream, &socket));
+    let relay = server(move |stream| lead(&stream, &socket));
     let address = url.replace("silo-memory:5431", &format!("127.0.0.1:{relay}"));
     let (_, told, succeeded) = psql(&address, "INSERT INTO silo_memory.findings (title, body) VALUES ('t', 'kept');");
     assert!(succeeded, "{told}");

@@ -1,7 +1,8 @@
 //! A Postgres of a test's own, from Debian's package, and projects whose memory is in it.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -350,4 +351,19 @@ fn findings_outlive_a_server_that_is_down_and_the_instance() {
         .success()
         .stderr_has("Saved 1 finding of me (plain)");
     assert_eq!(scene.list(&[]).len(), 2);
+}
+
+/// Passes bytes both ways between a connection and another one, whose way to the other end is closed by `shut`.
+pub(crate) fn between<T: Sync>(stream: &TcpStream, other: &T, shut: impl Fn(&T) + Send + Sync)
+where
+    for<'a> &'a T: Read + Write,
+{
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ = std::io::copy(&mut &*stream, &mut &*other);
+            shut(other);
+        });
+        let _ = std::io::copy(&mut &*other, &mut &*stream);
+        let _ = stream.shutdown(Shutdown::Both);
+    });
 }

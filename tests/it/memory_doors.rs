@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::memory::{PASSWORD, Postgres, Scene, own};
+use crate::memory::{PASSWORD, Postgres, Scene, between, own};
 use crate::proxy::server;
 
 /// The first lines of `pg_hba.conf`: each opens one door.
@@ -97,14 +97,7 @@ fn nobody_gets_a_role_where_another_way_another_role_or_another_database_is_open
 /// Passes bytes both ways between a connection and a port of this machine.
 fn pass(stream: &TcpStream, port: u16) {
     let Ok(other) = TcpStream::connect(("127.0.0.1", port)) else { return };
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let _ = std::io::copy(&mut &*stream, &mut &other);
-            let _ = other.shutdown(Shutdown::Write);
-        });
-        let _ = std::io::copy(&mut &other, &mut &*stream);
-        let _ = stream.shutdown(Shutdown::Both);
-    });
+    between(stream, &other, |other| drop(other.shutdown(Shutdown::Write)));
 }
 
 #[test]

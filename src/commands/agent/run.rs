@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context, name: &str, task: Option<&str>, id: Option<
     let scope = Scope::of(context, &project, &config, &ask)?;
     let (agent, origin) = match scope.settings.agents.get(name) {
         Some(agent) => {
-            if template::names(&context.dirs).iter().any(|one| one == name) {
+            if template::is_runnable(&context.dirs, name) {
                 context.ui.step(&format!("The project's own agent `{name}` runs, not your template of that name"));
             }
             (agent.clone(), Origin::project(&project, name))

@@ -58,7 +58,7 @@ pub struct Run {
 pub struct Cloned {
     /// The checkout.
     pub from: String,
-    /// The repository's own folder, which is there when a worktree is gone; none in records that have no such.
+    /// The repository's own folder, which is there when a worktree is gone; none where it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// The commit it began at.

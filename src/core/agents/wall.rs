@@ -61,7 +61,7 @@ pub struct Peer {
 impl Peer {
     /// The name of the socket that leads to it.
     pub fn socket(&self) -> String {
-        format!("{}.{}.sock", self.name, self.port)
+        socket_of(&self.name, self.port)
     }
 }
 
@@ -79,8 +79,13 @@ pub struct Service {
 impl Service {
     /// The name of its socket.
     pub fn socket(&self) -> String {
-        format!("{}.{}.sock", self.name, self.port)
+        socket_of(&self.name, self.port)
     }
+}
+
+/// The name of the socket that leads to a name and port.
+fn socket_of(name: &str, port: u16) -> String {
+    format!("{name}.{port}.sock")
 }
 
 /// Whether it can be the name of a folder or file, and leads nowhere else.

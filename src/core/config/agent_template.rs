@@ -1,4 +1,5 @@
-//! The agent of a template (D32): written in the template's `silo.toml`, with services, agents and variables of the project that it runs for.
+//! The agent of a template (D32): written in the template's `silo.toml`, with services, agents and variables of the project that it
+//! runs for.
 
 use indexmap::IndexMap;
 

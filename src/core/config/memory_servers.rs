@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// Its address where it is a port of this machine's loopback and wants a password: what an agent may be led to. By a socket of the
-    /// system, or without a password, an agent would be whom it likes.
+    /// system, or without a password, an agent could log in as anybody.
     pub fn loopback(&self) -> Option<SocketAddr> {
         let address = match self.host.parse::<IpAddr>() {
             Ok(address) => address,

@@ -284,13 +284,14 @@ pub(super) fn clear(context: &Context, id: &str) -> Result<(), Failure> {
         outside.require_of(run)?;
     }
     close(context, id)?;
-    if let Some(run) = run {
+    if run.is_some() {
         remove_containers(&outside, id)?;
-        agents::forget(&context.dirs, id)?;
-        image::drop_former(context, &outside, &run);
-        return Ok(());
     }
-    agents::forget(&context.dirs, id)
+    agents::forget(&context.dirs, id)?;
+    if let Some(run) = run {
+        image::drop_former(context, &outside, &run);
+    }
+    Ok(())
 }
 
 /// Removes it after a start that failed, whose own reason is told: the next `silo agent` tries again what cannot be removed now.
@@ -355,6 +356,7 @@ pub(super) fn finish_of(context: &Context, root: &Path) -> Result<(), Failure> {
 /// Finishes one, as it is recorded now.
 fn finish(context: &Context, id: &str) -> Result<(), Failure> {
     let Some(run) = agents::load(&context.dirs, id)? else { return Ok(()) };
+    // Before it is said that something is brought home.
     Outside::of(context).require_of(&run)?;
     match run.stage {
         Stage::Ended => Ok(()),

@@ -1,5 +1,5 @@
-//! What an agent sees of this machine beside its clone: folders of the project or the template, and what the user's settings grant. Never the engine's
-//! socket, the home folder, or where silo and its keys are.
+//! What an agent sees of this machine beside its clone: folders of the project or the template, and what the user's settings grant.
+//! Never the engine's socket, the home folder, or where silo and its keys are.
 
 use std::path::{Path, PathBuf};
 

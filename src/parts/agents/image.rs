@@ -47,12 +47,6 @@ pub(super) fn image(
                     .hint(format!("Name a folder that lies in the {word} itself")));
             }
             let name = names::image(&order.site.scope.id, order.name);
-            let text = format!("Building the image of `{}`", order.name);
-            match outside.engine().image(&name)? {
-                Some(_) => context.ui.detail(&text),
-                // Docker says nothing until it is done, which takes minutes where packages are installed.
-                None => context.ui.step(&text),
-            }
             return build(order, outside, (&folder, &name), own, run);
         }
     };
@@ -82,6 +76,12 @@ fn build(
     let busy = |holder| Failure::new(format!("Another agent's image is being built{holder}")).hint("Run it again");
     lock::hold(&lock_of(context, &scope.project.root), "another agent", &wait, busy, || {
         let before = outside.engine().image(name)?;
+        let text = format!("Building the image of `{}`", order.name);
+        match before {
+            Some(_) => context.ui.detail(&text),
+            // Docker says nothing until it is done, which takes minutes where packages are installed.
+            None => context.ui.step(&text),
+        }
         let id = outside.docker().build(folder, name, &scope.id, &own.join("image"))?;
         let image = known(outside, &id)?;
         run.image.clone_from(&image.id);

@@ -46,7 +46,7 @@ impl Origin {
         format!("agents.{}.{key}", self.table)
     }
 
-    /// The word for what the folder is.
+    /// What messages call the folder.
     pub(super) fn word(&self) -> &'static str {
         if self.is_template { "template" } else { "project" }
     }

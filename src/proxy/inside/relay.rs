@@ -251,6 +251,7 @@ mod tests {
             assert_eq!(timeout(SOON, third.read_u8()).await.expect("it comes soon").expect("it comes"), b'x');
         });
     }
+
     #[test]
     fn heads_that_never_end_keep_no_other_port() {
         let folder = tempfile::tempdir().expect("there is a folder for that");
