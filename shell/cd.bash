@@ -7,9 +7,12 @@ __silo_options=$-
 __silo_moves=${__silo_moves:-0}
 __silo_unseen=0
 __silo_moved() {
-  \builtin local __silo_at="$1" __silo_in="${FUNCNAME[*]:2}"
-  # A file that is read, and a script, are no functions.
-  [[ -z $__silo_in ]] || __silo_in=${__silo_in//source/} __silo_in=${__silo_in//main/} __silo_in=${__silo_in// /}
+  \builtin local __silo_at="$1" __silo_in=''
+  if [[ ${#FUNCNAME[@]} -gt 2 ]]; then
+    # A file that is read, and a script, are no functions.
+    __silo_in="${FUNCNAME[*]:2}"
+    __silo_in=${__silo_in//source/} __silo_in=${__silo_in//main/} __silo_in=${__silo_in// /}
+  fi
   # A completion comes back to where it was.
   [[ -n ${COMP_LINE+x} ]] || __silo_hook || \builtin :
   \builtin return "${2-0}"

@@ -14,6 +14,9 @@ __silo_path='' __silo_left=''
 # How many variables were set aside, and whether this bash tells attributes, see __silo_keep.
 __silo_kept=${__silo_kept-0} __silo_asks=''
 [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -lt 44 ]] || __silo_asks=yes
+# Moves that were made, each with the number of silo's answer or 0, and by the numbers what each answer goes by, see __silo_recall.
+[[ -z $__silo_asks ]] || \builtin declare -gA __silo_numbers
+__silo_numbers=() __silo_answers=('') __silo_questions=() __silo_stamps=() __silo_roots=() __silo_files=() __silo_looks=() __silo_values=()
 # What PROMPT_COMMAND calls: a child that inherits that has no such function.
 __silo_hook=__silo_hook
 # By this a function that was exported, or copied into another shell, knows that it is not in this one.
@@ -80,7 +83,15 @@ __silo_strayed() {
 # is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
 __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
-  \builtin local __silo_text=''
+  \builtin local __silo_text='' __silo_added='' __silo_move='' __silo_number='' __silo_question='' __silo_say='?' __silo_look='' __silo_value=''
+  if [[ $__silo_dir != "$__silo_root" && -n $__silo_asks && $__silo_kept == 0 ]]; then
+    __silo_recall
+    if [[ $__silo_say != '?' ]]; then
+      __silo_root=$__silo_dir __silo_path=${PATH-}
+      [[ -z $__silo_say || $BASH_SUBSHELL != 0 ]] || \builtin printf '%s\n' "$__silo_say" >&2 2>/dev/null || \builtin :
+      \builtin return 0
+    fi
+  fi
   # A subshell ends with its line: nothing is said of entering and leaving.
   \builtin set -- "$__silo_gen"
   [[ $BASH_SUBSHELL == 0 ]] || \builtin set -- subshell
@@ -89,6 +100,64 @@ __silo_run() {
   __silo_marked || \builtin return 0
   \builtin eval "$__silo_text"
   __silo_path=${PATH-}
+  [[ $__silo_say == '?' || -n $__silo_added ]] || __silo_remember
+}
+
+# Gives the answer that silo gave before to the same move, where everything it goes by is as it was (docs/decisions.md, D119): then
+# the text says last what is to be said. From the second time on an answer is kept: most moves are made once.
+__silo_recall() {
+  __silo_move="$__silo_root|${__silo_dir:+$PWD}"
+  __silo_number=${__silo_numbers[$__silo_move]-}
+  if [[ -z $__silo_number ]]; then
+    [[ ${#__silo_numbers[@]} -lt 64 ]] || __silo_numbers=() __silo_answers=('')
+    __silo_numbers[$__silo_move]=0
+    \builtin return 0
+  fi
+  # What silo goes by of the environment, other than the variables it sets.
+  __silo_question="$__silo_move
+${HOME-}
+${XDG_STATE_HOME-}
+${XDG_DATA_HOME-}
+${XDG_CONFIG_HOME-}
+${SILO_LOG-}
+${SILO_PROFILE-}
+${PATH-}
+${__SILO_UNDO-}"
+  # Patterns would not tell upper case from lower under `nocasematch`.
+  [[ $__silo_number != 0 ]] && \builtin test "$__silo_question" = "${__silo_questions[__silo_number]}" || \builtin return 0
+  if [[ -n $__silo_dir ]]; then
+    \builtin set -- "${__silo_dir}silo.toml" "${__silo_stamps[__silo_number]}" "${__silo_dir}.silo.lock"
+    \builtin set -- "$@" "${2%/*}/lockfile-time"
+    [[ -f $2 && ! $1 -nt $2 && ! $1 -ot $2 && $__silo_dir -ef ${__silo_roots[__silo_number]} && -f ${__silo_files[__silo_number]} && -f $3 && -f $4 && ! $3 -nt $4 && ! $3 -ot $4 ]] ||
+      \builtin return 0
+  fi
+  \builtin local __silo_recalls=yes
+  __silo_text=${__silo_answers[__silo_number]}
+  \builtin eval "$__silo_text"
+}
+
+# Notes how the variables are that were silo's, just before they change; or says whether they are as they were then.
+__silo_note() {
+  if [[ -n ${__silo_recalls-} ]]; then
+    \builtin eval "__silo_value=\"${__silo_looks[__silo_number]}\""
+    \builtin test "$__silo_value" = "${__silo_values[__silo_number]}"
+    \builtin return
+  fi
+  # shellcheck disable=SC2016 # It is expanded behind `eval`.
+  \builtin printf -v __silo_look '${%s@A}' "$@"
+  \builtin eval "__silo_value=\"$__silo_look\""
+}
+
+# Keeps an answer with all it goes by; a few.
+__silo_remember() {
+  if [[ $__silo_number == 0 ]]; then
+    [[ ${#__silo_answers[@]} -le 12 ]] || __silo_numbers=() __silo_answers=('')
+    __silo_number=${#__silo_answers[@]}
+    __silo_numbers[$__silo_move]=$__silo_number
+  fi
+  __silo_answers[__silo_number]=$__silo_text __silo_questions[__silo_number]=$__silo_question
+  __silo_looks[__silo_number]=$__silo_look __silo_values[__silo_number]=$__silo_value
+  __silo_stamps[__silo_number]=$__silo_stamp __silo_roots[__silo_number]=${SILO_ROOT-} __silo_files[__silo_number]=${SILO_ENV_FILE-}
 }
 
 # Of what arrived only what silo marked: a DEBUG or ERR trap, a trace, or a program around silo may have added to it. Usually
@@ -96,6 +165,7 @@ __silo_run() {
 __silo_marked() {
   [[ $__silo_text != \[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\] ]] || \builtin return 0
   [[ $__silo_text == *\[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\]* ]] || \builtin return
+  __silo_added=yes
   __silo_text=${__silo_text#*\[\[\ __silo_text=\'begin\'\ \]\]}
   __silo_text=${__silo_text%\[\[\ __silo_text=\'end\'\ \]\]*}
 }
@@ -111,12 +181,17 @@ __silo_keep() {
     __silo_asked=${__silo_asked%%' == '*}
   fi
   if [[ -n ${__silo_in-} ]] && __silo_hides "$__silo_asked" "${@:2}"; then
-    __silo_root='?'
+    [[ -n ${__silo_recalls-} ]] || __silo_root='?'
     \builtin return 1
   fi
   \builtin local IFS='}' __silo_name='' __silo_flags='' __silo_was='' __silo_by=${__silo_asks:+@a}
   if [[ -n $__silo_asks ]]; then
     \builtin eval "__silo_flags=$__silo_asked"
+    if [[ -n ${__silo_recalls-} ]]; then
+      # Silo itself must see to what was not there before.
+      [[ -z $__silo_flags ]]
+      \builtin return
+    fi
     [[ $__silo_kept != 0 || $__silo_flags == *[!x]* ]] || \builtin return 0
   fi
   for __silo_name in $__silo_asked; do
@@ -227,7 +302,7 @@ function silo {
     fi
     \builtin return
   fi
-  \builtin local __silo_text=''
+  \builtin local __silo_text='' __silo_added=''
   __silo_text=$("$__silo_bin" export bash --seen off) || \builtin return
   __silo_marked || \builtin return
   __silo_eval "__silo_off=\$__silo_root

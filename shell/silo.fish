@@ -14,6 +14,11 @@ set -g __silo_path ''
 set -g __silo_left ''
 # How many variables were set aside, see __silo_keep.
 set -q __silo_kept; or set -g __silo_kept 0
+# Moves that were made, and what silo answered to some, each with what was asked and what it goes by, see __silo_recall.
+set -g __silo_moves
+set -g __silo_questions
+set -g __silo_numbers
+set -g __silo_free
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 set -gx __SILO_HOOK "$fish_pid @VERSION@ $__silo_bin"
 # The folder last looked from, and it and its parents, nearest first.
@@ -23,6 +28,9 @@ set -g __silo_up
 set -g __silo_newer =
 set -g __silo_older =
 test / -nt /nonexistent/silo 2>/dev/null; and set -g __silo_newer -nt; and set -g __silo_older -ot
+
+# fish learned late that a named group of a match is a variable, which a command substitution costs ten times as much to set.
+string match --quiet --regex '(?<__silo_names_groups>.)' x
 
 # The PWD event makes `cd x; and cmd` work; it does not fire at shell start, so the prompt event is needed too.
 function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Activate the silo instance of this folder'
@@ -52,7 +60,7 @@ function __silo_hook --on-event fish_prompt --on-variable PWD --description 'Act
         set -g __silo_off ''
         if test -n "$root"; or set -q __SILO_UNDO
             # Taken note of only once silo has answered: a Ctrl-C before leaves the question to the next prompt.
-            __silo_run; and set -g __silo_root $root
+            __silo_run "$root"; and set -g __silo_root $root
         else
             set -g __silo_root ''
         end
@@ -86,12 +94,20 @@ function __silo_strayed
     test -n "$__silo_left" -a "$__silo_left" != "$__silo_stamp"; and contains -- (__silo_gates "$__silo_left") $PATH
 end
 
-# The parents of the current folder, once for each `cd`: splitting costs more than looking. Each ends in a slash, so
-# that none ends in a newline, which a command substitution would take away.
+# The current folder and its parents, once for each `cd`: splitting costs more than looking. Each ends in a slash.
 function __silo_climb
     set -g __silo_pwd $PWD
     set -g __silo_up /
+    if set -q __silo_names_groups
+        set -l __silo_above $PWD/
+        test $PWD = /; or set -g __silo_up $__silo_above
+        while string match --quiet --regex '(?s)^(?<__silo_above>.*/)[^/]+/$' -- $__silo_above
+            set -ga __silo_up $__silo_above
+        end
+        return
+    end
     set -l dir /
+    # No folder ends in a newline, which a command substitution would take away.
     if string match --quiet --entire \n -- "$PWD"
         for part in (string replace --all \n \x1f -- "$PWD" | string split --no-empty /)
             set dir $dir(string replace --all \x1f \n -- $part/ | string collect)
@@ -105,19 +121,121 @@ function __silo_climb
     end
 end
 
-# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it.
+# Lets silo say what to change. When silo is gone (an upgrade, an unmounted disk) the prompt goes on without it. With an argument
+# the shell has moved to that root, or out of every one.
 function __silo_run
     test -x "$__silo_bin"; or return 1
+    set -g __silo_say '?'
+    set -e __silo_question
+    set -g __silo_number
+    if set -q argv[1]; and test $__silo_kept -eq 0 -a $__silo_newer = -nt
+        __silo_recall $argv
+        if test "$__silo_say" != '?'
+            set -g __silo_path "$PATH"
+            test -z "$__silo_say"; or printf '%s\n' $__silo_say >&2
+            return 0
+        end
+    end
     # What a function exports for itself alone hides the shell's own; here is a copy of it.
     set -l hidden (set --names --local --export)
     test -z "$hidden"; or set --erase --local $hidden
     set -l answer ("$__silo_bin" export fish --seen "$__silo_gen")
     # Silo has answered, unless it could not be started or a signal ended it.
     test $status -lt 126; or return
-    __silo_marked $answer
+    if set -q __silo_question; and test -z "$hidden" -a "$answer[2]" = "set -l __silo_text 'begin';" -a "$answer[-1]" = "set -l __silo_text 'end';"
+        __silo_learn $answer
+    else
+        set -e __silo_question
+        __silo_marked $answer
+    end
     set -g __silo_path "$PATH"
     # A readonly variable may have made it fail, and `set` leaves the status as it was.
     return 0
+end
+
+# Gives the answer that silo gave before to the same move, where everything it goes by is as it was (docs/decisions.md, D119): then
+# it sets last what is to be said. From the second time on an answer is kept: most moves are made once. Nothing here is a command
+# substitution, which costs as much as ten other commands.
+function __silo_recall
+    # `set -q` counts those that are not set, up to 255.
+    set -ql HOME XDG_STATE_HOME XDG_DATA_HOME XDG_CONFIG_HOME SILO_LOG SILO_PROFILE PATH __SILO_UNDO
+    test $status -eq 8; or return
+    set -l __silo_move "$__silo_root|"
+    test -z "$argv"; or set __silo_move "$__silo_move$PWD"
+    if not contains -- $__silo_move $__silo_moves
+        set -q __silo_moves[64]; and set -g __silo_moves
+        set -ga __silo_moves $__silo_move
+        return
+    end
+    # What silo goes by of the environment, other than the variables it sets.
+    set -g __silo_question $__silo_move\n"$HOME"\n"$XDG_STATE_HOME"\n"$XDG_DATA_HOME"\n"$XDG_CONFIG_HOME"\n"$SILO_LOG"\n"$SILO_PROFILE"\n"$PATH"\n"$__SILO_UNDO"
+    contains -- $__silo_question $__silo_questions; or return
+    for number in $__silo_numbers
+        if test $__silo_question = $__silo_questions[$number]
+            set -g __silo_number $number
+            break
+        end
+    end
+    set -l __silo_facts __silo_facts_$__silo_number
+    set __silo_facts $$__silo_facts
+    set -q __silo_facts[1]; or return
+    if test -n "$argv"
+        set -l __silo_toml "$argv"silo.toml
+        set -l __silo_lock "$argv".silo.lock
+        set -l __silo_time $__silo_facts[2]
+        test -f "$__silo_facts[1]" -a ! "$__silo_toml" -nt "$__silo_facts[1]" -a ! "$__silo_toml" -ot "$__silo_facts[1]" -a "$argv" -ef "$__silo_facts[3]" -a -f "$__silo_facts[4]" -a -f "$__silo_lock" -a -f "$__silo_time" -a ! "$__silo_lock" -nt "$__silo_time" -a ! "$__silo_lock" -ot "$__silo_time"
+        or return
+    end
+    # None of the new ones is set, and those that were silo's are what they were.
+    set -l __silo_new __silo_new_$__silo_number
+    set __silo_new $$__silo_new
+    set -q $__silo_new __silo_none
+    set -q __silo_new[$status]; and return
+    set -l __silo_old __silo_old_$__silo_number
+    set __silo_old $$__silo_old
+    set -ql $__silo_old __silo_none
+    set -q __silo_old[$status]; and return
+    set -qgx $__silo_old __silo_none
+    test $status -eq 1; or return
+    set -l __silo_value $$__silo_old
+    test "$__silo_value" = "$__silo_facts[5]"; and __silo_answer_$__silo_number
+end
+
+# Does what silo answers, as a function that is kept with all it goes by where it may be called again; a few.
+function __silo_learn
+    if not set -q __silo_number[1]
+        if not set -q __silo_free[1]
+            set -g __silo_questions
+            set -g __silo_numbers
+            set -g __silo_free 1 2 3 4 5 6 7 8 9 10 11 12
+        end
+        set -g __silo_number $__silo_free[1]
+    end
+    set -g __silo_old
+    set -g __silo_new
+    set -g __silo_value
+    # Until all of it is there again nothing is.
+    set -g __silo_facts_$__silo_number
+    eval "function __silo_answer_$__silo_number; $argv[2..-1] end"
+    __silo_answer_$__silo_number
+    test "$__silo_say" = '?'; and return
+    set -g __silo_old_$__silo_number $__silo_old
+    set -g __silo_new_$__silo_number $__silo_new
+    string match --quiet --regex '(?s)^(?<__silo_folder>.*/)' -- "$__silo_stamp"
+    set -g __silo_facts_$__silo_number "$__silo_stamp" "$__silo_folder"lockfile-time "$SILO_ROOT" "$SILO_ENV_FILE" "$__silo_value"
+    if test "$__silo_number" = "$__silo_free[1]"
+        set -e __silo_free[1]
+        set -ga __silo_questions $__silo_question
+        set -ga __silo_numbers $__silo_number
+    end
+end
+
+# Notes how the variables are that were silo's, just before they change. One that is not exported is not what was given.
+function __silo_note
+    set -g __silo_old $argv
+    set -g __silo_value $$argv
+    set -qgx $argv __silo_none
+    test $status -eq 1; or set -e __silo_question
 end
 
 # Evaluates, of the lines that arrived, what silo marked: a program around silo may have added to it. Each ends as a command
@@ -135,6 +253,7 @@ end
 
 # Sets aside global variables that silo is about to set: whether one is exported, and a list, no environment shows.
 function __silo_keep
+    set -g __silo_new $argv
     # `set -q` counts those that are not set, and one more, up to 255: usually that is all of them.
     set -qg $argv __silo_none
     set -q argv[$status]; or test $__silo_kept -ne 0; or return 0

@@ -12,6 +12,11 @@ typeset -g __silo_path='' __silo_left='' __silo_pwd=''
 typeset -g +x __silo_pid=$$
 # How many variables were set aside, see __silo_keep.
 typeset -g __silo_kept=${__silo_kept-0}
+# Moves that were made, each with the number of silo's answer or 0, and by the numbers what each answer goes by, see __silo_recall.
+typeset -gA __silo_numbers
+__silo_numbers=()
+typeset -ga __silo_answers __silo_questions __silo_stamps __silo_roots __silo_files __silo_looks __silo_values
+__silo_answers=()
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 typeset -gx __SILO_HOOK="$$ @VERSION@ $__silo_bin"
 
@@ -76,7 +81,15 @@ __silo_compare() {
 # is taken note of only once silo has answered: a Ctrl-C or a kill before leaves the question to the next prompt.
 __silo_ask() {
   [[ -x $__silo_bin ]] || return 0
-  local __silo_text=''
+  local __silo_text='' __silo_added='' __silo_move='' __silo_number='' __silo_question='' __silo_say='?' __silo_look='' __silo_value=''
+  if [[ $__silo_dir != "$__silo_root" && $__silo_kept == 0 ]]; then
+    __silo_recall
+    if [[ $__silo_say != '?' ]]; then
+      __silo_root=$__silo_dir __silo_path=${PATH-}
+      if [[ -n $__silo_say && $ZSH_SUBSHELL == 0 ]]; then print -r -u2 -- "$__silo_say" || :; fi
+      return 0
+    fi
+  fi
   # A subshell ends with its line: nothing is said of entering and leaving.
   set -- "$__silo_gen"
   if [[ $ZSH_SUBSHELL != 0 ]]; then set -- subshell; fi
@@ -85,6 +98,67 @@ __silo_ask() {
   __silo_marked || return 0
   eval "$__silo_text" || :
   __silo_path=${PATH-}
+  if [[ $__silo_say != '?' && -z $__silo_added ]]; then __silo_remember; fi
+}
+
+# Gives the answer that silo gave before to the same move, where everything it goes by is as it was (docs/decisions.md, D119): then
+# the text says last what is to be said. From the second time on an answer is kept: most moves are made once.
+__silo_recall() {
+  __silo_move="$__silo_root|"
+  if [[ -n $__silo_dir ]]; then __silo_move+=$PWD; fi
+  __silo_number=${__silo_numbers[$__silo_move]-}
+  if [[ -z $__silo_number ]]; then
+    if [[ ${#__silo_numbers} -ge 64 ]]; then __silo_numbers=() __silo_answers=(); fi
+    __silo_numbers[$__silo_move]=0
+    return 0
+  fi
+  # What silo goes by of the environment, other than the variables it sets.
+  __silo_question="$__silo_move
+${HOME-}
+${XDG_STATE_HOME-}
+${XDG_DATA_HOME-}
+${XDG_CONFIG_HOME-}
+${SILO_LOG-}
+${SILO_PROFILE-}
+${PATH-}
+${__SILO_UNDO-}"
+  if [[ $__silo_number == 0 || $__silo_question != "$__silo_questions[__silo_number]" ]]; then return 0; fi
+  if [[ -n $__silo_dir ]]; then
+    local __silo_toml=${__silo_dir}silo.toml __silo_at=$__silo_stamps[__silo_number] __silo_lock=${__silo_dir}.silo.lock
+    local __silo_time=${__silo_at%/*}/lockfile-time
+    if [[ ! -f $__silo_at || $__silo_toml -nt $__silo_at || $__silo_toml -ot $__silo_at || ! $__silo_dir -ef $__silo_roots[__silo_number] || ! -f $__silo_files[__silo_number] || ! -f $__silo_lock || ! -f $__silo_time || $__silo_lock -nt $__silo_time || $__silo_lock -ot $__silo_time ]]; then
+      return 0
+    fi
+  fi
+  local __silo_recalls=yes
+  __silo_text=$__silo_answers[__silo_number]
+  eval "$__silo_text" || :
+}
+
+# Notes how the variables are that were silo's, just before they change; or says whether they are as they were then.
+__silo_note() {
+  if [[ -n ${__silo_recalls-} ]]; then
+    __silo_value=${(e)__silo_looks[__silo_number]}
+    [[ $__silo_value == "$__silo_values[__silo_number]" ]]
+    return
+  fi
+  local __silo_name
+  for __silo_name; do
+    __silo_look+="\${(t)$__silo_name}=\${$__silo_name-};"
+  done
+  __silo_value=${(e)__silo_look}
+}
+
+# Keeps an answer with all it goes by; a few.
+__silo_remember() {
+  if [[ $__silo_number == 0 ]]; then
+    if [[ ${#__silo_answers} -ge 12 ]]; then __silo_numbers=() __silo_answers=(); fi
+    __silo_number=$(( ${#__silo_answers} + 1 ))
+    __silo_numbers[$__silo_move]=$__silo_number
+  fi
+  __silo_answers[__silo_number]=$__silo_text __silo_questions[__silo_number]=$__silo_question
+  __silo_looks[__silo_number]=$__silo_look __silo_values[__silo_number]=$__silo_value
+  __silo_stamps[__silo_number]=$__silo_stamp __silo_roots[__silo_number]=${SILO_ROOT-} __silo_files[__silo_number]=${SILO_ENV_FILE-}
 }
 
 # Of what arrived only what silo marked: a trap, a trace, or a program around silo may have added to it. Usually nothing has, and
@@ -92,6 +166,7 @@ __silo_ask() {
 __silo_marked() {
   [[ $__silo_text != \[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\] ]] || return 0
   [[ $__silo_text == *\[\[\ __silo_text=\'begin\'\ \]\]*\[\[\ __silo_text=\'end\'\ \]\]* ]] || return
+  __silo_added=yes
   __silo_text=${__silo_text#*\[\[\ __silo_text=\'begin\'\ \]\]}
   __silo_text=${__silo_text%\[\[\ __silo_text=\'end\'\ \]\]*}
 }
@@ -109,7 +184,11 @@ __silo_keep() {
   for __silo_name in "${@[2,-1]}"; do
     if [[ ${(Pt)__silo_name} == *-local* ]]; then __silo_kinds=-local; fi
   done
-  if [[ $__silo_kinds == *-local* ]]; then
+  if [[ -n ${__silo_recalls-} ]]; then
+    # Silo itself must see to what was not there before.
+    [[ -z $__silo_kinds ]]
+    return
+  elif [[ $__silo_kinds == *-local* ]]; then
     __silo_root='?'
     return 1
   fi
@@ -185,7 +264,7 @@ function silo {
     fi
     return
   fi
-  local __silo_text=''
+  local __silo_text='' __silo_added=''
   __silo_text=$("$__silo_bin" export zsh --seen off) || return
   __silo_marked || return
   eval "__silo_off=\$__silo_root

@@ -233,11 +233,11 @@ impl Ui {
         story(&coloured(failure));
     }
 
-    /// A line of the shell hook.
-    pub fn hook(self, text: &str) {
-        if !self.hook_silent && !self.quiet {
-            story(&self.framed(text));
-        }
+    /// A line of the shell hook, which is returned as it was said; none where nothing is.
+    pub fn hook(self, text: &str) -> Option<String> {
+        let line = (!self.hook_silent && !self.quiet).then(|| self.framed(text))?;
+        story(&line);
+        Some(line)
     }
 
     /// A failure met by the shell hook.

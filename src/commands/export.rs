@@ -2,10 +2,13 @@
 //! `/proc`, `ps` and `lsof` are asked once, when a lockfile is taken over whose ports are busy), and whatever goes wrong, the
 //! shell gets commands it can evaluate and a prompt that works.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+mod lines;
+mod visit;
 
-use super::activation_line::activation_line;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use self::visit::{Fate, Visit, Watched};
 use super::hook::scripts;
 use super::{consent, values};
 use crate::cli::ExportFormat;
@@ -13,9 +16,8 @@ use crate::core::instance::trust::Trust;
 use crate::core::shell::Shell;
 use crate::core::shell::activation::{self, Change, Turns, UNDO, Undo};
 use crate::core::shell::environment::Environment;
-use crate::core::text::source::one_line;
 use crate::failure::{Failure, code, shown};
-use crate::parts::context::{Context, HOOK_WAIT, copy_line};
+use crate::parts::context::{Context, HOOK_WAIT};
 use crate::parts::moved;
 use crate::store::apart;
 use crate::store::ask::{Ask, Occasion};
@@ -36,49 +38,11 @@ const OFF: &str = "off";
 /// What a subshell says instead: it ends with its line, so nothing is said of entering and leaving.
 const SUBSHELL: &str = "subshell";
 
-/// What becomes of this shell.
-enum Fate {
-    /// The instance holds here.
-    Enter(Box<Known>),
-    /// The last good variables of this root stay (D108).
-    Stay,
-    /// No instance holds here.
-    Leave,
-    /// The instance was released while this shell is in its folder: it is not made again under its user's hands.
-    LetGo,
-}
-
 /// Who evaluates the answer.
 enum Reader {
     Shell(&'static Shell),
     /// A program that takes the changes as an object.
     Json,
-}
-
-/// What the hook compares until something has changed.
-struct Watched {
-    stamp: PathBuf,
-    /// The stamp's first line; empty where there is no stamp.
-    generation: String,
-}
-
-impl Watched {
-    fn new(context: &Context, root: &Path, generation: String) -> Self {
-        Self { stamp: stamp::file(&context.dirs, root, &generation), generation }
-    }
-}
-
-/// What silo makes of the folder.
-struct Visit {
-    fate: Fate,
-    /// None outside every project.
-    watched: Option<Watched>,
-    /// The path the folder was found under, where its instance has another.
-    found: Option<PathBuf>,
-    /// The user has not allowed what is there.
-    untrusted: bool,
-    /// Which ports are not their defaults, and why: said where they are leased.
-    moved: Vec<(String, String)>,
 }
 
 pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -> Result<u8, Failure> {
@@ -90,23 +54,23 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     if seen == Some(OFF) {
         context.ui.hook(&format!(
             "{} is off in this shell until its folder is left",
-            name_in(&context.environment, undo.as_ref())
+            lines::name_in(&context.environment, undo.as_ref())
         ));
         let changes = activation::leave(&context.environment, undo.as_ref());
         let turns = Turns::of(&context.environment, undo.as_ref(), &changes, &[]);
-        print(context.ui, &reader, Some(&turns), None, &changes)?;
+        print(context.ui, &reader, Some(&turns), None, (&changes, None))?;
         if let Reader::Shell(shell) = reader {
             scripts::take_word(&context.dirs, &context.environment, shell)?;
         }
         return Ok(0);
     }
     let mut visit = match project::find_upward(&context.folder) {
-        None => Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false, moved: Vec::new() },
+        None => Visit { is_lasting: true, ..Visit::new(Fate::Leave, None) },
         Some(file) => match context.dirs.require_own(&context.environment) {
             Ok(()) => visit(context, &file, undo.as_ref(), seen.unwrap_or_default()),
             Err(failure) => {
                 context.ui.hook_failure(&failure, "no instance is active here");
-                Visit { fate: Fate::Leave, watched: None, found: None, untrusted: false, moved: Vec::new() }
+                Visit::new(Fate::Leave, None)
             }
         },
     };
@@ -126,12 +90,19 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
         Fate::Stay => Vec::new(),
         Fate::Leave | Fate::LetGo => activation::leave(environment, undo.as_ref()),
     };
-    if changes.iter().any(|change| change.name != UNDO && change.name != "PATH") {
-        announce(context, &visit, undo.as_ref(), seen.is_some_and(|seen| seen != SUBSHELL));
-    }
+    let at_prompt = seen.is_some_and(|seen| seen != SUBSHELL);
+    let shows = changes.iter().any(|change| change.name != UNDO && change.name != "PATH");
+    let lines = if shows { lines::say(context, &visit, undo.as_ref(), at_prompt) } else { Vec::new() };
     let vars = if let Fate::Enter(known) = &visit.fate { &known.vars[..] } else { &[] };
     let turns = seen.map(|_| Turns::of(environment, undo.as_ref(), &changes, vars));
-    print(context.ui, &reader, turns.as_ref(), visit.watched.as_ref(), &changes)?;
+    let is_lasting = visit.is_lasting && at_prompt && turns.as_ref().is_some_and(|turns| turns.seen.is_empty());
+    let again = match &lines[..] {
+        _ if !is_lasting => None,
+        [] => Some(String::new()),
+        [line] => Some(line.clone()),
+        _ => None,
+    };
+    print(context.ui, &reader, turns.as_ref(), visit.watched.as_ref(), (&changes, again.as_deref()))?;
     Ok(if visit.untrusted && matches!(reader, Reader::Json) { code::NOT_TRUSTED } else { 0 })
 }
 
@@ -147,7 +118,7 @@ pub(super) fn leave(
     let undo = Undo::of(environment);
     let changes = activation::leave(environment, undo.as_ref());
     let turns = at_prompt.then(|| Turns::of(environment, undo.as_ref(), &changes, &[]));
-    print(ui, &reader, turns.as_ref(), None, &changes).map(|()| 0)
+    print(ui, &reader, turns.as_ref(), None, (&changes, None)).map(|()| 0)
 }
 
 /// With a record that fits no environment no program could be started.
@@ -167,13 +138,13 @@ fn reader(format: ExportFormat) -> Result<Reader, values::File> {
     }
 }
 
-/// The hook gets the turns too.
+/// The hook gets the turns too, and the line to say where it may give this answer again by itself.
 fn print(
     ui: Ui,
     reader: &Reader,
     turns: Option<&Turns<'_>>,
     seen: Option<&Watched>,
-    changes: &[Change],
+    (changes, again): (&[Change], Option<&str>),
 ) -> Result<(), Failure> {
     let shell = match reader {
         Reader::Shell(shell) => shell,
@@ -192,68 +163,10 @@ fn print(
     let place = place.map(|place| place.map(|number| number.to_string()).join(" "));
     own.extend(place.iter().map(|place| ("__silo_at", place.as_bytes())));
     let own = if shell.shows_own && turns.is_none() { &[][..] } else { &own };
-    ui.answer_bytes(&turns.map_or_else(|| shell.commands(own, changes), |turns| shell.answer(turns, own, changes)))
-}
-
-/// One line on a change, for somebody at a prompt: a script that evaluates this has an output of its own. And a second
-/// one where `SILO_PROFILE` asks for what a `cd` may not do.
-fn announce(context: &Context, visit: &Visit, undo: Option<&Undo>, at_prompt: bool) {
-    match &visit.fate {
-        Fate::Enter(known) => {
-            if at_prompt {
-                context.ui.hook(&activation_line(&known.name, &known.ports));
-                for (ports, why) in &visit.moved {
-                    context.ui.hook(&format!("not {ports}, which {why}"));
-                }
-                let root = Path::new(known.get("SILO_ROOT").unwrap_or_default());
-                if let Some(found) = &visit.found {
-                    context.ui.hook(&format!(
-                        "`{}` is `{}` under another path: one folder, one instance",
-                        shown(found),
-                        shown(root)
-                    ));
-                }
-                if let Some(top) = context.worktree_without_config(root) {
-                    context.ui.hook(&format!(
-                        "`{}` has no `silo.toml`: this is the instance of `{}`; for one of its own: `{}`",
-                        shown(&top),
-                        shown(root),
-                        copy_line(&root.join(project::CONFIG_NAME), &top)
-                    ));
-                }
-            }
-            // What is not set here is not set outside either.
-            let outside = context.environment.get("SILO_PROFILE").map(|_| context.outside());
-            let asked = outside
-                .as_ref()
-                .and_then(|outside| outside.text("SILO_PROFILE"))
-                .filter(|asked| known.profile.as_deref() != Some(asked));
-            if let Some(asked) = asked {
-                let current = known.profile.as_deref().unwrap_or("none");
-                context.ui.hook(&format!(
-                    "SILO_PROFILE={} is not this instance's profile ({current}); `silo env --force` switches",
-                    one_line(asked)
-                ));
-            }
-        }
-        Fate::Leave if at_prompt => {
-            context.ui.hook(&format!("left {}", name_in(&context.environment, undo)));
-        }
-        Fate::LetGo if at_prompt => {
-            let name = name_in(&context.environment, undo);
-            context.ui.hook(&format!(
-                "left {name}, whose leases are free; `silo env` or the next `cd` into it takes new ones"
-            ));
-        }
-        Fate::Leave | Fate::LetGo | Fate::Stay => {}
-    }
-}
-
-/// The name of the instance that an activation made hold.
-fn name_in(environment: &Environment, undo: Option<&Undo>) -> String {
-    let given = undo.and_then(|undo| undo.entries.iter().find(|entry| entry.name == "SILO_WORKSPACE"));
-    let name = given.filter(|entry| entry.holds(environment)).and_then(|entry| environment.get(&entry.name));
-    one_line(&name.map_or_else(|| "the instance".into(), |name| name.to_string_lossy()))
+    ui.answer_bytes(&match turns {
+        None => shell.commands(own, changes),
+        Some(turns) => shell.answer(turns, own, changes, again),
+    })
 }
 
 /// Looks at the project of a config file; `before` is the generation the shell has seen there. What it was told then, such as
@@ -274,32 +187,37 @@ fn visit(context: &Context, file: &Path, undo: Option<&Undo>, before: &str) -> V
     };
     let ours = undo.is_some_and(|undo| root.as_ref().is_some_and(|root| root.as_os_str().as_bytes() == undo.root));
     let keep = || if ours { Fate::Stay } else { Fate::Leave };
-    let (trust, project) = match read.and_then(|project| Ok((trust::judge(&context.dirs, &project)?, project))) {
+    let judged = read.and_then(|project| Ok((trust::judge_with_source(&context.dirs, &project)?, project)));
+    let ((trust, by_settings), project) = match judged {
         Ok(judged) => judged,
         Err(failure) => {
             fail(context, &failure, ours);
             let watched = root.map(|root| frozen(context, &root, file));
-            return Visit { fate: keep(), watched, found, untrusted: false, moved: Vec::new() };
+            return Visit { found, ..Visit::new(keep(), watched) };
         }
     };
     // A shell in a run apart stays in it.
     if ours && matches!(apart::around(&context.dirs, &context.environment, &project), Ok(Some(_))) {
-        return Visit { fate: Fate::Stay, watched: None, found, untrusted: false, moved: Vec::new() };
+        return Visit { found, ..Visit::new(Fate::Stay, None) };
     }
     match consent::refusal(context, &project, trust) {
-        None => Visit { found, ..settled(context, &project, trust, known, (ours, before == AGAIN)) },
+        None => {
+            let settled = settled(context, &project, trust, known, (ours, before == AGAIN));
+            Visit { is_lasting: settled.is_lasting && !by_settings && found.is_none(), found, ..settled }
+        }
         Some(state) => {
             let watched = watched(context, &project, trust);
             if !stamp::same_word(before, &watched.generation) {
                 // A stranger's file is not even parsed; one that was trusted tells where its last edit is mistaken.
                 let mistake = (trust == Trust::Changed).then(|| project.config().err()).flatten();
-                match mistake {
-                    Some(failure) => fail(context, &failure, ours),
-                    None => context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file))),
+                if let Some(failure) = mistake {
+                    fail(context, &failure, ours);
+                } else {
+                    context.ui.hook(&format!("{} {state}; `silo allow` trusts it", shown(&project.file)));
                 }
             }
             let fate = if trust == Trust::Denied { Fate::Leave } else { keep() };
-            Visit { fate, watched: Some(watched), found, untrusted: true, moved: Vec::new() }
+            Visit { found, untrusted: true, ..Visit::new(fate, Some(watched)) }
         }
     }
 }
@@ -334,11 +252,10 @@ fn settled(
     known: Option<(Stamp, String)>,
     (ours, again): (bool, bool),
 ) -> Visit {
-    let visit =
-        |fate, watched| Visit { fate, watched: Some(watched), found: None, untrusted: false, moved: Vec::new() };
+    let visit = |fate, watched| Visit::new(fate, Some(watched));
     let of_generation = |generation| Watched::new(context, &project.root, generation);
-    if let Some((known, generation)) = known.and_then(|stamp| self::known(context, project, trust, stamp)) {
-        return visit(Fate::Enter(Box::new(known)), of_generation(generation));
+    if let Some((known, generation, is_lasting)) = known.and_then(|stamp| self::known(context, project, trust, stamp)) {
+        return Visit { is_lasting, ..visit(Fate::Enter(Box::new(known)), of_generation(generation)) };
     }
     let wait = Wait { limit: HOOK_WAIT, tell: &|_| () };
     let outside = context.outside();
@@ -372,19 +289,21 @@ fn settled(
     }
 }
 
-/// The instance a stamp reports, when config, trust, lockfile, env file and home are still those it was made for.
+/// The instance a stamp reports, when config, trust, lockfile, env file and home are still those it was made for; and whether
+/// the shell can see by itself that they are.
 fn known(
     context: &Context,
     project: &Project,
     trust: Trust,
     (stamp, generation): (Stamp, String),
-) -> Option<(Known, String)> {
+) -> Option<(Known, String, bool)> {
     let known = stamp.instance.filter(|_| stamp.config == project.digest() && stamp.trust == trust.word())?;
-    let holds = project.lockfile_digest().as_ref() == Some(&known.lockfile)
-        && files::is_file(known.env_file.as_ref())
-        && known.home.as_bytes() == context.dirs.home.as_os_str().as_bytes();
+    let (_, written) = project.lockfile_state().filter(|(digest, _)| *digest == known.lockfile)?;
+    let holds =
+        files::is_file(known.env_file.as_ref()) && known.home.as_bytes() == context.dirs.home.as_os_str().as_bytes();
     let current = holds && stamp::sync(&context.dirs, &project.root, &generation, project.modified).is_ok();
-    current.then_some((known, generation))
+    let is_lasting = trust == Trust::Allowed && stamp::sync_lockfile(&context.dirs, &project.root, written).is_ok();
+    current.then_some((known, generation, is_lasting))
 }
 
 /// What the hook compares where no instance holds: the stamp as it is when it describes this state, else a new one.

@@ -162,9 +162,10 @@ impl Project {
         lockfile_of(&self.root)
     }
 
-    /// Digest of the lockfile's bytes as they are now; `None` when it is missing or unreadable.
-    pub fn lockfile_digest(&self) -> Option<String> {
-        files::read(&self.lockfile_path(), LIMIT).ok().flatten().map(|content| digest::of(&content.bytes))
+    /// Digest of the lockfile's bytes as they are now, and when they were written; `None` when it is missing or unreadable.
+    pub fn lockfile_state(&self) -> Option<(String, SystemTime)> {
+        let content = files::read(&self.lockfile_path(), LIMIT).ok().flatten()?;
+        Some((digest::of(&content.bytes), content.modified))
     }
 
     /// Writes the lockfile and returns the digest of its bytes.

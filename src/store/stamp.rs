@@ -160,6 +160,20 @@ pub fn sync(dirs: &Dirs, root: &Path, generation: &str, config_modified: SystemT
     }
 }
 
+/// Makes the time of the file beside a project's stamp that of the lockfile the stamp goes with, so that a shell sees whether the
+/// lockfile is another by now (D119).
+///
+/// # Errors
+/// A [`Failure`] that names the path.
+pub fn sync_lockfile(dirs: &Dirs, root: &Path, modified: SystemTime) -> Result<(), Failure> {
+    let path = dirs.instance(root).join("lockfile-time");
+    match files::modified(&path) {
+        Some(time) if time == modified => Ok(()),
+        Some(_) => writing::set_modified(&path, modified),
+        None => writing::replace(&path, b"", Writing { durable: false, modified: Some(modified), ..Writing::PRIVATE }),
+    }
+}
+
 /// What tells the stamp of this generation from any other to a shell that cannot read it: inode, when it was changed, and
 /// length; -1 each where there is none and none is known. None when the stamp is another by now.
 pub fn place(path: &Path, generation: &str) -> Option<[i64; 3]> {
@@ -238,7 +252,8 @@ mod tests {
     fn there_is_one_stamp_at_most_and_its_name_and_first_line_are_its_generation() {
         let folder = tempfile::tempdir().expect("a folder");
         let home = folder.path().to_str().expect("it is text");
-        let dirs = Dirs::find(&Environment::from_iter([("HOME", home)])).expect("HOME is set");
+        let dirs =
+            Dirs::find(&Environment::from_iter([("HOME", home), ("XDG_STATE_HOME", home)])).expect("HOME is set");
         let (root, now) = (Path::new("/p"), SystemTime::now());
         let save = |config: &str| {
             let stamp = Stamp { config: config.into(), trust: "allowed".into(), instance: None };
@@ -264,6 +279,23 @@ mod tests {
         assert!(sync(&dirs, root, &generations[1], now).is_err(), "no shell could wait for it");
         assert_eq!((save("two"), there()), (generations[1].clone(), vec![current]));
         assert!(files::is_link(&dirs.stamp(root)));
+    }
+
+    #[test]
+    fn the_file_beside_it_has_the_time_of_the_lockfile_whatever_it_had() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().to_str().expect("it is text");
+        let dirs =
+            Dirs::find(&Environment::from_iter([("HOME", home), ("XDG_STATE_HOME", home)])).expect("HOME is set");
+        let root = Path::new("/p");
+        let path = dirs.instance(root).join("lockfile-time");
+        let now = SystemTime::now();
+        assert!(sync_lockfile(&dirs, root, now).is_err(), "there is no stamp either");
+        files::make_folder(&dirs.instance(root)).expect("it is writable");
+        for time in [now, now, now - std::time::Duration::from_nanos(1)] {
+            sync_lockfile(&dirs, root, time).expect("it is writable");
+            assert_eq!(files::modified(&path), Some(time));
+        }
     }
 
     proptest! {

@@ -30,25 +30,33 @@ pub fn is_new(dirs: &Dirs) -> bool {
 /// # Errors
 /// A [`Failure`] when a record cannot be read.
 pub fn judge(dirs: &Dirs, project: &Project) -> Result<Trust, Failure> {
+    judge_with_source(dirs, project).map(|(trust, _)| trust)
+}
+
+/// The same, and whether it is the user's settings that trust it: whoever edits those tells no shell.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_with_source(dirs: &Dirs, project: &Project) -> Result<(Trust, bool), Failure> {
     let path = trust::record_of_path(project.file_bytes());
     if files::read(&place(dirs, "deny", &path), LIMIT)?.is_some() {
-        return Ok(Trust::Denied);
+        return Ok((Trust::Denied, false));
     }
     if holds(dirs, &own_record(project), project.file_bytes())? {
-        return Ok(Trust::Allowed);
+        return Ok((Trust::Allowed, false));
     }
     let membership = membership(project);
     if let Some(membership) = &membership
         && holds(dirs, &repository_record(project, membership), membership.common_dir.as_os_str().as_bytes())?
     {
-        return Ok(Trust::Allowed);
+        return Ok((Trust::Allowed, false));
     }
     if is_below_trusted(dirs, project) {
-        return Ok(Trust::Allowed);
+        return Ok((Trust::Allowed, true));
     }
     match last(dirs, project, membership.as_ref())? {
-        Some(_) => Ok(Trust::Changed),
-        None => Ok(Trust::Unknown),
+        Some(_) => Ok((Trust::Changed, false)),
+        None => Ok((Trust::Unknown, false)),
     }
 }
 

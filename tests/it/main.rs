@@ -172,7 +172,9 @@ mod settings;
 mod settings_schema;
 mod shared_leases;
 #[cfg(target_os = "linux")]
+mod shell_again;
 mod shell_cd;
+mod shell_compared;
 mod shell_cost;
 mod shell_deactivate;
 mod shell_function;

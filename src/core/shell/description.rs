@@ -21,6 +21,8 @@ pub(super) struct Answer<'a> {
     pub(super) set: &'a Pairs<'a>,
     /// Variables to unset.
     pub(super) unset: &'a [&'a str],
+    /// The line to say where the hook gives this answer again by itself; none where it must not.
+    pub(super) again: Option<&'a str>,
 }
 
 /// A shell silo has a hook for.
@@ -109,22 +111,28 @@ impl Shell {
     /// Own variables come first: a readonly variable of the user's may end the evaluation, and the next prompt must not
     /// try again.
     pub fn commands(&self, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
-        self.text(None, own, changes)
+        self.text(None, own, changes, None)
     }
 
-    fn text(&self, turns: Option<&Turns<'_>>, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
+    fn text(
+        &self,
+        turns: Option<&Turns<'_>>,
+        own: &[(&str, &[u8])],
+        changes: &[Change],
+        again: Option<&str>,
+    ) -> Vec<u8> {
         let set = changes.iter().filter_map(|change| Some((change.name.as_str(), change.value.as_deref()?)));
         let set: Vec<_> = set.collect();
         let unset = changes.iter().filter(|change| change.value.is_none()).map(|change| change.name.as_str());
         let unset: Vec<_> = unset.collect();
-        (self.commands)(&Answer { turns, own, set: &set, unset: &unset })
+        (self.commands)(&Answer { turns, own, set: &set, unset: &unset, again })
     }
 
     /// The same for the hook, which evaluates nothing but this of what arrives: a trap, a trace, or a program around silo may
-    /// add to it.
-    pub fn answer(&self, turns: &Turns<'_>, own: &[(&str, &[u8])], changes: &[Change]) -> Vec<u8> {
+    /// add to it. With a line in `again` it may give this answer by itself where it is asked the same again (D119).
+    pub fn answer(&self, turns: &Turns<'_>, own: &[(&str, &[u8])], changes: &[Change], again: Option<&str>) -> Vec<u8> {
         let [before, behind] = self.marks;
-        [before, &self.text(Some(turns), own, changes), behind].concat()
+        [before, &self.text(Some(turns), own, changes, again), behind].concat()
     }
 
     /// The shell hook. Where it is to wrap `cd`, commands of the shell's own that move are others, which act at once.

@@ -53,7 +53,7 @@ fn quote(value: &[u8]) -> Vec<u8> {
 }
 
 fn commands(answer: &Answer<'_>) -> Vec<u8> {
-    let Answer { turns, own, set, unset } = *answer;
+    let Answer { turns, own, set, unset, again } = *answer;
     let mut text = room_for(own, set);
     for (name, value) in own {
         push(&mut text, &[b"set -g ", name.as_bytes(), b" ", &quote(value), b";\n"]);
@@ -64,6 +64,10 @@ fn commands(answer: &Answer<'_>) -> Vec<u8> {
     if !new.is_empty() {
         text.extend(look("__silo_keep", &new).into_bytes());
     }
+    let old = turns.map_or(&[][..], |turns| &turns.old);
+    if again.is_some() && !old.is_empty() {
+        push(&mut text, &[b"set -q __silo_question; and __silo_note ", old.join(" ").as_bytes(), b";\n"]);
+    }
     for (name, value) in set {
         push(&mut text, &[b"set -gx ", name.as_bytes(), b" ", &quote(value), b";\n"]);
     }
@@ -72,6 +76,10 @@ fn commands(answer: &Answer<'_>) -> Vec<u8> {
     }
     if let Some(back) = turns.map(|turns| &turns.back).filter(|back| !back.is_empty()) {
         text.extend(look("__silo_return", back).into_bytes());
+    }
+    // Last: it is there when all before it was done.
+    if let Some(line) = again {
+        push(&mut text, &[b"set -q __silo_question; and set -g __silo_say ", &quote(line.as_bytes()), b";\n"]);
     }
     text
 }

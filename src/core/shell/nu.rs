@@ -57,7 +57,7 @@ fn quote(value: &[u8]) -> Vec<u8> {
 
 /// Nushell evaluates nothing at run time: its hook reads an object, where own variables have no `__silo_` before them.
 fn commands(answer: &Answer<'_>) -> Vec<u8> {
-    let Answer { turns, own, set, unset } = *answer;
+    let Answer { turns, own, set, unset, .. } = *answer;
     let text = |value: &[u8]| Value::from(String::from_utf8_lossy(value));
     let own = own.iter().map(|(name, value)| (name.trim_start_matches("__silo_").to_owned(), text(value)));
     let mut object: Map<_, _> = own.collect();

@@ -17,7 +17,7 @@ pub(super) const MARKS: [&[u8]; 2] = [b"[[ __silo_text='begin' ]]\n", b"[[ __sil
 /// the hook has such functions, what they look at, and what they bring back. Names that were silo's become arguments of the
 /// hook's function, so that they are there once: a shell reads an answer byte by byte.
 pub(super) fn commands(builtin: &str, looked_at: fn(&Turns<'_>, &str) -> String, answer: &Answer<'_>) -> Vec<u8> {
-    let Answer { turns, own, set, unset } = *answer;
+    let Answer { turns, own, set, unset, again } = *answer;
     let builtin = builtin.as_bytes();
     let mut text = room_for(own, set);
     let old = turns.map_or(&[][..], |turns| &turns.old);
@@ -31,6 +31,10 @@ pub(super) fn commands(builtin: &str, looked_at: fn(&Turns<'_>, &str) -> String,
         _ => names.join(" "),
     };
     text.extend(turns.map(|turns| looked_at(turns, &arguments(old))).unwrap_or_default().into_bytes());
+    // The hook before this one has no such variable, here and below.
+    if again.is_some() && !old.is_empty() {
+        push(&mut text, &[b"[[ -z ${__silo_question-} ]] || __silo_note \"$@\" || ", builtin, b"return 0\n"]);
+    }
     for (name, value) in own {
         push(&mut text, &[name.as_bytes(), b"=", &quote(value), b"\n"]);
     }
@@ -49,6 +53,10 @@ pub(super) fn commands(builtin: &str, looked_at: fn(&Turns<'_>, &str) -> String,
     let back = turns.map_or(&[][..], |turns| &turns.back);
     if !back.is_empty() {
         push(&mut text, &[b"[[ ${__silo_kept-0} == 0 ]] || __silo_return ", arguments(back).as_bytes(), b"\n"]);
+    }
+    // Last: it is there when all before it was done.
+    if let Some(line) = again {
+        push(&mut text, &[b"[[ -z ${__silo_question-} ]] || __silo_say=", &quote(line.as_bytes()), b"\n"]);
     }
     text
 }
