@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::core::shell::environment::Environment;
 use crate::core::workspaces::porcelain::{self, Change, Checkout};
-use crate::failure::{Failure, code, shown};
+use crate::failure::{Failure, code, quoted, shown};
 use crate::sys::cmd::{Captured, Cmd, Ended};
 use crate::sys::{files, lock, trees};
 
@@ -112,7 +112,23 @@ impl<'a> Git<'a> {
     /// # Errors
     /// A [`Failure`] with git's last lines.
     pub fn checkouts(&self) -> Result<Vec<Checkout>, Failure> {
-        Ok(porcelain::checkouts(&self.told(&["worktree", "list", "--porcelain", "-z"], ASK)?))
+        let listed = self.told(&["worktree", "list", "--porcelain", "-z"], ASK).map_err(|failure| {
+            let half_made = self.half_made();
+            half_made.iter().fold(failure, |failure, folder| {
+                let quoted = quoted(folder);
+                failure.hint(format!(
+                    "A git that was ended while it made a worktree left this half made: `rm -r {quoted}`"
+                ))
+            })
+        })?;
+        Ok(porcelain::checkouts(&listed))
+    }
+
+    /// What git keeps of worktrees of which it has not written all: its list fails as long as there is one.
+    fn half_made(&self) -> Vec<PathBuf> {
+        let common = self.common_dir().ok().flatten().unwrap_or_default();
+        let empty = |folder: &PathBuf| files::is_folder(folder) && files::size(&folder.join("commondir")) == 0;
+        files::names_in(&Path::new(&common).join("worktrees")).into_iter().filter(empty).collect()
     }
 
     /// The top of the checkout the folder is in; none in a bare repository.

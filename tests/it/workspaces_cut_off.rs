@@ -149,3 +149,40 @@ fn of_many_at_once_for_one_name_one_makes_it_and_the_others_wait() {
     assert!(done.count() >= 1);
     assert_eq!(repository.everything(), before);
 }
+
+#[test]
+fn a_worktree_that_git_left_half_made_is_named_with_what_removes_it() {
+    let repository = Repository::new();
+    repository.silo("new x").success();
+    let kept = repository.main.join(".git/worktrees/app.x");
+    fs::write(kept.join("commondir"), "").expect("it is ours");
+    let hint = "left this half made: `rm -r $SANDBOX/projects/app/.git/worktrees/app.x`";
+    repository.silo("new y").exit(1).stderr_has(hint);
+    fs::remove_dir_all(&kept).expect("it is ours");
+    repository.silo("new y").success();
+}
+
+/// The git of a silo that was killed had only started when the next silo looked for it.
+#[test]
+fn what_git_is_about_to_write_is_waited_for() {
+    let repository = Repository::new();
+    repository.silo("new x").success();
+    fs::remove_dir_all(repository.sandbox.dir("app.x")).expect("it is ours");
+    let records = repository.sandbox.path("state/silo/workspaces");
+    let record = records.join(&crate::workspaces::names(&records)[0]).join("record");
+    let text = fs::read_to_string(&record).expect("silo wrote it");
+    fs::write(&record, text.replace("\"there\"", "\"making\"")).expect("it is ours");
+    // The first list is that of the repository, the second one comes too early.
+    let asked = repository.sandbox.path("asked");
+    let git = format!(
+        "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\ncase \"$*\" in *'worktree list'*) echo >>'{0}'\n\
+         if [ \"$(grep -c '' '{0}')\" = 2 ]; then echo 'fatal: failed to read commondir: Success' >&2; exit 128; fi ;; esac\n\
+         exec git \"$@\"\n",
+        asked.display()
+    );
+    crate::sandbox::program(&repository.sandbox.path("bin/git"), &git);
+    let ran = repository.silo("run x -- cat file").success();
+    assert_eq!(ran.stdout, "one\n");
+    assert!(ran.stderr.starts_with("Making `x` again"), "{}", ran.stderr);
+    assert!(fs::read_to_string(asked).expect("git was asked").lines().count() > 2);
+}

@@ -161,13 +161,10 @@ pub(super) fn take_back(context: &Context, workspace: &Workspace) -> Result<(), 
     let (origin, folder) = (Path::new(&workspace.origin), Path::new(&workspace.folder));
     if workspace.kind == Kind::Worktree && files::exists(origin) {
         let git = Git::of(&outside, origin);
-        await_git(context, folder)?;
-        if files::exists(folder) {
-            let foreign = not_of_the_checkout(&git, workspace)?;
-            refuse_foreign(folder, &foreign)?;
-            trees::remove(folder)?;
+        // A git that was only starting when silo was killed writes its record meanwhile: then it is done again, and that counts.
+        if take_folder_back(context, &git, workspace).is_err() {
+            take_folder_back(context, &git, workspace)?;
         }
-        git.forget(&workspace.folder)?;
         if let (true, Some(base)) = (workspace.made_branch, &workspace.base)
             && git.branch(&workspace.name)?.as_ref() == Some(base)
         {
@@ -184,6 +181,18 @@ pub(super) fn take_back(context: &Context, workspace: &Workspace) -> Result<(), 
         trees::remove(folder)?;
     }
     workspaces::forget(&workspaces::place_of(&context.dirs, workspace))
+}
+
+/// Takes back the folder of a worktree, and what git keeps of it.
+fn take_folder_back(context: &Context, git: &Git<'_>, workspace: &Workspace) -> Result<(), Failure> {
+    let folder = Path::new(&workspace.folder);
+    await_git(context, folder)?;
+    if files::exists(folder) {
+        let foreign = not_of_the_checkout(git, workspace)?;
+        refuse_foreign(folder, &foreign)?;
+        trees::remove(folder)?;
+    }
+    git.forget(&workspace.folder)
 }
 
 /// Refuses where something lies in a half made workspace that silo did not put there.
