@@ -46,7 +46,8 @@ pub fn leads_out(root: &Path, folder: &Path) -> Result<bool, Failure> {
     Ok(!files::canonical(there)?.starts_with(root))
 }
 
-fn lockfile_path(root: &Path) -> PathBuf {
+/// Where the lockfile of a root lies.
+pub(super) fn lockfile_path(root: &Path) -> PathBuf {
     root.join(lockfile::FILE_NAME)
 }
 

@@ -21,6 +21,7 @@ use crate::core::instance::trust::Trust;
 use crate::core::shell::activation::Given;
 use crate::core::text::digest;
 use crate::failure::Failure;
+use crate::store::project;
 use crate::sys::dirs::Dirs;
 use crate::sys::files;
 use crate::sys::folders;
@@ -145,6 +146,10 @@ pub fn save(dirs: &Dirs, root: &Path, stamp: &Stamp, config_modified: SystemTime
     }
     writing::link(&dirs.stamp(root), Path::new(path.file_name().expect("it has one")))?;
     remove_files(dirs, root, |file| file != path)?;
+    if let Some(written) = stamp.instance.as_ref().and_then(|_| files::modified(&project::lockfile_path(root))) {
+        // Here, so that entering writes nothing. Who cannot be told the time asks silo.
+        let _ = sync_lockfile(dirs, root, written);
+    }
     Ok(generation)
 }
 
