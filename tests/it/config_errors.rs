@@ -74,7 +74,7 @@ fn a_file_that_is_cut() {
               --> silo.toml:3:12
             3 | WEB_PORT = 
               |            ^
-            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+            Hint: TOML writes `NAME = value`, and strings in double quotes: https://toml.io
         "#]],
     );
 }
@@ -116,7 +116,7 @@ fn a_variable_that_nothing_defines() {
               --> silo.toml:5:1
             5 | é = 1
               | ^
-            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+            Hint: TOML writes `NAME = value`, and strings in double quotes: https://toml.io
         "#]],
     );
     refused(
@@ -213,7 +213,7 @@ fn control_characters_do_not_reach_the_terminal() {
               --> silo.toml:3:6
             3 | A = �[2J
               |      ^
-            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+            Hint: TOML writes `NAME = value`, and strings in double quotes: https://toml.io
         "#]],
     );
 }
@@ -264,7 +264,7 @@ fn a_file_that_is_not_utf8() {
               --> silo.toml:1:4
             1 | ���
               |    ^
-            Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+            Hint: TOML writes `NAME = value`, and strings in double quotes: https://toml.io
         "#]],
     );
 }
@@ -329,7 +329,7 @@ fn the_hook_shows_a_mistake_in_a_trusted_file() {
           --> silo.toml:3:5
         3 | A = 
           |     ^
-        Hint: TOML writes `NAME = value`, and texts in double quotes: https://toml.io
+        Hint: TOML writes `NAME = value`, and strings in double quotes: https://toml.io
         silo: no instance is active here
     "#]]
     .assert_eq(&told);

@@ -209,7 +209,7 @@ impl Problem {
             Self::Syntax(message) if message.contains("duplicate key") => {
                 one("Each table and name appears once: put what is below both into the first")
             }
-            Self::Syntax(_) => one("TOML writes `NAME = value`, and texts in double quotes: https://toml.io"),
+            Self::Syntax(_) => one("TOML writes `NAME = value`, and strings in double quotes: https://toml.io"),
             Self::WrongType { key, expected, .. } => vec![format!("Write {expected} after `{key} =`")],
             Self::UnknownKey { key, allowed, .. } => {
                 let mut hints: Vec<String> = nearest(key, allowed.iter().copied())
