@@ -86,7 +86,7 @@ __silo_ask() {
     __silo_recall
     if [[ $__silo_say != '?' ]]; then
       __silo_root=$__silo_dir __silo_path=${PATH-}
-      if [[ -n $__silo_say && $ZSH_SUBSHELL == 0 ]]; then print -r -u2 -- "$__silo_say" || :; fi
+      if [[ -n $__silo_say && $ZSH_SUBSHELL == 0 ]]; then __silo_tell; fi
       return 0
     fi
   fi
@@ -99,6 +99,14 @@ __silo_ask() {
   eval "$__silo_text" || :
   __silo_path=${PATH-}
   if [[ $__silo_say != '?' && -z $__silo_added ]]; then __silo_remember; fi
+}
+
+# Says a line where silo would. A closed or full stderr, or a pipe that nobody reads, must not end the shell: zsh exits where it
+# cannot write its own error.
+__silo_tell() {
+  setopt local_options local_traps
+  trap '' PIPE
+  if [[ -e /dev/fd/2 ]]; then print -r -- "$__silo_say" >&2 2>/dev/null || :; fi
 }
 
 # Gives the answer that silo gave before to the same move, where everything it goes by is as it was (docs/decisions.md, D119): then
