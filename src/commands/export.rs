@@ -95,7 +95,12 @@ pub(super) fn run(context: &Context, format: ExportFormat, seen: Option<&str>) -
     let lines = if shows { lines::say(context, &visit, undo.as_ref(), at_prompt) } else { Vec::new() };
     let vars = if let Fate::Enter(known) = &visit.fate { &known.vars[..] } else { &[] };
     let turns = seen.map(|_| Turns::of(environment, undo.as_ref(), &changes, vars));
-    let is_lasting = visit.is_lasting && at_prompt && turns.as_ref().is_some_and(|turns| turns.seen.is_empty());
+    // One that has its value already and was not silo's is in no change: the hook would not see when it goes.
+    let sees_all = |turns: &Turns<'_>| {
+        let is_seen = |name: &str| environment.get(name).is_none() || turns.old.contains(&name);
+        turns.seen.is_empty() && vars.iter().all(|(name, _)| is_seen(name))
+    };
+    let is_lasting = visit.is_lasting && at_prompt && turns.as_ref().is_some_and(sees_all);
     let again = match &lines[..] {
         _ if !is_lasting => None,
         [] => Some(String::new()),

@@ -17,6 +17,7 @@ first_shells!(
     a_folder_of_any_name_is_known_again,
     more_folders_than_a_shell_knows_are_right,
     a_functions_own_variables_are_seen,
+    a_value_that_was_there_before_silo_is_seen_to_go,
 );
 
 /// A shell whose silo writes down that it was asked.
@@ -321,4 +322,18 @@ fn a_script_in_zsh_goes_on_where_nothing_can_be_said() {
     fs::write(sandbox.path("script"), load.to_owned() + &lines.concat()).expect("the sandbox is writable");
     let ran = sandbox.command("zsh", "").arg("-f").arg(sandbox.path("script")).output().expect("it starts");
     assert_eq!(String::from_utf8_lossy(&ran.stdout), format!("{}\n", app.display()).repeat(3), "{ran:?}");
+}
+
+fn a_value_that_was_there_before_silo_is_seen_to_go(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = project(&sandbox, "app");
+    let mut asked = Asked::new(&sandbox, shell);
+    asked.run(&shell.export("TWO", ""));
+    for _ in 0..3 {
+        asked.run("cd app").assert_active(&sandbox, &app);
+        assert_eq!(asked.run("cd ..").var("TWO"), Some(""));
+    }
+    asked.run(&shell.unset("TWO"));
+    assert_eq!(asked.run("cd app").var("TWO"), Some(""));
+    assert_eq!(asked.run("cd ..").var("TWO"), None);
 }
