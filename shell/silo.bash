@@ -106,6 +106,8 @@ __silo_run() {
 # Gives the answer that silo gave before to the same move, where everything it goes by is as it was (docs/decisions.md, D119): then
 # the text says last what is to be said. From the second time on an answer is kept: most moves are made once.
 __silo_recall() {
+  # A folder that was moved or removed under the shell has another name for silo than `PWD`.
+  [[ ${PWD-} -ef . ]] || \builtin return 0
   __silo_move="$__silo_root|${__silo_dir:+$PWD}"
   __silo_number=${__silo_numbers[$__silo_move]-}
   if [[ -z $__silo_number ]]; then

@@ -159,7 +159,8 @@ end
 function __silo_recall
     # `set -q` counts those that are not set, up to 255.
     set -ql HOME XDG_STATE_HOME XDG_DATA_HOME XDG_CONFIG_HOME SILO_LOG SILO_PROFILE PATH __SILO_UNDO
-    test $status -eq 8; or return
+    # A folder that was moved or removed under the shell has another name for silo than `PWD`.
+    test $status -eq 8 -a "$PWD" -ef .; or return
     set -l __silo_move "$__silo_root|"
     test -z "$argv"; or set __silo_move "$__silo_move$PWD"
     if not contains -- $__silo_move $__silo_moves

@@ -18,6 +18,7 @@ first_shells!(
     more_folders_than_a_shell_knows_are_right,
     a_functions_own_variables_are_seen,
     a_value_that_was_there_before_silo_is_seen_to_go,
+    a_folder_that_is_moved_under_the_shell_is_seen,
 );
 
 /// A shell whose silo writes down that it was asked.
@@ -336,4 +337,20 @@ fn a_value_that_was_there_before_silo_is_seen_to_go(shell: Shell) {
     asked.run(&shell.unset("TWO"));
     assert_eq!(asked.run("cd app").var("TWO"), Some(""));
     assert_eq!(asked.run("cd ..").var("TWO"), None);
+}
+
+fn a_folder_that_is_moved_under_the_shell_is_seen(shell: Shell) {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(project(&sandbox, "app").join("src")).expect("the project is writable");
+    let mut asked = Asked::new(&sandbox, shell);
+    asked.learn(&["cd app/src", "cd ../.."]);
+    asked.run("cd app/src");
+    let seen = asked.run("mv ../../app ../../moved");
+    assert!(seen.told.contains("moved/silo.toml is not trusted"), "{seen:?}");
+    seen.assert_inactive();
+    // What silo said of that folder is no answer for this one.
+    asked.run(&format!("cd {}", sandbox.dir("").display()));
+    asked.run("mv moved app");
+    asked.run("cd app/src");
+    asked.run("cd ../..").assert_inactive();
 }
