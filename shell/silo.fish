@@ -168,8 +168,9 @@ function __silo_recall
         set -ga __silo_moves $__silo_move
         return
     end
-    # What silo goes by of the environment, other than the variables it sets.
-    set -g __silo_question $__silo_move\n"$HOME"\n"$XDG_STATE_HOME"\n"$XDG_DATA_HOME"\n"$XDG_CONFIG_HOME"\n"$SILO_LOG"\n"$SILO_PROFILE"\n"$PATH"\n"$__SILO_UNDO"
+    # What silo goes by of the environment, other than the variables it sets; it sees of these what is exported.
+    set -qx HOME XDG_STATE_HOME XDG_DATA_HOME XDG_CONFIG_HOME SILO_LOG SILO_PROFILE PATH __SILO_UNDO
+    set -g __silo_question $status\n$__silo_move\n"$HOME"\n"$XDG_STATE_HOME"\n"$XDG_DATA_HOME"\n"$XDG_CONFIG_HOME"\n"$SILO_LOG"\n"$SILO_PROFILE"\n"$PATH"\n"$__SILO_UNDO"
     contains -- $__silo_question $__silo_questions; or return
     for number in $__silo_numbers
         if test $__silo_question = $__silo_questions[$number]

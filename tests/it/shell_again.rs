@@ -19,6 +19,7 @@ first_shells!(
     a_functions_own_variables_are_seen,
     a_value_that_was_there_before_silo_is_seen_to_go,
     a_folder_that_is_moved_under_the_shell_is_seen,
+    what_is_exported_by_now_is_seen,
 );
 
 /// A shell whose silo writes down that it was asked.
@@ -353,4 +354,16 @@ fn a_folder_that_is_moved_under_the_shell_is_seen(shell: Shell) {
     asked.run("mv moved app");
     asked.run("cd app/src");
     asked.run("cd ../..").assert_inactive();
+}
+
+fn what_is_exported_by_now_is_seen(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let app = project(&sandbox, "app");
+    let mut asked = Asked::new(&sandbox, shell);
+    asked.run(if shell == Shell::FISH { "set -g SILO_PROFILE none" } else { "SILO_PROFILE=none" });
+    asked.learn(&["cd app", "cd .."]);
+    asked.run(&shell.export("SILO_PROFILE", "none"));
+    let seen = asked.run("cd app");
+    seen.assert_active(&sandbox, &app);
+    assert!(seen.told.contains("SILO_PROFILE=none is not this instance's profile"), "{seen:?}");
 }
