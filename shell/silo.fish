@@ -199,7 +199,7 @@ function __silo_recall
     set -q __silo_old[$status]; and return
     set -qgx $__silo_old __silo_none
     test $status -eq 1; or return
-    set -l __silo_value $$__silo_old
+    set -l __silo_value $$__silo_old\n
     test "$__silo_value" = "$__silo_facts[5]"; and __silo_answer_$__silo_number
 end
 
@@ -235,7 +235,8 @@ end
 # Notes how the variables are that were silo's, just before they change. One that is not exported is not what was given.
 function __silo_note
     set -g __silo_old $argv
-    set -g __silo_value $$argv
+    # The newline keeps two values apart that are compared as one.
+    set -g __silo_value $$argv\n
     set -qgx $argv __silo_none
     test $status -eq 1; or set -e __silo_question
 end

@@ -20,6 +20,7 @@ first_shells!(
     a_value_that_was_there_before_silo_is_seen_to_go,
     a_folder_that_is_moved_under_the_shell_is_seen,
     what_is_exported_by_now_is_seen,
+    values_that_read_the_same_together_are_told_apart,
 );
 
 /// A shell whose silo writes down that it was asked.
@@ -366,4 +367,17 @@ fn what_is_exported_by_now_is_seen(shell: Shell) {
     let seen = asked.run("cd app");
     seen.assert_active(&sandbox, &app);
     assert!(seen.told.contains("SILO_PROFILE=none is not this instance's profile"), "{seen:?}");
+}
+
+fn values_that_read_the_same_together_are_told_apart(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let [web] = free_ports();
+    sandbox.trusted("app", &(toml_with_ports(&[("WEB_PORT", web)]) + "[env]\nONE = \"a b\"\nTWO = \"c\"\n"));
+    let mut asked = Asked::new(&sandbox, shell);
+    asked.learn(&["cd app", "cd .."]);
+    asked.run("cd app");
+    asked.run(&shell.export("ONE", "a"));
+    asked.run(&shell.export("TWO", "b c"));
+    let left = asked.run("cd ..");
+    assert_eq!((left.var("ONE"), left.var("TWO")), (Some("a"), Some("b c")));
 }
