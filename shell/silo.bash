@@ -84,7 +84,8 @@ __silo_strayed() {
 __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
   \builtin local __silo_text='' __silo_added='' __silo_move='' __silo_number='' __silo_question='' __silo_say='?' __silo_look='' __silo_value=''
-  if [[ $__silo_dir != "$__silo_root" && -n $__silo_asks && $__silo_kept == 0 ]]; then
+  # A line into a pipe that nobody reads would end the shell, not silo.
+  if [[ $__silo_dir != "$__silo_root" && -n $__silo_asks && $__silo_kept == 0 && ! -p /dev/fd/2 ]]; then
     __silo_recall
     if [[ $__silo_say != '?' ]]; then
       __silo_root=$__silo_dir __silo_path=${PATH-}
