@@ -345,8 +345,9 @@ mod tests {
         for name in ["one", "two"] {
             fs::hard_link(top.path().join("a/b/file"), top.path().join(name)).expect("made");
         }
+        // A disk may set aside more for a file than it holds; counted twice it would be twice as much.
         let once = taken(top.path());
-        assert!((1_000_000..1_100_000).contains(&(once - before)), "{before} {once}");
+        assert!((1_000_000..2_000_000).contains(&(once - before)), "{before} {once}");
         assert_eq!(measured(&[top.path().to_path_buf()], 900_000), Stand::Over);
         // One that is closed is opened.
         fs::set_permissions(top.path().join("a/b"), fs::Permissions::from_mode(0o000)).expect("it is ours");
