@@ -35,7 +35,8 @@ fn sixty_four_first_runs_at_once_share_no_port() {
     let files = |instance: &Instance| {
         let folder = format!("instances/{}", instance.id);
         let stamp = fs::read_link(sandbox.path(format!("state/silo/{folder}/stamp"))).expect("it is a link");
-        ["history", "routes", "stamp", stamp.to_str().expect("it is text")].map(|file| format!("{folder}/{file}"))
+        ["history", "lockfile-time", "routes", "stamp", stamp.to_str().expect("it is text")]
+            .map(|file| format!("{folder}/{file}"))
     };
     expected.extend(leases.instances.iter().flat_map(files));
     expected.sort();
