@@ -118,15 +118,14 @@ __silo_recall() {
   fi
   # What silo goes by of the environment, other than the variables it sets; it sees of these what is exported.
   __silo_question="$__silo_move
-${HOME-}
-${XDG_STATE_HOME-}
-${XDG_DATA_HOME-}
-${XDG_CONFIG_HOME-}
-${SILO_LOG-}
-${SILO_PROFILE-}
-${PATH-}
-${__SILO_UNDO-}
-${HOME@a},${XDG_STATE_HOME@a},${XDG_DATA_HOME@a},${XDG_CONFIG_HOME@a},${SILO_LOG@a},${SILO_PROFILE@a},${PATH@a},${__SILO_UNDO@a}"
+${HOME@A}
+${XDG_STATE_HOME@A}
+${XDG_DATA_HOME@A}
+${XDG_CONFIG_HOME@A}
+${SILO_LOG@A}
+${SILO_PROFILE@A}
+${PATH@A}
+${__SILO_UNDO@A}"
   # Patterns would not tell upper case from lower under `nocasematch`.
   [[ $__silo_number != 0 ]] && \builtin test "$__silo_question" = "${__silo_questions[__silo_number]}" || \builtin return 0
   if [[ -n $__silo_dir ]]; then

@@ -19,6 +19,8 @@ set -g __silo_moves
 set -g __silo_questions
 set -g __silo_numbers
 set -g __silo_free
+# What silo goes by of the environment, other than the variables it sets.
+set -g __silo_asked HOME XDG_STATE_HOME XDG_DATA_HOME XDG_CONFIG_HOME SILO_LOG SILO_PROFILE PATH __SILO_UNDO
 # Tells `silo doctor`, a child, that this very shell has the hook, and whose.
 set -gx __SILO_HOOK "$fish_pid @VERSION@ $__silo_bin"
 # The folder last looked from, and it and its parents, nearest first.
@@ -142,12 +144,8 @@ function __silo_run
     set -l answer ("$__silo_bin" export fish --seen "$__silo_gen")
     # Silo has answered, unless it could not be started or a signal ended it.
     test $status -lt 126; or return
-    if set -q __silo_question; and test -z "$hidden" -a "$answer[2]" = "set -l __silo_text 'begin';" -a "$answer[-1]" = "set -l __silo_text 'end';"
-        __silo_learn $answer
-    else
-        set -e __silo_question
-        __silo_marked $answer
-    end
+    test -z "$hidden"; or set -e __silo_question
+    __silo_marked $answer
     set -g __silo_path "$PATH"
     # A readonly variable may have made it fail, and `set` leaves the status as it was.
     return 0
@@ -158,7 +156,7 @@ end
 # substitution, which costs as much as ten other commands.
 function __silo_recall
     # `set -q` counts those that are not set, up to 255.
-    set -ql HOME XDG_STATE_HOME XDG_DATA_HOME XDG_CONFIG_HOME SILO_LOG SILO_PROFILE PATH __SILO_UNDO
+    set -ql $__silo_asked
     # A folder that was moved or removed under the shell has another name for silo than `PWD`.
     test $status -eq 8 -a "$PWD" -ef .; or return
     set -l __silo_move "$__silo_root|"
@@ -168,16 +166,16 @@ function __silo_recall
         set -ga __silo_moves $__silo_move
         return
     end
-    # What silo goes by of the environment, other than the variables it sets; it sees of these what is exported.
-    set -qx HOME XDG_STATE_HOME XDG_DATA_HOME XDG_CONFIG_HOME SILO_LOG SILO_PROFILE PATH __SILO_UNDO
+    # Silo sees of these what is exported.
+    set -qx $__silo_asked
     set -g __silo_question $status\n$__silo_move\n"$HOME"\n"$XDG_STATE_HOME"\n"$XDG_DATA_HOME"\n"$XDG_CONFIG_HOME"\n"$SILO_LOG"\n"$SILO_PROFILE"\n"$PATH"\n"$__SILO_UNDO"
-    contains -- $__silo_question $__silo_questions; or return
     for number in $__silo_numbers
         if test $__silo_question = $__silo_questions[$number]
             set -g __silo_number $number
             break
         end
     end
+    set -q __silo_number[1]; or return
     set -l __silo_facts __silo_facts_$__silo_number
     set __silo_facts $$__silo_facts
     set -q __silo_facts[1]; or return
@@ -244,11 +242,16 @@ end
 # Evaluates, of the lines that arrived, what silo marked: a program around silo may have added to it. Each ends as a command
 # does, and holds no newline.
 function __silo_marked
-    # Usually nothing was added, and the marks themselves do no harm.
+    # Usually nothing was added, and the marks themselves do no harm. Only then is it an answer to be kept.
     if test "$argv[2]" = "set -l __silo_text 'begin';" -a "$argv[-1]" = "set -l __silo_text 'end';"
-        eval "$argv[2..-1]"
+        if set -q __silo_question
+            __silo_learn $argv
+        else
+            eval "$argv[2..-1]"
+        end
         return
     end
+    set -e __silo_question
     set -l from (contains --index -- "set -l __silo_text 'begin';" $argv); or return
     set -l to (contains --index -- "set -l __silo_text 'end';" $argv); or return
     eval "$argv[$from..$to]"
@@ -318,6 +321,7 @@ function silo --description 'Isolated local development environments'
         return
     end
     set -l answer ("$__silo_bin" export fish --seen off); or return
+    set -e __silo_question
     __silo_marked $answer
     set -g __silo_off $__silo_root
 end

@@ -124,15 +124,14 @@ __silo_recall() {
   fi
   # What silo goes by of the environment, other than the variables it sets; it sees of these what is exported.
   __silo_question="$__silo_move
-${HOME-}
-${XDG_STATE_HOME-}
-${XDG_DATA_HOME-}
-${XDG_CONFIG_HOME-}
-${SILO_LOG-}
-${SILO_PROFILE-}
-${PATH-}
-${__SILO_UNDO-}
-${(t)HOME},${(t)XDG_STATE_HOME},${(t)XDG_DATA_HOME},${(t)XDG_CONFIG_HOME},${(t)SILO_LOG},${(t)SILO_PROFILE},${(t)PATH},${(t)__SILO_UNDO}"
+${(t)HOME}=${HOME-}
+${(t)XDG_STATE_HOME}=${XDG_STATE_HOME-}
+${(t)XDG_DATA_HOME}=${XDG_DATA_HOME-}
+${(t)XDG_CONFIG_HOME}=${XDG_CONFIG_HOME-}
+${(t)SILO_LOG}=${SILO_LOG-}
+${(t)SILO_PROFILE}=${SILO_PROFILE-}
+${(t)PATH}=${PATH-}
+${(t)__SILO_UNDO}=${__SILO_UNDO-}"
   if [[ $__silo_number == 0 || $__silo_question != "$__silo_questions[__silo_number]" ]]; then return 0; fi
   if [[ -n $__silo_dir ]]; then
     local __silo_toml=${__silo_dir}silo.toml __silo_at=$__silo_stamps[__silo_number] __silo_lock=${__silo_dir}.silo.lock
