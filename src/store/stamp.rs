@@ -253,12 +253,18 @@ mod tests {
         }
     }
 
-    #[test]
-    fn there_is_one_stamp_at_most_and_its_name_and_first_line_are_its_generation() {
+    /// Folders of silo's in one that is gone with it.
+    fn dirs() -> (tempfile::TempDir, Dirs) {
         let folder = tempfile::tempdir().expect("a folder");
         let home = folder.path().to_str().expect("it is text");
-        let dirs =
-            Dirs::find(&Environment::from_iter([("HOME", home), ("XDG_STATE_HOME", home)])).expect("HOME is set");
+        let environment = Environment::from_iter([("HOME", home), ("XDG_STATE_HOME", home)]);
+        let dirs = Dirs::find(&environment).expect("HOME is set");
+        (folder, dirs)
+    }
+
+    #[test]
+    fn there_is_one_stamp_at_most_and_its_name_and_first_line_are_its_generation() {
+        let (_folder, dirs) = dirs();
         let (root, now) = (Path::new("/p"), SystemTime::now());
         let save = |config: &str| {
             let stamp = Stamp { config: config.into(), trust: "allowed".into(), instance: None };
@@ -288,10 +294,7 @@ mod tests {
 
     #[test]
     fn the_file_beside_it_has_the_time_of_the_lockfile_whatever_it_had() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let home = folder.path().to_str().expect("it is text");
-        let dirs =
-            Dirs::find(&Environment::from_iter([("HOME", home), ("XDG_STATE_HOME", home)])).expect("HOME is set");
+        let (_folder, dirs) = dirs();
         let root = Path::new("/p");
         let path = dirs.instance(root).join("lockfile-time");
         let now = SystemTime::now();
