@@ -2,7 +2,7 @@
 //! is gone, and what stays in Docker is named.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -142,7 +142,8 @@ fn a_kept_clusters_own_ports_do_not_make_an_instance_listen() {
     ]);
     server.arg(web.to_string());
     let mut server = server.spawn().expect("it starts");
-    crate::lifecycle_up::wait_until("server", || TcpListener::bind(("127.0.0.1", web)).is_err());
+    // Not by taking the port, for the server could find it taken.
+    crate::lifecycle_up::wait_until("server", || TcpStream::connect(("127.0.0.1", web)).is_ok());
     stage.run("status").success().tells("State: listening");
     server.kill().and_then(|()| server.wait()).expect("it is our child");
     stage.run("down --delete-cluster").success();

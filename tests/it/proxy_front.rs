@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::proxy::{Proxy, routed, server, wait};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, free_ports};
 
 const TOML: &str = "version = 1\nports.WEB_PORT = \"random\"\nurls.WEB_URL = \"http://${APP_HOST}:${WEB_PORT}\"\n";
 const HTML: &str = "Accept: text/html\r\n";
@@ -128,8 +128,7 @@ fn a_folder_with_markup_in_its_name_is_text_on_every_page() {
 #[test]
 fn the_proxy_is_started_asked_reloaded_and_stopped_by_silo() {
     let sandbox = Sandbox::new();
-    // A port of this test's own: bound, and given back just before.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr()).expect("loopback").port();
+    let [port, next] = free_ports();
     let setting = |port: u16| {
         fs::create_dir_all(sandbox.path("config/silo")).expect("writable");
         fs::write(sandbox.path("config/silo/config.toml"), format!("proxy.port = {port}\n")).expect("writable");
@@ -147,7 +146,6 @@ fn the_proxy_is_started_asked_reloaded_and_stopped_by_silo() {
     let routes = sandbox.run("", ["routes"]).success();
     assert!(routes.stdout.contains(&format!("http://a.test:{port}")), "{routes:?}");
     // Another port, without a restart.
-    let next = std::net::TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr()).expect("loopback").port();
     setting(next);
     sandbox.run("", ["proxy", "reload"]).success();
     wait(|| (crate::proxy::port(&sandbox) == Some(next)).then_some(()));
