@@ -4,15 +4,21 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::pty::{Session, Shell};
 use crate::sandbox::{Sandbox, program};
 use crate::tools::{self, Tools};
 
-/// Each run has a registry of its own, so two at once would lease the same ports and both mean it.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Each run has a registry of its own, so two at once would lease the same ports and both mean it: who takes the ports that
+/// the example and the template of `silo init` have, or shows what is said where they are free, waits for its turn.
+static USUAL_PORTS: Mutex<()> = Mutex::new(());
+
+/// Takes the turn.
+pub(crate) fn usual_ports() -> MutexGuard<'static, ()> {
+    USUAL_PORTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const FILES: [&str; 3] = ["silo.toml", "web/server.py", "api/server.py"];
 
@@ -46,7 +52,7 @@ fn two_clones_serve_side_by_side_in_fish() {
 }
 
 fn two_clones_serve_side_by_side_on_ports_of_their_own(shell: Shell) {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = usual_ports();
     let sandbox = Sandbox::new();
     let origin = origin(&sandbox);
     let origin = origin.to_str().expect("the sandbox is named in ASCII");
@@ -104,7 +110,7 @@ fn answer(port: u16) -> String {
 
 /// What `verify.sh` says, run with stand-ins that files of these names steer.
 fn verified(steered: &[&str]) -> String {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = usual_ports();
     let sandbox = Sandbox::new();
     let fakes = Tools::install(&sandbox, tools::ALL);
     for file in steered {

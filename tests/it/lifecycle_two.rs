@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::example::usual_ports;
 use crate::sandbox::Sandbox;
 use crate::tools::{ALL, Tools};
 
@@ -24,6 +25,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn two_instances_of_the_example_share_nothing() {
+    let _turn = usual_ports();
     let sandbox = Sandbox::new();
     let tools = Tools::install(&sandbox, ALL);
     tools.set("tilt.up.listen", "");

@@ -11,8 +11,9 @@ use expect_test::expect_file;
 
 use crate::docs::{package, read};
 use crate::docs_examples::fences;
+use crate::example::usual_ports;
 use crate::pty::{Session, Setup, Shell, first_shells};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, is_free};
 
 /// What the README shows where each run has something of its own: the name's random end, ports, and folders.
 pub(crate) const SHOWN_NAME: &str = "app-a3f7";
@@ -143,6 +144,11 @@ pub(crate) fn is_shown(shown: &[String], told: &[&str]) -> bool {
 first_shells!(the_readme_typed_line_by_line_does_what_it_says);
 
 fn the_readme_typed_line_by_line_does_what_it_says(shell: Shell) {
+    let _turn = usual_ports();
+    for port in &SHOWN_PORTS[..4] {
+        let is_free = is_free(port.parse().expect("it is a port"));
+        assert!(is_free, "the README shows what a machine says on which {port} is free, and here it is taken");
+    }
     let sandbox = Sandbox::new();
     let mut transcript = String::new();
     for step in follow(shell, &sandbox) {
