@@ -360,7 +360,10 @@ mod tests {
     fn every_process_of_a_name_is_found_and_no_other() {
         let own = look(std::process::id()).expect("it runs");
         let named = named(&own.name);
-        assert!(named.contains(&own) && named.iter().all(|process| process.name == own.name));
+        // What the system says of the start may be another second at the next look.
+        assert!(
+            named.iter().any(|process| process.is_still(&own)) && named.iter().all(|process| process.name == own.name)
+        );
         assert_eq!(super::named("no program is called so"), []);
     }
 

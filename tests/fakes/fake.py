@@ -133,7 +133,8 @@ def containers():
     """All containers by name, running or not."""
     folder = os.path.join(STATE, "containers")
     names = sorted(name for name in os.listdir(folder) if name.endswith(".json")) if os.path.isdir(folder) else []
-    return [read_json(os.path.join(folder, name)) for name in names]
+    # One may be removed meanwhile.
+    return [one for one in (read_json(os.path.join(folder, name)) for name in names) if one is not None]
 
 
 def container_file(name):

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -9,6 +10,10 @@ use serde_json::json;
 
 use crate::gateway::{REAL, Scene, http, message, posting, small, unchunked};
 use crate::proxy::{read_until, split, wait};
+use crate::sandbox::free_ports;
+
+/// How long a provider waits for its client before it hangs up.
+const LONG: Duration = Duration::from_secs(30);
 
 /// What a provider does with a connection; whether it goes on.
 type Act = Box<dyn Fn(&mut TcpStream) -> bool + Send + Sync>;
@@ -36,19 +41,23 @@ fn worst(body: &str) -> (String, u64) {
 
 #[test]
 fn a_stream_passes_as_it_comes_and_is_booked_at_its_end() {
-    let scene = Scene::new(|_, _, stream| {
+    // The last event is sent only once the first has come: no clock decides.
+    let (has_come, first_came) = std::sync::mpsc::channel();
+    let first_came = Arc::new(Mutex::new(first_came));
+    let scene = Scene::new(move |_, _, stream| {
         let first = events(stream, &[START], false);
-        sleep(Duration::from_millis(300));
-        first && stream.write_all(format!("{:x}\r\n{END}\r\n0\r\n\r\n", END.len()).as_bytes()).is_ok()
+        let first_came = first_came.lock().expect("nobody panics with it");
+        first
+            && first_came.recv_timeout(LONG).is_ok()
+            && stream.write_all(format!("{:x}\r\n{END}\r\n0\r\n\r\n", END.len()).as_bytes()).is_ok()
     });
     let key = scene.key("1", &[]);
     let mut stream = scene.connect();
     stream
         .write_all(&posting("/v1/messages", &format!("Authorization: Bearer {key}\r\n"), &small()))
         .expect("it listens");
-    let begun = std::time::Instant::now();
     read_until(&mut stream, "\"input_tokens\":20,\"output_tokens\":1}}}\n\n");
-    assert!(begun.elapsed() < Duration::from_millis(290), "the first event is there before the last is sent");
+    has_come.send(()).expect("the provider waits for it");
     read_until(&mut stream, "0\r\n\r\n");
     assert_eq!(scene.spent(), ("0.00009".to_owned(), 27, 1));
 }
@@ -157,7 +166,7 @@ fn what_is_not_known_is_booked_at_its_worst() {
         ),
     ];
     for (what, act) in cases {
-        let act = std::sync::Arc::new(act);
+        let act = Arc::new(act);
         let timeout = if what.contains("silen") { "1s" } else { "1m" };
         let scene = Scene::patient(timeout, move |_, _, stream| act(stream));
         let key = scene.key("1", &[]);
@@ -190,7 +199,7 @@ fn what_was_not_made_costs_nothing() {
     let mut scene = Scene::saying(message(1, 1));
     let key = scene.key("1", &[]);
     scene.kill();
-    let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it is bound").port();
+    let [unused] = free_ports();
     scene.write(&scene.file().replace(&scene.provider.to_string(), &unused.to_string()));
     scene.start();
     let (head, answered) = scene.post("/v1/messages", &key, &small());

@@ -124,6 +124,7 @@ mod tilt {
             stage.run("env dev").success();
             let mut tilt = stage.sandbox.command("tilt", &stage.app);
             tilt.args(["up", "--port", &stage.tilt.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+            let started = jiff::Timestamp::now().to_string();
             let mut child = tilt.spawn().expect("the stand-in starts");
             let pid = stage.tools.wait_for_tilt(stage.tilt);
             std::thread::spawn(move || child.wait());
@@ -133,7 +134,7 @@ mod tilt {
             let boot = read("/proc/sys/kernel/random/boot_id");
             let mut instance = stage.instance();
             instance["tiltPid"] = json!(pid);
-            instance["tiltStartedAt"] = json!(jiff::Timestamp::now().to_string());
+            instance["tiltStartedAt"] = json!(started);
             instance["tiltBirth"] = json!(format!("{pid}@{}+{ticks}", boot.trim()));
             let tilt = Self { stage, instance };
             for key in ["tiltPid", "tiltStartedAt", "tiltBirth"] {

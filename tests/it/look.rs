@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthStr as _;
@@ -13,7 +14,7 @@ use crate::terminal::{collect, terminal};
 const WIDTHS: [usize; 4] = [60, 80, 120, 200];
 
 /// How long a command may take on the terminal.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Answers whose lines fit any terminal: tables, lists and help.
 const FITTING: &[&str] = &[
@@ -92,16 +93,12 @@ fn shown(sandbox: &Sandbox, dir: &Path, line: &str, columns: usize, plain: bool)
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    // What it has written has to arrive, which the end of the terminal's other side says.
-    let mut text = String::new();
-    let mut quiet = 0;
-    while quiet < 4 && start.elapsed() < DEADLINE {
+    // What it has written has to arrive: who gathers it lets go at the end of the terminal's other side.
+    while Arc::strong_count(&seen) > 1 {
+        assert!(start.elapsed() < DEADLINE, "`silo {line}` has ended, and its terminal has not");
         std::thread::sleep(Duration::from_millis(5));
-        let now = String::from_utf8_lossy(&seen.lock().expect("nobody panics while holding it")).into_owned();
-        quiet = if now == text && !now.is_empty() { quiet + 1 } else { 0 };
-        text = now;
     }
-    text
+    String::from_utf8_lossy(&seen.lock().expect("nobody panics while holding it")).into_owned()
 }
 
 /// A text without the colours of a terminal.

@@ -104,8 +104,13 @@ impl Running {
 
     /// The same, but no process can be found that has the socket: as with one of another user.
     fn unseen_listener(sandbox: &Sandbox, port: u16) -> Self {
-        let hide = "a, b = socket.socketpair(); socket.send_fds(a, [b'x'], [l.fileno()]); l.close(); time.sleep(600)";
-        Self::python(sandbox, &sandbox.path("home"), port, hide)
+        let home = sandbox.path("home");
+        let hide = "a, b = socket.socketpair(); socket.send_fds(a, [b'x'], [l.fileno()]); l.close(); \
+                    open(f'hidden.{os.getpid()}', 'w').close(); time.sleep(600)";
+        let running = Self::python(sandbox, &home, port, hide);
+        // It listens a moment before nobody sees it.
+        wait_until("a hidden listener", || home.join(format!("hidden.{}", running.0.id())).exists());
+        running
     }
 
     /// The same, really another user's; only root can.
@@ -125,7 +130,7 @@ impl Running {
     fn python(sandbox: &Sandbox, dir: &Path, port: u16, then: &str) -> Self {
         let mut python = sandbox.command("python3", dir);
         let text =
-            format!("import socket, time; l = socket.socket(); l.bind(('127.0.0.1', {port})); l.listen(9); {then}");
+            format!("import os, socket, time; l = socket.socket(); l.bind(('127.0.0.1', {port})); l.listen(9); {then}");
         python.args(["-c", &text]);
         let running = Self::start(python);
         wait_until("a listener", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
