@@ -2,6 +2,7 @@
 //! that `tests/run` can leave them out, and say so, where no engine is available.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Debug;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -117,6 +118,18 @@ pub(crate) fn get(port: u16, path: &str) -> String {
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer).into_owned();
     answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.trim().to_owned())
+}
+
+/// Looks until it is this: a container runs a moment before the server in it listens.
+#[track_caller]
+pub(crate) fn until_is<T: PartialEq + Debug>(expected: &T, look: impl Fn() -> T) {
+    let start = Instant::now();
+    let mut now = look();
+    while now != *expected && start.elapsed() < DEADLINE {
+        std::thread::sleep(Duration::from_millis(50));
+        now = look();
+    }
+    assert_eq!(now, *expected);
 }
 
 /// Looks again and again until it is so.

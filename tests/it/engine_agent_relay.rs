@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::time::Duration;
+use std::process::{Child, Stdio};
 
 use crate::engine::until;
 use crate::engine_contained::{Contained, Network};
@@ -26,16 +26,18 @@ fn serve(path: &Path, head: &'static str) -> UnixListener {
     listener
 }
 
-/// Starts a relay of port 7000 in a network; gives its container's name.
-fn relay(stage: &Contained, network: &Network, folder: &Path) -> String {
+/// Starts a relay of port 7000 in a network; gives its container's name, and the docker that ends as it ends.
+fn relay(stage: &Contained, network: &Network, folder: &Path) -> (String, Child) {
     let name = stage.name("relay");
     let user = format!("{}:{}", rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let volume = format!("{}:/wall:ro", folder.display());
-    let options = ["--detach", "--name", &name, "--network", &network.name, "--network-alias", "silo", "--user", &user];
+    let options = ["--name", &name, "--network", &network.name, "--network-alias", "silo", "--user", &user];
     let options = [&options[..], &["--memory", "32m", "--pids-limit", "4", "--volume", &volume]].concat();
-    stage.run(&options, &["relay", "--listen", "7000=/wall/a.sock", "--listen=7001=/wall/none.sock"]).success();
+    let mut command =
+        stage.command(&options, &["relay", "--listen", "7000=/wall/a.sock", "--listen=7001=/wall/none.sock"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("docker is there");
     until("the relay is ready", || stage.engine.docker(&["logs", &name]).stdout == "ready\n");
-    name
+    (name, child)
 }
 
 #[test]
@@ -44,7 +46,7 @@ fn a_port_leads_to_its_socket_and_bytes_pass_as_they_are() {
     let (network, folder) = (stage.closed(), stage.engine.sandbox.path("wall"));
     std::fs::create_dir(&folder).expect("the sandbox is writable");
     let first = serve(&folder.join("a.sock"), "one:");
-    let relay = relay(&stage, &network, &folder);
+    let (relay, mut child) = relay(&stage, &network, &folder);
     let agent = |line: &str| {
         let options = ["--network", &network.name];
         stage.run(&options, &["init", "--probe", &network.gateway, "--", "sh", "-c", line])
@@ -67,6 +69,7 @@ fn a_port_leads_to_its_socket_and_bytes_pass_as_they_are() {
     let ran = agent("echo x | nc -w 1 silo 7002; echo $?").success();
     assert_eq!(ran.stdout, "1\n", "another port leads somewhere");
     stage.engine.docker(&["stop", "--time", "10", &relay]).success();
+    child.wait().expect("it is ours");
 }
 
 #[test]
@@ -74,22 +77,15 @@ fn it_ends_by_a_signal_and_is_small() {
     let stage = Contained::new();
     let (network, folder) = (stage.closed(), stage.engine.sandbox.path("wall"));
     std::fs::create_dir(&folder).expect("the sandbox is writable");
-    let relay = relay(&stage, &network, &folder);
+    let (relay, mut child) = relay(&stage, &network, &folder);
     let format = "{{.State.Pid}}";
     let pid = stage.engine.docker(&["inspect", "--format", format, &relay]).success().stdout;
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.trim())).expect("it runs");
     let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux says so");
     let kib: u64 = anonymous.trim().trim_end_matches(" kB").parse().expect("a number");
     assert!(kib < 2048, "{kib} KiB");
-    let wait = {
-        let mut command = stage.engine.command("docker", "");
-        command.args(["wait", &relay]).stdout(std::process::Stdio::piped());
-        command.spawn().expect("docker is there")
-    };
-    std::thread::sleep(Duration::from_millis(100));
     stage.engine.docker(&["kill", "--signal", "TERM", &relay]).success();
-    let out = wait.wait_with_output().expect("it ends");
-    assert_eq!(String::from_utf8_lossy(&out.stdout), "0\n");
+    assert_eq!(child.wait().expect("it is ours").code(), Some(0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, until_is};
 
 /// Each service says which instance it is of.
 const COMPOSE: &str = "services:
@@ -85,7 +85,8 @@ fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_na
     let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
     let inspected = stage.engine.docker(&["inspect", "--format", address, &stage.container("two", "db")]).success();
     let address = inspected.stdout.trim();
-    assert_eq!(stage.got("two", address, 5432), Some(stage.db_of("two")), "a sibling reaches it");
+    // A sibling reaches it.
+    until_is(&Some(stage.db_of("two")), || stage.got("two", address, 5432));
     assert_eq!(
         (stage.got("one", &far, 5432), stage.got("one", address, 5432)),
         (None, None),
@@ -113,14 +114,15 @@ fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_na
     assert!(!stage.networks().contains(&format!("localnet-{two}_default")), "{:?}", stage.networks());
     assert_eq!(stage.got("one", &far, 5432), None);
     stage.up("two");
-    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")), "its own start links it again");
+    // Its own start links it again.
+    until_is(&Some(stage.db_of("two")), || stage.got("one", &far, 5432));
 
     // Both at once, each linked to the other and to itself, as one `silo.toml` for all says it.
     stage.project("two", &["one", "two"]);
     stage.up("two");
     assert_eq!(stage.links(), 2);
-    assert_eq!(stage.got("two", &format!("db.{one}.test"), 5432), Some(stage.db_of("one")));
-    assert_eq!(stage.got("two", "db", 5432), Some(stage.db_of("two")));
+    until_is(&Some(stage.db_of("one")), || stage.got("two", &format!("db.{one}.test"), 5432));
+    until_is(&Some(stage.db_of("two")), || stage.got("two", "db", 5432));
 
     // Stopped, not removed: the link goes with the one that wanted it, and the other starts without.
     let two_services = ["web", "db"].map(|service| stage.container("two", service));
@@ -128,7 +130,7 @@ fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_na
     stage.engine.silo("one", "down").success();
     assert_eq!(stage.links(), 1, "{:?}", stage.networks());
     stage.engine.docker(&["start", &two_services[0], &two_services[1]]).success();
-    assert_eq!(stage.got("two", "db", 5432), Some(stage.db_of("two")));
+    until_is(&Some(stage.db_of("two")), || stage.got("two", "db", 5432));
 
     // No more declared, it is gone there.
     stage.project("two", &[]);
@@ -155,7 +157,7 @@ fn a_link_to_nobody_is_said_and_a_link_outlives_neither_folder() {
     assert!(told.contains(&later), "{told}");
     stage.up("two");
     let far = format!("db.{}.test", stage.name("two"));
-    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")));
+    until_is(&Some(stage.db_of("two")), || stage.got("one", &far, 5432));
 
     // The one that is linked goes with its folder, though the other is in a network with it.
     fs::remove_dir_all(stage.engine.sandbox.dir("two")).expect("it was made");
@@ -169,7 +171,7 @@ fn a_link_to_nobody_is_said_and_a_link_outlives_neither_folder() {
     stage.project("two", &[]);
     stage.up("two");
     stage.up("one");
-    assert_eq!((stage.links(), stage.got("one", &far, 5432)), (1, Some(stage.db_of("two"))));
+    until_is(&(1, Some(stage.db_of("two"))), || (stage.links(), stage.got("one", &far, 5432)));
     fs::remove_dir_all(stage.engine.sandbox.dir("one")).expect("it was made");
     stage.engine.silo("", "prune --all --yes").success();
     assert_eq!(stage.links(), 0, "{:?}", stage.networks());
@@ -190,12 +192,12 @@ fn plain_compose_links_and_unlinks_too() {
     let far = format!("db.{}.test", stage.name("two"));
     plain("two", "up -d");
     plain("one", "up -d");
-    assert_eq!((stage.links(), stage.got("one", &far, 5432)), (1, Some(stage.db_of("two"))));
+    until_is(&(1, Some(stage.db_of("two"))), || (stage.links(), stage.got("one", &far, 5432)));
     // The one that is reached is made again, and knows nothing of the link itself.
     plain("two", "rm --force --stop db");
     assert_eq!(stage.got("one", &far, 5432), None);
     plain("two", "up -d");
-    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")));
+    until_is(&Some(stage.db_of("two")), || stage.got("one", &far, 5432));
 
     // Both say so.
     let said = |dir: &str| stage.engine.silo(dir, "status").success().stdout;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::engine::{Engine, get, until};
+use crate::engine::{Engine, get, until, until_is};
 use crate::sandbox::{free_ports, program};
 
 /// A compose file with everything that makes two worktrees collide.
@@ -66,8 +66,7 @@ fn two_worktrees_run_side_by_side_with_ports_and_data_of_their_own() {
     }
     let said = ["one", "two"].map(|dir| get(engine.port(dir, "DB_PORT"), "/"));
     assert!(said.iter().all(|host| host.len() == 12) && said[0] != said[1], "each has its own data: {said:?}");
-    let web = ["one", "two"].map(|dir| get(engine.port(dir, "WEB_PORT"), "/"));
-    assert_eq!(web, ["web", "web"]);
+    until_is(&["web", "web"].map(str::to_owned), || ["one", "two"].map(|dir| get(engine.port(dir, "WEB_PORT"), "/")));
     let (name, project) = (engine.sandbox.instance("two"), engine.project("two"));
     let who = engine.silo("one", format!("who {}", engine.port("two", "WEB_PORT"))).success().stdout;
     let published = format!("\nPublished by the service web of {name}: container {project}-web-1, Up ");
@@ -182,7 +181,7 @@ fn podman_compose_acts_on_the_instance_where_the_settings_say_podman() {
         let ps = silo(dir, "exec -- podman compose ps --format {{.Name}}").success().stdout;
         assert!(ps.contains(&format!("{project}-db-1\n")), "{ps}");
     }
-    assert_eq!(get(engine.port("one", "WEB_PORT"), "/"), "web");
+    until_is(&"web".to_owned(), || get(engine.port("one", "WEB_PORT"), "/"));
     silo("one", "down --volumes").success();
     silo("two", "down --volumes").success();
 }

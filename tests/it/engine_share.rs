@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs;
 
-use crate::engine::{Engine, get};
+use crate::engine::{Engine, get, until_is};
 use crate::sandbox::free_ports;
 
 /// The shared service counts its starts in its volume, and says by how many it is older.
@@ -112,9 +112,10 @@ fn one_container_serves_all_worktrees_from_the_first_that_is_up_to_the_last() {
     let [_, runs, project] = shared.clone();
     assert!(runs == "running" && project.starts_with("silo-shared-one-"), "{project}");
     for dir in ["one", "two"] {
-        assert_eq!(stage.got(dir, "search", 9200).as_deref(), Some("x"), "by its service's name, started once");
-        assert_eq!(stage.got(dir, "finder", 9200).as_deref(), Some("x"), "by the name a link gives it");
-        assert_eq!(stage.got(dir, "web", 80), Some(format!("web of localnet-{}", stage.name(dir))));
+        let by = |name: &str| stage.got(dir, name, 9200);
+        // By its service's name, started once, and by the name a link gives it.
+        until_is(&[(); 2].map(|()| Some("x".to_owned())), || [by("search"), by("finder")]);
+        until_is(&Some(format!("web of localnet-{}", stage.name(dir))), || stage.got(dir, "web", 80));
         assert_eq!(get(stage.port(dir), "/"), "x", "and by its port");
         let status = stage.silo(dir, "status");
         assert!(status.contains("  search  ready") && status.contains("(shared)"), "{status}");
@@ -134,7 +135,8 @@ fn one_container_serves_all_worktrees_from_the_first_that_is_up_to_the_last() {
     assert!(told.contains("Stopping what instances shared, for nobody uses it any more: search"), "{told}");
     assert_eq!((stage.shared().len(), stage.volumes(&project).trim()), (0, format!("{project}_index").as_str()));
     stage.silo("two", "up -d");
-    assert_eq!(stage.got("two", "search", 9200).as_deref(), Some("xx"), "its data was kept");
+    // Its data was kept.
+    until_is(&Some("xx".to_owned()), || stage.got("two", "search", 9200));
 
     // Freed with one instance, the port is still the other's.
     let port = stage.port("two");
@@ -157,7 +159,7 @@ fn plain_compose_starts_and_stops_it_too() {
     stage.silo("two", "up -d");
     let project = stage.shared()[0][2].clone();
     for dir in ["one", "two"] {
-        assert_eq!(stage.got(dir, "search", 9200).as_deref(), Some("x"), "{dir}");
+        until_is(&Some("x".to_owned()), || stage.got(dir, "search", 9200));
     }
     let down = stage.engine.bash("one", "docker compose down").success();
     assert!(!down.stderr.contains("still in use"), "{}", down.stderr);
@@ -213,7 +215,7 @@ fn starts_and_stops_at_once_leave_who_is_up_with_it() {
             scope.spawn(silo(comes, "up -d"));
         });
         assert_eq!(stage.shared().len(), 1, "{comes}");
-        assert!(stage.got(comes, "search", 9200).is_some(), "{comes}");
+        until_is(&true, || stage.got(comes, "search", 9200).is_some());
     }
     stage.silo("one", "down");
     assert_eq!(stage.shared().len(), 0);
@@ -227,7 +229,7 @@ fn with_subnets_it_has_an_address_and_a_name_in_each_instance() {
     for dir in ["one", "two"] {
         stage.silo(dir, "up -d");
         let name = format!("search.{}.test", stage.name(dir));
-        assert_eq!(stage.got(dir, &name, 9200).as_deref(), Some("x"));
+        until_is(&Some("x".to_owned()), || stage.got(dir, &name, 9200));
         let status = stage.silo(dir, "status");
         let line = status.lines().find(|line| line.contains("  search  ")).expect("it is there");
         let address = line.split_whitespace().find(|word| word.starts_with("10.224.")).expect("it has an address");

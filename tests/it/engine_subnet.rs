@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
-use crate::engine::{Engine, until};
+use crate::engine::{Engine, until, until_is};
 use crate::machine::{files_below, registry};
 use crate::proxy::Proxy;
 use crate::sandbox::free_ports;
@@ -85,7 +85,7 @@ fn each_service_answers_on_an_address_of_its_own_and_instances_do_not_reach_each
         let project = engine.project(dir);
         assert_eq!(observed(&engine, &format!("{project}-web-1"), &format!("{project}_default")), web_at.to_string());
         assert_eq!(observed(&engine, &format!("{project}-db-1"), &format!("{project}_back")), db_at.to_string());
-        assert_eq!((get(web_at, 80), get(db_at, 5432)), ("web".to_owned(), "db".to_owned()));
+        until_is(&("web".to_owned(), "db".to_owned()), || (get(web_at, 80), get(db_at, 5432)));
         assert_eq!(crate::engine::get(engine.port(dir, "WEB_PORT"), "/"), "web", "and on its port");
     }
     // From a container of one: its own sibling answers, the other instance does not.
@@ -133,7 +133,7 @@ fn each_service_answers_on_an_address_of_its_own_and_instances_do_not_reach_each
     fs::write(&file, text.replace("services:\n", first)).expect("the project is writable");
     engine.silo("one", "up -d").success();
     assert_eq!(held("one"), one, "a service more moves none");
-    assert_eq!((get(one.1, 80), get(one.2, 5432)), ("web".to_owned(), "db".to_owned()));
+    until_is(&("web".to_owned(), "db".to_owned()), || (get(one.1, 80), get(one.2, 5432)));
 
     // Freed with the instance.
     engine.silo("one", "down --clean").success();
@@ -156,8 +156,9 @@ fn a_route_leads_to_a_service_that_has_an_address_too() {
     engine.silo("app", "up -d").success();
     let proxy = Proxy::start(&engine.sandbox);
     let name = engine.sandbox.instance("app");
-    assert_eq!(proxy.get(&format!("{name}.localhost"), "/").1.trim(), "web");
-    assert_eq!(proxy.get(&format!("db.{name}.localhost"), "/").1.trim(), "db");
+    let said = |host: String| proxy.get(&host, "/").1.trim().to_owned();
+    until_is(&"web".to_owned(), || said(format!("{name}.localhost")));
+    until_is(&"db".to_owned(), || said(format!("db.{name}.localhost")));
     let routes = engine.silo("app", "routes").success().stdout;
     assert_eq!(routes.lines().filter(|line| line.contains(&name) && line.ends_with("listens")).count(), 2, "{routes}");
     let at = engine.silo("app", "get DB_URL").success().stdout;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Child, Stdio};
 
-use crate::engine::{Engine, get, until};
+use crate::engine::{Engine, get, until, until_is};
 use crate::sandbox::free_ports;
 
 fn compose(port: u16) -> String {
@@ -83,7 +83,7 @@ fn a_start_that_a_program_of_the_instance_is_in_the_way_of_says_what_to_type() {
         assert!(up.stderr.contains(&told), "{told}: {}", up.stderr);
     }
     engine.silo("app", "up -d --kill").success();
-    assert_eq!(get(port, "/"), "web");
+    until_is(&"web".to_owned(), || get(port, "/"));
 
     // Whose the port is: the service's, and nothing of the engine's own program.
     let who = engine.silo("app", format!("who {port}")).success().stdout;
