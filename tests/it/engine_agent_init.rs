@@ -33,7 +33,7 @@ fn it_takes_in_orphans_and_ends_those_who_stay() {
     assert_eq!(zombies, 0, "{}", ran.stdout);
     let start = Instant::now();
     stage.agent(&[], &["--grace", "0.5"], "(trap '' TERM; while :; do sleep 1; done) & exit 4").exit(4);
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn its_time_is_over_whatever_it_does() {
     for line in [stubborn, bomb, asleep] {
         let start = Instant::now();
         let ran = stage.agent(&["--cpus", "0.5"], &["--deadline", "1.5", "--grace=0.5"], line).exit(124);
-        assert!(start.elapsed() < Duration::from_secs(20), "{line}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(40), "{line}: {:?}", start.elapsed());
         assert!(ran.stderr.contains("its time of 1.5 s is over"), "{line}: {}", ran.stderr);
     }
 }

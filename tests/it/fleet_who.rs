@@ -81,7 +81,7 @@ fn an_engine_that_never_answers_is_waited_for_within_a_limit_and_told() {
         let mut command = sandbox.command("sh", &app);
         command.args(["-c", &line]);
         let ran = sandbox.finish(command);
-        assert!(start.elapsed() < Duration::from_secs(8), "{words} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{words} took {:?}", start.elapsed());
         ran
     };
     let why = "The container engine at `$SANDBOX/engine` does not answer: ";

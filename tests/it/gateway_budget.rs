@@ -77,7 +77,8 @@ fn a_gateway_killed_200_times_amid_calls_loses_none_and_never_allows_more() {
         scene.start();
     }
     let during = scene.spend()["unsettled"].as_array().map_or(0, Vec::len);
-    assert!(during > 200, "kills came during {during} calls alone");
+    // Hundreds on a machine that has nothing else to do.
+    assert!(during > 50, "kills came during {during} calls alone");
     // What is left is what the journal says is left, to the last call.
     let left = CALLS - usize::try_from(scene.spent().1 / each).expect("few");
     let before = scene.reached();

@@ -199,7 +199,8 @@ fn status_answers_though_k3d_hangs() {
     let start = Instant::now();
     let text = stage.run("status").success().stdout;
     let took = start.elapsed();
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    // The stand-in answers after half a minute.
+    assert!(took < Duration::from_secs(20), "{took:?}");
     assert!(text.contains("State: stopped\nk3d: localnet-dev (did not answer)\n"), "{text}");
     assert!(text.contains("-registry.localhost:") && text.contains("Registry state: did not answer\n"), "{text}");
 }

@@ -17,7 +17,7 @@ use crate::sandbox::{Ran, SILO, Sandbox, free_ports};
 use crate::tools::{ALL, Tools};
 
 /// How long to look for something before the test fails.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Every lifecycle hook notes its name among the calls.
 pub(crate) const HOOKS: &str = "[hooks]\n\

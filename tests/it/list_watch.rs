@@ -14,7 +14,7 @@ use crate::terminal::{collect, terminal};
 
 in_shells!({ bash = BASH, zsh = ZSH, tcsh = TCSH }: while_it_is_stopped_the_terminal_is_the_shells_own);
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a pid is a pid_t"))

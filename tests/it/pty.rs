@@ -25,7 +25,7 @@ use crate::sandbox::Sandbox;
 use crate::terminal::{collect, terminal, without_drawing};
 
 /// How long a line may take before the test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 nix::ioctl_write_int_bad!(tiocsctty, nix::libc::TIOCSCTTY);
 

@@ -90,7 +90,7 @@ fn a_prompt_waits_two_seconds_and_asks_again_at_the_next() {
     let started = Instant::now();
     let ran = sandbox.run(&app, ["export", "bash"]).success();
     let waited = started.elapsed();
-    assert!((Duration::from_secs(2)..Duration::from_secs(6)).contains(&waited), "{waited:?}");
+    assert!((Duration::from_secs(2)..Duration::from_secs(20)).contains(&waited), "{waited:?}");
     let pid = std::process::id();
     assert_eq!(
         ran.stderr,

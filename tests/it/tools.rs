@@ -20,7 +20,7 @@ use crate::sandbox::Sandbox;
 pub(crate) const ALL: &[&str] = &["tilt", "k3d", "kubectl", "docker"];
 
 /// How long to wait for a call before the test fails.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The stand-ins of one sandbox.
 pub(crate) struct Tools {
