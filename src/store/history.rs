@@ -157,6 +157,13 @@ pub fn names_of_folder(dirs: &Dirs, root: &Path) -> Vec<String> {
     if is_same { history.names } else { Vec::new() }
 }
 
+/// Whether another folder is at this path than the one that was settled last. False where the disk does not tell when a folder was
+/// made, or nothing is remembered.
+pub fn was_another_folder(dirs: &Dirs, root: &Path) -> bool {
+    let Some(then) = of(dirs, root).and_then(|history| history.birth.zip(history.folder)) else { return false };
+    files::birth(root).zip(files::number(root)).is_some_and(|now| now != then)
+}
+
 /// The history of a root, when there is a whole one.
 pub fn of(dirs: &Dirs, root: &Path) -> Option<History> {
     load(&dirs.history(root))

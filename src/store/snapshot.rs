@@ -56,7 +56,9 @@ pub(super) fn snapshot(
     leases: &Leases,
 ) -> Result<Snapshot, Failure> {
     let (lockfile, lockfile_digest) = project.lockfile()?.unzip();
-    let own = leases.at(project.root_text()).cloned();
+    let own =
+        leases.at(project.root_text()).filter(|own| !is_of_removed_worktree(dirs, project, own, lockfile.as_ref()));
+    let own = own.cloned();
     let mut snapshot = Snapshot { lockfile, lockfile_digest, entry: own, moved_from: None, copied_from: None };
     let remembered = snapshot.lockfile.as_ref().map(|lockfile| lockfile.instance.name.as_str());
     let Some(remembered) = remembered.filter(|name| !name.is_empty()) else { return Ok(snapshot) };
@@ -76,6 +78,20 @@ pub(super) fn snapshot(
         }
     }
     Ok(snapshot)
+}
+
+/// Whether an entry is that of a worktree that was removed, and a later worktree is at its path now: that one may be for something
+/// else. A branch that is the same gives its name again. A lockfile of that name came along with the folder.
+fn is_of_removed_worktree(dirs: &Dirs, project: &Project, own: &Instance, lockfile: Option<&Lockfile>) -> bool {
+    let is_known = lockfile.is_some_and(|lockfile| lockfile.instance.name == own.name);
+    let name = || worktree::instance_name(&project.root, rustix::process::geteuid().as_raw());
+    !is_known
+        && history::was_another_folder(dirs, &project.root)
+        && match name() {
+            Some(WorktreeName::Branch(name)) => name != own.name,
+            Some(WorktreeName::Folder(_)) => true,
+            None => false,
+        }
 }
 
 pub(super) fn choose_profile<'a>(

@@ -137,6 +137,43 @@ fn a_worktree_without_a_branch_inherits_nothing_of_one_whose_id_git_gives_out_ag
     assert_agreed(&sandbox, &second);
 }
 
+/// As tools do that have one folder for each of their tasks.
+#[test]
+fn a_worktree_at_the_path_of_a_removed_one_inherits_nothing_but_of_the_same_branch() {
+    let sandbox = Sandbox::new();
+    let main = app(&sandbox);
+    let remove = || sandbox.git(&main, ["worktree", "remove", "--force", "../task"]);
+    let first = worktree(&sandbox, &main, "task", "one");
+    assert_eq!(name(&sandbox, &first), "app-one");
+    let ports = sandbox.lockfile_ports(&first);
+    remove();
+    let again = || sandbox.git(&main, ["worktree", "add", "--quiet", "../task", "one"]);
+    again();
+    assert_eq!((name(&sandbox, &first), sandbox.lockfile_ports(&first)), ("app-one".to_owned(), ports));
+    // What a clean takes away is no reason to forget.
+    fs::remove_file(first.join(".silo.lock")).expect("it was written");
+    sandbox.git(&first, ["switch", "--quiet", "--create", "elsewhere"]);
+    assert_eq!(name(&sandbox, &first), "app-one");
+    remove();
+    worktree(&sandbox, &main, "task", "two");
+    assert_eq!(name(&sandbox, &first), "app-two");
+    assert_agreed(&sandbox, &first);
+    remove();
+    let detached = name(&sandbox, loose(&sandbox, &main, "task"));
+    assert!(is_chance(end(&detached, "app-task-")), "{detached}");
+    remove();
+    let other = name(&sandbox, loose(&sandbox, &main, "task"));
+    assert!(is_chance(end(&other, "app-task-")) && other != detached, "{other}");
+    assert_sound(&registry(&sandbox));
+    // A lockfile that a tool copies there is another's.
+    let main_name = name(&sandbox, &main);
+    remove();
+    worktree(&sandbox, &main, "task", "three");
+    fs::copy(main.join(".silo.lock"), first.join(".silo.lock")).expect("the worktree is writable");
+    assert_eq!(name(&sandbox, &first), "app-three");
+    assert_eq!(sandbox.instance(&main), main_name);
+}
+
 #[test]
 fn a_name_stays_through_a_rebase_a_bisect_and_a_switch() {
     let sandbox = Sandbox::new();
