@@ -139,7 +139,7 @@ fn a_default_that_nobody_changes_is_told_until_it_is_declared() {
     clinic.sandbox.git(&app, ["add", "-f", ".env"]);
     let found = clinic.found(&app, &[]);
     assert_eq!(remedies(&found)[1..], [web, "8 Below [ports] in silo.toml: DB_PORT = 5301"]);
-    assert!(found[2].text("what").ends_with("every instance: all worktrees share the `.env` that sets `DB_PORT`"));
+    assert!(found[2].text("what").ends_with("every instance: all worktrees share the file that sets `DB_PORT`"));
     clinic.sandbox.git(&app, ["rm", "-q", "--cached", ".env"]);
     fs::rename(app.join(".env"), clinic.sandbox.dir("shared.env")).expect("it is ours");
     symlink("../shared.env", app.join(".env")).expect("made");
@@ -150,6 +150,46 @@ fn a_default_that_nobody_changes_is_told_until_it_is_declared() {
     clinic.sandbox.trusted("app", &toml);
     clinic.sandbox.run(&app, ["env"]).success();
     assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+}
+
+/// What an included file has of its own: the `.env` beside it, and `env_file`; so has one below the root that compose is run with.
+#[test]
+fn variables_have_the_values_that_compose_reads_for_that_file() {
+    let clinic = Clinic::new();
+    let app = clinic.project("app");
+    clinic.sandbox.git(&app, ["init", "--quiet"]);
+    let port = |name: &str| format!("services:\n  {name}:\n    ports: ['${{{name}_PORT:-7001}}:80']\n");
+    let write = |name: &str, text: &str| {
+        let path = app.join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("the project is writable");
+        fs::write(path, text).expect("the project is writable");
+    };
+    let include = "include:\n  - infra/one.yml\n  - { path: two.yml, env_file: infra/two.env }\nservices:\n  x:\n    \
+                   extends: { file: base/three.yml, service: THREE }\n";
+    write("compose.yaml", include);
+    for (file, name, values) in [
+        ("infra/one.yml", "ONE", "infra/.env"),
+        ("two.yml", "TWO", "infra/two.env"),
+        ("base/three.yml", "THREE", "base/.env"),
+        ("server/compose.yml", "FOUR", "server/.env"),
+    ] {
+        write(file, &port(name));
+        write(values, &format!("{name}_PORT=7100 # of this folder\n"));
+    }
+    clinic.sandbox.git(&app, ["add", "infra/two.env"]);
+    let found: Vec<String> = clinic
+        .found(&app, &[])
+        .iter()
+        .filter(|one| one.text("id") == "compose-port")
+        .map(|one| one.text("what"))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "The host port in `${TWO_PORT:-7001}:80` of the service `TWO` is `7100`, the same in every instance: all worktrees share the file that sets `TWO_PORT`",
+            "The host port in `${THREE_PORT:-7001}:80` of the service `THREE` is `7001`, the same in every instance: nothing sets `THREE_PORT`",
+        ]
+    );
 }
 
 #[test]

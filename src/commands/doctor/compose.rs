@@ -1,5 +1,6 @@
 //! What the project's compose files fix for every instance, and what its parts' own files say: read, never run.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ const MOST: usize = 64;
 /// One compose file, read.
 struct Scanned {
     path: PathBuf,
+    /// Files that give its variables values where nothing else does, beside the `.env` of the project.
+    values: Vec<PathBuf>,
     scan: Result<Scan, Box<Finding>>,
 }
 
@@ -33,13 +36,13 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let mut found: Vec<Finding> = scans.into_iter().flat_map(|scan| scan.found).collect();
     // The override takes away what they fix (D23); what another part starts of them does not get it.
     let is_isolated = named.is_empty() && scene.settings().is_some_and(|settings| settings.compose.is_some());
-    let setting = setting(scene, &here.root);
-    let (mut scanned, is_cut) = read_all(scene, &here.root, named, &setting);
+    let given = Values::of(scene, &here.root);
+    let (mut scanned, is_cut) = read_all(scene, &given, named);
     let (mut used, mut open) = (Used::new(), Vec::new());
-    for Scanned { path, scan } in &scanned {
+    for Scanned { path, values, scan } in &scanned {
         let Ok(scan) = scan else { continue };
         let lines = scan.used.iter().filter_map(|(name, line)| Some((name, (*line)?)));
-        let unset = lines.filter(|(name, _)| setting(name) == Setting::Unset);
+        let unset = lines.filter(|(name, _)| given.setting(name, values) == Setting::Unset);
         open.extend(unset.map(|(name, line)| told_unset(path, name, line)));
         used.extend(scan.used.clone());
     }
@@ -52,7 +55,8 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let mut owners: BTreeMap<u16, String> = BTreeMap::new();
     owners.extend(fixed.iter().filter_map(|one| one.port.as_ref().map(|port| (port.first, port.variable.0.clone()))));
     owners.extend(declared.iter().filter_map(|(name, port)| port.map(|port| (port, name.clone()))));
-    for Scanned { path, scan } in scanned {
+    for Scanned { path, values, scan } in scanned {
+        let setting = |name: &str| given.setting(name, &values);
         match scan {
             Ok(scan) => {
                 let fixed = scan.fixed.iter().filter(|_| !is_isolated);
@@ -73,8 +77,7 @@ pub(super) fn isolated(scene: &Scene) -> Option<Vec<(PathBuf, Scan)>> {
     let is_left = parts::ALL.iter().any(|part| !part.scan(&here.root).compose_files.is_empty());
     let layer = scene.settings()?.compose.filter(|_| !is_left)?;
     let named = layer.files.iter().flatten().map(|text| here.root.join(&text.value)).collect();
-    let setting = setting(scene, &here.root);
-    let (mut scanned, _) = read_all(scene, &here.root, named, &setting);
+    let (mut scanned, _) = read_all(scene, &Values::of(scene, &here.root), named);
     let scans = scanned.iter_mut().flat_map(|one| one.scan.iter_mut());
     let used = Used::new();
     let mut fixed: Vec<&mut Fixed> = scans.flat_map(|scan| &mut scan.fixed).collect();
@@ -84,12 +87,8 @@ pub(super) fn isolated(scene: &Scene) -> Option<Vec<(PathBuf, Scan)>> {
 
 /// Reads the files compose finds in the project's folder or is told about there, those below it, those the parts name, and what
 /// all of them take in. Also whether there were more than are read.
-fn read_all(
-    scene: &Scene,
-    root: &Path,
-    named: Vec<PathBuf>,
-    setting: &dyn Fn(&str) -> Setting,
-) -> (Vec<Scanned>, bool) {
+fn read_all(scene: &Scene, given: &Values<'_>, named: Vec<PathBuf>) -> (Vec<Scanned>, bool) {
+    let root = given.root;
     let usual = |name: &str| NAMES.contains(&name) || OVERRIDES.contains(&name);
     let below = nearby::look(root, &usual);
     let listed = chosen(scene, root).unwrap_or_else(|| {
@@ -97,10 +96,13 @@ fn read_all(
     });
     let many = listed.len();
     let deeper = below.files.into_iter().filter(|path| path.parent() != Some(root));
-    let mut waiting: VecDeque<PathBuf> = listed.into_iter().chain(named).chain(deeper).collect();
+    // Compose reads the `.env` beside the first of its files.
+    let beside = |path: PathBuf| (vec![path.with_file_name(".env")], path);
+    let first = listed.into_iter().chain(named).map(|path| (Vec::new(), path));
+    let mut waiting: VecDeque<(Vec<PathBuf>, PathBuf)> = first.chain(deeper.map(beside)).collect();
     let (mut seen, mut scanned, mut together) = (BTreeSet::new(), Vec::<Scanned>::new(), Vec::new());
     let mut at = 0;
-    while let Some(path) = waiting.pop_front() {
+    while let Some((values, path)) = waiting.pop_front() {
         at += 1;
         if !seen.insert(files::canonical(&path).unwrap_or_else(|_| path.clone())) {
             continue;
@@ -108,14 +110,22 @@ fn read_all(
         if scanned.len() == MOST {
             return (scanned, true);
         }
-        let scan = scan(root, &path, setting);
+        let scan = scan(root, &path, &|name| given.setting(name, &values));
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let taken_in = scan.iter().flat_map(|scan| &scan.files).map(|file| unread::plain(&folder.join(file)));
-        waiting.extend(taken_in.filter(|path| files::exists(path)));
+        for file in scan.iter().flat_map(|scan| &scan.files) {
+            let path = unread::plain(&folder.join(file));
+            let named = scan.iter().filter(|scan| scan.included.contains(file)).flat_map(|scan| &scan.env_files);
+            // What is included has the values of its own folder, too; what is extended has not.
+            let beside =
+                scan.as_ref().is_ok_and(|scan| scan.included.contains(file)).then(|| path.with_file_name(".env"));
+            let more = named.map(|name| unread::plain(&folder.join(name))).chain(beside);
+            let values = values.iter().cloned().chain(more).collect();
+            waiting.extend(files::exists(&path).then_some((values, path)));
+        }
         if at <= many {
             together.push(scanned.len());
         }
-        scanned.push(Scanned { path, scan });
+        scanned.push(Scanned { path, values, scan });
     }
     replace(&mut scanned, &together);
     (scanned, below.is_cut)
@@ -178,26 +188,46 @@ fn told_address(path: &Path, address: &Address, owners: &BTreeMap<u16, String>) 
     )
 }
 
-/// What a variable that compose reads is from instance to instance: silo gives each its own, the shell and a `.env` of this
-/// folder alone may; one that all worktrees have from git or through a link does not.
-fn setting(scene: &Scene, root: &Path) -> impl Fn(&str) -> Setting + use<> {
-    let own = names(scene);
-    // With a `silo.toml` that cannot be read nothing is known of what it declares.
-    let is_read = scene.settings().is_some();
-    let path = root.join(".env");
-    let text = unread::text(&path).unwrap_or_default();
-    let is_away = files::is_link(&path) && files::canonical(&path).is_ok_and(|path| !path.starts_with(root));
-    let is_shared = is_away || (!text.is_empty() && Git::of(scene, root).tracks(".env"));
-    let outside = scene.outside.clone();
-    move |name| {
-        if !is_read || own.contains_key(name) || outside.get(name).is_some() {
+/// What compose takes the values of variables from.
+struct Values<'a> {
+    scene: &'a Scene,
+    root: &'a Path,
+    own: BTreeMap<String, Option<u16>>,
+    /// Text of each file that was asked for, and whether all worktrees have that very text from git or through a link.
+    read: RefCell<BTreeMap<PathBuf, (String, bool)>>,
+}
+
+impl<'a> Values<'a> {
+    fn of(scene: &'a Scene, root: &'a Path) -> Self {
+        Self { scene, root, own: names(scene), read: RefCell::default() }
+    }
+
+    /// What a variable is from instance to instance: silo gives each its own, the shell and a file of this folder alone may; one
+    /// that all worktrees have does not. The `.env` of the project goes before others.
+    fn setting(&self, name: &str, others: &[PathBuf]) -> Setting {
+        // With a `silo.toml` that cannot be read nothing is known of what it declares.
+        let is_read = self.scene.settings().is_some();
+        if !is_read || self.own.contains_key(name) || self.scene.outside.get(name).is_some() {
             return Setting::Varies;
         }
-        match dotenv::value_of(&text, name) {
-            None => Setting::Unset,
-            Some(value) if is_shared && !value.contains('$') => Setting::Shared(value.to_owned()),
-            Some(_) => Setting::Varies,
+        let mut read = self.read.borrow_mut();
+        for path in std::iter::once(&self.root.join(".env")).chain(others) {
+            let (text, is_shared) = read.entry(path.clone()).or_insert_with(|| self.look(path));
+            match dotenv::value_of(text, name) {
+                None => {}
+                Some(value) if *is_shared && !value.contains('$') => return Setting::Shared(value.to_owned()),
+                Some(_) => return Setting::Varies,
+            }
         }
+        Setting::Unset
+    }
+
+    fn look(&self, path: &Path) -> (String, bool) {
+        let text = unread::text(path).unwrap_or_default();
+        let leads = |path: &Path| files::canonical(path).is_ok_and(|path| !path.starts_with(self.root));
+        let is_tracked = || path.to_str().is_some_and(|path| Git::of(self.scene, self.root).tracks(path));
+        let is_shared = (files::is_link(path) && leads(path)) || (!text.is_empty() && is_tracked());
+        (text, is_shared)
     }
 }
 

@@ -64,7 +64,7 @@ fn worth(fixed: &Fixed) -> String {
 fn because(fixed: &Fixed, setting: &dyn Fn(&str) -> Setting) -> String {
     let from = &fixed.meant.from;
     match from.iter().find(|name| matches!(setting(name), Setting::Shared(_))) {
-        Some(shared) => format!(": all worktrees share the `.env` that sets `{shared}`"),
+        Some(shared) => format!(": all worktrees share the file that sets `{shared}`"),
         None => from.first().map_or_else(String::new, |unset| format!(": nothing sets `{unset}`")),
     }
 }
