@@ -33,7 +33,7 @@ use crate::sys::lock;
 use crate::sys::{files, net, signals};
 
 /// What people start by hand; `up` names it where it has nothing to run.
-const BY_HAND: [&str; 3] = ["package.json", "Procfile", "Makefile"];
+const BY_HAND: [&str; 4] = ["package.json", "Procfile.dev", "Procfile", "Makefile"];
 
 /// How `up` was called.
 struct Call<'a> {

@@ -119,6 +119,25 @@ fn init_beside(files: &[(&str, &str)]) -> (String, String) {
     (told, written.split_once("\nversion").expect("it has a head").1.to_owned())
 }
 
+/// What people start at their desks, ports that only a variable falls back to, and comments in a `.env`.
+#[test]
+fn init_reads_how_programs_are_started_by_hand() {
+    let files = [
+        (".env.example", "# ports\nMAIL_PORT=2525 # the catcher\nexport ADMIN_PORT=\"7000\" # of the shop\n"),
+        (
+            "package.json",
+            r#"{"scripts": {"dev": "vite --port ${VITE_PORT:-5173}", "test": "x -p ${TEST_PORT:-7777}"}}"#,
+        ),
+        ("Procfile", "web: puma -p ${PORT:-3000}\nlive: x -p 4000\n"),
+        ("Procfile.dev", "web: rails s -p 3100\r\ncss: yarn watch\r\n"),
+    ];
+    let (told, written) = init_beside(&files);
+    assert!(told.contains("(from `.env.example`, `package.json`, `Procfile.dev`, `Procfile`)"), "{told}");
+    let ports =
+        "MAIL_PORT = 2525\nADMIN_PORT = 7000\nVITE_PORT = 5173\nWEB_PORT = 3100\nPORT = 3000\nLIVE_PORT = 4000\n\n";
+    assert!(written.contains(ports), "{written}");
+}
+
 #[test]
 fn init_writes_what_fits_the_files_that_are_there() {
     let compose = "services:\n  web:\n    ports: [\"${WEB_PORT:-3000}:3000\"]\n  db:\n    image: postgres\n    ports:\n\

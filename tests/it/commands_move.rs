@@ -36,6 +36,12 @@ fn a_lease_moves_alone_and_never_to_the_port_it_leaves() {
         "Error: `WEB_PROT` is not a port of this instance\nHint: The nearest is `WEB_PORT`\nHint: List them: `silo env`\n",
     );
     sandbox.run(&app, ["env", "--force", "--move", "WEB_PORT"]).exit(2);
+    let both =
+        sandbox.run(&app, ["env", "--move", "WEB_PORT", "--take", "API_PORT", "--take", "WEB_PORT"]).exit(2).stdout("");
+    both.stderr(
+        "Error: `WEB_PORT` cannot move away and take its default at once\nHint: Only one of the two: `silo env --move WEB_PORT`, or `silo env --take WEB_PORT`\n",
+    );
+    assert_eq!(port(&sandbox, &app, "WEB_PORT"), web);
 }
 
 #[test]

@@ -101,10 +101,14 @@ fn ports_where_programs_are_started_are_told() {
     let toml = "version = 1\n[ports]\nWEB_PORT = 3000\n";
     let app = clinic.sandbox.trusted("app", toml);
     clinic.sandbox.run(&app, ["env", "x"]).success();
-    fs::create_dir(app.join("supabase")).expect("the project is writable");
+    for folder in ["supabase", "tools"] {
+        fs::create_dir(app.join(folder)).expect("the project is writable");
+    }
     for (name, text) in [
         ("package.json", "{\"scripts\": {\n\"dev\": \"next dev -p 3000\",\n\"api\": \"API_PORT=3001 node .\"}}"),
         ("Procfile", "web: puma -p $PORT\nadmin: puma -p 5000\n"),
+        ("Procfile.dev", "web: rails s -p 3000\n"),
+        ("tools/GNUmakefile", "run:\n\t./x --port 3000\n"),
         ("Makefile", "run:\n\tgo run . --port 3000\n\t./x --port 3002 # silo: shared\n"),
         ("supabase/config.toml", "[api]\nport = 54321\n[db]\nport = 54322\n"),
         ("firebase.json", "{"),
@@ -125,6 +129,7 @@ fn ports_where_programs_are_started_are_told() {
         format!("note file-port Tiltfile:2: Write os.getenv('HOST_PORT_9') for 9{}", declare("HOST_PORT_9", 9)),
         "note file-port Makefile:2: Write $${WEB_PORT:-3000} for 3000".to_owned(),
         format!("note file-port Procfile:2: Write ${{ADMIN_PORT:-5000}} for 5000{}", declare("ADMIN_PORT", 5000)),
+        "note file-port Procfile.dev:1: Write ${WEB_PORT:-3000} for 3000".to_owned(),
         "note file-unreadable firebase.json:1: Fix the line; until then it is not looked into".to_owned(),
         "note file-port package.json:2: Write ${WEB_PORT:-3000} for 3000".to_owned(),
         format!(
@@ -132,6 +137,7 @@ fn ports_where_programs_are_started_are_told() {
             declare("HOST_PORT_3001", 3001)
         ),
         "note file-port config.toml:2: Run them for one worktree at a time, or let all worktrees share them".to_owned(),
+        "note file-port GNUmakefile:2: Write $${WEB_PORT:-3000} for 3000".to_owned(),
     ];
     assert_eq!(told(&clinic.found(&app, &[])), expected);
 }

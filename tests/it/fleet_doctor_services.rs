@@ -87,6 +87,28 @@ fn a_published_port_without_a_variable_is_told_with_the_line_that_gives_it_one()
 }
 
 #[test]
+fn ports_of_a_range_are_told_until_each_has_a_variable() {
+    let clinic = Clinic::new();
+    let app = project(&clinic, "services:\n  rtc:\n    ports: [\"6500-6502:5000-5002/udp\"]\n", "");
+    let told = told(&clinic.found(&app, &[]));
+    assert_eq!(
+        told,
+        [
+            "compose-port-unnamed compose.yaml:3 Not each of the ports 5000-5002 of `rtc` has a variable => Below [compose.ports] in silo.toml \
+             a line for each of them, the first: RTC_6500_PORT = \"6500:rtc:5000/udp\""
+        ]
+    );
+    let toml = fs::read_to_string(app.join("silo.toml")).expect("it is there");
+    let line = |at: u16| format!("RTC_{at} = \"{}:rtc:{}/udp\"\n", 6500 + at, 5000 + at);
+    clinic.sandbox.trusted("app", &(toml.clone() + &line(0) + &line(2)));
+    clinic.sandbox.run(&app, ["env"]).success();
+    assert_eq!(clinic.ids(&app, &[]), ["compose-port-unnamed"]);
+    clinic.sandbox.trusted("app", &(toml + &line(0) + &line(1) + &line(2)));
+    clinic.sandbox.run(&app, ["env"]).success();
+    assert_eq!(clinic.ids(&app, &[]), [""; 0]);
+}
+
+#[test]
 fn scripts_that_go_past_the_instance_are_told_with_what_to_write() {
     let clinic = Clinic::new();
     let app = project(&clinic, &WEB.replace("  web:\n", "  web:\n    container_name: shop-web\n"), "");

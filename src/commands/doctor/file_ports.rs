@@ -7,6 +7,7 @@ use std::path::Path;
 use super::compose;
 use super::scene::Scene;
 use crate::core::config::starter;
+use crate::core::formats::commandline;
 use crate::core::formats::scripts::{self, Line, Unreadable};
 use crate::core::shell::varname;
 use crate::parts::finding::Finding;
@@ -24,8 +25,10 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let mut names = Names(compose::names(scene));
     let scans = parts::ALL.iter().map(|part| part.scan(&here.root));
     let mut found: Vec<Finding> = scans.flat_map(|scan| scan.ports).map(|one| of_part(&one, &mut names)).collect();
-    let is_wanted =
-        |name: &str| ["package.json", "Procfile", "Makefile", "firebase.json", "config.toml"].contains(&name);
+    let is_wanted = |name: &str| {
+        let is_named = ["package.json", "firebase.json", "config.toml"].contains(&name);
+        is_named || scripts::is_procfile(name) || scripts::MAKEFILES.contains(&name)
+    };
     for path in nearby::look(&here.root, &is_wanted).files {
         match unread::text_within(&here.root, &path) {
             Ok(text) => found.extend(in_file(&path, &text, &mut names)),
@@ -70,11 +73,13 @@ fn in_file(path: &Path, text: &str, names: &mut Names) -> Vec<Finding> {
         lines.iter().flat_map(|line| of_line(path, line, noun, dollar, names)).collect()
     };
     let read = match file {
-        "package.json" => scripts::package(text).map(|lines| told(&lines, "The script ", "$")),
-        "Procfile" => Ok(told(&scripts::procfile(text), "The process ", "$")),
-        "Makefile" => Ok(told(&scripts::makefile(text), "", "$$")),
+        "package.json" => scripts::package(text, commandline::ports).map(|lines| told(&lines, "The script ", "$")),
         "firebase.json" => scripts::firebase(text).map(|lines| emulators(path, &lines)),
         "config.toml" if is_supabase => scripts::supabase(text).map(|lines| emulators(path, &lines)),
+        name if scripts::is_procfile(name) => {
+            Ok(told(&scripts::procfile(text, commandline::ports), "The process ", "$"))
+        }
+        name if scripts::MAKEFILES.contains(&name) => Ok(told(&scripts::makefile(text), "", "$$")),
         _ => Ok(Vec::new()),
     };
     read.unwrap_or_else(|unreadable| {
@@ -85,7 +90,7 @@ fn in_file(path: &Path, text: &str, names: &mut Names) -> Vec<Finding> {
 }
 
 fn of_line(path: &Path, line: &Line, noun: &str, dollar: &str, names: &mut Names) -> Vec<Finding> {
-    let told = |written: &crate::core::formats::commandline::Written| {
+    let told = |written: &commandline::Written| {
         let port = written.port;
         let wished = written.variable.clone().unwrap_or_else(|| starter::variable(&line.owner));
         let (name, declare) = names.of(port, &wished);

@@ -8,9 +8,10 @@ use super::compose;
 use super::scene::Scene;
 use crate::backend::compose::{Compose, Found, INSTALL};
 use crate::backend::engine::{Engine, program};
-use crate::core::config::ComposeLayer;
+use crate::core::config::{ComposeLayer, Published};
 use crate::core::formats::calls::{Says, calls};
 use crate::core::formats::compose::{Fixed, Given, Kind, Machine, NAMES, Scan};
+use crate::core::formats::scripts;
 use crate::core::services::{is_shared, is_shared_device, kept};
 use crate::parts::finding::Finding;
 use crate::parts::{nearby, unread};
@@ -21,9 +22,8 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// Folders of scripts, whose names have no ending.
 const FOLDERS: [&str; 4] = ["bin", "script", "scripts", "tools"];
 /// Files that say how things are run.
-const FILES: [&str; 10] = [
+const FILES: [&str; 9] = [
     "package.json",
-    "Procfile",
     "Makefile",
     "makefile",
     "GNUmakefile",
@@ -119,13 +119,16 @@ fn shared(scene: &Scene, root: &Path, layer: &ComposeLayer, path: &Path, one: &M
     Some(Finding::note("compose-shared", what).at_line(path, one.line).why(why).remedy(remedy))
 }
 
-/// A published port without a variable.
+/// A published port without a variable, or several.
 fn unnamed(layer: &ComposeLayer, path: &Path, one: &Fixed) -> Option<Finding> {
     let port = one.port.as_ref().filter(|_| one.kind == Kind::HostPort)?;
-    let target = port.container.filter(|_| port.many == 1)?;
-    let is_named =
-        layer.ports.values().any(|named| named.service == one.owner && named.target == target && named.udp == port.udp);
-    if is_named {
+    let target = port.container?;
+    let has = |target: &u16| {
+        let is_it = |named: &Published| named.service == one.owner && named.target == *target && named.udp == port.udp;
+        layer.ports.values().any(is_it)
+    };
+    let last = target.saturating_add(u16::try_from(port.many - 1).unwrap_or(u16::MAX));
+    if (target..=last).all(|target| has(&target)) {
         return None;
     }
     let service = &one.owner;
@@ -134,15 +137,23 @@ fn unnamed(layer: &ComposeLayer, path: &Path, one: &Fixed) -> Option<Finding> {
     let (name, is_new) = &port.variable;
     // A number of [ports] that the file writes out is its lease only by chance.
     let remedy = match is_new {
+        _ if port.many > 1 => format!(
+            "Below [compose.ports] in silo.toml a line for each of them, the first: {name} = \"{default}{service}:{target}{protocol}\""
+        ),
         true => format!("Below [compose.ports] in silo.toml: {name} = \"{default}{service}:{target}{protocol}\""),
         false => format!("Write: {}", one.instead),
     };
-    Some(
-        Finding::note("compose-port-unnamed", format!("Port {target} of `{service}` has no variable"))
-            .at_line(path, one.line)
-            .why("It is published on another free port at each start, and nothing on this machine knows which")
-            .remedy(remedy),
-    )
+    let (what, why) = match port.many {
+        1 => (
+            format!("Port {target} of `{service}` has no variable"),
+            "It is published on another free port at each start, and nothing on this machine knows which",
+        ),
+        _ => (
+            format!("Not each of the ports {target}-{last} of `{service}` has a variable"),
+            "Without one a port is published on another free port at each start, and nothing on this machine knows which",
+        ),
+    };
+    Some(Finding::note("compose-port-unnamed", what).at_line(path, one.line).why(why).remedy(remedy))
 }
 
 /// The names that containers would have without silo, with their services.
@@ -178,7 +189,9 @@ impl Containers {
 
 fn in_scripts(root: &Path, containers: &Containers) -> Vec<Finding> {
     let is_script = |name: &str| {
-        FILES.contains(&name) || [".sh", ".bash", ".zsh", ".fish", ".mk", ".just"].iter().any(|end| name.ends_with(end))
+        FILES.contains(&name)
+            || scripts::is_procfile(name)
+            || [".sh", ".bash", ".zsh", ".fish", ".mk", ".just"].iter().any(|end| name.ends_with(end))
     };
     let mut paths = nearby::look(root, &is_script).files;
     for folder in FOLDERS.map(|folder| root.join(folder)) {

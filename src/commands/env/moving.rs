@@ -8,7 +8,7 @@ use crate::core::instance::identity::{K3dParts, identity};
 use crate::core::leases::block;
 use crate::core::leases::ports::Probe;
 use crate::core::text::suggest::nearest;
-use crate::failure::{Failure, quoted};
+use crate::failure::{Failure, code, quoted};
 use crate::parts::context::Context;
 use crate::parts::holder::foreign;
 use crate::store::ask::Ask;
@@ -44,6 +44,11 @@ pub(super) fn of(
         })
     };
     arguments.moves.iter().try_for_each(|name| spec(name).map(|_| ()))?;
+    if let Some(both) = arguments.moves.iter().find(|name| arguments.take.contains(name)) {
+        return Err(Failure::new(format!("`{both}` cannot move away and take its default at once"))
+            .code(code::USAGE)
+            .hint(format!("Only one of the two: `silo env --move {both}`, or `silo env --take {both}`")));
+    }
     let recorded = snapshot::recorded(&context.dirs, project, config)?;
     let mut take = Vec::new();
     for name in &arguments.take {

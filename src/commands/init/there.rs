@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::core::config::starter::{self, Starter};
-use crate::core::formats::dotenv;
 use crate::core::formats::scripts::{self, Line};
+use crate::core::formats::{commandline, dotenv};
 use crate::core::shell::environment::Environment;
 use crate::failure::shown_below;
 use crate::parts;
@@ -18,6 +18,9 @@ use crate::parts::unread;
 
 /// Names that `.env` files have before anybody has made one.
 const EXAMPLES: [&str; 2] = [".env.example", ".env.sample"];
+
+/// What people start at their desks counts before what runs elsewhere.
+const PROCFILES: [&str; 2] = ["Procfile.dev", "Procfile"];
 
 /// Reads what is there: what `silo.toml` may declare, and what no instance can have for itself.
 pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<String>) {
@@ -47,7 +50,7 @@ pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<Stri
         let name = one.owner.as_deref().map_or_else(|| format!("HOST_PORT_{}", one.port), starter::variable);
         starter.add(&name, one.port, &shown_below(root, &one.file));
     }
-    let package = scripts::package(&text("package.json")).unwrap_or_default();
+    let package = scripts::package(&text("package.json"), commandline::with_fallbacks).unwrap_or_default();
     let starts = |line: &&Line| ["dev", "start", "serve", "preview"].contains(&line.owner.as_str());
     for line in package.iter().filter(starts) {
         for written in &line.ports {
@@ -55,13 +58,12 @@ pub(super) fn look(root: &Path, environment: &Environment) -> (Starter, Vec<Stri
             starter.add_as(&[own, &starter::variable(&line.owner)], written.port, "package.json");
         }
     }
-    for line in scripts::procfile(&text("Procfile")) {
-        for written in &line.ports {
-            starter.add(
-                &written.variable.clone().unwrap_or_else(|| starter::variable(&line.owner)),
-                written.port,
-                "Procfile",
-            );
+    for file in PROCFILES {
+        for line in scripts::procfile(&text(file), commandline::with_fallbacks) {
+            for written in &line.ports {
+                let name = written.variable.clone().unwrap_or_else(|| starter::variable(&line.owner));
+                starter.add(&name, written.port, file);
+            }
         }
     }
     (starter, notes)

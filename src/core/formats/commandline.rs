@@ -41,6 +41,23 @@ pub fn ports(line: &str) -> Vec<Written> {
     found
 }
 
+/// The same, and those that a variable of its own falls back to: `${PORT:-3000}`.
+pub fn with_fallbacks(line: &str) -> Vec<Written> {
+    let fallback = |rest: &str| {
+        let (name, value) = rest.split_once('}')?.0.split_once('-')?;
+        let name = name.strip_suffix(':').unwrap_or(name);
+        let port = whole(value).filter(|port| *port >= LEAST && is_port_name(name))?;
+        Some(Written { variable: Some(name.to_owned()), port })
+    };
+    let mut found = ports(line);
+    for one in line.split("${").skip(1).filter_map(fallback) {
+        if !found.iter().any(|known| known.port == one.port) {
+            found.push(one);
+        }
+    }
+    found
+}
+
 /// The ports of this machine that a text names as addresses.
 pub fn here(text: &str) -> Vec<u16> {
     let of = |host: &str| text.match_indices(host).filter_map(|(at, host)| leading(&text[at + host.len()..])).collect();
@@ -110,10 +127,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_variable_falls_back_to_is_asked_for_apart() {
+        for (line, expected) in [
+            ("puma -p ${PORT:-3000}", "PORT=3000"),
+            (
+                "x --api ${API_PORT-4000} -p 5000 ${PORT:=1} ${MODE:-6000} ${PORT:-80} ${PORT:-$X}",
+                "=5000 API_PORT=4000",
+            ),
+            ("PORT=${PORT:-3000} x ${OTHER_PORT:-3000} ${PORT:-3001", "PORT=3000"),
+        ] {
+            let told = |one: Written| format!("{}={}", one.variable.unwrap_or_default(), one.port);
+            assert_eq!(with_fallbacks(line).into_iter().map(told).collect::<Vec<_>>().join(" "), expected, "{line}");
+            assert!(ports(line).iter().all(|one| one.variable.is_none()), "{line}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in "[-p:=0-9.PORT localhost\\[\\]é'\"]{0,60}") {
-            let _ = ports(&text);
+            let _ = with_fallbacks(&text);
         }
     }
 }

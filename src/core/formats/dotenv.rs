@@ -95,7 +95,20 @@ fn split(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix("export ").map_or(line, str::trim_start);
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end();
-    crate::core::shell::varname::is_identifier(name).then_some((name, value.trim_start().trim_matches(['"', '\''])))
+    crate::core::shell::varname::is_identifier(name).then_some((name, bare(value)))
+}
+
+/// A value without its quotes, and without a comment behind it.
+fn bare(text: &str) -> &str {
+    let value = text.trim_start();
+    let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.split_once(quote));
+    if let Some((inner, rest)) = quoted
+        && (rest.trim().is_empty() || rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#'))
+    {
+        return inner;
+    }
+    let comment = text.match_indices('#').map(|(at, _)| at).find(|at| text[..*at].ends_with([' ', '\t']));
+    text[..comment.unwrap_or(text.len())].trim().trim_matches(['"', '\''])
 }
 
 /// A leased port in a value: behind this machine's name, or alone where the variable is called a port.
@@ -151,6 +164,22 @@ mod tests {
         let text = "PORT=3000\nSMTP_HOST=smtp.example.com\nSMTP_PORT=2525\nDB_HOST=localhost\nexport DB_PORT='5433'\n\
                     REPORT=4000\nX_PORT=$Y\nLOW_PORT=80\nBAD_PORT=3000x\n";
         assert_eq!(ports(text), [("PORT".to_owned(), 3000), ("DB_PORT".to_owned(), 5433)]);
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_none_of_it() {
+        let text = "A_PORT=3000 # web\nB_PORT=\"3001\"\t# api\nC_PORT='3002' #x\nD_PORT=3003#\nE_PORT= # none\nB_HOST=localhost # here\n\
+                    F=\"a # b\"\nG=a#b\nH='it' # isn't\nI=\"cut\n";
+        let port = |(name, port)| format!("{name} {port}");
+        assert_eq!(
+            ports(text).into_iter().map(port).collect::<Vec<_>>(),
+            ["A_PORT 3000", "B_PORT 3001", "C_PORT 3002"]
+        );
+        assert_eq!(
+            ["E_PORT", "F", "G", "H", "I"].map(|name| value_of(text, name)),
+            ["", "a # b", "a#b", "it", "cut"].map(Some)
+        );
+        assert_eq!(found("PG_PORT=5432 # postgres\nURL=x # localhost:5432\n"), ["1 PG_PORT 5432 of DB_PORT"]);
     }
 
     #[test]

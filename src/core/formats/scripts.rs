@@ -25,25 +25,37 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// How the ports of a command line are found.
+pub type Find = fn(&str) -> Vec<Written>;
+
+/// Whether a file of this name says which processes there are: `Procfile`, `Procfile.dev`.
+pub fn is_procfile(name: &str) -> bool {
+    let plain = |end: &str| !end.is_empty() && end.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    name == "Procfile" || name.strip_prefix("Procfile.").is_some_and(plain)
+}
+
+/// The names that make looks for.
+pub const MAKEFILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
+
 /// The scripts of a `package.json`.
 ///
 /// # Errors
 /// [`Unreadable`] when it is not JSON.
-pub fn package(text: &str) -> Result<Vec<Line>, Unreadable> {
+pub fn package(text: &str, find: Find) -> Result<Vec<Line>, Unreadable> {
     let root = json(text)?;
     let scripts = root.get("scripts").and_then(|scripts| scripts.as_object()).into_iter().flatten();
     let lines = scripts.map(|(name, command)| {
-        let ports = commandline::ports(command.as_str().unwrap_or_default());
+        let ports = find(command.as_str().unwrap_or_default());
         Line { line: line_of(text, &["scripts", name]), owner: name.clone(), ports }
     });
     Ok(lines.filter(|line| !line.ports.is_empty()).collect())
 }
 
 /// The processes of a `Procfile`.
-pub fn procfile(text: &str) -> Vec<Line> {
+pub fn procfile(text: &str, find: Find) -> Vec<Line> {
     let process = |(at, line): (usize, &str)| {
         let (owner, command) = line.split_once(':').filter(|(owner, _)| !owner.trim_start().starts_with('#'))?;
-        Some(Line { line: at + 1, owner: owner.trim().to_owned(), ports: commandline::ports(command) })
+        Some(Line { line: at + 1, owner: owner.trim().to_owned(), ports: find(command) })
     };
     text.lines().enumerate().filter_map(process).filter(|line| !line.ports.is_empty()).collect()
 }
@@ -151,8 +163,11 @@ mod tests {
     #[test]
     fn each_file_names_its_ports_with_their_lines() {
         let package = "{\n  \"name\": \"dev\",\n  \"scripts\": {\n    \"build\": \"tsc\",\n    \"dev\": \"next dev -p 3000\"\n  }\n}\n";
-        assert_eq!(told(&super::package(package).expect("it is JSON")), ["5 dev: 3000"]);
-        assert_eq!(told(&procfile("# web: -p 1111\nweb: puma -p 5000\nworker: x\n")), ["2 web: 5000"]);
+        assert_eq!(told(&super::package(package, commandline::ports).expect("it is JSON")), ["5 dev: 3000"]);
+        assert_eq!(
+            told(&procfile("# web: -p 1111\nweb: puma -p 5000\nworker: x\n", commandline::ports)),
+            ["2 web: 5000"]
+        );
         let makefile = "PORT := 8080\nAPI_PORT ?= 8081\nrun: build\n\tgo run . --port 8082\nx: ; y\n";
         assert_eq!(told(&super::makefile(makefile)), ["1 PORT: 8080", "4 run: 8082"]);
         let firebase = "{\n\"hosting\": {\"port\": 1},\n\"emulators\": {\n  \"auth\": {\n    \"port\": 9099 },\n  \"ui\": {\"enabled\": true}\n}}";
@@ -164,19 +179,19 @@ mod tests {
 
     #[test]
     fn what_is_not_what_its_name_says_is_told_with_its_line() {
-        assert_eq!(package("{\n\"scripts\": [\n").expect_err("it is cut").line, 3);
+        assert_eq!(package("{\n\"scripts\": [\n", commandline::ports).expect_err("it is cut").line, 3);
         assert_eq!(supabase("a = 1\n[b\n").expect_err("it is cut").line, 2);
         for odd in
             ["{}", "[]", "1", "{\"scripts\": 1, \"emulators\": [1]}", "{\"emulators\": {\"a\": {\"port\": 70000}}}"]
         {
-            assert_eq!((package(odd), firebase(odd)), (Ok(vec![]), Ok(vec![])), "{odd}");
+            assert_eq!((package(odd, commandline::ports), firebase(odd)), (Ok(vec![]), Ok(vec![])), "{odd}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in "[a-z\\[\\]{}=:\"\t\n.0-9é -]{0,80}") {
-            let _ = (package(&text), firebase(&text), supabase(&text), procfile(&text), makefile(&text));
+            let _ = (package(&text, commandline::ports), firebase(&text), supabase(&text), procfile(&text, commandline::ports), makefile(&text));
         }
     }
 }
