@@ -84,6 +84,8 @@ __silo_strayed() {
 __silo_run() {
   [[ -x $__silo_bin ]] || \builtin return 0
   \builtin local __silo_text='' __silo_added='' __silo_move='' __silo_number='' __silo_question='' __silo_say='?' __silo_look='' __silo_value=''
+  \builtin local -a __silo_fixed
+  __silo_fixed=()
   # A line into a pipe that nobody reads would end the shell, not silo.
   if [[ $__silo_dir != "$__silo_root" && -n $__silo_asks && $__silo_kept == 0 && ! -p /dev/fd/2 ]]; then
     __silo_recall
@@ -100,6 +102,7 @@ __silo_run() {
   __silo_root=$__silo_dir
   __silo_marked || \builtin return 0
   \builtin eval "$__silo_text"
+  [[ ${#__silo_fixed[@]} == 0 ]] || \builtin declare -g +x "${__silo_fixed[@]}"
   __silo_path=${PATH-}
   [[ $__silo_say == '?' || -n $__silo_added ]] || __silo_remember
 }
@@ -204,6 +207,10 @@ __silo_keep() {
     __silo_drop
     if [[ -n $__silo_asks ]]; then
       \builtin eval "__silo_flags=\${$__silo_name@a} __silo_was=\${${__silo_name}[@]@A}"
+      # One that is readonly keeps its value, and is exported by the attempt to give it another one.
+      if [[ $__silo_flags == *r* && $__silo_flags != *x* ]]; then
+        __silo_fixed[${#__silo_fixed[@]}]=$__silo_name
+      fi
       [[ -n $__silo_was && $__silo_flags != *r* && $__silo_flags != x ]] || \builtin continue
     else
       [[ -n ${!__silo_name+x} ]] || \builtin continue

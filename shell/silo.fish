@@ -269,7 +269,9 @@ function __silo_keep
         set -qg $name; or continue
         set -l how --unexport
         set -qgx $name; and set how --export
-        set -g $was $how $$name
+        set -l kind --unpath
+        set --show $name | string match --quiet '*, a path variable *'; and set kind --path
+        set -g $was $how $kind $$name
         set -eg $name
         set -g __silo_kept (math $__silo_kept + 1)
     end
@@ -284,7 +286,7 @@ function __silo_return
         if set -qg $was
             set -l value $$was
             set -eg $name
-            set -g $value[1] $name $value[2..-1]
+            set -g $value[1] $value[2] $name $value[3..-1]
             __silo_drop $was
         else if set -qU $name
             set -eg $name

@@ -82,6 +82,7 @@ __silo_compare() {
 __silo_ask() {
   [[ -x $__silo_bin ]] || return 0
   local __silo_text='' __silo_added='' __silo_move='' __silo_number='' __silo_question='' __silo_say='?' __silo_look='' __silo_value=''
+  local -a __silo_fixed
   if [[ $__silo_dir != "$__silo_root" && $__silo_kept == 0 ]]; then
     __silo_recall
     if [[ $__silo_say != '?' ]]; then
@@ -97,6 +98,7 @@ __silo_ask() {
   __silo_root=$__silo_dir
   __silo_marked || return 0
   eval "$__silo_text" || :
+  if [[ ${#__silo_fixed[@]} != 0 ]]; then typeset -g +x "${__silo_fixed[@]}"; fi
   __silo_path=${PATH-}
   if [[ $__silo_say != '?' && -z $__silo_added ]]; then __silo_remember; fi
 }
@@ -204,25 +206,44 @@ __silo_keep() {
   fi
   if [[ $__silo_kept == 0 && -z ${__silo_kinds//scalar-export/} ]]; then return 0; fi
   set -- ${${(ps:\x7d:)__silo_asked}#'${(t)'}
-  local __silo_kind __silo_how
+  local __silo_kind __silo_how __silo_value
   local -a __silo_all
   for __silo_name; do
     __silo_drop
     __silo_kind=${(Pt)__silo_name} __silo_how=-g
+    if [[ $__silo_kind == *-readonly* && $__silo_kind != *-export* ]]; then
+      # It keeps its value, and is exported by the attempt to give it another one.
+      __silo_fixed+=($__silo_name)
+    fi
     if [[ -z $__silo_kind || $__silo_kind == (scalar-export|*-(readonly|special|tied)*) ]]; then continue; fi
+    __silo_value=${(P)__silo_name}
     if [[ $__silo_kind == *-export* ]]; then __silo_how+=x; fi
     if [[ $__silo_kind == *-upper* ]]; then __silo_how+=u; fi
     if [[ $__silo_kind == *-lower* ]]; then __silo_how+=l; fi
     if [[ $__silo_kind == *-unique* ]]; then __silo_how+=U; fi
+    if [[ $__silo_kind == *-tag* ]]; then __silo_how+=t; fi
+    if [[ $__silo_kind == *-hideval* ]]; then __silo_how+=H; fi
+    if [[ $__silo_kind == *-hide(|-*) ]]; then __silo_how+=h; fi
+    # The value is as wide as it was to be.
+    if [[ $__silo_kind == *-left* ]]; then __silo_how+="L${#__silo_value} -"; fi
+    if [[ $__silo_kind == *-right_blanks* ]]; then __silo_how+="R${#__silo_value} -"; fi
+    if [[ $__silo_kind == *-right_zeros* ]]; then __silo_how+="Z${#__silo_value} -"; fi
     case $__silo_kind in
       array* | association*)
         __silo_all=("${(@kvP)__silo_name}")
         if [[ $__silo_kind == array* ]]; then __silo_how+=a; else __silo_how+=A; fi
         __silo_how+=" $__silo_name; $__silo_name=(${(j: :)${(@qq)__silo_all}})"
         ;;
-      integer*) __silo_how+="i $__silo_name=${(P)__silo_name}" ;;
-      float*) __silo_how+="F $__silo_name=${(P)__silo_name}" ;;
-      *) __silo_how+=" $__silo_name=${(qq)${(P)__silo_name}}" ;;
+      integer*) __silo_how+="i $__silo_name=$__silo_value" ;;
+      # As many digits as it shows.
+      float*)
+        if [[ $__silo_value == *e* ]]; then
+          __silo_how+="E${#${${__silo_value%e*}//[^0-9]/}} $__silo_name=$__silo_value"
+        else
+          __silo_how+="F${#${__silo_value#*.}} $__silo_name=$__silo_value"
+        fi
+        ;;
+      *) __silo_how="${__silo_how% -} $__silo_name=${(qq)__silo_value}" ;;
     esac
     typeset -g "__silo_was_$__silo_name=typeset $__silo_how"
     unset $__silo_name

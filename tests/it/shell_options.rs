@@ -117,6 +117,40 @@ fn a_readonly_variable_is_told_once_in_zsh() {
     a_readonly_variable_is_told_once(Shell::ZSH, "readonly FIXED_PORT=5; set -e");
 }
 
+/// It is not there for programs that did not see it before.
+fn a_readonly_variable_stays_the_shells_own(shell: Shell) {
+    let sandbox = Sandbox::new();
+    let [web, fixed, kept] = free_ports();
+    sandbox.trusted("app", &toml_with_ports(&[("WEB_PORT", web), ("FIXED_PORT", fixed), ("KEPT_PORT", kept)]));
+    for more in
+        ["", "; set -eu", if shell == Shell::ZSH { "; setopt ksh_arrays" } else { "; shopt -s localvar_inherit" }]
+    {
+        let before = format!("readonly FIXED_PORT=5; typeset -ri KEPT_PORT=6{more}");
+        let mut session = Session::with(&sandbox, shell, "", &Setup { before: &before, ..Setup::default() });
+        for _ in 0..3 {
+            let inside = session.run("cd app");
+            assert_eq!(inside.var("WEB_PORT"), Some(web.to_string().as_str()), "{more}");
+            assert_eq!((inside.var("FIXED_PORT"), inside.var("KEPT_PORT")), (None, None), "{more}");
+            session.run("touch silo.toml");
+            let left = session.run("cd ..");
+            left.assert_inactive();
+            assert_eq!((left.var("FIXED_PORT"), left.var("KEPT_PORT")), (None, None), "{more}");
+        }
+        session.run("echo $FIXED_PORT$KEPT_PORT >|seen");
+        assert_eq!(std::fs::read_to_string(sandbox.dir("seen")).expect("it was written"), "56\n");
+    }
+}
+
+#[test]
+fn a_readonly_variable_stays_the_shells_own_in_bash() {
+    a_readonly_variable_stays_the_shells_own(Shell::BASH);
+}
+
+#[test]
+fn a_readonly_variable_stays_the_shells_own_in_zsh() {
+    a_readonly_variable_stays_the_shells_own(Shell::ZSH);
+}
+
 /// A script under `set -e` that has read a start file goes on where it looks at silo's answer.
 fn a_strict_script_may_ask(shell: Shell) {
     let sandbox = Sandbox::new();

@@ -78,6 +78,26 @@ fn what_the_shell_has_comes_back_in_fish() {
 }
 
 #[test]
+fn how_a_variable_looks_comes_back_in_zsh() {
+    let set = "typeset -F2 A=1.5; typeset -E3 B=12345; typeset -Z5 C=00012; typeset -L4 D='ab  '; typeset -t E=x; \
+               typeset -xF1 F=2.5; typeset -H G=h; typeset -R4 H='  ab'";
+    for more in ["", "; setopt ksh_arrays"] {
+        let tell = "{ typeset -p A B C D E F G H; print -r -- \"$A|$B|$C|$D|$E|$F|$G|$H\" } >FILE 2>&1";
+        what_the_shell_has_comes_back(Shell::ZSH, &format!("{set}{more}"), tell);
+    }
+}
+
+#[test]
+fn a_list_of_paths_comes_back_as_one_in_fish() {
+    let set = "set -g --path A one two; set -gx --path B one:two; set -U --path C x y; set -g --path D; set -g E_PATH a b; set -gx --unpath F x y";
+    what_the_shell_has_comes_back(
+        Shell::FISH,
+        set,
+        "begin; set --show A B C D E_PATH F; echo \"$A $B $C $D\"; end >FILE",
+    );
+}
+
+#[test]
 fn what_the_shell_has_comes_back_in_nushell() {
     let set = "$env.A = 5; $env.B = [a b]; $env.C = {x: 1}; $env.D = true; $env.F = 'out side'; $env.G = 1.5";
     let tell = "$env | select A B C D F G | merge {e: ('E' in $env)} | to nuon | save -f FILE";
