@@ -82,11 +82,16 @@ pub fn loaded_at(text: &[u8], shell: &Shell) -> Option<usize> {
     text.lines().position(|line| loads(line, shell)).map(|at| at + 1)
 }
 
-/// Whether a start file reads another one of this name too; those of the system do not count.
+/// Whether a start file reads another one of this name too; those of the system do not count, nor longer names such as
+/// `.bashrc.d/`.
 pub fn reads(text: &[u8], name: &str) -> bool {
     let name = name.trim_start_matches('.');
     let text = String::from_utf8_lossy(text);
-    let own = |line: &str| line.replace("/etc/bashrc", "").replace("/bash.bashrc", "").contains(name);
+    let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || "._-/".contains(c));
+    let own = |line: &str| {
+        let line = line.replace("/etc/bashrc", "").replace("/bash.bashrc", "");
+        line.match_indices(name).any(|(at, _)| is_end(&line[at + name.len()..]))
+    };
     text.lines().any(|line| own(line) && !line.trim_start().starts_with('#'))
 }
 
@@ -237,5 +242,16 @@ mod tests {
         assert!(reads(b"if [ -f ~/.bashrc ]; then\n  . ~/.bashrc\nfi\n", ".bashrc"));
         assert!(!reads(b"[ -r /etc/bashrc ] && . /etc/bashrc\n. /etc/bash.bashrc\n", ".bashrc"));
         assert!(!reads(b"# ~/.bashrc is not read\nexport A=1\n", ".bashrc"));
+        for longer in ["for f in ~/.bashrc.d/*; do . $f; done\n", ". ~/.bashrc_local\n", ". ~/.bashrc.local\n"] {
+            assert!(!reads(longer.as_bytes(), ".bashrc"), "{longer}");
+        }
+        for line in [
+            "source \"$HOME/.bashrc\"",
+            "[[ -r ~/.bashrc]] && .  ~/.bashrc;",
+            "(. ~/.bashrc)",
+            ". ~/.bashrc.d/x; . ~/.bashrc",
+        ] {
+            assert!(reads(line.as_bytes(), ".bashrc"), "{line}");
+        }
     }
 }
