@@ -305,11 +305,16 @@ $__silo_text"
 # Whether somebody has taken the hook's place since, which only the shell knows, and silo tells. A function that calls the hook
 # does too.
 __silo_uncalled() {
-  if (( ! ${precmd_functions[(I)__silo_hook]} )) && [[ "$(typeset -f precmd $precmd_functions)" != *__silo_hook* ]]; then
-    __silo_lost="precmd_functions=($precmd_functions)"
-  elif (( ! ${chpwd_functions[(I)__silo_hook]} )) && [[ "$(typeset -f chpwd $chpwd_functions)" != *__silo_hook* ]]; then
-    __silo_lost="chpwd_functions=($chpwd_functions)"
-  fi
+  # `add-zsh-hook -d` unsets a list with the last of its functions.
+  local __silo_list
+  for __silo_list in precmd chpwd preexec; do
+    local -a __silo_calls
+    __silo_calls=("${(@P)${:-${__silo_list}_functions}}")
+    if [[ " ${(j: :)__silo_calls[@]} " != *" __silo_(hook|before) "* && "$(typeset -f $__silo_list "${__silo_calls[@]}")" != *__silo_(hook|before)* ]]; then
+      __silo_lost="${__silo_list}_functions=(${(j: :)__silo_calls[@]})"
+      return
+    fi
+  done
 }
 
 # Once each, and first: what comes behind may build the prompt from the variables. chpwd makes `cd x && cmd` work.

@@ -148,6 +148,7 @@ fn who_keeps_the_hook_calls_it_still() {
         (Shell::BASH, "prompt() { __silo_hook; }; PROMPT_COMMAND='history -a; prompt'"),
         (Shell::BASH, "precmd_functions=(__silo_hook); invoke() { ${precmd_functions[0]}; }; PROMPT_COMMAND=(invoke)"),
         (Shell::ZSH, "precmd() { __silo_hook; }; chpwd() { __silo_hook; }; precmd_functions=() chpwd_functions=()"),
+        (Shell::ZSH, "preexec() { __silo_before; }; preexec_functions=()"),
     ] {
         assert_eq!(told_of(shell, &Setup { after, ..Setup::default() }), "", "{after}");
     }
@@ -170,6 +171,23 @@ fn what_took_its_place_is_named_as_it_is() {
     assert!(of(Shell::BASH, "", "unset PROMPT_COMMAND; set -u").contains("`PROMPT_COMMAND=`"));
     assert!(of(Shell::ZSH, "", "precmd_functions=(); setopt ksh_arrays").contains("`precmd_functions=()`"));
     assert!(of(Shell::ZSH, "", "chpwd_functions=(mine); mine() { }").contains("`chpwd_functions=(mine)`"));
+    // `add-zsh-hook -d` unsets a list with the last of its functions; what looks before a command is one, too.
+    for more in ["", "; set -u; setopt ksh_arrays", "; IFS=/; setopt sh_word_split glob_subst"] {
+        let gone = |list: &str| {
+            let after = format!("a() {{ }}; b() {{ }}; {list}{more}");
+            told_of(Shell::ZSH, &Setup { after: &after, ..Setup::default() })
+        };
+        assert!(gone("unset precmd_functions").contains("`precmd_functions=()`"), "{more}");
+        assert!(gone("chpwd_functions=(a b)").contains("`chpwd_functions=(a b)`"), "{more}");
+        assert!(gone("preexec_functions=(a b)").contains("`preexec_functions=(a b)`"), "{more}");
+        for list in ["precmd", "chpwd", "preexec"] {
+            assert_eq!(
+                gone(&format!("{list}_functions+=(a); {list}_functions=(b ${list}_functions)")),
+                "",
+                "{list}{more}"
+            );
+        }
+    }
     assert!(of(Shell::ELVISH, "", "set after-chdir = []").contains("`after-chdir`"));
     // In place again.
     assert_eq!(of(Shell::BASH, "", "PROMPT_COMMAND=x; eval \"$(silo hook bash)\""), "");
