@@ -30,7 +30,7 @@ struct Holders<'a> {
     instances: &'a [Instance],
     containers: Vec<Owner>,
     /// Why the containers are not known.
-    unknown: Option<Failure>,
+    unknown: Option<&'a Failure>,
     taken: bool,
 }
 
@@ -40,44 +40,81 @@ pub(super) fn run(context: &Context, word: Option<&str>, as_json: bool) -> Resul
     if let Some(address) = address::asked(word) {
         return address::run(context, &leases, address, as_json);
     }
-    let port = asked::port(context, &leases, word)?;
-    let sockets = listeners::holders(|one| one == port);
     // Without gates: to look starts nothing.
     let outside = context.outside();
-    let published = Engine { environment: &outside, folder: Path::new("/") }.publishers(Some(port));
-    let (containers, unknown) = match published {
-        Ok(containers) => (containers, None),
-        Err(failure) => (Vec::new(), Some(failure)),
+    let asked = asked::ports(context, &leases, word)?;
+    let all = listeners::holders(|one| asked.contains(&one));
+    let only = asked.first().copied().filter(|_| asked.len() == 1);
+    let published = Engine { environment: &outside, folder: Path::new("/") }.publishers(only);
+    let look = |port: u16| {
+        let sockets: Vec<Holder> = all.iter().filter(|one| one.socket.port == port).cloned().collect();
+        let containers = published.iter().flatten().filter(|owner| only.is_some() || owner.publishes(port));
+        let holders = Holders {
+            lease: leases.holder(port).and_then(|instance| Some((instance, instance.variable_of(port)?.0))),
+            containers: containers.cloned().collect(),
+            unknown: published.as_ref().err(),
+            taken: !sockets.is_empty() || net::probe(port) == Probe::Busy,
+            instances: &leases.instances,
+            sockets,
+        };
+        (port, holders)
     };
-    let holders = Holders {
-        lease: leases.holder(port).and_then(|instance| Some((instance, instance.variable_of(port)?.0))),
-        containers,
-        unknown,
-        taken: !sockets.is_empty() || net::probe(port) == Probe::Busy,
-        instances: &leases.instances,
-        sockets,
-    };
-    if let Some(failure) = &holders.unknown {
+    let seen: Vec<(u16, Holders<'_>)> = asked.iter().copied().map(look).collect();
+    let Some(((port, first), others)) = seen.split_first() else { return Ok(code::FAILURE) };
+    if let Some(failure) = &first.unknown {
         context.ui.warn(&format!("{}; containers are left out", failure.what));
     }
-    match as_json {
-        true => context.ui.answer_json(&object(port, &holders))?,
-        false => context.ui.answer(&text(port, &holders))?,
+    match (as_json, others) {
+        (true, []) => context.ui.answer_json(&object(*port, first))?,
+        (true, _) => {
+            let mut whole = object(*port, first);
+            whole["others"] = others.iter().map(|(port, holders)| object(*port, holders)).collect();
+            context.ui.answer_json(&whole)?;
+        }
+        (false, []) => context.ui.answer(&text(*port, first))?,
+        (false, _) => context.ui.answer(&of_block(&seen))?,
     }
-    let nobody = holders.lease.is_none() && holders.containers.is_empty() && !holders.taken;
-    Ok(if nobody { code::FAILURE } else { 0 })
+    let nobody = |holders: &Holders<'_>| holders.lease.is_none() && holders.containers.is_empty() && !holders.taken;
+    Ok(if seen.iter().all(|(_, holders)| nobody(holders)) { code::FAILURE } else { 0 })
+}
+
+/// The ports of a block, of which each may be somebody else's.
+fn of_block(seen: &[(u16, Holders<'_>)]) -> String {
+    let mut lines: Vec<String> = seen.first().and_then(|(port, holders)| leased(*port, holders)).into_iter().collect();
+    let before = lines.len();
+    for (port, holders) in seen {
+        lines.extend(by(*port, holders).iter().map(|line| format!("{port}: {line}")));
+    }
+    if lines.len() == before {
+        lines.push("Nobody listens on them now".to_owned());
+    }
+    lines.join("\n") + "\n"
 }
 
 fn text(port: u16, holders: &Holders<'_>) -> String {
-    let mut lines = Vec::new();
-    if let Some((instance, variable)) = holders.lease {
-        let first = instance.ports.get(variable).copied().unwrap_or(port);
-        let among = match instance.blocks.contains_key(variable) {
-            true => format!(" {}", block::shown(variable, first, &instance.blocks)),
-            false => String::new(),
-        };
-        lines.push(format!("Leased to {} as {variable}{among} ({})", instance.name, shown(Path::new(&instance.root))));
+    let mut lines: Vec<String> = leased(port, holders).into_iter().collect();
+    lines.extend(by(port, holders));
+    match lines.len() {
+        0 => format!("Nobody holds port {port}\n"),
+        1 if holders.lease.is_some() => format!("{}\nNobody listens on it now\n", lines[0]),
+        _ => lines.join("\n") + "\n",
     }
+}
+
+/// Whose lease it is.
+fn leased(port: u16, holders: &Holders<'_>) -> Option<String> {
+    let (instance, variable) = holders.lease?;
+    let first = instance.ports.get(variable).copied().unwrap_or(port);
+    let among = match instance.blocks.contains_key(variable) {
+        true => format!(" {}", block::shown(variable, first, &instance.blocks)),
+        false => String::new(),
+    };
+    Some(format!("Leased to {} as {variable}{among} ({})", instance.name, shown(Path::new(&instance.root))))
+}
+
+/// Who has it.
+fn by(port: u16, holders: &Holders<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
     lines.extend(holders.containers.iter().map(|owner| published(holders, owner)));
     // A container's socket is one of the engine's own program, which only says the same again.
     let is_told = |one: &&Holder| {
@@ -87,17 +124,10 @@ fn text(port: u16, holders: &Holders<'_>) -> String {
     for (holder, addresses) in by_process(holders.sockets.iter().filter(is_told)) {
         lines.push(line(holders, holder, &addresses));
     }
-    if holders.sockets.is_empty() && holders.containers.is_empty() {
-        if holders.taken {
-            lines.push(format!("Held by {}", listeners::UNSEEN));
-        } else if holders.lease.is_some() {
-            lines.push("Nobody listens on it now".to_owned());
-        }
+    if holders.sockets.is_empty() && holders.containers.is_empty() && holders.taken {
+        lines.push(format!("Held by {}", listeners::UNSEEN));
     }
-    if lines.is_empty() {
-        return format!("Nobody holds port {port}\n");
-    }
-    lines.join("\n") + "\n"
+    lines
 }
 
 /// One container: the service that it is, or the cluster's.

@@ -3,12 +3,13 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::machine::run_with;
-use crate::sandbox::{Ran, Sandbox, free_ports, program, toml_with_ports};
+use crate::sandbox::{Ran, Sandbox, free_ports, is_free, program, toml_with_ports};
 use crate::tools::Tools;
 
 fn object(ran: Ran) -> Value {
@@ -318,4 +319,31 @@ fn an_address_is_handed_to_the_browser_and_only_the_web_is() {
     run_with(&sandbox, &app, &shell, ["open", "AND_URL"]).exit(1).stderr_has("No program to open a URL with was found");
     fs::write(&browser, "#!/bin/sh\nexit 3\n").expect("the sandbox is writable");
     open(&["open"]).exit(1).stderr_has("failed with exit code 3");
+}
+
+#[test]
+fn each_port_of_a_block_is_looked_at() {
+    let sandbox = Sandbox::new();
+    // Three in a row that are free.
+    let first =
+        (0..100).map(|_| free_ports::<1>()[0]).find(|first| (*first..first + 3).all(is_free)).expect("there are");
+    let toml = format!("version = 1\n[ports]\nRTC_PORT = {{ default = {first}, count = 3 }}\n");
+    let app = sandbox.trusted("app", &toml);
+    sandbox.run(&app, ["env", "x"]).success();
+    let lease = format!("Leased to x as RTC_PORT {first}-{} ($SANDBOX/projects/app)\n", first + 2);
+    sandbox.run(&app, ["who", "RTC_PORT"]).success().stdout(&format!("{lease}Nobody listens on them now\n"));
+    let _server = TcpListener::bind(("127.0.0.1", first + 1)).expect("it is free");
+    let _datagrams = std::net::UdpSocket::bind(("127.0.0.1", first + 2)).expect("it is free");
+    for folder in [app.as_path(), Path::new("")] {
+        let told = sandbox.run(folder, ["who", "RTC_PORT"]).success().stdout;
+        let lines: Vec<&str> = told.strip_prefix(&lease).expect("the lease comes first").lines().collect();
+        assert!(lines.len() == 2 && lines[0].starts_with(&format!("{}: Held by ", first + 1)), "{told}");
+        assert!(lines[1].starts_with(&format!("{}: Held by ", first + 2)) && lines[1].ends_with(" (UDP)"), "{told}");
+    }
+    let json = object(sandbox.run(&app, ["who", "--json", "RTC_PORT"]));
+    let taken: Vec<_> = json["others"].as_array().expect("a list").iter().map(|one| one["taken"].clone()).collect();
+    assert_eq!(
+        (json["port"].clone(), json["taken"].clone(), taken),
+        (json!(first), json!(false), vec![json!(true), json!(true)])
+    );
 }

@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use super::super::recorded::vars;
-use crate::core::leases::Leases;
+use crate::core::leases::{Leases, block};
 use crate::core::text::address::{Typed, typed};
 use crate::core::text::suggest::nearest;
 use crate::failure::{Failure, code, shown};
 use crate::parts::context::Context;
 use crate::store::snapshot;
 
-/// The port that was meant.
+/// The port that was meant; all of them, if a variable has a block.
 ///
 /// # Errors
 /// A [`Failure`] for a command line that names none.
-pub(super) fn port(context: &Context, leases: &Leases, word: &str) -> Result<u16, Failure> {
+pub(super) fn ports(context: &Context, leases: &Leases, word: &str) -> Result<Vec<u16>, Failure> {
     match typed(word) {
-        Typed::Port(port) => Ok(port),
+        Typed::Port(port) => Ok(vec![port]),
         Typed::Name(name) => of_variable(context, leases, name),
         Typed::Nothing => Err(Failure::new(format!("`{word}` names no port"))
             .hint("A port is a number from 1 to 65535, alone or in an address: `silo who localhost:3000`")
@@ -25,7 +25,7 @@ pub(super) fn port(context: &Context, leases: &Leases, word: &str) -> Result<u16
 }
 
 /// A variable of the instance here; else of the one instance that has it.
-fn of_variable(context: &Context, leases: &Leases, name: &str) -> Result<u16, Failure> {
+fn of_variable(context: &Context, leases: &Leases, name: &str) -> Result<Vec<u16>, Failure> {
     let mut known: Vec<String> = Vec::new();
     let here = context.project().ok().and_then(|project| Some((project.config().ok()?, project)));
     let here = here.and_then(|(config, project)| {
@@ -34,11 +34,11 @@ fn of_variable(context: &Context, leases: &Leases, name: &str) -> Result<u16, Fa
     });
     if let Some((vars, recorded)) = &here {
         if let Some(port) = recorded.ports.get(name) {
-            return Ok(*port);
+            return Ok(block::ports(name, *port, &recorded.blocks));
         }
         if let Some(value) = vars.get(name) {
             return match typed(value) {
-                Typed::Port(port) => Ok(port),
+                Typed::Port(port) => Ok(vec![port]),
                 _ => Err(Failure::new(format!("The value of `{name}` names no port: `{value}`"))
                     .hint("`silo status` shows which port each variable has")
                     .code(code::USAGE)),
@@ -49,7 +49,7 @@ fn of_variable(context: &Context, leases: &Leases, name: &str) -> Result<u16, Fa
     let all = leases.instances.iter().flat_map(|one| one.ports.iter().map(move |(name, port)| (one, name, *port)));
     let found: Vec<_> = all.filter(|(_, variable, _)| *variable == name).collect();
     match found[..] {
-        [(_, _, port)] => Ok(port),
+        [(one, _, port)] => Ok(block::ports(name, port, &one.blocks)),
         [] => {
             known.extend(leases.instances.iter().flat_map(|one| one.ports.keys().cloned()));
             let failure = Failure::new(format!("`{name}` is not a port, and no variable of an instance"));

@@ -28,6 +28,11 @@ pub fn spread(ports: &IndexMap<String, u16>, blocks: &Blocks) -> IndexMap<String
     all.collect()
 }
 
+/// The port of a variable, or all of its block.
+pub fn ports(name: &str, first: u16, blocks: &Blocks) -> Vec<u16> {
+    (first..=last(first, blocks.get(name).copied().unwrap_or(1))).collect()
+}
+
 /// The variable of a name that [`spread`] gave.
 pub fn variable(name: &str) -> &str {
     name.split('+').next().unwrap_or(name)
