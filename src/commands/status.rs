@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::elsewhere;
 use super::recorded::vars;
+use crate::backend::engine::Engine;
 use crate::core::instance::trust::Trust;
 use crate::core::leases::block;
 use crate::core::shell::activation::Undo;
@@ -90,7 +91,9 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
         let mut settings = settings.clone();
         settings.lease_own_ports(|_| true, |_| true);
         let leases = registry::peek(&context.dirs).unwrap_or_default();
-        moved::reasons(&leases, &project.root, &settings.ports, &recorded.ports)
+        let engine = Engine { environment: &outside, folder: &project.root };
+        let container = |port| Some(engine.publishers(Some(port)).ok()?.into_iter().next()?.container);
+        moved::reasons(&leases, &project.root, &settings.ports, &recorded.ports, &container)
     });
     let told = Report {
         state: State::of(runs, is_starting, &by_programs),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::geteuid;
 
 use super::{holder, moved};
-use crate::backend::engine::ENGINE;
+use crate::backend::engine::{ENGINE, Engine};
 use crate::cli::Global;
 use crate::core::config::ConfigFile;
 use crate::core::config::user::{EngineKind, UserSettings};
@@ -305,12 +305,15 @@ impl Context {
         for GaveWay { instance, variable, port, now } in &settled.gave_way {
             self.ui.step(&format!("Took port {port} from `{instance}`, whose {variable} is {now} now"));
         }
+        let outside = self.outside();
+        let engine = Engine { environment: &outside, folder: &project.root };
+        let container = |port| Some(engine.publishers(Some(port)).ok()?.into_iter().next()?.container);
         for (other, holder) in &settled.moved {
             if other.reason != Reason::Left && lost.contains(&other.name) {
                 self.ui.step(&format!("{} is {}", other.name, other.got));
                 continue;
             }
-            if let Some(line) = moved::line(other, holder.as_deref(), &project.root) {
+            if let Some(line) = moved::line(other, holder.as_deref(), &project.root, &container) {
                 self.ui.step(&line);
             }
         }

@@ -6,20 +6,23 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::holder::{by_process, on, said};
-use crate::backend::publishers::Owner;
+use crate::backend::publishers::{self, Owner};
 use crate::core::leases::ports::{Moved, PortSpec, Probe, Reason, blocks};
 use crate::core::leases::{Leases, block};
 use crate::core::services::stop_line;
 use crate::core::text::source::one_line;
-use crate::sys::listeners::{self, Kind};
+use crate::sys::listeners::{self, Holder, Kind};
 use crate::sys::{net, processes};
 
 /// How many ports a line at a prompt names.
 const MOST: usize = 3;
 
+/// The container that publishes a port, where the engine may be asked; none on a `cd`.
+pub type Container<'a> = &'a dyn Fn(u16) -> Option<String>;
+
 /// A line on a default that could not be had; none where whoever asked for that says it.
-pub fn line(moved: &Moved, holder: Option<&str>, root: &Path) -> Option<String> {
-    let why = of_moved(moved, holder, root)?;
+pub fn line(moved: &Moved, holder: Option<&str>, root: &Path, container: Container<'_>) -> Option<String> {
+    let why = of_moved(moved, holder, root, container)?;
     Some(format!("Port {} {why}; {} is {}", moved.wanted, moved.name, moved.got))
 }
 
@@ -27,7 +30,7 @@ pub fn line(moved: &Moved, holder: Option<&str>, root: &Path) -> Option<String> 
 pub fn by_reason(all: &[(Moved, Option<String>)], root: &Path) -> Vec<(String, String)> {
     let mut groups: IndexMap<String, Vec<&Moved>> = IndexMap::new();
     for (moved, holder) in all {
-        if let Some(why) = of_moved(moved, holder.as_deref(), root) {
+        if let Some(why) = of_moved(moved, holder.as_deref(), root, &|_| None) {
             groups.entry(why).or_default().push(moved);
         }
     }
@@ -51,10 +54,10 @@ fn of_several(why: &str) -> String {
     format!("{plural}{rest}")
 }
 
-fn of_moved(moved: &Moved, holder: Option<&str>, root: &Path) -> Option<String> {
+fn of_moved(moved: &Moved, holder: Option<&str>, root: &Path, container: Container<'_>) -> Option<String> {
     match moved.reason {
         Reason::Leased | Reason::Taken | Reason::Denied => Some(why(moved.reason, holder)),
-        Reason::Busy => Some(busy(moved.wanted, root)),
+        Reason::Busy => Some(busy(moved.wanted, root, container)),
         Reason::Left => None,
     }
 }
@@ -65,6 +68,7 @@ pub fn reasons(
     root: &Path,
     wanted: &IndexMap<String, PortSpec>,
     ports: &IndexMap<String, u16>,
+    container: Container<'_>,
 ) -> IndexMap<String, String> {
     let another = |(name, port): (&String, &u16)| {
         let spec = wanted.get(name)?;
@@ -77,7 +81,7 @@ pub fn reasons(
         let others = all.iter().filter(|(one, _)| block::variable(one) != name.as_str());
         let others = others.map(|(name, port)| (block::variable(name).to_owned(), *port)).collect::<Vec<_>>();
         let run = default..=block::last(default, count);
-        let found = run.into_iter().find_map(|port| Some((port, reason(leases, root, &others, port)?)));
+        let found = run.into_iter().find_map(|port| Some((port, reason(leases, root, &others, port, container)?)));
         let told = match found {
             Some((port, why)) => format!("not {port}, which {why}"),
             None => format!("not {default}, which is free now: `silo env --move {name}`"),
@@ -88,7 +92,7 @@ pub fn reasons(
 }
 
 /// Why a port cannot be an instance's; none when it can.
-fn reason(leases: &Leases, root: &Path, own: &[(String, u16)], port: u16) -> Option<String> {
+fn reason(leases: &Leases, root: &Path, own: &[(String, u16)], port: u16, container: Container<'_>) -> Option<String> {
     if let Some((name, _)) = own.iter().find(|(_, held)| *held == port) {
         return Some(why(Reason::Taken, Some(name)));
     }
@@ -98,7 +102,7 @@ fn reason(leases: &Leases, root: &Path, own: &[(String, u16)], port: u16) -> Opt
     }
     match net::probe(port) {
         Probe::Free => None,
-        Probe::Busy => Some(busy(port, root)),
+        Probe::Busy => Some(busy(port, root, container)),
         Probe::Denied => Some(why(Reason::Denied, None)),
     }
 }
@@ -114,8 +118,8 @@ fn why(reason: Reason, holder: Option<&str>) -> String {
     }
 }
 
-/// Who holds a port that cannot be bound. No program is asked: that may take seconds, and this is said on a `cd` too.
-fn busy(port: u16, root: &Path) -> String {
+/// Who holds a port that cannot be bound. The engine's own program says nothing of whose container it serves.
+fn busy(port: u16, root: &Path, container: Container<'_>) -> String {
     if !listeners::IS_READ {
         return format!("is in use (by whom: `silo who {port}`)");
     }
@@ -123,25 +127,29 @@ fn busy(port: u16, root: &Path) -> String {
     if holders.iter().any(|one| one.socket.kind != Kind::Connection) {
         holders.retain(|one| one.socket.kind != Kind::Connection);
     }
+    let is_seen = |one: &Holder| one.process.as_ref().is_some_and(|process| !publishers::is_engines(&process.name));
+    let container = if holders.iter().all(is_seen) && !holders.is_empty() { None } else { container(port) };
+    holders.retain(|one| container.is_none() || is_seen(one));
     let told = by_process(&holders).into_iter().map(|(first, addresses)| {
         let own = first.process.as_ref().is_some_and(|process| processes::belongs_to(process, root));
         let here = if own { ", which was started in this folder" } else { "" };
         format!("{}{}{here}", said(first), on(&addresses))
     });
-    let told: Vec<String> = told.collect();
+    let told: Vec<String> =
+        container.iter().map(|name| format!("the container `{}`", one_line(name))).chain(told).collect();
     format!("is held by {}", if told.is_empty() { listeners::UNSEEN.to_owned() } else { told.join(" and ") })
 }
 
-/// A folder's defaults that are not available, before any is leased: a line each. `publishers` tells the containers that
+/// A folder's defaults that are not available, before any is leased: a line each. `published` tells the containers that
 /// publish ports, and is asked only where one is busy: what plain compose started from this very folder is in the way only until it
 /// is stopped.
 pub fn beforehand(
     leases: &Leases,
     root: &Path,
     wanted: &IndexMap<String, PortSpec>,
-    publishers: impl FnOnce() -> Vec<Owner>,
+    published: impl FnOnce() -> Vec<Owner>,
 ) -> Vec<String> {
-    let publishers = LazyCell::new(publishers);
+    let publishers = LazyCell::new(published);
     let of_container =
         |port: u16| publishers.iter().find(|one| one.publishes(port)).filter(|_| leases.holder(port).is_none());
     let line = |(name, spec): (&String, &PortSpec)| {
@@ -165,7 +173,7 @@ pub fn beforehand(
                 }
             });
         }
-        let (port, why) = run.into_iter().find_map(|port| Some((port, reason(leases, root, &[], port)?)))?;
+        let (port, why) = run.into_iter().find_map(|port| Some((port, reason(leases, root, &[], port, &|_| None)?)))?;
         Some(format!("Port {port} {why}; {name} will be another"))
     };
     wanted.iter().filter_map(line).collect()

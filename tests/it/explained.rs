@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::pty::{Session, Shell, each_shell};
 use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
 use crate::terminal::{collect, terminal};
+use crate::tools::Tools;
 
 each_shell!(a_port_that_cd_leases_elsewhere_is_explained_there);
 
@@ -21,6 +22,35 @@ fn port_line(sandbox: &Sandbox, dir: &Path, name: &str) -> String {
     let told = sandbox.run(dir, ["status"]).success().stdout;
     let line = told.lines().find(|line| line.starts_with(&format!("  {name}: ")));
     line.unwrap_or_else(|| panic!("{told}")).trim().to_owned()
+}
+
+/// Who ends the engine's program ends the port of somebody's container.
+#[test]
+fn a_container_in_the_way_is_named_and_not_the_engines_program() {
+    let sandbox = Sandbox::new();
+    let tools = Tools::install(&sandbox, &["docker"]);
+    let [web] = free_ports();
+    tools.container("shop-web-1", &[], &[web]);
+    let proxy = sandbox.path("docker-proxy");
+    std::os::unix::fs::symlink("/usr/bin/python3", &proxy).expect("the sandbox is writable");
+    let serve = format!(
+        "import socket, sys; s = socket.create_server(('127.0.0.1', {web})); print('ready', flush=True); sys.stdin.read()"
+    );
+    let mut command = sandbox.command(&proxy, "");
+    command.args(["-c", &serve]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut running = command.spawn().expect("it is there");
+    std::io::Read::read_exact(running.stdout.as_mut().expect("it is piped"), &mut [0; 6]).expect("it starts");
+    let app = sandbox.project("app", &toml_with_ports(&[("WEB_PORT", web)]));
+    let told = sandbox.run(&app, ["env", "x"]).success().stderr;
+    let now = sandbox.lockfile_ports(&app)["WEB_PORT"];
+    let line = port_line(&sandbox, &app, "WEB_PORT");
+    drop(running.stdin.take());
+    running.wait().expect("it ends with its input");
+    assert!(
+        told.starts_with(&format!("Port {web} is held by the container `shop-web-1`; WEB_PORT is {now}\n")),
+        "{told}"
+    );
+    assert_eq!(line, format!("WEB_PORT: {now} (not {web}, which is held by the container `shop-web-1`)"));
 }
 
 #[test]
