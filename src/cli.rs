@@ -19,7 +19,7 @@ use crate::core::shell::Completions;
 pub use agent::{AgentAction, AgentArgs};
 pub use arguments::{
     CiArgs, ComposeArgs, DnsArgs, DnsWord, EnvArgs, EnvTold, HealArgs, HookArgs, NewArgs, ProxyAction, ProxyArgs,
-    PruneArgs, RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, UpArgs,
+    PruneArgs, RmArgs, RoutesArgs, RoutesFor, RunArgs, SeedArgs, TrustArgs, UpArgs,
 };
 pub use completes::Completes;
 pub use gateway::{GatewayAction, GatewayArgs, KeyAction, KeyArgs};
@@ -235,16 +235,16 @@ pub enum Command {
         visible_alias = "trust",
         after_help = "Examples:\n  silo allow                      # Shows what changed since the last time\n  silo allow ../other-worktree    # A folder, or a silo.toml"
     )]
-    Allow {
-        /// The project's folder or its silo.toml; default: this folder
-        path: Option<PathBuf>,
-    },
+    Allow(TrustArgs),
     /// Switch the instance off in this shell until you leave its folder
     #[command(after_help = "Examples:\n  silo deactivate")]
     Deactivate,
     /// Stop trusting this silo.toml
-    #[command(visible_alias = "revoke", after_help = "Examples:\n  silo deny\n  silo deny -C ~/downloads/project")]
-    Deny,
+    #[command(
+        visible_alias = "revoke",
+        after_help = "Examples:\n  silo deny\n  silo deny ~/downloads/project    # A folder, or a silo.toml"
+    )]
+    Deny(TrustArgs),
     /// Print the shell hook, or add it to the shell's start file
     #[command(after_help = words::hook_examples())]
     Hook(HookArgs),

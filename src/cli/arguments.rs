@@ -11,6 +11,13 @@ use super::words;
 use crate::core::shell::Shell;
 use crate::core::text::span;
 
+/// Arguments of `silo allow` and `silo deny`.
+#[derive(Debug, Args)]
+pub struct TrustArgs {
+    /// The project's folder or its silo.toml; default: this folder
+    pub path: Option<PathBuf>,
+}
+
 /// Arguments of `silo hook`.
 #[derive(Debug, Default, Args)]
 pub struct HookArgs {

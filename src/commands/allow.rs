@@ -13,14 +13,9 @@ use crate::parts::context::Context;
 use crate::parts::services::Former;
 use crate::store::project::Project;
 use crate::store::{snapshot, trust};
-use crate::sys::files;
 
 pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure> {
-    let project = match path.map(|path| context.folder.join(path)) {
-        None => context.project()?,
-        Some(folder) if files::is_folder(&folder) => Project::load(&files::canonical(&folder)?, None)?,
-        Some(file) => Project::read(&file)?,
-    };
+    let project = context.project_named(path)?;
     let config = project.config()?;
     let known = trust::judge(&context.dirs, &project)? == Trust::Allowed;
     let last = if known { None } else { trust::last_allowed(&context.dirs, &project)? };

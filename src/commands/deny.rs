@@ -1,12 +1,14 @@
 //! `silo deny`: take the trust in this `silo.toml` back (D6).
 
+use std::path::Path;
+
 use crate::core::text::source::counted;
 use crate::failure::{Failure, shown};
 use crate::parts::context::Context;
 use crate::store::trust;
 
-pub(super) fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project()?;
+pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure> {
+    let project = context.project_named(path)?;
     let (lost, others) = trust::deny(&context.dirs, &project)?;
     context.ui.step(&format!("Denied `{}`; its leases stay; `silo allow` undoes that", shown(&project.file)));
     if lost > 0 {

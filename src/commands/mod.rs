@@ -160,10 +160,10 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Heal(arguments) => heal::run(context, &arguments),
         Command::Status { json, check } => status::run(context, json, check),
         Command::Diff { json, show } => diff::run(context, json, show),
-        Command::Allow { path } => allow::run(context, path.as_deref()),
+        Command::Allow(args) => allow::run(context, args.path.as_deref()),
         Command::Adopt { folder, copy_slow, json } => adopt::run(context, folder.as_deref(), copy_slow, json),
         Command::Deactivate => deactivate::run(context),
-        Command::Deny => deny::run(context),
+        Command::Deny(args) => deny::run(context, args.path.as_deref()),
         Command::Up(arguments) => up::run(context, &arguments),
         Command::Ci(arguments) => up::ci(context, &arguments),
         Command::Logs { follow, resource } => logs::run(context, follow, resource.as_deref()),
@@ -204,7 +204,7 @@ fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
 /// Whether what a command says or does is to show at the next prompt.
 fn counts_on_the_hook(command: &Command) -> bool {
     use Command as C;
-    matches!(command, C::Init { .. } | C::Env(_) | C::Status { .. } | C::Diff { .. } | C::Allow { .. } | C::Deny)
+    matches!(command, C::Init { .. } | C::Env(_) | C::Status { .. } | C::Diff { .. } | C::Allow(_) | C::Deny(_))
 }
 
 /// Whether a command writes nothing of silo's, or sees to it itself; `export` has to answer whatever happens.

@@ -133,6 +133,18 @@ impl Context {
         self.project_in(&self.folder)
     }
 
+    /// The project of a folder or a `silo.toml` that was named; else [`Context::project`].
+    ///
+    /// # Errors
+    /// A [`Failure`] when there is none, or it cannot be read.
+    pub fn project_named(&self, path: Option<&Path>) -> Result<Project, Failure> {
+        match path.map(|path| self.folder.join(path)) {
+            None => self.project(),
+            Some(folder) if files::is_folder(&folder) => Project::load(&files::canonical(&folder)?, None),
+            Some(file) => Project::read(&file),
+        }
+    }
+
     /// The project of a folder, or of `-c` there.
     ///
     /// # Errors
