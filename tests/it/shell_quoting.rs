@@ -155,7 +155,12 @@ fn any_value_reaches_every_shell_and_the_env_file_unchanged() {
 fn any_bytes_reach_every_shell_unchanged() {
     let config =
         ProptestConfig { cases: 4, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() };
-    let part = prop_oneof![3 => value().prop_map(String::into_bytes), 1 => prop::collection::vec(1..=255u8, 0..4)];
+    let lines = prop::sample::select(vec!["\n", "\\\n", "\\\\\n", "\n\n", "\r\n", "'\n", "\"\n", "\n "]);
+    let part = prop_oneof![
+        3 => value().prop_map(String::into_bytes),
+        1 => lines.prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(1..=255u8, 0..4)
+    ];
     let bytes = prop::collection::vec(part, 0..4).prop_map(|parts| parts.concat());
     TestRunner::new(config)
         .run(&prop::collection::vec(bytes, 60), |values| {

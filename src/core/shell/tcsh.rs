@@ -48,8 +48,10 @@ fn quote(value: &[u8]) -> Vec<u8> {
         return b"''".to_vec();
     }
     let mut word = Vec::with_capacity(value.len());
-    for byte in value {
+    for (at, byte) in value.iter().enumerate() {
         match byte {
+            // A newline in quotes takes one backslash before it away, wherever in the word that came from (`Dword` in tcsh's sh.dol.c).
+            b'\n' if value[..at].ends_with(b"\\") => word.extend(b"\\\\\"$__silo_nl:q\""),
             b'\n' => word.extend(b"\"$__silo_nl:q\""),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/' | b':' | 0x80.. => word.push(*byte),
             _ => word.extend([b'\\', *byte]),
@@ -113,6 +115,7 @@ mod tests {
     #[test]
     fn own_variables_come_first_and_quotes_hold() {
         assert_eq!(TCSH.quote("é !a\nb".as_bytes()), "é\\ \\!a\"$__silo_nl:q\"b".as_bytes());
+        assert_eq!(TCSH.quote(b"\\\n"), br#"\\\\"$__silo_nl:q""#);
         assert_eq!((TCSH.quote(b""), TCSH.quote(b"a\xff")), (b"''".to_vec(), b"a\xff".to_vec()));
         assert_eq!(TCSH.sample(), "set __silo_s = x; setenv A 1; unsetenv B\n");
     }
