@@ -2,6 +2,8 @@
 //! held but one path's folders, and a piece of work is small, so that who measures can look at other things in between. Files that
 //! processes have open and that have no name any more count where this user may see them.
 
+mod nameless;
+
 use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+use nameless::{Nameless, Step};
 
 /// How many entries are looked at in one piece of work.
 const PIECE: usize = 2000;
@@ -54,9 +58,8 @@ pub struct Measuring {
     above: Vec<Level>,
     names: usize,
     linked: HashSet<(u64, u64)>,
-    /// The processes that are still to be looked at, and of the one that is, its open files.
-    processes: Option<Dir>,
-    opened: Option<Dir>,
+    /// What is looked at last.
+    nameless: Option<Nameless>,
 }
 
 impl std::fmt::Debug for Measuring {
@@ -98,8 +101,7 @@ impl Measuring {
             above: Vec::new(),
             names: 0,
             linked: HashSet::new(),
-            processes: None,
-            opened: None,
+            nameless: None,
         }
     }
 
@@ -261,43 +263,19 @@ impl Measuring {
     }
 }
 
-/// A folder of `/proc`, where the system has it and it may be read.
-fn of_proc(path: &str) -> Option<Dir> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Dir::new(rustix::fs::open(path, flags, Mode::empty()).ok()?).ok()
-}
-
 impl Measuring {
-    /// The next open file without a name, or the next process; what cannot be looked at is passed over.
+    /// The next open file without a name, or the next process.
     fn nameless(&mut self) -> Option<Stand> {
-        if self.processes.is_none() {
-            self.processes = of_proc("/proc");
-        }
-        let done = Some(Stand::Done(self.taken));
-        let Some(processes) = &mut self.processes else { return done };
-        let Some(opened) = &mut self.opened else {
-            return match processes.read() {
-                Some(Ok(entry)) => {
-                    let name = entry.file_name().to_string_lossy();
-                    if name.bytes().all(|byte| byte.is_ascii_digit()) {
-                        self.opened = of_proc(&format!("/proc/{name}/fd"));
-                    }
-                    None
+        match self.nameless.get_or_insert_with(|| Nameless::of(Path::new("/proc"))).step() {
+            Step::Done => return Some(Stand::Done(self.taken)),
+            Step::Going => {}
+            Step::File(found) => {
+                let (device, inode, blocks) = numbers(&found);
+                if self.devices.contains(&device) {
+                    let is_new = self.linked.len() >= LINKED || self.linked.insert((device, inode));
+                    self.taken = self.taken.saturating_add(if is_new { blocks.saturating_mul(512) } else { 0 });
                 }
-                _ => done,
-            };
-        };
-        let Some(Ok(entry)) = opened.read() else {
-            self.opened = None;
-            return None;
-        };
-        let found = opened.fd().and_then(|folder| rustix::fs::statat(folder, entry.file_name(), AtFlags::empty()));
-        let Ok(found) = found else { return None };
-        let (device, inode, blocks) = numbers(&found);
-        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-        if is_file && found.st_nlink == 0 && self.devices.contains(&device) {
-            let is_new = self.linked.len() >= LINKED || self.linked.insert((device, inode));
-            self.taken = self.taken.saturating_add(if is_new { blocks.saturating_mul(512) } else { 0 });
+            }
         }
         None
     }
@@ -316,21 +294,20 @@ mod tests {
 
     use super::*;
 
-    /// What has names alone: any process of this machine may have a file without one on the same disk, and close it at any moment.
-    fn measured(roots: &[PathBuf], limit: u64) -> Stand {
-        let nobody = tempfile::tempdir().expect("a folder");
-        let mut measuring = Measuring::new(roots, limit);
-        measuring.processes = of_proc(nobody.path().to_str().expect("it is named in ASCII"));
-        to_its_end(measuring)
-    }
-
-    fn to_its_end(mut measuring: Measuring) -> Stand {
+    /// With what a folder shows in place of `/proc`: any process of this machine may have a file without a name on the same disk, and
+    /// close it at any moment.
+    fn measured_with(processes: &Path, roots: &[PathBuf], limit: u64) -> Stand {
+        let mut measuring = Measuring { nameless: Some(Nameless::of(processes)), ..Measuring::new(roots, limit) };
         loop {
             match measuring.go_on() {
                 Stand::Going => {}
                 stand => return stand,
             }
         }
+    }
+
+    fn measured(roots: &[PathBuf], limit: u64) -> Stand {
+        measured_with(tempfile::tempdir().expect("a folder").path(), roots, limit)
     }
 
     fn taken(root: &Path) -> u64 {
@@ -368,25 +345,30 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_without_a_name_counts_while_it_is_open() {
-        let top = tempfile::tempdir().expect("a folder");
-        let taken = || match to_its_end(Measuring::new(&[top.path().to_path_buf()], u64::MAX)) {
+    fn a_file_without_a_name_counts_once_while_it_is_open() {
+        use std::os::fd::AsRawFd as _;
+        let (top, processes) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let path = top.path().join("file");
+        fs::write(&path, vec![1; 1_000_000]).expect("written");
+        let (file, roots) = (fs::File::open(&path).expect("it is there"), [top.path().to_path_buf()]);
+        for process in ["1", "2"] {
+            let opened = processes.path().join(process).join("fd");
+            fs::create_dir_all(&opened).expect("made");
+            let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+            std::os::unix::fs::symlink(own, opened.join("3")).expect("made");
+        }
+        let taken = || match measured_with(processes.path(), &roots, u64::MAX) {
             Stand::Done(bytes) => bytes,
             other => panic!("{other:?}"),
         };
-        // Larger than what other processes are likely to open or close meanwhile.
-        let size = 64 << 20;
-        let path = top.path().join("file");
-        let open = fs::File::create(&path).expect("written");
-        rustix::fs::fallocate(&open, rustix::fs::FallocateFlags::empty(), 0, size).expect("there is room");
+        let named = taken();
         fs::remove_file(&path).expect("it is ours");
-        let while_open = taken();
-        drop(open);
-        // A child that another test is just starting may have it too, until it is another program.
-        let start = std::time::Instant::now();
-        while while_open < taken() + size / 2 {
-            assert!(start.elapsed().as_secs() < 60, "{while_open} {}", taken());
-        }
+        let without = taken();
+        assert!([named, without].iter().all(|bytes| (1_000_000..1_900_000).contains(bytes)), "{named} {without}");
+        assert_eq!(measured_with(processes.path(), &roots, 900_000), Stand::Over);
+        fs::remove_dir_all(processes.path().join("1")).expect("it is ours");
+        fs::remove_dir_all(processes.path().join("2")).expect("it is ours");
+        assert!(taken() < 900_000, "nobody has it open");
     }
 
     #[test]
