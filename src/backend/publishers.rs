@@ -79,6 +79,11 @@ impl Engine<'_> {
         Ok(self.publishers_by_docker(port).unwrap_or_default())
     }
 
+    /// The name of the first container that publishes a port; none where the engine does not answer.
+    pub fn container_on(&self, port: u16) -> Option<String> {
+        Some(self.publishers(Some(port)).ok()?.into_iter().next()?.container)
+    }
+
     fn publishers_by_docker(&self, port: Option<u16>) -> Result<Vec<Owner>, Failure> {
         if cmd::find("docker", self.environment).is_none() {
             return Ok(Vec::new());

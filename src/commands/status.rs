@@ -92,8 +92,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
         settings.lease_own_ports(|_| true, |_| true);
         let leases = registry::peek(&context.dirs).unwrap_or_default();
         let engine = Engine { environment: &outside, folder: &project.root };
-        let container = |port| Some(engine.publishers(Some(port)).ok()?.into_iter().next()?.container);
-        moved::reasons(&leases, &project.root, &settings.ports, &recorded.ports, &container)
+        moved::reasons(&leases, &project.root, &settings.ports, &recorded.ports, &|port| engine.container_on(port))
     });
     let told = Report {
         state: State::of(runs, is_starting, &by_programs),

@@ -319,13 +319,13 @@ impl Context {
         }
         let outside = self.outside();
         let engine = Engine { environment: &outside, folder: &project.root };
-        let container = |port| Some(engine.publishers(Some(port)).ok()?.into_iter().next()?.container);
         for (other, holder) in &settled.moved {
             if other.reason != Reason::Left && lost.contains(&other.name) {
                 self.ui.step(&format!("{} is {}", other.name, other.got));
                 continue;
             }
-            if let Some(line) = moved::line(other, holder.as_deref(), &project.root, &container) {
+            if let Some(line) = moved::line(other, holder.as_deref(), &project.root, &|port| engine.container_on(port))
+            {
                 self.ui.step(&line);
             }
         }

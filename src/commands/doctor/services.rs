@@ -22,17 +22,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// Folders of scripts, whose names have no ending.
 const FOLDERS: [&str; 4] = ["bin", "script", "scripts", "tools"];
 /// Files that say how things are run.
-const FILES: [&str; 9] = [
-    "package.json",
-    "Makefile",
-    "makefile",
-    "GNUmakefile",
-    "justfile",
-    "Justfile",
-    ".justfile",
-    "Taskfile.yml",
-    "Taskfile.yaml",
-];
+const FILES: [&str; 6] = ["package.json", "justfile", "Justfile", ".justfile", "Taskfile.yml", "Taskfile.yaml"];
 /// What comes of a call that has a name of its own.
 const PAST: &str = "It acts on no instance, whichever worktree it runs in";
 
@@ -190,6 +180,7 @@ impl Containers {
 fn in_scripts(root: &Path, containers: &Containers) -> Vec<Finding> {
     let is_script = |name: &str| {
         FILES.contains(&name)
+            || scripts::MAKEFILES.contains(&name)
             || scripts::is_procfile(name)
             || [".sh", ".bash", ".zsh", ".fish", ".mk", ".just"].iter().any(|end| name.ends_with(end))
     };
