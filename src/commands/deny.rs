@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use crate::core::text::source::counted;
-use crate::failure::{Failure, shown};
+use crate::failure::{Failure, quoted, shown};
 use crate::parts::context::Context;
 use crate::store::trust;
 
 pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<u8, Failure> {
     let project = context.project_named(path)?;
     let (lost, others) = trust::deny(&context.dirs, &project)?;
-    context.ui.step(&format!("Denied `{}`; its leases stay; `silo allow` undoes that", shown(&project.file)));
+    let allow = path.map_or_else(|| "silo allow".to_owned(), |path| format!("silo allow {}", quoted(path)));
+    context.ui.step(&format!("Denied `{}`; its leases stay; `{allow}` undoes that", shown(&project.file)));
     if lost > 0 {
         let them = counted(lost, "other worktree");
         context.ui.step(&format!("The same content in {them} is not trusted any more either"));

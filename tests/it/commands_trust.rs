@@ -51,12 +51,14 @@ fn allow_and_deny_take_a_folder_or_a_file() {
     sandbox.run("", ["allow", "app"]).success().stderr("Allowed `$SANDBOX/projects/app/silo.toml`\n");
     sandbox.run("", ["allow", "app/silo.toml"]).success().stderr_has("Allowed already:");
     sandbox.run("", ["allow", "app/other.toml"]).success().stderr("Allowed `$SANDBOX/projects/app/other.toml`\n");
-    let denied = |file: &str| format!("Denied `$SANDBOX/projects/{file}`; its leases stay; `silo allow` undoes that\n");
-    sandbox.run("", ["deny", "app"]).success().stderr(&denied("app/silo.toml"));
+    let denied = |file: &str, named: &str| {
+        format!("Denied `$SANDBOX/projects/{file}`; its leases stay; `silo allow {named}` undoes that\n")
+    };
+    sandbox.run("", ["deny", "app"]).success().stderr(&denied("app/silo.toml", "app"));
     sandbox.run("", ["allow", "app/other.toml"]).success().stderr_has("Allowed already:");
     // One that is broken can be denied too.
     std::fs::write(app.join("other.toml"), "version = 1\n[").expect("the project is writable");
-    sandbox.run("", ["deny", "app/other.toml"]).success().stderr(&denied("app/other.toml"));
+    sandbox.run("", ["deny", "app/other.toml"]).success().stderr(&denied("app/other.toml", "app/other.toml"));
     sandbox.run("", ["allow", "none"]).exit(1).stderr_has("none");
     sandbox.run("", ["allow", "."]).exit(1).stderr_has("No `silo.toml` in");
 }
