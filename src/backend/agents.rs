@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::docker::{Docker, where_it_is_down};
+use super::docker::{Docker, unless_gone, where_it_is_down};
 use super::engine::{Engine, Listed, ask_for, escaped};
 use super::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bundler, Container, Relay};
@@ -341,21 +341,10 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn remove_container(&self, container: &str) -> Result<(), Failure> {
-        match self.run(&["rm", "--force", "--volumes", container]) {
-            // Somebody else is removing it.
-            Err(failure) if says(&failure, "is already in progress") => Ok(()),
-            done => unless_gone(done),
-        }
+        unless_gone(self.run(&["rm", "--force", "--volumes", container]))
     }
 }
 
 fn says(failure: &Failure, words: &str) -> bool {
     failure.excerpt.as_ref().is_some_and(|said| said.contains(words))
-}
-
-fn unless_gone(done: Result<(), Failure>) -> Result<(), Failure> {
-    match done {
-        Err(failure) if says(&failure, "No such container") => Ok(()),
-        done => done,
-    }
 }

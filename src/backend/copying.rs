@@ -42,10 +42,10 @@ impl<'a> Copier<'a> {
         let label = format!("{LABEL}={id}");
         let (containers, filter) = ([".Names".to_owned()], format!("label={label}"));
         for [left] in docker.rows(&["ps", "--all", "--filter", &filter], &containers)? {
-            docker.run(&["rm", "--force", "--volumes", &left])?;
+            docker.remove(&["rm", "--force", "--volumes"], &[&left])?;
         }
         for [left] in docker.rows(&["image", "ls", "--filter", &filter], &[".ID".to_owned()])? {
-            docker.run(&["image", "rm", "--force", &left])?;
+            docker.remove(&["image", "rm", "--force"], &[&left])?;
         }
         let words = ["import", "--change", &format!("LABEL {label}"), "-"];
         let image = docker.answer(&words, &NOTHING)?;

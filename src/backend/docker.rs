@@ -13,6 +13,10 @@ pub const INSTALL: &str = "Install Docker: https://docs.docker.com/get-docker";
 const ASK: Duration = Duration::from_secs(5);
 const RUN: Duration = Duration::from_mins(2);
 
+/// How Docker and podman say that there is no such thing, in small letters.
+const GONE: [&str; 5] =
+    ["no such container", "no such image", "no such volume", "image not known", "is already in progress"];
+
 /// Docker with an environment to call it in.
 #[derive(Debug, Clone, Copy)]
 pub struct Docker<'a> {
@@ -35,6 +39,24 @@ pub fn where_it_is_down(failure: Failure) -> Failure {
             .hint("Docker does not let this user in: https://docs.docker.com/engine/install/linux-postinstall");
     }
     failure
+}
+
+/// Takes it for done where the engine says that what was to go is gone, or on its way: somebody else removes it at the same time.
+pub(super) fn unless_gone(done: Result<(), Failure>) -> Result<(), Failure> {
+    let says_gone = |line: &str| {
+        let line = line.to_lowercase();
+        GONE.iter().any(|words| line.contains(words)) || line.contains("network ") && line.ends_with(" not found")
+    };
+    // Docker's own words about the program that it calls for networks.
+    let is_code = |line: &str| line.ends_with("| exit status 1");
+    match done {
+        Err(Failure { excerpt: Some(said), .. })
+            if said.lines().any(says_gone) && said.lines().all(|line| says_gone(line) || is_code(line)) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// The field of a listing that holds a label, empty without it.
@@ -105,6 +127,20 @@ impl Docker<'_> {
         cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down).map(|_| ())
     }
 
+    /// Removes things of a kind, by words such as `volume rm`. One that somebody else removes meanwhile keeps none of the others.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines, of the first that could not be removed; the others are removed anyway.
+    pub fn remove(&self, words: &[&str], names: &[&str]) -> Result<(), Failure> {
+        let Err(failure) = self.run(&[words, names].concat()) else { return Ok(()) };
+        if names.len() == 1 {
+            return unless_gone(Err(failure));
+        }
+        // What Docker says of one thing says nothing of the others.
+        let each = names.iter().map(|name| unless_gone(self.run(&[words, &[*name]].concat())));
+        each.collect::<Vec<_>>().into_iter().collect()
+    }
+
     /// Removes what k3d leaves of a cluster whose making was cut off before its first server, as it is in the first minute
     /// of the first start, when images come over the network: the image registry, whose own network k3d then takes for one
     /// elsewhere, and the network, which a cluster made in it later would not delete. A registry that somebody connected
@@ -170,5 +206,40 @@ impl Docker<'_> {
     pub(super) fn cmd(&self, words: &[&str]) -> Cmd<'_> {
         let arguments = words.iter().map(Into::into).collect();
         Cmd { program: self.program, arguments, environment: self.environment, folder: self.folder }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(lines: &[&str]) -> bool {
+        let excerpt = lines.iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n");
+        unless_gone(Err(Failure { excerpt: Some(excerpt), ..Failure::new("`docker … rm` failed with exit code 1") }))
+            .is_ok()
+    }
+
+    #[test]
+    fn only_what_is_gone_is_no_failure() {
+        for lines in [
+            &["Error response from daemon: No such container: a"][..],
+            &["Error response from daemon: removal of container a is already in progress"],
+            &["Error response from daemon: No such image: a:latest"],
+            &["Error response from daemon: get a: no such volume"],
+            &["Error response from daemon: network a not found", "exit status 1"],
+            &["Error: a: image not known"],
+        ] {
+            assert!(ended(lines), "{lines:?}");
+        }
+        for lines in [
+            &["exit status 1"][..],
+            &["sh: docker: not found"],
+            &["dial unix /run/docker.sock: connect: no such file or directory"],
+            &["Error response from daemon: No such container: a", "Error response from daemon: volume is in use"],
+            &["Error response from daemon: error while removing network: network a has active endpoints"],
+        ] {
+            assert!(!ended(lines), "{lines:?}");
+        }
+        assert!(unless_gone(Err(Failure::new("it says nothing"))).is_err());
     }
 }

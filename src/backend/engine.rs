@@ -194,6 +194,11 @@ impl Engine<'_> {
         self.socket().map_or_else(|| Ok(T::default()), |socket| ask(&socket, target))
     }
 
+    /// What the socket says of one thing; none where there is no such thing.
+    pub(super) fn asked_for<T: DeserializeOwned>(&self, target: &str) -> Result<Option<T>, Failure> {
+        self.socket().map_or_else(|| Ok(None), |socket| ask_for(&socket, target))
+    }
+
     /// Whether nobody listens at the socket, or there is none on this machine: no engine runs here.
     pub fn is_absent(&self) -> bool {
         self.socket().is_none_or(|socket| socket::nobody(&socket))

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Deserialize;
 
-use super::docker::{self, Docker};
+use super::docker::{self, Docker, unless_gone};
 use super::engine::{Engine, PROJECT, escaped};
 use super::labels::{LINK_FROM, LINK_TO};
 use crate::core::leases::subnet::Range;
@@ -127,9 +127,6 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn remove_network(&self, network: &str) -> Result<(), Failure> {
-        match self.run(&["network", "rm", network]) {
-            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("not found")) => Ok(()),
-            done => done,
-        }
+        unless_gone(self.run(&["network", "rm", network]))
     }
 }

@@ -64,7 +64,7 @@ impl Engine<'_> {
         Ok(all.filter(|one| one.instance != instance && !one.service.is_empty()).collect())
     }
 
-    /// Whether a running container has something of this machine, and can change it.
+    /// Whether a running container has something of this machine, and can change it. One that is gone meanwhile has nothing.
     ///
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
@@ -74,8 +74,8 @@ impl Engine<'_> {
             Kind::Bind => points.into_iter().any(|point| point.kind == "bind" && point.source == what.path),
             Kind::Volume => {
                 for point in points.filter(|point| point.kind == "volume") {
-                    let volume: Volume = self.asked(&format!("/volumes/{}", escaped(&point.name)))?;
-                    let device = volume.options.unwrap_or_default().remove("device");
+                    let volume = self.asked_for::<Volume>(&format!("/volumes/{}", escaped(&point.name)))?;
+                    let device = volume.unwrap_or_default().options.unwrap_or_default().remove("device");
                     if device.as_ref() == Some(&what.path) {
                         return Ok(true);
                     }
@@ -83,8 +83,8 @@ impl Engine<'_> {
                 false
             }
             Kind::Device => {
-                let inspected: Inspected = self.asked(&format!("/containers/{}/json", escaped(&holder.id)))?;
-                let devices = inspected.host_config.devices.unwrap_or_default();
+                let inspected = self.asked_for::<Inspected>(&format!("/containers/{}/json", escaped(&holder.id)))?;
+                let devices = inspected.unwrap_or_default().host_config.devices.unwrap_or_default();
                 devices.iter().any(|device| device.path_on_host == what.path)
             }
         })

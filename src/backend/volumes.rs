@@ -180,7 +180,11 @@ impl Docker<'_> {
         }
         let json = |field: &str| format!("(json {field})");
         let fields = [".Driver".to_owned(), json(".Options"), json(".Labels"), ".CreatedAt".to_owned()];
-        let row = self.rows(&["volume", "inspect", name], &fields)?.into_iter().next();
+        let row = match self.rows(&["volume", "inspect", name], &fields) {
+            // Somebody removed it meanwhile.
+            Err(failure) if self.volumes()?.iter().any(|volume| volume.name == name) => return Err(failure),
+            rows => rows.ok().and_then(|rows| rows.into_iter().next()),
+        };
         let table = |text: &str| serde_json::from_str::<Option<IndexMap<String, String>>>(text).ok().flatten();
         Ok(row.map(|[driver, options, labels, made]| {
             let (options, labels) = (table(&options).unwrap_or_default(), table(&labels).unwrap_or_default());

@@ -285,7 +285,7 @@ impl<'a> Cleaner<'a> {
             Kind::Volume => &["volume", "rm"],
             Kind::Image => &["image", "rm"],
         };
-        self.docker().run(&[words, names].concat())
+        self.docker().remove(words, names)
     }
 
     /// Removes networks, out of which containers of other instances are taken first: they came in by a link (D26). Where the engine
@@ -300,7 +300,7 @@ impl<'a> Cleaner<'a> {
                 inside.map(|one| self.docker().disconnect(name, &one.id)).collect::<Result<Vec<()>, _>>()?;
             }
         }
-        self.docker().run(&[&["network", "rm"], names].concat())
+        self.docker().remove(&["network", "rm"], names)
     }
 
     fn delete_cluster(self, cluster: &str, home: &Path) -> Result<(), Failure> {

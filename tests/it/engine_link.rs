@@ -87,11 +87,8 @@ fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_na
     let address = inspected.stdout.trim();
     // A sibling reaches it.
     until_is(&Some(stage.db_of("two")), || stage.got("two", address, 5432));
-    assert_eq!(
-        (stage.got("one", &far, 5432), stage.got("one", address, 5432)),
-        (None, None),
-        "another instance does not"
-    );
+    // Another instance does not, but for the moments in which Docker makes a network and takes its rule against that away.
+    until_is(&(None, None), || (stage.got("one", &far, 5432), stage.got("one", address, 5432)));
     assert_eq!(stage.links(), 0);
 
     // The same container as before, linked: compose makes none again for that.

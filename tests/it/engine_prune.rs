@@ -4,6 +4,7 @@
 use std::fs;
 
 use crate::engine::Engine;
+use crate::sandbox::program;
 
 const COMPOSE: &str = "services:
   db:
@@ -95,6 +96,50 @@ fn what_a_removed_folder_left_goes_and_what_is_kept_is_named() {
     assert!(!nothing.stderr.contains("Kept"), "{}", nothing.stderr);
     engine.silo("there", "down --volumes").success();
     engine.docker(&["image", "rm", &format!("{other}-db")]).success();
+}
+
+#[test]
+fn what_somebody_removes_meanwhile_keeps_nothing_of_the_rest() {
+    let engine = Engine::new();
+    let name = unique(&engine);
+    running(&engine, "app", &name, "");
+    let (own, other) = (format!("localnet-{name}"), format!("localnet-{name}x"));
+    // An image of another project, which goes once it is listed; of volumes the first goes before silo removes it.
+    let context = engine.sandbox.dir("other");
+    fs::create_dir_all(&context).expect("the sandbox is writable");
+    fs::write(context.join("Dockerfile"), "FROM silo-test-box\nENV FOR=other\n").expect("the sandbox is writable");
+    let label = format!("com.docker.compose.project={other}");
+    let context = context.to_str().expect("it is text");
+    engine.docker(&["build", "--quiet", "--label", &label, "--tag", &other, context]).success();
+    let docker = String::from_utf8(
+        engine.command("sh", "").args(["-c", "command -v docker"]).output().expect("it is there").stdout,
+    );
+    let docker = docker.expect("it is text").trim().to_owned();
+    let log = engine.sandbox.path("meanwhile");
+    let script = format!(
+        "#!/bin/sh
+case \"$1 $2\" in
+  'volume rm') [ -e '{log}.volume' ] || {{ '{docker}' volume rm \"$3\" >'{log}.volume'; }} ;;
+esac
+'{docker}' \"$@\"
+code=$?
+case \"$1 $2\" in
+  'image ls') [ -e '{log}.image' ] || {{ '{docker}' image rm {other} >'{log}.image'; }} ;;
+esac
+exit $code
+",
+        log = log.display(),
+    );
+    program(&engine.sandbox.path("bin/docker"), &script);
+    fs::remove_dir_all(engine.sandbox.dir("app")).expect("it was made");
+    let done = engine.silo("", "prune --all --yes").success();
+    assert!(done.stderr.contains(&format!("Removing volumes {own}_data, {own}_uploads")), "{}", done.stderr);
+    for kind in ["image", "volume"] {
+        let gone = fs::read_to_string(log.with_extension(kind)).expect("it took place");
+        assert!(gone.contains(&name), "{gone}");
+    }
+    let now = all(&engine);
+    assert!(!now.lines().any(|line| line.contains(&own)), "{now}");
 }
 
 #[test]
