@@ -188,9 +188,7 @@ fn inventory(context: &Context, cleaner: Cleaner<'_>, needed: bool, idle: bool) 
     }
     match cleaner.inventory() {
         Ok(inventory) => Ok(Some(inventory)),
-        Err(failure) if needed => {
-            Err(failure.hint("Start Docker first, or run `silo prune` without `--all` to free the leases alone"))
-        }
+        Err(failure) if needed => Err(failure.hint("Run `silo prune` without `--all` to free the leases alone")),
         Err(failure) => {
             context.ui.detail(&failure.what);
             Ok(None)
