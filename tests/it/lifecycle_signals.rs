@@ -35,18 +35,23 @@ fn a_signal_to_silo_alone_reaches_tilt_once() {
 
 #[test]
 fn a_signal_to_silo_alone_is_passed_on_at_once() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    let passed_on_after = |signal: Signal| {
         let stage = Stage::new("");
         // In a group of its own as a shell with job control, a service manager or `timeout` starts it.
         let silo = stage.beside_in_group("up dev");
         stage.tools.wait_for_tilt(stage.tilt);
         let start = Instant::now();
         silo.send(signal);
-        // Where the whole group may have got it, silo passes it on after three seconds.
         stage.tools.wait_for("signal");
-        assert!(start.elapsed() < Duration::from_secs(3), "{signal} took {:?}", start.elapsed());
+        let after = start.elapsed();
         let (code, told) = silo.end();
         assert_eq!((code, got(&stage).len()), (Some(0), 1), "{signal}: {told}");
+        after
+    };
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        // Where the whole group may have got it, silo always waits for three seconds; a busy machine is not always so slow.
+        let is_soon = |_| passed_on_after(signal) < Duration::from_secs(3);
+        assert!((0..4).any(is_soon), "{signal} is passed on after three seconds");
     }
 }
 
