@@ -10,7 +10,7 @@ use crate::machine::{assert_agreed, assert_sound, env_file, registry, registry_p
 use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
 
 /// The first of eight free ports side by side, all of them this test's own.
-fn free_run() -> u16 {
+pub(crate) fn free_run() -> u16 {
     loop {
         let ports = free_ports::<8>();
         let is_free = |port: &u16| UdpSocket::bind(("127.0.0.1", *port)).is_ok();

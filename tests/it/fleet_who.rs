@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::blocks::free_run;
 use crate::machine::run_with;
-use crate::sandbox::{Ran, Sandbox, free_ports, is_free, program, toml_with_ports};
+use crate::sandbox::{Ran, Sandbox, free_ports, program, toml_with_ports};
 use crate::tools::Tools;
 
 fn object(ran: Ran) -> Value {
@@ -324,9 +325,7 @@ fn an_address_is_handed_to_the_browser_and_only_the_web_is() {
 #[test]
 fn each_port_of_a_block_is_looked_at() {
     let sandbox = Sandbox::new();
-    // Three in a row that are free.
-    let first =
-        (0..100).map(|_| free_ports::<1>()[0]).find(|first| (*first..first + 3).all(is_free)).expect("there are");
+    let first = free_run();
     let toml = format!("version = 1\n[ports]\nRTC_PORT = {{ default = {first}, count = 3 }}\n");
     let app = sandbox.trusted("app", &toml);
     sandbox.run(&app, ["env", "x"]).success();
