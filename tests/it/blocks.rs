@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::machine::{assert_agreed, assert_sound, env_file, registry, registry_path, value_in};
-use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{Sandbox, close, free_ports, toml_with_ports};
 
 /// The first of eight free ports side by side, all of them this test's own.
 pub(crate) fn free_run() -> u16 {
@@ -149,7 +149,7 @@ fn a_block_moves_as_a_whole_and_its_default_is_taken_as_a_whole() {
         .run(&one, ["env", "--take", "RTC_PORT"])
         .exit(1)
         .stderr_has(&format!("Port {}, the default of `RTC_PORT`, is in use", run + 3));
-    drop(stranger);
+    close(stranger);
     // Another count in silo.toml: what it has stays where that can be.
     sandbox.project("two", &toml(run, 2));
     sandbox.run(&two, ["env"]).success();

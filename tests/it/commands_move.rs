@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use crate::machine::{assert_agreed, assert_sound, registry, registry_path};
-use crate::sandbox::{Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{Sandbox, close, free_ports, toml_with_ports};
 
 fn port(sandbox: &Sandbox, dir: &Path, name: &str) -> u16 {
     sandbox.lockfile_ports(dir)[name]
@@ -94,7 +94,7 @@ fn a_default_on_which_somebody_listens_is_not_taken() {
     sandbox.run(&two, ["env", "--take", "ANY_PORT"]).exit(1).stderr(
         "Error: `ANY_PORT` has no default port to take\nHint: Give it one in `silo.toml`: `ANY_PORT = 3000` below `[ports]`\n",
     );
-    drop(listener);
+    close(listener);
     sandbox.run(&two, ["env", "--take", "WEB_PORT"]).success();
     assert_eq!(port(&sandbox, &two, "WEB_PORT"), web);
 }

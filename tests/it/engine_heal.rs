@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::engine::{Engine, get, until};
 use crate::engine_heal_watch::Watch;
-use crate::sandbox::{Ran, free_ports};
+use crate::sandbox::{Ran, close, free_ports};
 
 const COMPOSE: &str = r#"services:
   db:
@@ -240,7 +240,7 @@ fn engine_a_network_that_is_gone_and_a_port_that_is_taken() {
     let ran = heal(&engine, "one").exit(1);
     assert!(ran.stderr.contains(&format!("db is down: port {port} (DB_PORT) is held by")), "{ran:?}");
     assert_eq!(engine.port("one", "DB_PORT"), port, "no port moves");
-    drop(stranger);
+    close(stranger.expect("it has the port"));
     heal(&engine, "one").success();
     until("the service answers", || get(port, "/") == "db");
 }

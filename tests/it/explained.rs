@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use crate::pty::{Session, Shell, each_shell};
-use crate::sandbox::{SILO, Sandbox, free_ports, toml_with_ports};
+use crate::sandbox::{SILO, Sandbox, close, free_ports, toml_with_ports};
 use crate::terminal::{collect, terminal};
 use crate::tools::Tools;
 
@@ -82,7 +82,7 @@ fn status_says_of_each_port_that_is_not_its_default_who_has_that() {
     let too = format!("LOG_TOO_PORT: {} (not {log}, which is that of LOG_PORT)", now["LOG_TOO_PORT"]);
     assert_eq!(line("LOG_TOO_PORT"), too);
     // The reason is that of now: what is free again is said with the way to get it.
-    drop(listener);
+    close(listener);
     sandbox.run(&first, ["down", "--clean"]).success();
     let free =
         |name: &str, port| format!("{name}: {} (not {port}, which is free now: `silo env --move {name}`)", now[name]);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::lifecycle_up::{Stage, wait_until};
 use crate::machine::assert_agreed;
-use crate::sandbox::free_ports;
+use crate::sandbox::{close, free_ports};
 
 /// A stage whose cluster was made, with a forwarded port.
 fn made() -> (Stage, u16) {
@@ -72,7 +72,7 @@ fn a_port_of_a_stopped_cluster_that_somebody_took_is_named() {
         stage.run("up").exit(1).stderr_has(&format!("Error: Port {lb} of k3d cluster 'localnet-dev' is held by `"));
     let ran = ran.stderr_has(&format!("(pid {own}) on 127.0.0.1\nHint: Free the port, then run `silo up` again\n"));
     ran.stderr_has("`silo down --delete-cluster && silo up`\n");
-    drop(stranger);
+    close(stranger);
     stage.run("up").success();
     assert_eq!(stage.sandbox.lockfile_ports(&stage.app)["LB_PORT"], lb, "the lease is the cluster's port again");
 }

@@ -294,7 +294,8 @@ fn a_port_the_instance_itself_holds_stays() {
     let stranger = TcpListener::bind(("::1", stage.web)).expect("it is free");
     let told = format!("(pid {}) on ::1; WEB_PORT gets another one\n", std::process::id());
     stage.run("up").success().stderr_has(&told);
-    drop((server, stranger));
+    drop(server);
+    crate::sandbox::close(stranger);
     stage.run("env --force").success();
     assert_eq!(stage.sandbox.lockfile_ports(&stage.app)["WEB_PORT"], stage.web);
     let other = stage.sandbox.dir("other");

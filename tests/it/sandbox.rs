@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use nix::sys::signal::{Signal, kill};
@@ -256,6 +256,17 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
 pub(crate) fn is_free(port: u16) -> bool {
     let busy = |bound: io::Result<TcpListener>| bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
     !busy(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))) && !busy(TcpListener::bind((Ipv6Addr::LOCALHOST, port)))
+}
+
+/// Closes a listener, and waits until its port is free: a child that another test's thread has forked, and that has yet to exec, has it
+/// too.
+pub(crate) fn close(listener: TcpListener) {
+    let port = listener.local_addr().expect("it is bound").port();
+    drop(listener);
+    let end = Instant::now() + DEADLINE;
+    while !is_free(port) {
+        assert!(Instant::now() < end, "somebody has taken port {port}");
+    }
 }
 
 /// Makes a program of `text`.
