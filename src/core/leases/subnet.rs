@@ -115,11 +115,16 @@ pub fn choose(pool: Range, taken: &[Range], place: u64) -> Option<Range> {
 /// How many bits of the addresses of an agent's network are the same: it has room for six.
 const SMALL: u8 = 29;
 
-/// Eight addresses of the pool that overlap none of these, from its end on: subnets of instances begin elsewhere.
-pub fn small(pool: Range, taken: &[Range]) -> Option<Range> {
-    let size = 1_u32 << (32 - SMALL);
+/// Eight addresses of the pool that overlap none of these, from its end on: subnets of instances begin elsewhere. In each subnet it is
+/// looked from a place of one's own on and around, for who chooses at the same time would else choose the same.
+pub fn small(pool: Range, taken: &[Range], place: u64) -> Option<Range> {
+    let (size, count) = (1_u32 << (32 - SMALL), 1_u32 << (SMALL - BITS));
+    let start = u32::try_from(place % u64::from(count)).ok()?;
     let all: Vec<Range> = pool.subnets().collect();
-    let parts = |subnet: &Range| (0..(1_u32 << (SMALL - BITS))).map(|at| at * size + subnet.first).collect::<Vec<_>>();
+    let parts = |subnet: &Range| {
+        let first = subnet.first;
+        (0..count).map(move |at| (start + at) % count * size + first)
+    };
     let all = all.iter().rev().flat_map(parts).map(|first| Range { first, bits: SMALL });
     all.into_iter().find(|range| !taken.iter().any(|other| other.overlaps(*range)))
 }
@@ -226,14 +231,16 @@ mod tests {
     #[test]
     fn eight_addresses_are_found_from_the_end_of_the_pool() {
         let pool = range("10.224.0.0/22");
-        let small = |taken: &[&str]| {
+        let small = |taken: &[&str], place| {
             let taken: Vec<Range> = taken.iter().map(|text| range(text)).collect();
-            small(pool, &taken).map(|found| found.to_string())
+            small(pool, &taken, place).map(|found| found.to_string())
         };
-        assert_eq!(small(&[]).as_deref(), Some("10.224.3.0/29"));
-        assert_eq!(small(&["10.224.3.0/29", "10.224.3.8/30"]).as_deref(), Some("10.224.3.16/29"));
-        assert_eq!(small(&["10.224.3.0/24"]).as_deref(), Some("10.224.2.0/29"));
-        assert_eq!(small(&["10.0.0.0/8"]), None);
+        assert_eq!(small(&[], 0).as_deref(), Some("10.224.3.0/29"));
+        assert_eq!(small(&["10.224.3.0/29", "10.224.3.8/30"], 32).as_deref(), Some("10.224.3.16/29"));
+        assert_eq!(small(&["10.224.3.240/29"], 30).as_deref(), Some("10.224.3.248/29"), "from its place on");
+        assert_eq!(small(&["10.224.3.248/29"], 31).as_deref(), Some("10.224.3.0/29"), "and around");
+        assert_eq!(small(&["10.224.3.0/24"], 7).as_deref(), Some("10.224.2.56/29"));
+        assert_eq!(small(&["10.0.0.0/8"], 1), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::core::config::Network;
 use crate::core::config::agents::Lifetime;
 use crate::core::gateway::keys::NONE;
 use crate::core::leases::subnet::{self, Range};
+use crate::core::text::digest;
 use crate::core::text::source::one_line;
 use crate::failure::Failure;
 use crate::parts::beside;
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const TURN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// How often addresses are chosen that another user of the engine takes first.
-const TRIES: u32 = 5;
+const TRIES: u32 = 20;
 
 /// What an agent reaches, as far as it is known before its network is there.
 pub(super) struct Way {
@@ -121,7 +122,7 @@ pub(super) fn open(
     let id = run.id.clone();
     wall::write(&context.dirs, &Wall { id, key: held, services, subnet, egress, instance, agents, listen: entrance })?;
     listen(context, &run.id)?;
-    let network = choose(context, outside, run)?;
+    let network = choose(context, outside, run, 0)?;
     Ok(Some(Way { network, hosts, ports, listen: order.agent.listen }))
 }
 
@@ -230,7 +231,7 @@ fn services(order: &Order<'_>, memory: Option<remember::Reached>) -> Result<(Vec
 }
 
 /// Eight addresses that are nobody's, remembered in the record: those who choose take turns.
-fn choose(context: &Context, outside: &Outside, run: &mut Run) -> Result<Range, Failure> {
+fn choose(context: &Context, outside: &Outside, run: &mut Run, tried: u32) -> Result<Range, Failure> {
     let wait = Wait { limit: TURN, tell: &|text| context.ui.step(text) };
     let busy = |holder| Failure::new(format!("Another agent chooses its network{holder}")).hint("Run it again");
     lock::hold(&context.dirs.agents().join("networks.lock"), "another agent", &wait, busy, || {
@@ -243,7 +244,10 @@ fn choose(context: &Context, outside: &Outside, run: &mut Run) -> Result<Range, 
             .chain(routes::all(&outside.environment))
             .collect();
         let pool = context.settings.network.pool;
-        let network = subnet::small(pool, &taken).ok_or_else(|| subnets::full(pool, leases.instances.len()))?;
+        // Another user's runs do not take turns with this one's, and may have the same names.
+        let own = context.dirs.agents();
+        let place = digest::number(&[own.as_os_str().as_encoded_bytes(), run.id.as_bytes(), &tried.to_le_bytes()]);
+        let network = subnet::small(pool, &taken, place).ok_or_else(|| subnets::full(pool, leases.instances.len()))?;
         run.network = Some(network);
         agents::save(&context.dirs, run)?;
         Ok(network)
@@ -262,7 +266,7 @@ pub(super) fn raise(order: &Order<'_>, outside: &Outside, run: &mut Run, way: &m
             ))
             .hint("Run it again"));
         }
-        way.network = choose(context, outside, run)?;
+        way.network = choose(context, outside, run, tries)?;
         tries += 1;
     }
     let program = beside::proxy(context)?;
