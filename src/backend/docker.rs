@@ -45,7 +45,8 @@ pub fn where_it_is_down(failure: Failure) -> Failure {
 pub(super) fn unless_gone(done: Result<(), Failure>) -> Result<(), Failure> {
     let says_gone = |line: &str| {
         let line = line.to_lowercase();
-        GONE.iter().any(|words| line.contains(words)) || line.contains("network ") && line.ends_with(" not found")
+        let is_of = |kind: &&str| line.contains(*kind) && line.ends_with(" not found");
+        GONE.iter().any(|words| line.contains(words)) || ["network ", "endpoint "].iter().any(is_of)
     };
     // Docker's own words about the program that it calls for networks.
     let is_code = |line: &str| line.ends_with("| exit status 1");
@@ -127,6 +128,14 @@ impl Docker<'_> {
         cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down).map(|_| ())
     }
 
+    /// Stops a container; one that is gone needs none.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn stop(&self, container: &str) -> Result<(), Failure> {
+        unless_gone(self.run(&["stop", container]))
+    }
+
     /// Removes things of a kind, by words such as `volume rm`. One that somebody else removes meanwhile keeps none of the others.
     ///
     /// # Errors
@@ -154,7 +163,7 @@ impl Docker<'_> {
             let rows = self.of_cluster(cluster, &[".Names".to_owned(), label("k3d.role"), ".Networks".to_owned()])?;
             let own = |networks: &str| networks.split(',').all(|one| ["", "bridge", &network].contains(&one));
             if rows.iter().any(|[name, role, networks]| name == registry && role == "registry" && own(networks)) {
-                self.run(&["rm", "--force", "--volumes", registry])?;
+                self.remove(&["rm", "--force", "--volumes"], &[registry])?;
             }
         }
         let networks = self.rows(&["network", "ls", "--filter", "label=app=k3d"], &[".Name".to_owned()])?;
@@ -227,6 +236,7 @@ mod tests {
             &["Error response from daemon: No such image: a:latest"],
             &["Error response from daemon: get a: no such volume"],
             &["Error response from daemon: network a not found", "exit status 1"],
+            &["Error response from daemon: endpoint a not found"],
             &["Error: a: image not known"],
         ] {
             assert!(ended(lines), "{lines:?}");

@@ -69,6 +69,10 @@ impl Engine<'_> {
     }
 }
 
+fn says(failure: &Failure, words: &str) -> bool {
+    failure.excerpt.as_ref().is_some_and(|said| said.contains(words))
+}
+
 impl Docker<'_> {
     /// Makes a link's network. It leads nowhere else, so that no container's way out changes with it.
     ///
@@ -103,8 +107,8 @@ impl Docker<'_> {
         words.extend(names.iter().map(String::as_str));
         words.extend([network, container]);
         match self.run(&words) {
-            // Somebody else was as fast.
-            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("already exists in network")) => {
+            // Somebody else was as fast, or has removed the container meanwhile.
+            Err(failure) if says(&failure, "already exists in network") || says(&failure, "No such container") => {
                 Ok(())
             }
             done => done,
@@ -117,8 +121,8 @@ impl Docker<'_> {
     /// A [`Failure`] with Docker's last lines.
     pub fn disconnect(&self, network: &str, container: &str) -> Result<(), Failure> {
         match self.run(&["network", "disconnect", "--force", network, container]) {
-            Err(failure) if failure.excerpt.as_ref().is_some_and(|said| said.contains("is not connected")) => Ok(()),
-            done => done,
+            Err(failure) if says(&failure, "is not connected") => Ok(()),
+            done => unless_gone(done),
         }
     }
 

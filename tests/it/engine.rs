@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::sandbox::{Ran, SILO, Sandbox};
 
 /// How long something may take until it is as expected.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(3);
 
 /// A sandbox whose `docker` is the real one. What its compose projects made goes when it is dropped.
 pub(crate) struct Engine {
@@ -60,6 +60,22 @@ impl Engine {
         self.sandbox.finish(command)
     }
 
+    /// What the doctor says in a project, which has all of this: where the engine is slow it leaves out what it did not come to.
+    pub(crate) fn doctor_says(&self, dir: &str, words: &str, parts: &[&str]) -> String {
+        let mut said = String::new();
+        until(&format!("the doctor says {parts:?}"), || {
+            said = self.silo(dir, words).stdout;
+            parts.iter().all(|part| said.contains(part))
+        });
+        said
+    }
+
+    /// Where docker itself is, for a program that stands in its place.
+    pub(crate) fn docker_path(&self) -> String {
+        let found = self.command("sh", "").args(["-c", "command -v docker"]).output().expect("sh is there").stdout;
+        String::from_utf8(found).expect("it is text").trim().to_owned()
+    }
+
     /// Runs docker itself.
     pub(crate) fn docker(&self, words: &[&str]) -> Ran {
         let mut command = self.command("docker", "");
@@ -91,8 +107,8 @@ impl Drop for Engine {
         let folder = self.sandbox.dir("").display().to_string();
         let own: Vec<Vec<&str>> = rows
             .iter()
-            .map(|row| row.split(' ').collect::<Vec<_>>())
-            .filter(|row| row[2..].join(" ").starts_with(folder.trim_end_matches('/')))
+            .map(|row| row.splitn(3, ' ').collect::<Vec<_>>())
+            .filter(|row| row.get(2).is_some_and(|place| place.starts_with(folder.trim_end_matches('/'))))
             .collect();
         let names: std::collections::BTreeSet<&str> = own.iter().map(|row| row[1]).collect();
         for row in &own {

@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use crate::engine::{Engine, until_is};
+use crate::engine::{Engine, until, until_is};
+use crate::sandbox::program;
 
 /// Each service says which instance it is of.
 const COMPOSE: &str = "services:
@@ -98,10 +99,11 @@ fn an_instance_reaches_another_only_where_it_is_linked_and_each_keeps_its_own_na
     stage.project("one", &["two"]);
     stage.up("one");
     assert_eq!((id("one"), id("two")), before);
-    assert_eq!(stage.got("one", &far, 5432), Some(stage.db_of("two")));
-    assert_eq!(stage.got("one", &format!("web.{two}.test"), 80), Some(format!("web of localnet-{two}")));
+    until_is(&Some(stage.db_of("two")), || stage.got("one", &far, 5432));
+    until_is(&Some(format!("web of localnet-{two}")), || stage.got("one", &format!("web.{two}.test"), 80));
     for dir in ["one", "two"] {
-        assert_eq!(stage.got(dir, "db", 5432), Some(stage.db_of(dir)), "its own name is its own service's");
+        // Its own name is its own service's.
+        until_is(&Some(stage.db_of(dir)), || stage.got(dir, "db", 5432));
     }
     assert_eq!(stage.got("two", &format!("db.{one}.test"), 5432), None, "it is not linked the other way");
 
@@ -160,7 +162,7 @@ fn a_link_to_nobody_is_said_and_a_link_outlives_neither_folder() {
     fs::remove_dir_all(stage.engine.sandbox.dir("two")).expect("it was made");
     stage.engine.silo("", "prune --all --yes").success();
     assert_eq!(stage.links(), 1, "it is the other's");
-    assert_eq!(stage.got("one", "db", 5432), Some(stage.db_of("one")));
+    until_is(&Some(stage.db_of("one")), || stage.got("one", "db", 5432));
     stage.up("one");
     assert_eq!(stage.links(), 0);
 
@@ -172,7 +174,7 @@ fn a_link_to_nobody_is_said_and_a_link_outlives_neither_folder() {
     fs::remove_dir_all(stage.engine.sandbox.dir("one")).expect("it was made");
     stage.engine.silo("", "prune --all --yes").success();
     assert_eq!(stage.links(), 0, "{:?}", stage.networks());
-    assert_eq!(stage.got("two", "db", 5432), Some(stage.db_of("two")));
+    until_is(&Some(stage.db_of("two")), || stage.got("two", "db", 5432));
     stage.engine.silo("two", "down").success();
     assert_eq!(stage.networks(), [""; 0]);
 }
@@ -228,6 +230,14 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
         own.map(|one| [one["id"].clone(), one["fix"].clone()].map(|text| text.as_str().expect("text").to_owned()))
             .collect::<Vec<_>>()
     };
+    let found_one = || {
+        let mut all = Vec::new();
+        until("one is found", || {
+            all = found();
+            all.len() == 1
+        });
+        all.remove(0)
+    };
     stage.up("two");
     stage.up("one");
     assert_eq!(found(), [[""; 2]; 0]);
@@ -236,7 +246,7 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
     for service in ["web", "db"] {
         stage.engine.docker(&["rm", "--force", &stage.container("one", service)]).success();
     }
-    let [[id, remedy]] = &found()[..] else { panic!("{:?}", found()) };
+    let [id, remedy] = found_one();
     let words = remedy.strip_prefix("silo ").expect("it is silo's to do");
     assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-left", Some("down")));
     stage.engine.silo("", words).success();
@@ -245,7 +255,7 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
     // The one that is reached is released, with everything.
     stage.up("one");
     stage.engine.silo("two", "down --clean").success();
-    let [[id, remedy]] = &found()[..] else { panic!("{:?}", found()) };
+    let [id, remedy] = found_one();
     let words = remedy.strip_prefix("silo ").expect("it is silo's to do");
     assert_eq!((id.as_str(), words.split_whitespace().next()), ("link-gone", Some("up")));
     stage.engine.silo("", words).success();
@@ -262,12 +272,44 @@ fn the_doctor_finds_links_that_are_left_and_those_to_nobody() {
         ["network", "create"].into_iter().chain(labels.split_whitespace()).chain([network.as_str()]).collect();
     stage.engine.docker(&words).success();
     stage.engine.docker(&["network", "connect", &network, &stage.container("two", "web")]).success();
-    let [[id, remedy]] = &found()[..] else { panic!("{:?}", found()) };
+    let [id, remedy] = found_one();
     assert_eq!(id, "link-left");
     let mut by_hand = stage.engine.command("sh", "");
-    by_hand.args(["-c", remedy]);
+    by_hand.args(["-c", &remedy]);
     stage.engine.sandbox.finish(by_hand).success();
     assert_eq!((stage.links(), found()), (0, Vec::new()));
+    stage.engine.silo("two", "down").success();
+    assert_eq!(stage.networks(), [""; 0]);
+}
+
+#[test]
+fn a_container_that_somebody_removes_meanwhile_is_in_the_way_of_no_link() {
+    let stage = Stage::new();
+    stage.project("one", &["two"]);
+    stage.project("two", &[]);
+    stage.up("two");
+    let docker = stage.engine.docker_path();
+    let log = stage.engine.sandbox.path("meanwhile");
+    // The other's database goes just before it is connected, and its web server before it is disconnected.
+    let script = format!(
+        "#!/bin/sh
+gone() {{ [ -e '{log}'.$1 ] || {{ '{docker}' rm --force $2 >'{log}'.$1; }}; }}
+case \"$1 $2\" in
+  'network connect') gone connect {} ;;
+  'network disconnect') gone disconnect {} ;;
+esac
+exec '{docker}' \"$@\"
+",
+        stage.container("two", "db"),
+        stage.container("two", "web"),
+        log = log.display(),
+    );
+    program(&stage.engine.sandbox.path("bin/docker"), &script);
+    stage.up("one");
+    assert!(log.with_extension("connect").exists() && stage.links() == 1, "{:?}", stage.networks());
+    stage.engine.silo("one", "down").success();
+    assert!(log.with_extension("disconnect").exists() && stage.links() == 0, "{:?}", stage.networks());
+    stage.up("two");
     stage.engine.silo("two", "down").success();
     assert_eq!(stage.networks(), [""; 0]);
 }

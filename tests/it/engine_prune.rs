@@ -111,10 +111,7 @@ fn what_somebody_removes_meanwhile_keeps_nothing_of_the_rest() {
     let label = format!("com.docker.compose.project={other}");
     let context = context.to_str().expect("it is text");
     engine.docker(&["build", "--quiet", "--label", &label, "--tag", &other, context]).success();
-    let docker = String::from_utf8(
-        engine.command("sh", "").args(["-c", "command -v docker"]).output().expect("it is there").stdout,
-    );
-    let docker = docker.expect("it is text").trim().to_owned();
+    let docker = engine.docker_path();
     let log = engine.sandbox.path("meanwhile");
     let script = format!(
         "#!/bin/sh

@@ -182,8 +182,8 @@ impl Job<'_> {
             site.scope.context.ui.step(&format!("Stopping {} for the copy", ticked(&ran)));
         }
         for user in users {
-            docker.run(&["stop", &user.name])?;
-            docker.run(&["rm", &user.name])?;
+            docker.stop(&user.name)?;
+            docker.remove(&["rm"], &[&user.name])?;
         }
         Ok(ran)
     }
@@ -210,7 +210,7 @@ impl Job<'_> {
             ui.step(&format!("Stopping {}, which uses `{}`, for the copy", ticked(stop), order.from));
         }
         for name in stop {
-            docker.run(&["stop", name])?;
+            docker.stop(name)?;
         }
         let target = copier.hold(&own.name, false)?;
         let spinner = ui.spin(&format!("Copying `{}`", order.from));
