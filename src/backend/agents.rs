@@ -25,6 +25,17 @@ const RUN: Duration = Duration::from_mins(2);
 const SOON: Duration = Duration::from_secs(5);
 /// Longest id of an image, in bytes.
 const ID: u64 = 256;
+/// How often an image is built that another program takes parts away from meanwhile.
+const BUILDS: u32 = 4;
+/// How Docker says that: its builder from before 23.
+const LOST: [&str; 4] = [
+    "failed to get digest sha256:",
+    "No such image: sha256:",
+    "unknown parent image ID",
+    "unable to find image \"sha256:",
+];
+/// How much of what a program says last is looked at, in bytes.
+const END: usize = 4096;
 /// How long the repository of an agent may take to be read.
 const BUNDLE: Duration = Duration::from_mins(10);
 
@@ -183,12 +194,27 @@ impl Engine<'_> {
 }
 
 /// What a program prints that silo waits for is part of the story; its answer may be for silo alone.
+#[derive(Default)]
 struct Story {
     with_answer: bool,
+    /// The last of what it said besides its answer.
+    end: Vec<u8>,
+}
+
+impl Story {
+    /// Whether an engine says that an image of its own is gone, one that it has just found among those it knows.
+    fn lost_an_image(&self) -> bool {
+        let said = String::from_utf8_lossy(&self.end);
+        LOST.iter().any(|words| said.contains(words))
+    }
 }
 
 impl Attend for Story {
     fn take(&mut self, stream: Stream, piece: &[u8]) -> Result<(), Failure> {
+        if stream == Stream::Err {
+            self.end.extend_from_slice(piece);
+            self.end.drain(..self.end.len().saturating_sub(END));
+        }
         match (stream, self.with_answer) {
             (Stream::Out, false) => Ok(()),
             _ => Ui::default().pass_on(piece),
@@ -208,7 +234,8 @@ impl Docker<'_> {
     pub fn pull(&self, image: &str) -> Result<(), Failure> {
         let cmd = self.cmd(&["pull", image]);
         let hint = format!("Look at its name, or build it: `{} pull {image}`", self.program);
-        self.aside(&cmd, "pull", true).map_err(|failure| failure.hint(hint))
+        let mut story = Story { with_answer: true, ..Story::default() };
+        self.aside(&cmd, "pull", &mut story).map_err(|failure| failure.hint(hint))
     }
 
     /// Builds an image from a folder with a Dockerfile, and gives back its id, which is written to a file on the way.
@@ -219,8 +246,17 @@ impl Docker<'_> {
         let (label, folder) = (format!("--label={INSTANCE}={instance}"), folder.to_string_lossy());
         let written = format!("--iidfile={}", id.to_string_lossy());
         let quick = self.cmd(&["build", "--quiet", &written, &label, "--tag", name, "--", &folder]);
-        // Its answer is the id.
-        self.aside(&quick, "build", false)?;
+        // Its answer is the id. What a step makes is one image for all builds that have that step: it goes with the last of those that
+        // another program removes, maybe just when this build has found it.
+        let mut tries = 1;
+        loop {
+            let mut story = Story::default();
+            match self.aside(&quick, "build", &mut story) {
+                Err(_) if tries < BUILDS && story.lost_an_image() => tries += 1,
+                done => break done?,
+            }
+            Ui::default().step("Another program has removed an image that this build began with; building it again");
+        }
         let read = files::read(id, ID)?.map(|content| content.bytes).unwrap_or_default();
         Ok(String::from_utf8_lossy(&read).trim().to_owned())
     }
@@ -236,9 +272,9 @@ impl Docker<'_> {
     }
 
     /// Runs it with what it prints as part of the story.
-    fn aside(&self, cmd: &Cmd<'_>, word: &str, with_answer: bool) -> Result<(), Failure> {
+    fn aside(&self, cmd: &Cmd<'_>, word: &str, story: &mut Story) -> Result<(), Failure> {
         let line = format!("{} {word}", self.program);
-        match attend::attend(cmd, &mut Story { with_answer })? {
+        match attend::attend(cmd, story)? {
             Ended::Code(0) => Ok(()),
             ended => Err(Failure::new(format!("`{line}` failed with exit code {}", ended.code()))),
         }

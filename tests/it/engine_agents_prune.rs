@@ -6,7 +6,7 @@ use std::fs;
 use crate::engine::until;
 use crate::engine_agents::{Agents, agent};
 use crate::gateway::own_file;
-use crate::sandbox::{Ran, SILO, free_ports};
+use crate::sandbox::{Ran, SILO, free_ports, program};
 
 /// An agent that is built from a folder of the project.
 fn built(name: &str, line: &str, more: &str) -> String {
@@ -31,9 +31,10 @@ fn scene() -> Agents {
     agents
 }
 
+/// A file of this test's own: what a step makes that is in another file, too, is one image, which goes with the other's.
 fn dockerfile(agents: &Agents, name: &str, version: &str) {
     fs::create_dir_all(agents.path(name)).expect("the project is writable");
-    let text = format!("FROM silo-test-agent\nENV VERSION={version}\n");
+    let text = format!("FROM silo-test-agent\nENV VERSION={version} FOR={}\n", agents.instance());
     fs::write(agents.path(name).join("Dockerfile"), text).expect("the project is writable");
 }
 
@@ -128,6 +129,40 @@ fn engine_an_image_goes_when_a_newer_one_takes_its_name_and_is_named_when_the_in
     assert!(freed.stderr.contains(&format!("Left in Docker: image silo-agent/{id}-scout; ")), "{}", freed.stderr);
     agents.silo(&["gateway", "down"]);
     agents.engine.docker(&["image", "rm", &format!("silo-agent/{id}-scout")]).success();
+}
+
+#[test]
+fn engine_a_build_that_loses_a_cached_image_begins_again_and_no_other_failure_does() {
+    let agents = scene();
+    let docker = agents.engine.docker_path();
+    let log = agents.engine.sandbox.path("builds");
+    let fail = |times: usize, said: &str| {
+        let script = format!(
+            "#!/bin/sh
+if [ \"$1\" = build ]; then
+  echo >>'{log}'
+  [ $(cat '{log}' | wc -l) -gt {times} ] || {{ echo '{said}' >&2; exit 1; }}
+fi
+exec '{docker}' \"$@\"
+",
+            log = log.display(),
+        );
+        let _ = fs::remove_file(&log);
+        program(&agents.engine.sandbox.path("bin/docker"), &script);
+    };
+    let builds = || fs::read_to_string(&log).expect("it was called").lines().count();
+    // As an engine says it, whose other builds of the same file are removed at that moment.
+    fail(2, "failed to get digest sha256:46a9: open /var/lib/docker/image/overlay2/46a9: no such file or directory");
+    let ran = agents.silo(&["agent", "run", "scout", "--as", "again-1"]).success();
+    assert_eq!((builds(), ran.stderr.matches("building it again").count()), (3, 2), "{}", ran.stderr);
+    fail(9, "No such image: sha256:46a9");
+    agents.silo(&["agent", "run", "scout", "--as", "again-2"]).exit(1);
+    assert_eq!(builds(), 4);
+    fail(9, "unknown instruction: FORM");
+    agents.silo(&["agent", "run", "scout", "--as", "again-3"]).exit(1);
+    assert_eq!(builds(), 1);
+    fs::remove_file(agents.engine.sandbox.path("bin/docker")).expect("it is ours");
+    agents.engine.docker(&["image", "rm", &format!("silo-agent/{}-scout", agents.instance())]).success();
 }
 
 #[test]
