@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::docker::{Docker, unless_gone, where_it_is_down};
-use super::engine::{Engine, Listed, ask_for, escaped};
+use super::engine::{Engine, Listed, escaped};
 use super::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bundler, Container, Relay};
 use crate::core::agents::names::{self, TASK};
@@ -151,10 +151,9 @@ impl Engine<'_> {
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
     pub fn image(&self, name: &str) -> Result<Option<Image>, Failure> {
-        let Some(socket) = self.socket() else { return Ok(None) };
         // The slashes of a name stay as they are.
         let name: Vec<String> = name.split('/').map(escaped).collect();
-        ask_for(&socket, &format!("/images/{}/json", name.join("/")))
+        self.asked_for(&format!("/images/{}/json", name.join("/")))
     }
 
     /// How a container stands; none where there is none.
@@ -162,8 +161,7 @@ impl Engine<'_> {
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
     pub fn state(&self, container: &str) -> Result<Option<State>, Failure> {
-        let Some(socket) = self.socket() else { return Ok(None) };
-        let inspected: Option<Inspected> = ask_for(&socket, &format!("/containers/{}/json", escaped(container)))?;
+        let inspected: Option<Inspected> = self.asked_for(&format!("/containers/{}/json", escaped(container)))?;
         Ok(inspected.map(|inspected| inspected.state))
     }
 
@@ -263,7 +261,7 @@ impl Docker<'_> {
 
     /// Removes an image of an instance that was built, and has no name any more; one that something is made from stays.
     pub fn drop_former(&self, image: &str, instance: &str) {
-        let engine = Engine { environment: self.environment, folder: self.folder };
+        let engine = Engine::of(self.environment, self.folder);
         // Whatever does not answer leaves it for another time: an image does no harm.
         let found = engine.image(image).ok().flatten();
         if found.is_some_and(|found| found.is_former(instance)) {

@@ -10,7 +10,8 @@ use crate::sys::cmd::Cmd;
 
 /// What to type when Docker is missing.
 pub const INSTALL: &str = "Install Docker: https://docs.docker.com/get-docker";
-const ASK: Duration = Duration::from_secs(5);
+/// How long an answer may take, as in [`super::engine`].
+const ASK: Duration = Duration::from_secs(20);
 const RUN: Duration = Duration::from_mins(2);
 
 /// How Docker and podman say that there is no such thing, in small letters.
@@ -103,9 +104,19 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines, or when it printed something and no row: that is not to be taken for nothing.
     pub fn rows<const N: usize>(&self, words: &[&str], fields: &[String; N]) -> Result<Vec<[String; N]>, Failure> {
+        self.rows_within(ASK, words, fields)
+    }
+
+    /// The same within another limit.
+    pub(super) fn rows_within<const N: usize>(
+        &self,
+        limit: Duration,
+        words: &[&str],
+        fields: &[String; N],
+    ) -> Result<Vec<[String; N]>, Failure> {
         let format = fields.each_ref().map(|field| format!("{{{{json {field}}}}}")).join("\t");
         let cmd = self.cmd(&[words, &["--format", &format]].concat());
-        let answer = cmd.capture(ASK)?.success(&cmd).map_err(where_it_is_down)?;
+        let answer = cmd.capture(limit)?.success(&cmd).map_err(where_it_is_down)?;
         let text = String::from_utf8_lossy(&answer);
         let row = |line: &str| {
             let fields: Result<Vec<String>, _> = line.split('\t').map(serde_json::from_str).collect();

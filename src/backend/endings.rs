@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::engine::{Engine, PROJECT, escaped};
+use crate::failure::Failure;
 use crate::sys::{clock, processes, socket};
 
 /// How long an engine that ends waits for a container, and a little more.
@@ -92,9 +93,12 @@ impl Engine<'_> {
     }
 
     /// Whether a program runs in a container besides its own, as by `docker exec`. A healthcheck is one for a moment.
-    pub fn has_session(&self, id: &str) -> bool {
-        let one = self.asked::<Inspected>(&format!("/containers/{}/json", escaped(id))).unwrap_or_default();
-        one.sessions.is_some_and(|sessions| !sessions.is_empty())
+    ///
+    /// # Errors
+    /// A [`Failure`] when the engine does not answer in time.
+    pub fn has_session(&self, id: &str) -> Result<bool, Failure> {
+        let one = self.asked_for::<Inspected>(&format!("/containers/{}/json", escaped(id)))?;
+        Ok(one.and_then(|one| one.sessions).is_some_and(|sessions| !sessions.is_empty()))
     }
 
     /// When the engine was started, where its process can be seen: the one that listens at the socket, or for which the system does.

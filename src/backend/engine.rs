@@ -16,8 +16,12 @@ use crate::core::text::digest;
 use crate::failure::Failure;
 use crate::sys::{files, socket};
 
-/// How long the engine may take to answer.
-const ASK: Duration = Duration::from_secs(3);
+/// How long the engine may take to answer whoever acts. One that starts ten containers at once answers late, and not never.
+const ASK: Duration = Duration::from_secs(20);
+/// How long it may take to answer whoever only looks.
+const LOOK: Duration = Duration::from_secs(3);
+/// The same where `docker` asks, of another machine maybe.
+const FAR: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes.
 const MAX: u64 = 16 * 1024 * 1024;
 /// Largest settings file of Docker's that is read, in bytes.
@@ -107,6 +111,8 @@ pub struct Engine<'a> {
     pub environment: &'a Environment,
     /// A folder for `docker`.
     pub folder: &'a Path,
+    /// How long it may take to answer.
+    limit: Duration,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +175,19 @@ fn or_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
+impl<'a> Engine<'a> {
+    /// The engine of an environment, for who acts on it.
+    pub fn of(environment: &'a Environment, folder: &'a Path) -> Self {
+        Self { environment, folder, limit: ASK }
+    }
+
+    /// The same for who only looks, and says so where it does not answer soon.
+    #[must_use]
+    pub fn soon(self) -> Self {
+        Self { limit: LOOK, ..self }
+    }
+}
+
 impl Engine<'_> {
     /// The containers of one compose project, or of all, running or not; those of `run` are left out.
     ///
@@ -184,19 +203,26 @@ impl Engine<'_> {
         Ok(listed.into_iter().filter_map(Listed::container).collect())
     }
 
+    /// How long `docker` may take to answer in its place.
+    pub(super) fn by_program(&self) -> Duration {
+        self.limit.max(FAR)
+    }
+
     /// What the socket lists.
     pub(super) fn listed(&self, target: &str) -> Result<Vec<Listed>, Failure> {
-        self.socket().map_or_else(|| Ok(Vec::new()), |socket| ask(&socket, target))
+        self.asked(target)
     }
 
     /// What the socket says of one thing.
     pub(super) fn asked<T: DeserializeOwned + Default>(&self, target: &str) -> Result<T, Failure> {
-        self.socket().map_or_else(|| Ok(T::default()), |socket| ask(&socket, target))
+        let Some(socket) = self.socket() else { return Ok(T::default()) };
+        let gone = || Failure::new(format!("The container engine at `{}` knows no `{target}`", socket.display()));
+        ask(&socket, target, self.limit)?.ok_or_else(gone)
     }
 
     /// What the socket says of one thing; none where there is no such thing.
     pub(super) fn asked_for<T: DeserializeOwned>(&self, target: &str) -> Result<Option<T>, Failure> {
-        self.socket().map_or_else(|| Ok(None), |socket| ask_for(&socket, target))
+        self.socket().map_or_else(|| Ok(None), |socket| ask(&socket, target, self.limit))
     }
 
     /// Whether nobody listens at the socket, or there is none on this machine: no engine runs here.
@@ -335,20 +361,14 @@ impl Listed {
     }
 }
 
-/// Asks in HTTP/1.0, whose answers come in one piece and end where the engine closes.
-pub(super) fn ask<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<T, Failure> {
-    let gone = || Failure::new(format!("The container engine at `{}` knows no `{target}`", socket.display()));
-    ask_for(socket, target)?.ok_or_else(gone)
-}
-
-/// The same for something that may not be there.
-pub(super) fn ask_for<T: DeserializeOwned>(socket: &Path, target: &str) -> Result<Option<T>, Failure> {
+/// Asks in HTTP/1.0, whose answers come in one piece and end where the engine closes; none where there is no such thing.
+fn ask<T: DeserializeOwned>(socket: &Path, target: &str, limit: Duration) -> Result<Option<T>, Failure> {
     let failed = |why: String| {
         let failure = Failure::new(format!("The container engine at `{}` does not answer: {why}", socket.display()));
         failure.hint("Start Docker, then run it again; look at it with `docker version`")
     };
     let request = format!("GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n");
-    let answer = socket::exchange(socket, request.as_bytes(), ASK, MAX).map_err(|error| failed(error.to_string()))?;
+    let answer = socket::exchange(socket, request.as_bytes(), limit, MAX).map_err(|error| failed(error.to_string()))?;
     let end =
         answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(|| failed("it broke off".to_owned()))?;
     let head = String::from_utf8_lossy(&answer[..end]);

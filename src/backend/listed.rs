@@ -17,7 +17,11 @@ impl Engine<'_> {
         let [id, name, state, status, ports, networks] = fields;
         let fields =
             [id, name, state, status, ports, networks, project, service, instance, shared, folder, one_off, needed];
-        let rows = docker.rows(&["ps", "--all", "--no-trunc", "--filter", &format!("label={label}")], &fields)?;
+        let rows = docker.rows_within(
+            self.by_program(),
+            &["ps", "--all", "--no-trunc", "--filter", &format!("label={label}")],
+            &fields,
+        )?;
         let container = |[
             id,
             name,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::engine::{Engine, PROJECT, ask};
+use super::engine::{Engine, PROJECT};
 use crate::core::leases::subnet::Range;
 use crate::failure::Failure;
 
@@ -16,7 +16,7 @@ pub struct EngineNetwork {
     pub ranges: Vec<Range>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
     #[serde(default)]
@@ -47,8 +47,10 @@ impl Engine<'_> {
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
     pub fn unreachable(&self) -> Result<Option<&'static str>, Failure> {
-        let Some(socket) = self.socket() else { return Ok(Some("its engine is not on this machine")) };
-        let info: Info = ask(&socket, "/info")?;
+        if !self.is_local() {
+            return Ok(Some("its engine is not on this machine"));
+        }
+        let info: Info = self.asked("/info")?;
         let is_rootless = info.security_options.unwrap_or_default().iter().any(|option| option.contains("rootless"));
         Ok(match info.operating_system.as_str() {
             "OrbStack" => None,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::docker::Docker;
-use super::engine::{Engine, ask, escaped};
+use super::engine::{Engine, escaped};
 
 impl Engine<'_> {
     /// The restart policy of a container, such as `always`; none where it has none, or does not tell.
@@ -24,9 +24,9 @@ impl Engine<'_> {
             #[serde(default)]
             name: String,
         }
-        let policy = if let Some(socket) = self.socket() {
-            ask::<Inspected>(&socket, &format!("/containers/{}/json", escaped(id)))
-                .map(|inspected| inspected.host_config.restart_policy.name)
+        let policy = if self.is_local() {
+            self.asked_for::<Inspected>(&format!("/containers/{}/json", escaped(id)))
+                .map(|inspected| inspected.map(|one| one.host_config.restart_policy.name).unwrap_or_default())
         } else {
             let docker = Docker { program: "docker", environment: self.environment, folder: self.folder };
             docker

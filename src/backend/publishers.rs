@@ -106,7 +106,8 @@ impl Engine<'_> {
             status,
             published: published(&ports),
         };
-        let mut all: Vec<Owner> = docker.rows(&words, &fields)?.into_iter().map(owner).collect();
+        let mut all: Vec<Owner> =
+            docker.rows_within(self.by_program(), &words, &fields)?.into_iter().map(owner).collect();
         all.retain(|owner| port.is_some() || !owner.published.is_empty());
         Ok(all)
     }

@@ -49,7 +49,7 @@ pub struct Made {
 }
 
 /// What the engine says of all volumes.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
     volumes: Option<Vec<Told>>,
@@ -120,8 +120,10 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// A [`Failure`] when the engine does not answer in time.
     pub fn volumes(&self) -> Result<Vec<Listed>, Failure> {
-        let Some(socket) = self.socket() else { return self.docker().volumes() };
-        let answer: Answer = engine::ask(&socket, "/volumes")?;
+        if !self.is_local() {
+            return self.docker().volumes();
+        }
+        let answer: Answer = self.asked("/volumes")?;
         let listed = |Told { name, labels }: Told| {
             let label = |key: &str| labels.as_ref().and_then(|labels| labels.get(key)).cloned().unwrap_or_default();
             Listed { name, project: label(PROJECT), key: label(KEY), seeded: label(SEEDED), instance: label(LABEL) }

@@ -84,7 +84,7 @@ pub(super) fn run(context: &Context, extension: bool) -> Result<u8, Failure> {
     // A registry that cannot be read is for the command that needs it to say.
     let leases = registry::peek(&context.dirs).unwrap_or_default();
     let outside = context.outside();
-    let engine = Engine { environment: &outside, folder: &project.root };
+    let engine = Engine::of(&outside, &project.root).soon();
     let published = || engine.publishers(None).unwrap_or_default();
     for line in moved::beforehand(&leases, &project.root, &settings.ports, published) {
         context.ui.step(&line);

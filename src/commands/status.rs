@@ -91,7 +91,7 @@ pub(super) fn run(context: &Context, json: bool, check: bool) -> Result<u8, Fail
         let mut settings = settings.clone();
         settings.lease_own_ports(|_| true, |_| true);
         let leases = registry::peek(&context.dirs).unwrap_or_default();
-        let engine = Engine { environment: &outside, folder: &project.root };
+        let engine = Engine::of(&outside, &project.root).soon();
         moved::reasons(&leases, &project.root, &settings.ports, &recorded.ports, &|port| engine.container_on(port))
     });
     let told = Report {

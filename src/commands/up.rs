@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::enter;
-use crate::parts::holder::foreign;
+use crate::parts::holder::surely_foreign;
 use crate::parts::lifecycle;
 use crate::parts::part::{Declared, Part, Run, Stage};
 use crate::parts::ready;
@@ -240,7 +240,7 @@ fn with_own_ports(scope: &Scope<'_>, ask: Ask<'_>, kill: bool) -> Result<Settled
         if lost.iter().any(|lost| lost == name) {
             continue;
         }
-        let Some(who) = foreign(&context.outside(), &project.root, &settled.identity, *port) else {
+        let Some(who) = surely_foreign(&context.outside(), &project.root, &settled.identity, *port) else {
             match strays::on(*port, &project.root) {
                 Some(own) => context.ui.step(&format!(
                     "Port {port} ({name}) is still held by `{}` (pid {}), which was started in this instance; \

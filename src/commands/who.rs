@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, word: Option<&str>, as_json: bool) -> Resul
     let asked = asked::ports(context, &leases, word)?;
     let all = listeners::holders(|one| asked.contains(&one));
     let only = asked.first().copied().filter(|_| asked.len() == 1);
-    let published = Engine { environment: &outside, folder: Path::new("/") }.publishers(only);
+    let published = Engine::of(&outside, Path::new("/")).soon().publishers(only);
     let look = |port: u16| {
         let sockets: Vec<Holder> = all.iter().filter(|one| one.socket.port == port).cloned().collect();
         let containers = published.iter().flatten().filter(|owner| only.is_some() || owner.publishes(port));

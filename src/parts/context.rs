@@ -318,7 +318,7 @@ impl Context {
             self.ui.step(&format!("Took port {port} from `{instance}`, whose {variable} is {now} now"));
         }
         let outside = self.outside();
-        let engine = Engine { environment: &outside, folder: &project.root };
+        let engine = Engine::of(&outside, &project.root).soon();
         for (other, holder) in &settled.moved {
             if other.reason != Reason::Left && lost.contains(&other.name) {
                 self.ui.step(&format!("{} is {}", other.name, other.got));

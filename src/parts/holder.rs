@@ -2,9 +2,10 @@
 //! lockfile without a lease this very instance holds, so that taking it over moves nothing that runs.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::backend::engine::Engine;
-use crate::backend::publishers::Owner;
+use crate::backend::publishers::{Owner, is_engines};
 use crate::core::config::{API_PORT, ConfigFile, REGISTRY_PORT, Text};
 use crate::core::formats::kubeconfig;
 use crate::core::instance::identity::{Identity, K3dParts, identity};
@@ -23,6 +24,10 @@ use crate::sys::{files, listeners, net, processes};
 
 /// Largest kubeconfig that is read, in bytes.
 const KUBECONFIG: u64 = 1024 * 1024;
+
+/// How often and how soon it is looked again for which container an engine listens on a port.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Whose the sockets on a port are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +86,42 @@ pub fn whose(
 /// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
 /// its compose project. The environment must be without gates: one before `docker` would ask this again.
 pub fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
-    let engine = Engine { environment, folder: root };
-    let publishers = || engine.publishers(Some(port)).unwrap_or_default();
-    match whose(port, &listeners::holders(|one| one == port), root, own, publishers) {
-        Whose::Own(_) => None,
-        Whose::Others(who) => Some(who),
+    look(environment, root, own, port).map(|(who, _)| who)
+}
+
+/// The same for a port on which the instance may run: where the engine has it and does not say for which container, nothing that
+/// runs is moved away from it.
+pub fn surely_foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
+    look(environment, root, own, port).filter(|(_, is_sure)| *is_sure).map(|(who, _)| who)
+}
+
+/// Who holds a port that is not the instance's own, and whether that is sure.
+fn look(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<(String, bool)> {
+    let engine = Engine::of(environment, root).soon();
+    let is_the_engines = |one: &Holder| one.process.as_ref().is_none_or(|one| is_engines(&one.name));
+    let is_strange = |one: &Holder| !one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root));
+    let mut tries = 0;
+    loop {
+        let holders = listeners::holders(|one| one == port);
+        let (mut is_silent, mut is_published) = (false, false);
+        let publishers = || {
+            let owners = engine.publishers(Some(port));
+            is_silent = owners.is_err();
+            let owners = owners.unwrap_or_default();
+            is_published = !owners.is_empty();
+            owners
+        };
+        let Whose::Others(who) = whose(port, &holders, root, own, publishers) else { return None };
+        let is_for_somebody = !is_published && holders.iter().filter(|one| is_strange(one)).all(is_the_engines);
+        if !is_for_somebody || is_silent || tries == TRIES {
+            return Some((who, !(is_for_somebody && is_silent)));
+        }
+        // The engine listens for a container a moment before it lists it as one that runs, and maybe a moment longer.
+        tries += 1;
+        std::thread::sleep(PAUSE);
+        if net::probe(port) == Probe::Free {
+            return None;
+        }
     }
 }
 
@@ -163,7 +199,7 @@ pub fn own_ports(
             Some(environment) => {
                 let parts = K3dParts { cluster: true, registry: true };
                 let own = identity(&config.prefix, &state.name, parts, "");
-                foreign(environment, &project.root, &own, *port).is_none()
+                surely_foreign(environment, &project.root, &own, *port).is_none()
             }
             None => is_own_on_cd(dirs, project, config, &state, (name, *port)),
         });

@@ -291,7 +291,7 @@ impl<'a> Cleaner<'a> {
     /// Removes networks, out of which containers of other instances are taken first: they came in by a link (D26). Where the engine
     /// does not report any, Docker says so when it removes them.
     fn remove_networks(self, names: &[&str]) -> Result<(), Failure> {
-        let engine = Engine { environment: self.environment, folder: Path::new("/") };
+        let engine = Engine::of(self.environment, Path::new("/"));
         let linked: Vec<String> = engine.links().unwrap_or_default().into_iter().map(|link| link.name).collect();
         if names.iter().any(|name| linked.iter().any(|link| link == name)) {
             let all = engine.containers(None)?;

@@ -88,7 +88,7 @@ impl Servers {
                 || on.all(|one| one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root)))
         };
         let all_told = instances.iter().all(|(root, ports)| ports.values().all(|port| is_told(root, *port)));
-        let engine = Engine { environment, folder: Path::new("/") };
+        let engine = Engine::of(environment, Path::new("/")).soon();
         match if all_told { Ok(Vec::new()) } else { engine.publishers(None) } {
             Ok(containers) => Self { containers, ..servers },
             Err(failure) => Self { unknown: Some(failure), ..servers },

@@ -23,7 +23,7 @@ const STOP: Duration = Duration::from_mins(1);
 /// # Errors
 /// A [`Failure`] when the engine does not answer, or something cannot be disconnected or stopped.
 pub(super) fn free(context: &Context, environment: &Environment, networks: &[&str]) -> Result<(), Failure> {
-    let engine = Engine { environment, folder: std::path::Path::new("/") };
+    let engine = Engine::of(environment, std::path::Path::new("/"));
     let is_in = |one: &Container| one.networks.iter().any(|network| networks.contains(&network.as_str()));
     // What cannot be asked is for the removal to say.
     let Ok(all) = engine.containers(None) else { return Ok(()) };

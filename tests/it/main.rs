@@ -191,6 +191,7 @@ mod shell_trust;
 mod shells;
 mod site;
 mod slots;
+mod slow_engine;
 mod stand_in;
 mod start_files;
 mod start_files_kept;

@@ -75,7 +75,7 @@ pub(super) fn apply(context: &Context, here: Option<&Project>, fix: &Fix) -> Res
         }
         Fix::Names(root) => {
             let outside = context.outside();
-            let containers = Engine { environment: &outside, folder: Path::new("/") }.containers(None)?;
+            let containers = Engine::of(&outside, Path::new("/")).containers(None)?;
             registry::with_lock(&context.dirs, &wait, |locked| match locked.leases.at(&root.to_string_lossy()) {
                 Some(instance) => names::publish(&context.dirs, instance, &containers).map(|_| ()),
                 None => Ok(()),

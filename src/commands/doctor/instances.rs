@@ -58,7 +58,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
 /// Says of instances whose folder is gone that their services still run, where the engine of this machine says so.
 fn name_what_runs(scene: &Scene, leases: &Leases, found: &mut [Finding]) {
     let mut gone = found.iter_mut().filter(|finding| finding.id == "root-gone").peekable();
-    let engine = Engine { environment: &scene.outside, folder: Path::new("/") };
+    let engine = Engine::of(&scene.outside, Path::new("/")).soon();
     if gone.peek().is_none() || engine.is_absent() {
         return;
     }

@@ -31,7 +31,7 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     }
     let with_subnet: Vec<_> = leases.instances.iter().filter(|one| one.subnet.is_some()).collect();
     if !with_subnet.is_empty() {
-        let engine = Engine { environment: &scene.outside, folder: Path::new("/") };
+        let engine = Engine::of(&scene.outside, Path::new("/")).soon();
         // An engine that does not answer says nothing about names.
         let containers: Option<Vec<Container>> = engine.is_local().then(|| engine.containers(None).ok()).flatten();
         for instance in with_subnet {

@@ -64,7 +64,7 @@ fn tool(scene: &Scene, root: &Path, is_declared: bool) -> Option<Finding> {
 
 /// The engine's address ranges where few are left.
 fn pools(scene: &Scene) -> Option<Finding> {
-    let engine = Engine { environment: &scene.outside, folder: Path::new("/") };
+    let engine = Engine::of(&scene.outside, Path::new("/")).soon();
     let pools = engine.pools().ok()??;
     pools.are_nearly_full().then(|| {
         Finding::note("docker-pools", format!("{} of the {} networks that Docker has addresses for are used", pools.used, pools.fits))

@@ -12,7 +12,7 @@ use crate::parts::shared;
 
 /// Asks the engine, where it is one of this machine; one that does not answer says nothing.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
-    let engine = Engine { environment: &scene.outside, folder: Path::new("/") };
+    let engine = Engine::of(&scene.outside, Path::new("/")).soon();
     if scene.leases.instances.is_empty() || engine.is_absent() {
         return Vec::new();
     }

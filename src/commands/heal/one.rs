@@ -16,7 +16,7 @@ use crate::failure::{Failure, shown};
 use crate::parts;
 use crate::parts::context::Context;
 use crate::parts::gaps::Gap;
-use crate::parts::holder::foreign;
+use crate::parts::holder::surely_foreign;
 use crate::parts::look::{self, Observed};
 use crate::parts::scope::{Scope, Site};
 use crate::store::ask::{Ask, Occasion};
@@ -188,7 +188,7 @@ fn taken(site: &Site<'_>, failure: &Failure) -> Option<(u16, String)> {
     let is_taken = |port: u16| is_named(port) && net::probe(port) == Probe::Busy;
     let mut named = site.settled.known.ports.iter().filter(|(_, port)| is_taken(**port));
     named.find_map(|(name, port)| {
-        let who = foreign(&site.scope.context.outside(), root, &site.settled.identity, *port)?;
+        let who = surely_foreign(&site.scope.context.outside(), root, &site.settled.identity, *port)?;
         Some((*port, format!("port {port} ({name}) is held by {who}: `silo up -d` moves to another one")))
     })
 }

@@ -95,7 +95,7 @@ fn follow_engine(context: &Arc<Context>, send: &Sender<Told>) {
     std::thread::spawn(move || {
         let outside = context.outside();
         loop {
-            let engine = Engine { environment: &outside, folder: Path::new("/") };
+            let engine = Engine::of(&outside, Path::new("/"));
             if let Some(socket) = engine.socket() {
                 let _ = events::follow(&socket, |event| send.send(Told::Container(event)).is_ok());
             }

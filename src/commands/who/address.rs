@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context, leases: &Leases, address: Ipv4Addr, as_json
     let service = held.and_then(|held| held.service_at(address));
     let outside = context.outside();
     // Where no engine answers, what is recorded is told anyway.
-    let all = Engine { environment: &outside, folder: Path::new("/") }.containers(None).unwrap_or_default();
+    let all = Engine::of(&outside, Path::new("/")).soon().containers(None).unwrap_or_default();
     let container = all.iter().find(|one| one.addresses.values().any(|its| *its == address));
     if as_json {
         context.ui.answer_json(&json!({

@@ -23,7 +23,7 @@ impl Outside {
     }
 
     pub(super) fn engine(&self) -> Engine<'_> {
-        Engine { environment: &self.environment, folder: &self.folder }
+        Engine::of(&self.environment, &self.folder)
     }
 
     pub(super) fn docker(&self) -> Docker<'_> {

@@ -128,7 +128,7 @@ impl Part for Agents {
 
     fn is_up(&self, scope: &Scope<'_>) -> bool {
         let outside = Outside::of(scope.context);
-        let Ok(all) = outside.engine().agents() else { return false };
+        let Ok(all) = outside.engine().soon().agents() else { return false };
         let is_up = |name: &str| {
             all.iter().any(|one| one.instance == scope.id && one.agent == name && one.is_persistent && one.is_well())
         };
@@ -150,7 +150,7 @@ impl Part for Agents {
         if instances.is_empty() || !goes_on() {
             return None;
         }
-        let engine = Engine { environment: outside, folder: Path::new("/") };
+        let engine = Engine::of(outside, Path::new("/")).soon();
         let all = match engine.agents() {
             Ok(all) => all,
             Err(failure) => {
@@ -188,7 +188,7 @@ impl Part for Agents {
             return None;
         }
         let id = crate::core::text::digest::root_id(subject.root.to_string_lossy().as_bytes());
-        let engine = Engine { environment: subject.outside, folder: subject.root };
+        let engine = Engine::of(subject.outside, subject.root).soon();
         let mut own = match engine.agents() {
             Ok(own) => own,
             Err(_) if engine.is_absent() => return None,

@@ -77,7 +77,7 @@ impl Former {
         let leases = registry::peek(dirs).unwrap_or_default();
         let instance = root.to_str().and_then(|root| leases.at(root)).map(Instance::qualified);
         let sought = Sought::of(root, settings, outside, instance.as_deref())?.with_earlier(dirs, root, &leases);
-        sought.look(Engine { environment: outside, folder: root })
+        sought.look(Engine::of(outside, root).soon())
     }
 
     /// A line for each, with the command that goes on.
@@ -136,7 +136,7 @@ pub(super) fn tell_once(site: &Site<'_>, volumes: &IndexMap<String, OwnVolume>) 
         // compose knows the names of volumes better than who only reads the files.
         let declared = |own: &OwnVolume| Declared { own: Some(own.name.clone()), before: own.before.clone() };
         sought.volumes = volumes.iter().map(|(key, own)| (key.clone(), declared(own))).collect();
-        sought.look(Engine { environment: &outside, folder: root })
+        sought.look(Engine::of(&outside, root))
     };
     match look() {
         Ok(former) => {

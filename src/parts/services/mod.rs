@@ -123,7 +123,8 @@ impl Part for Services {
     fn is_up_with(&self, scope: &Scope<'_>, only: &[Text]) -> bool {
         let Some(state) = &scope.state else { return false };
         let (project, shared) = (project_of(scope, &state.name), shared_of(&scope.settings));
-        let observed = Observed { engine: engine_of(scope), project: &project, shared, root: &scope.project.root };
+        let observed =
+            Observed { engine: engine_of(scope).soon(), project: &project, shared, root: &scope.project.root };
         observed.pending(only).is_ok_and(|pending| pending.is_none())
     }
 
@@ -217,7 +218,7 @@ impl Part for Services {
     fn readiness<'a>(&self, scope: &'a Scope<'a>) -> Result<Option<ReadyCheck<'a>>, Failure> {
         let name = scope.state.as_ref().map(|state| state.name.clone()).unwrap_or_default();
         let project = project_of(scope, &name);
-        let engine = engine_of(scope);
+        let engine = engine_of(scope).soon();
         let (shared, root) = (shared_of(&scope.settings), scope.project.root.as_path());
         if engine.containers(Some(&project))?.is_empty() {
             return Err(none_runs());
@@ -232,7 +233,7 @@ impl Part for Services {
         let is_shared = |name: &str| shared_of(&scope.settings).iter().any(|shared| shared.value == name);
         let shared = log.resource.filter(|name| is_shared(name)).map(|_| Repository::of(root).project);
         let project = shared.as_ref().unwrap_or(project);
-        let there = Engine { environment: &environment, folder: root }.containers(Some(project))?;
+        let there = Engine::of(&environment, root).soon().containers(Some(project))?;
         let is_of = |container: &Container| log.resource.is_none_or(|name| container.service == name);
         if !there.iter().any(is_of) {
             return Ok(None);
@@ -251,7 +252,7 @@ impl Part for Services {
     }
 
     fn is_left(&self, outside: &Environment, stand: &Stand) -> Option<&'static str> {
-        stand::left(Engine { environment: outside, folder: Path::new("/") }, stand)
+        stand::left(Engine::of(outside, Path::new("/")), stand)
     }
 
     fn bring_back(&self, site: &mut Site<'_>, names: &[String]) -> Vec<(Option<String>, Failure)> {

@@ -155,7 +155,7 @@ pub(super) fn survey(outside: &Environment, instances: &[Instance]) -> Option<Su
         return None;
     }
     let folder = Path::new("/");
-    let engine = Engine { environment: outside, folder };
+    let engine = Engine::of(outside, folder).soon();
     let all = match engine.containers(None) {
         Ok(all) => all,
         // Without an engine nothing is said, but that what is wanted is not known to be up.
@@ -207,7 +207,7 @@ pub(super) fn report(subject: &Subject<'_>) -> Option<Report> {
     subject.settings?.compose.as_ref()?;
     let project = subject.vars.get("COMPOSE_PROJECT_NAME")?;
     let shared = shared_of(subject.settings?);
-    let engine = Engine { environment: subject.outside, folder: subject.root };
+    let engine = Engine::of(subject.outside, subject.root).soon();
     let observed = Observed { engine, project, shared, root: subject.root };
     let all = observed.containers().and_then(|own| match own.is_empty() {
         true => Ok(own),

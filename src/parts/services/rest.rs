@@ -19,8 +19,10 @@ pub(super) fn rest(site: &Site<'_>) -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     let engine = engine(site);
-    if let Some(inside) = up.iter().find(|one| engine.has_session(&one.id)) {
-        return Ok(Some(format!("a program runs in {}", one_line(&inside.service))));
+    for one in up {
+        if engine.has_session(&one.id)? {
+            return Ok(Some(format!("a program runs in {}", one_line(&one.service))));
+        }
     }
     let links = engine.links()?;
     let mut links = links.iter().filter(|link| link.to == site.scope.id).peekable();

@@ -15,12 +15,12 @@ pub(super) fn docker<'a>(site: &'a Site<'_>) -> Docker<'a> {
 
 /// The engine, in the same environment.
 pub(super) fn engine<'a>(site: &'a Site<'_>) -> Engine<'a> {
-    Engine { environment: &site.environment, folder: &site.scope.project.root }
+    Engine::of(&site.environment, &site.scope.project.root)
 }
 
 /// The engine, before anything is settled.
 pub(super) fn engine_of<'a>(scope: &'a Scope<'_>) -> Engine<'a> {
-    Engine { environment: &scope.context.environment, folder: &scope.project.root }
+    Engine::of(&scope.context.environment, &scope.project.root)
 }
 
 /// Compose in an instance's environment, for its project.

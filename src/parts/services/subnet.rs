@@ -115,7 +115,7 @@ pub(super) fn record(dirs: &Dirs, root: &Path, said: &ComposeLayer, environment:
     if said.network != Some(Network::Subnet) {
         return String::new();
     }
-    let mut record = format!("{:?}", Engine { environment, folder: root }.socket());
+    let mut record = format!("{:?}", Engine::of(environment, root).socket());
     if let Ok(leases) = registry::peek(dirs)
         && let Some(entry) = leases.at(&root.to_string_lossy())
     {
