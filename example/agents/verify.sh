@@ -51,7 +51,19 @@ soon() {
   until "$@" >"$work/said" 2>&1; do [ "$SECONDS" -lt "$end" ] || fail "$what"; done
 }
 ask() { "$silo" agent exec "$1" -- ask "${@:2}"; }
-free() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# A port that nobody has, below those that the system gives to outgoing connections: one of these is anybody's a moment later.
+free() {
+  python3 -c '
+import random, socket
+while True:
+    try:
+        port = random.randrange(10000, 20000)
+        socket.create_server(("127.0.0.1", port)).close()
+        break
+    except OSError:
+        pass
+print(port)'
+}
 # What the engine has of this system's agents.
 containers() { docker ps --all --quiet --filter label=silo.agent --filter "label=silo.instance=$instance"; }
 started() { docker inspect --format '{{.Name}} {{.State.StartedAt}}' "$(container "$1")"; }
@@ -120,8 +132,10 @@ cp -R "$app/templates/universal" "$XDG_CONFIG_HOME/silo/templates/universal"
 
 check 'silo allow' "$silo" allow
 check 'silo up -d' "$silo" up -d
-instance=$("$silo" agent list --json >"$work/said" && docker ps --all --filter label=silo.agent.name=strategic --format '{{.Label "silo.instance"}}' | head -n 1)
-[ -n "$instance" ] || fail 'strategic has a container'
+check 'silo agent list' "$silo" agent list --json
+# Another instance in the engine may have an agent of that name.
+run=$(python3 -c 'import json, sys; print(next((one["id"] for one in json.load(sys.stdin) if one["agent"] == "strategic"), ""))' <"$work/said")
+instance=$(docker inspect --format '{{index .Config.Labels "silo.instance"}}' "silo-agent-$run") || fail 'strategic has a container'
 for name in "${five[@]}"; do soon "$name is up" 60 ask "$name"; done
 verified 'five agencies are up'
 

@@ -1,7 +1,5 @@
 //! What an agent may write (D33): beyond the limit `silo-proxy init` stops it, however it hides what it has written.
 
-use std::time::{Duration, Instant};
-
 use crate::engine_contained::Contained;
 use crate::sandbox::Ran;
 
@@ -11,16 +9,14 @@ const DISK: i32 = 122;
 const LIMIT: &str = "4000000";
 
 /// Runs an agent that may write below `/work`.
-fn agent(stage: &Contained, line: &str) -> (Ran, Duration) {
+fn agent(stage: &Contained, line: &str) -> Ran {
     let folder = stage.engine.sandbox.path("work");
     let _ = std::fs::create_dir(&folder);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(&folder, mode).expect("it is ours");
     let volume = format!("{}:/work", folder.display());
     let options = ["--volume", &volume, "--workdir", "/work"];
-    let start = Instant::now();
-    let ran = stage.agent(&options, &["--disk", LIMIT, "--measure", "/work", "--deadline", "40"], line);
-    (ran, start.elapsed())
+    stage.agent(&options, &["--disk", LIMIT, "--measure", "/work", "--deadline", "40"], line)
 }
 
 #[test]
@@ -29,8 +25,7 @@ fn what_stays_below_the_limit_is_let_be() {
     let line = "busybox mkdir -p a/b && busybox dd if=/dev/zero of=a/b/file bs=1000 count=1000 2>/dev/null && \
                 i=0; while [ $i -lt 20 ]; do busybox ln a/b/file a/link$i; i=$((i+1)); done; \
                 busybox ln -s /proc link; busybox ln -s .. up; sleep 2.5; echo done";
-    let (ran, _) = agent(&stage, line);
-    ran.success().stdout("done\n").stderr("");
+    agent(&stage, line).success().stdout("done\n").stderr("");
 }
 
 #[test]
@@ -46,10 +41,11 @@ fn who_writes_more_is_stopped_wherever_it_lies() {
         [format!("f=file; {more}"), closed.to_owned(), format!("{deep}{more}"), unlinked.to_owned(), empty.to_owned()];
     for line in cases {
         let stage = Contained::new();
-        let (ran, took) = agent(&stage, &line);
+        // Later it would have come to its end, or to that of its time.
+        let ran = agent(&stage, &line);
         assert_eq!(ran.code(), Some(DISK), "{line}: {ran:#?}");
         assert!(ran.stderr.contains("it has written more than 4 MB"), "{line}: {}", ran.stderr);
-        assert!(!ran.stdout.contains("done") && took < Duration::from_secs(30), "{line}: {took:?}");
+        assert!(!ran.stdout.contains("done"), "{line}: {ran:#?}");
     }
 }
 

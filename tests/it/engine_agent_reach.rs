@@ -11,6 +11,7 @@ use silo::store::agents::wall;
 use silo::store::gateway::keys;
 
 use crate::engine::until;
+use crate::engine_agents_wall::said_to;
 use crate::engine_contained::{Contained, Network};
 use crate::gateway::{Scene, message, own_file, small};
 use crate::gateway_agents::{dirs, hold};
@@ -65,10 +66,11 @@ fn an_agent_reaches_what_was_named_and_nothing_else() {
         stage.run(&options, &["init", "--probe", &networks[at].gateway, "--", "sh", "-c", line]).success().stdout
     };
     let body = small();
-    let post = format!(
-        "(printf 'POST /v1/messages HTTP/1.1\\r\\nHost: silo\\r\\nx-api-key: %s\\r\\nContent-Type: application/json\\r\\nConnection: close\\r\\nContent-Length: {}\\r\\n\\r\\n%s' \"$KEY\" '{body}'; sleep 2) | nc silo 80",
+    let say = format!(
+        "printf 'POST /v1/messages HTTP/1.1\\r\\nHost: silo\\r\\nx-api-key: %s\\r\\nContent-Type: application/json\\r\\nConnection: close\\r\\nContent-Length: {}\\r\\n\\r\\n%s' \"$KEY\" '{body}'",
         body.len()
     );
+    let post = said_to(&say, "silo 80");
     for at in 0..2 {
         let said = agent(at, &post);
         assert!(said.starts_with("HTTP/1.1 200") && said.contains("hello"), "{said}");

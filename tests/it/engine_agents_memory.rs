@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::engine::until;
+use crate::engine::{until, until_is};
 use crate::engine_agents::{Agents, agent};
 use crate::gateway::own_file;
 use crate::memory::{PASSWORD, Postgres, between, psql};
@@ -53,7 +53,7 @@ fn engine_a_persistent_agent_is_led_to_the_users_server_with_a_role_of_its_own()
     let inside = |line: &str| agents.silo(&["agent", "exec", id, "--", "sh", "-c", line]).stdout.trim().to_owned();
     let url = inside("cat /memory/url");
     assert!(url.contains("@silo-memory:5431/") && !url.contains(PASSWORD), "{url}");
-    assert_eq!(inside(&letter("silo-memory", 5431)), "S", "the server answers");
+    until_is(&"S".to_owned(), || inside(&letter("silo-memory", 5431)));
     for host in ["silo-memory", "127.0.0.1"] {
         assert_eq!(inside(&letter(host, postgres.port)), "", "{host} does not lead to the server's own port");
     }

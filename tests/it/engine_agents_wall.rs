@@ -56,11 +56,18 @@ impl Drop for Scene {
 /// A request to the gateway, as a line of a shell.
 fn ask(key: &str) -> String {
     let body = r#"{"model":"small","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
-    format!(
-        "B='{body}'; (printf 'POST /v1/messages HTTP/1.1\\r\\nHost: llm-gateway:4000\\r\\nx-api-key: %s\\r\\nContent-Type: application/json\\r\\n\
-         Content-Length: {}\\r\\nConnection: close\\r\\n\\r\\n%s' \"{key}\" \"$B\"; sleep 2) | nc llm-gateway 4000 | head -n 1",
+    let say = format!(
+        "printf 'POST /v1/messages HTTP/1.1\\r\\nHost: llm-gateway:4000\\r\\nx-api-key: %s\\r\\nContent-Type: application/json\\r\\n\
+         Content-Length: {}\\r\\nConnection: close\\r\\n\\r\\n%s' \"{key}\" \"$B\"",
         body.len()
-    )
+    );
+    format!("B='{body}'; {} | head -n 1", said_to(&say, "llm-gateway 4000"))
+}
+
+/// What says something to an address and is there until the answer has come, once in a container: who hangs up gets none.
+pub(crate) fn said_to(say: &str, address: &str) -> String {
+    let until = "i=0; until [ -e /dev/shm/said ] || [ $i = 300 ]; do sleep 0.1; i=$((i+1)); done";
+    format!("({say}; {until}) | (nc {address}; : >/dev/shm/said)")
 }
 
 /// Asks a web server for its page, as a line of a shell; what fails says so.
@@ -70,13 +77,19 @@ pub(crate) fn page(address: &str, port: u16) -> String {
     )
 }
 
+/// The same of a server that may have been started just now.
+fn page_soon(address: &str, port: u16) -> String {
+    let page = page(address, port);
+    format!("N=0; until A=$( {page} ) && [ $A != none ] || [ $N = 20 ]; do sleep 0.3; N=$((N+1)); done; echo $A")
+}
+
 #[test]
 fn engine_an_agent_reaches_what_is_named_and_nothing_else() {
     // Listeners of this machine: on loopback, and on every address it has.
     let (own, all) = (TcpListener::bind("127.0.0.1:0").expect("free"), TcpListener::bind("0.0.0.0:0").expect("free"));
     let [own, all] = [&own, &all].map(|one| one.local_addr().expect("it has one").port());
     let line = [
-        page("web", 80),
+        page_soon("web", 80),
         page("api", 80),
         ask("$LLM_GATEWAY_KEY"),
         "env | grep -c sk-REAL; cat /proc/net/route | grep -c '00000000.*00000000' ".to_owned(),

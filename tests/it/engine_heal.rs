@@ -207,8 +207,7 @@ fn engine_a_service_that_ends_again_and_again_is_given_up_and_up_tries_anew() {
         json["givenUp"]["services:bad"].as_str().is_some_and(|why| why.starts_with("given up after 5 tries")),
         "{json}"
     );
-    let found = engine.silo("one", "doctor --json").stdout;
-    assert!(found.contains("\"fix\": \"silo up -d -C $SANDBOX/projects/one\""), "{found}");
+    engine.doctor_says("one", "doctor --json", &["\"fix\": \"silo up -d -C $SANDBOX/projects/one\""]);
     fs::write(&fine, "").expect("writable");
     engine.silo("one", "up -d").success();
     engine.docker(&["kill", &container(&engine, "one", "bad")]).success();

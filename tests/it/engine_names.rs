@@ -97,8 +97,9 @@ fn a_name_leads_to_its_service_from_up_to_down() {
 
     // The same names lead there from inside.
     let container = format!("{}-web-1", named.engine.project("app"));
-    let answer = named.engine.docker(&["exec", &container, "nc", "-w", "5", &name("db"), "5432", "-e", "true"]);
-    answer.success();
+    until("the name leads there from inside", || {
+        named.engine.docker(&["exec", &container, "nc", "-w", "5", &name("db"), "5432", "-e", "true"]).succeeded()
+    });
 
     // Gone with the services, at once.
     named.engine.silo("app", "down").success();
@@ -135,14 +136,14 @@ fn what_went_on_without_silo_the_doctor_finds_and_fixes() {
     let [hosts] = <[_; 1]>::try_from(named.hosts()).expect("there is one");
     let text = fs::read_to_string(&hosts).expect("it is there");
     fs::write(&hosts, &text[..text.len() / 2]).expect("it is ours");
-    assert_eq!(found(), ["names-stale"]);
+    until("it is found", || found() == ["names-stale"]);
     engine.silo("app", "doctor --fix");
     assert_eq!(fs::read_to_string(&hosts).expect("it is there"), text);
 
     // A container that somebody removed by hand, and one that was stopped.
     let project = engine.project("app");
     engine.docker(&["rm", "--force", &format!("{project}-db-1")]).success();
-    assert_eq!(found(), ["names-stale"]);
+    until("it is found", || found() == ["names-stale"]);
     engine.silo("app", "doctor --fix");
     until("the name is gone", || named.ask(&name("db")).is_none());
     assert!(named.ask(&name("web")).is_some());
@@ -157,7 +158,7 @@ fn what_went_on_without_silo_the_doctor_finds_and_fixes() {
     let folder = label("project.working_dir", engine.sandbox.dir("app").to_str().expect("it is text"));
     let rest = ["--label", &folder, "silo-test-box", "sleep", "600"];
     engine.docker(&[&run[..], &rest[..]].concat()).success();
-    assert_eq!(found(), ["names-stale"]);
+    until("it is found", || found() == ["names-stale"]);
     engine.silo("app", "doctor --fix");
     until("the name is back", || named.ask(&name("db")).is_some_and(|now| Some(now) != db));
 

@@ -81,8 +81,9 @@ fn two_worktrees_run_side_by_side_with_ports_and_data_of_their_own() {
     assert!(!volumes.contains("silo-test-shared-data"), "{volumes}");
     // And the name that a container had still finds it from its siblings.
     let project = engine.project("one");
-    let answer = engine.docker(&["exec", &format!("{project}-web-1"), "nc", "db", "5432", "-e", "true"]);
-    answer.success();
+    until("it is found by that", || {
+        engine.docker(&["exec", &format!("{project}-web-1"), "nc", "db", "5432", "-e", "true"]).succeeded()
+    });
 
     // Nothing is recreated where nothing changed.
     let own = format!("label=com.docker.compose.project={}", engine.project("one"));

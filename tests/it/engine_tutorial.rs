@@ -140,6 +140,8 @@ fn the_tutorial_line_by_line_does_what_it_says() {
             // It would read what the session types next.
             typed = typed.replacen("exec ", "exec -T ", 1) + " </dev/null";
         }
+        // A reader takes longer to type than the server in a container to listen.
+        typed = typed.replacen("curl -s ", "curl -s --retry 60 --retry-delay 1 --retry-all-errors ", 1);
         let seen = session.run(&typed);
         assert_eq!(seen.status, "0", "{step}: {}", seen.told);
         let told = reader.redacted(&seen.told);

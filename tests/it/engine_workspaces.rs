@@ -77,8 +77,8 @@ fn engine_ten_agents_at_once_have_all_of_their_own_and_leave_nothing() {
     assert_eq!(there(), before);
 }
 
-/// What Docker has under a name that begins so.
-fn in_docker(engine: &Engine, start: &str) -> Vec<String> {
+/// What Docker has of a compose project by its names. Another test's may begin with the same letters and go on.
+fn in_docker(engine: &Engine, project: &str) -> Vec<String> {
     let mut all = Vec::new();
     for words in [
         &["ps", "--all", "--format", "{{.Names}}"][..],
@@ -86,7 +86,8 @@ fn in_docker(engine: &Engine, start: &str) -> Vec<String> {
         &["volume", "ls", "--format", "{{.Name}}"],
     ] {
         let rows = engine.docker(words).success().stdout;
-        all.extend(rows.lines().filter(|row| row.starts_with(start)).map(str::to_owned));
+        let is_of = |row: &&str| row.strip_prefix(project).is_some_and(|rest| rest.starts_with(['-', '_']));
+        all.extend(rows.lines().filter(is_of).map(str::to_owned));
     }
     all
 }

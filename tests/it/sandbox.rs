@@ -24,7 +24,7 @@ use tempfile::TempDir;
 pub(crate) const SILO: &str = env!("CARGO_BIN_EXE_silo");
 
 /// How long a command may take before the test fails.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(3);
 
 /// Where default ports of tests come from: below the ports of outgoing connections and below silo's own range.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
