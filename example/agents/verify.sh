@@ -132,7 +132,7 @@ cp -R "$app/templates/universal" "$XDG_CONFIG_HOME/silo/templates/universal"
 
 check 'silo allow' "$silo" allow
 check 'silo up -d' "$silo" up -d
-check 'silo agent list' "$silo" agent list --json
+"$silo" agent list --json >"$work/said" || fail 'silo agent list'
 # Another instance in the engine may have an agent of that name.
 run=$(python3 -c 'import json, sys; print(next((one["id"] for one in json.load(sys.stdin) if one["agent"] == "strategic"), ""))' <"$work/said")
 instance=$(docker inspect --format '{{index .Config.Labels "silo.instance"}}' "silo-agent-$run") || fail 'strategic has a container'

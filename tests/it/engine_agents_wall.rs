@@ -20,7 +20,11 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(toml: &str) -> Self {
-        let compose = "[compose]\nnetwork = \"ports\"\n[compose.ports]\nWEB_PORT = \"18080:web:80\"\nAPI_PORT = \"18081:api:80\"\n";
+        // Ports of its own: who has another registry would find the same ones free.
+        let [port, web, api] = free_ports();
+        let compose = format!(
+            "[compose]\nnetwork = \"ports\"\n[compose.ports]\nWEB_PORT = \"{web}:web:80\"\nAPI_PORT = \"{api}:api:80\"\n"
+        );
         let agents = Agents::new(&format!("{compose}{toml}"));
         let web = "services:\n  web:\n    image: silo-test-box\n    command: sh -c 'echo from-web > /tmp/index.html && httpd -f -p 80 -h /tmp'\n    ports: [\"80\"]\n";
         let api = web.replace("web", "api").replace("services:\n", "");
@@ -33,7 +37,6 @@ impl Scene {
                 let _ = stream.write_all(message(3, 2).as_bytes());
             }
         });
-        let [port] = free_ports();
         let file = format!(
             "port = {port}\n[instances]\nbudget = 1\n[providers.test]\nshape = \"anthropic\"\nurl = \"http://127.0.0.1:{provider}\"\n\
              key = \"{REAL}\"\nmodels.small = {{ input = 1, output = 1, window = 1000, max_output = 100 }}\n"
