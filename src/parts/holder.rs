@@ -86,21 +86,24 @@ pub fn whose(
 /// Who holds a port, when it is not the instance of a root: not one of its processes, nor a container of its cluster or of
 /// its compose project. The environment must be without gates: one before `docker` would ask this again.
 pub fn foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
-    look(environment, root, own, port).map(|(who, _)| who)
+    look(environment, root, own, port, 0).map(|(who, _)| who)
 }
 
 /// The same for a port on which the instance may run: where the engine has it and does not say for which container, nothing that
-/// runs is moved away from it.
+/// runs is moved away from it. That takes up to a second where nobody tells whose the port is.
 pub fn surely_foreign(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<String> {
-    look(environment, root, own, port).filter(|(_, is_sure)| *is_sure).map(|(who, _)| who)
+    look(environment, root, own, port, TRIES).filter(|(_, is_sure)| *is_sure).map(|(who, _)| who)
 }
 
-/// Who holds a port that is not the instance's own, and whether that is sure.
-fn look(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Option<(String, bool)> {
+/// Who holds a port that is not the instance's own, and whether that is sure; looked at again so many times where it is not known for
+/// which container an engine listens.
+fn look(environment: &Environment, root: &Path, own: &Identity, port: u16, mut tries: u32) -> Option<(String, bool)> {
     let engine = Engine::of(environment, root).soon();
-    let is_the_engines = |one: &Holder| one.process.as_ref().is_none_or(|one| is_engines(&one.name));
+    // Of an engine that does not run there is no more than the programs that it left.
+    let may_be_unseen = !engine.is_absent();
+    let may_be_the_engines =
+        |one: &&Holder| one.process.as_ref().map_or(may_be_unseen, |process| is_engines(&process.name));
     let is_strange = |one: &Holder| !one.process.as_ref().is_some_and(|one| processes::belongs_to(one, root));
-    let mut tries = 0;
     loop {
         let holders = listeners::holders(|one| one == port);
         let (mut is_silent, mut is_published) = (false, false);
@@ -112,12 +115,14 @@ fn look(environment: &Environment, root: &Path, own: &Identity, port: u16) -> Op
             owners
         };
         let Whose::Others(who) = whose(port, &holders, root, own, publishers) else { return None };
-        let is_for_somebody = !is_published && holders.iter().filter(|one| is_strange(one)).all(is_the_engines);
-        if !is_for_somebody || is_silent || tries == TRIES {
+        let mut strangers = holders.iter().filter(|one| is_strange(one)).peekable();
+        let is_for_somebody = !is_published
+            && if strangers.peek().is_some() { strangers.all(|one| may_be_the_engines(&one)) } else { may_be_unseen };
+        if !is_for_somebody || is_silent || tries == 0 {
             return Some((who, !(is_for_somebody && is_silent)));
         }
         // The engine listens for a container a moment before it lists it as one that runs, and maybe a moment longer.
-        tries += 1;
+        tries -= 1;
         std::thread::sleep(PAUSE);
         if net::probe(port) == Probe::Free {
             return None;
