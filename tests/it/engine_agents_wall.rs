@@ -26,7 +26,7 @@ impl Scene {
             "[compose]\nnetwork = \"ports\"\n[compose.ports]\nWEB_PORT = \"{web}:web:80\"\nAPI_PORT = \"{api}:api:80\"\n"
         );
         let agents = Agents::new(&format!("{compose}{toml}"));
-        let web = "services:\n  web:\n    image: silo-test-box\n    command: sh -c 'echo from-web > /tmp/index.html && httpd -f -p 80 -h /tmp'\n    ports: [\"80\"]\n";
+        let web = "services:\n  web:\n    image: silo-test-box\n    command: sh -c 'echo from-web > /tmp/index.html && httpd -f -p 80 -h /tmp'\n    ports: [\"80\"]\n    stop_grace_period: 0s\n";
         let api = web.replace("web", "api").replace("services:\n", "");
         fs::write(agents.path("compose.yaml"), format!("{web}{api}")).expect("written");
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
