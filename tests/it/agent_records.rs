@@ -1,7 +1,13 @@
 //! Records of runs that were cut off, where no container engine answers (D33): nothing of them is taken for gone.
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use silo::core::agents::record::{Run, Stage};
-use silo::store::agents;
+use silo::failure::Failure;
+use silo::store::agents::{self, Place};
+use silo::sys::lock;
 
 use crate::gateway_agents::dirs;
 use crate::sandbox::{SILO, Sandbox};
@@ -73,4 +79,43 @@ fn a_run_in_another_engine_is_not_ended_here() {
         .stderr_has(told)
         .stderr_has("Hint: Name that one, and run it again: `export DOCKER_HOST=unix:///run/there/docker.sock`");
     assert_eq!(agents::load(&dirs, "away").expect("it is whole"), Some(run));
+}
+
+#[test]
+fn a_run_that_another_silo_ends_or_removes_meanwhile_stays_as_that_one_leaves_it() {
+    let toml = "version = 1\n[agents.scout]\nimage = \"box\"\nlifetime = \"persistent\"\n";
+    for is_removed in [false, true] {
+        let sandbox = Sandbox::new();
+        let dirs = dirs(&sandbox);
+        let root = sandbox.trusted("app", toml).to_string_lossy().into_owned();
+        sandbox.run("app", ["env"]).success();
+        let run = Run { root, ..of("scout-1", Stage::Running, true, &sandbox) };
+        agents::save(&dirs, &run).expect("it is writable");
+        let place = Place::of(&dirs, &run.id);
+        let mut command = sandbox.command(SILO, "app");
+        command.arg("down").stderr(Stdio::piped());
+        let ended = Run { stage: Stage::Ended, ..run.clone() };
+        let act = || {
+            let mut down = command.spawn().expect("it was built");
+            let mut said = BufReader::new(down.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+            let waits = said.find(|line| line.contains("Waiting for the agent") || line.contains("Error"));
+            assert!(waits.as_ref().is_some_and(|line| line.starts_with("Waiting")), "{waits:?}");
+            if is_removed {
+                agents::forget(&dirs, &run.id).expect("it is there");
+            } else {
+                fs::create_dir(place.findings()).expect("the sandbox is writable");
+                fs::write(place.findings().join("found"), "this").expect("the sandbox is writable");
+                agents::save(&dirs, &ended).expect("it is writable");
+            }
+            Ok((down, said))
+        };
+        let held = lock::hold(&place.lock(), "it", &lock::AT_ONCE, Failure::new, act);
+        let (mut down, said) = held.expect("nobody else holds it");
+        let said: Vec<String> = said.collect();
+        assert!(down.wait().expect("it is a child").success(), "{said:?}");
+        let now = agents::load(&dirs, &run.id).expect("it is whole");
+        assert_eq!(now, (!is_removed).then_some(ended));
+        assert_eq!(place.findings().join("found").exists(), !is_removed);
+        assert_eq!(place.folder().exists(), !is_removed);
+    }
 }

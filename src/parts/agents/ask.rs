@@ -18,14 +18,19 @@ use crate::sys::attend::{self, Attend, Stream};
 use crate::sys::{lock, signals};
 
 /// How long the `silo` that runs an agent may take to bring its work home.
-const HOME: Duration = Duration::from_mins(15);
+pub(super) const HOME: Duration = Duration::from_mins(15);
 const LOOK: Duration = Duration::from_millis(50);
 
-struct Shown(Screens);
+struct Shown {
+    screens: Screens,
+    /// Whether it has printed anything that is the agent's for sure.
+    any: bool,
+}
 
 impl Attend for Shown {
     fn take(&mut self, stream: Stream, piece: &[u8]) -> Result<(), Failure> {
-        self.0.show(stream, piece)
+        self.any |= stream == Stream::Out;
+        self.screens.show(stream, piece)
     }
 
     fn look(&mut self) -> Result<(), Failure> {
@@ -46,9 +51,11 @@ pub fn show_log(context: &Context, run: &Run, follow: bool) -> Result<bool, Fail
     if outside.engine().state(&container)?.is_none() {
         return Ok(false);
     }
-    let mut shown = Shown(Screens::new(context.ui));
+    let mut shown = Shown { screens: Screens::new(context.ui), any: false };
     match attend::attend(&outside.docker().log(&container, follow), &mut shown) {
         Err(_) if signals::asked().is_some() => Ok(true),
+        // It may have come to its end meanwhile, with which its log is kept.
+        Ok(ended) if ended.code() != 0 && !shown.any => Ok(outside.engine().state(&container)?.is_some()),
         done => done.map(|_| true),
     }
 }

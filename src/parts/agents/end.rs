@@ -241,14 +241,20 @@ fn keep_log(context: &Context, outside: &Outside, run: &Run) -> Result<(), Failu
         .chain(both.arguments)
         .collect();
     both.program = "sh";
-    pour::watch(&both, |piece| match log.append(piece) {
+    let read = pour::watch(&both, |piece| match log.append(piece) {
         Ok(()) if log.length() < LOG => Go::On,
         Ok(()) => Go::No,
         Err(failure) => {
             failed = Some(failure);
             Go::No
         }
-    })?;
+    });
+    if let Err(failure) = read
+        && outside.engine().state(&container)?.is_some()
+    {
+        return Err(failure);
+    }
+    // Where somebody has removed the container, what it printed last is lost.
     failed.map_or(Ok(()), Err)
 }
 

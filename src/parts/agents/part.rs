@@ -1,8 +1,10 @@
 //! Persistent agents as a part of the instance: up while that is, brought back where they died, and their work brought home at the
 //! end.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -33,10 +35,13 @@ use crate::parts::part::{
 use crate::parts::scope::{Scope, Site};
 use crate::store::agents::{self, Place};
 use crate::sys::dirs::Dirs;
-use crate::sys::{lock, random};
+use crate::sys::lock::{self, Wait};
+use crate::sys::{random, signals};
 
 /// How many lines of a log tell why something failed.
 const LINES: usize = 5;
+/// After how long of waiting for another `silo` it is looked whether a signal came; it says so before.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The part.
 pub(in crate::parts) struct Agents;
@@ -139,7 +144,7 @@ impl Part for Agents {
         // All of them at once would be one log in several hands.
         let Some(name) = log.resource else { return Ok(None) };
         let Some(run) = current(scope.context, scope.project.root_text(), name) else { return Ok(None) };
-        crate::sys::signals::watch();
+        signals::watch();
         Ok(ask::show_log(scope.context, &run, log.follow)?.then_some(0))
     }
 
@@ -245,22 +250,16 @@ fn bring_up(site: &Site<'_>, name: &str) -> Result<(), Failure> {
     let outside = Outside::of(context);
     outside.require()?;
     let agent = &scope.settings.agents[name];
-    if let Some(run) = current(context, scope.project.root_text(), name) {
-        let container = names::container(&run.id);
-        match outside.engine().state(&container)? {
-            Some(state) if run.stage == Stage::Running && wall::reopen(context, &outside, &run)? => {
-                return if state.is_up() { Ok(()) } else { outside.docker().start(&container) };
-            }
-            _ => under_lock(context, &run.id, || match run.stage {
-                Stage::Making => clear(context, &run.id),
-                _ => end(context, run.clone()).map(|_| ()),
-            })?,
-        }
+    if let Some(run) = current(context, scope.project.root_text(), name)
+        && as_it_is(context, &run.id, |run| go_on(context, &outside, run))?
+    {
+        return Ok(());
     }
     let id = format!("{name}-{}", random::suffix());
     let origin = Origin::project(scope.project, name);
     let order = Order { site, name, agent, origin: &origin, id: &id, task: None };
-    under_lock(context, &id, || {
+    let busy = |holder: String| busy(&id, &holder);
+    lock::hold(&Place::of(&context.dirs, &id).lock(), "the agent", &lock::AT_ONCE, busy, || {
         context.ui.step(&format!("Starting the agent `{name}`"));
         let started = start::make(&order).and_then(|_| outside.docker().start(&names::container(&id)));
         if started.is_err() {
@@ -271,15 +270,29 @@ fn bring_up(site: &Site<'_>, name: &str) -> Result<(), Failure> {
     forget_earlier(context, scope.project.root_text(), name)
 }
 
+/// Has a run go on that is up or was; else ends it, and says no.
+fn go_on(context: &Context, outside: &Outside, run: Run) -> Result<bool, Failure> {
+    let container = names::container(&run.id);
+    match outside.engine().state(&container)? {
+        Some(state) if run.stage == Stage::Running && wall::reopen(context, outside, &run)? => {
+            if !state.is_up() {
+                outside.docker().start(&container)?;
+            }
+            Ok(true)
+        }
+        _ => end(context, run).map(|_| false),
+    }
+}
+
 /// Removes what earlier runs of a persistent agent have left, where that is nothing but a log: one up after another would leave one
-/// each.
+/// each. One that another `silo` is at is that one's to remove, or the next start's.
 fn forget_earlier(context: &Context, root: &str, name: &str) -> Result<(), Failure> {
     let is_empty = |run: &Run| {
         run.end.as_ref().is_none_or(|end| end.findings == 0 && end.others.is_none() && end.skipped.is_empty())
     };
     for run in agents::all(&context.dirs) {
         let is_earlier = run.is_persistent && run.root == root && run.agent == name && run.stage == Stage::Ended;
-        if is_earlier && is_empty(&run) {
+        if is_earlier && is_empty(&run) && lock::holder(&Place::of(&context.dirs, &run.id).lock()).is_none() {
             ask::forget(context, &run.id)?;
         }
     }
@@ -294,18 +307,45 @@ fn take_down(scope: &Scope<'_>) -> Result<usize, Failure> {
     let all: Vec<Run> = agents::all(&context.dirs).into_iter().filter(is_own).collect();
     for run in &all {
         context.ui.step(&format!("Ending the agent `{}`", run.agent));
-        under_lock(context, &run.id, || match run.stage {
-            Stage::Making => clear(context, &run.id),
-            _ => end(context, run.clone()).map(|_| ()),
-        })?;
+        as_it_is(context, &run.id, |run| end(context, run).map(|_| true))?;
     }
     Ok(all.len())
 }
 
-fn under_lock<T>(context: &Context, id: &str, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    let busy = |holder| {
-        Failure::new(format!("The agent's run `{id}` is being started or ended{holder}"))
-            .hint("Wait for it, then run this again")
+/// Acts on a run that is up, as it is recorded once nobody else has it: another `silo` may have ended or removed it meanwhile, and
+/// to end it by an older record would bring home again what is gone. False where it has ended.
+fn as_it_is(context: &Context, id: &str, act: impl Fn(Run) -> Result<bool, Failure>) -> Result<bool, Failure> {
+    let (start, is_busy, told) = (Instant::now(), Cell::new(false), Cell::new(false));
+    let tell = |text: &str| {
+        if !told.replace(true) {
+            context.ui.step(text);
+        }
     };
-    lock::hold(&Place::of(&context.dirs, id).lock(), "the agent", &lock::AT_ONCE, busy, act)
+    let wait = Wait { limit: LOOK, tell: &tell };
+    let busy = |holder: String| {
+        is_busy.set(true);
+        busy(id, &holder)
+    };
+    loop {
+        let done = lock::hold(&Place::of(&context.dirs, id).lock(), "the agent", &wait, busy, || {
+            match agents::load(&context.dirs, id)? {
+                // The lock has made its folder again.
+                None => agents::forget(&context.dirs, id).map(|()| false),
+                Some(run) => match run.stage {
+                    Stage::Ended => Ok(false),
+                    Stage::Making => clear(context, id).map(|()| false),
+                    _ => act(run),
+                },
+            }
+        });
+        if !is_busy.replace(false) || start.elapsed() > ask::HOME {
+            return done;
+        }
+        signals::check()?;
+    }
+}
+
+fn busy(id: &str, holder: &str) -> Failure {
+    Failure::new(format!("The agent's run `{id}` is being started or ended{holder}"))
+        .hint("Wait for it, then run this again")
 }
