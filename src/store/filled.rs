@@ -42,8 +42,11 @@ pub fn fill_first(dirs: &Dirs, root: &Path, place: &Path, vars: &Vars, placed: &
     if files::is_link(&path) || leads_out(root, path.parent().unwrap_or(root))? {
         return Ok(Fate::LeftOut("it is a link, or lies behind one"));
     }
-    let Ok(Some(content)) = files::read(&path, LIMIT) else {
-        return Ok(Fate::LeftOut("it cannot be read, is not a plain file, or is larger than 16 MiB"));
+    let content = match files::read(&path, LIMIT) {
+        Ok(Some(content)) => content,
+        // It was there when the folder was looked through.
+        Ok(None) => return Ok(Fate::Same),
+        Err(_) => return Ok(Fate::LeftOut("it cannot be read, is not a plain file, or is larger than 16 MiB")),
     };
     let before = digest::of(&content.bytes);
     let text = from_another(dirs, root, place, &before).unwrap_or(content.bytes);

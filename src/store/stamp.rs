@@ -137,9 +137,9 @@ pub fn save(dirs: &Dirs, root: &Path, stamp: &Stamp, config_modified: SystemTime
     let (text, generation) = stamp.render();
     let path = file(dirs, root, &generation);
     let same = files::read(&path, LIMIT).ok().flatten().is_some_and(|old| old.bytes == text.as_bytes());
-    if same {
-        sync(dirs, root, &generation, config_modified)?;
-    } else {
+    // `silo allow` or `deny` elsewhere may take it away between the two.
+    let is_synced = same && sync(dirs, root, &generation, config_modified).is_ok();
+    if !is_synced {
         files::make_folder(path.parent().expect("a stamp lies in a folder"))?;
         let writing = Writing { durable: false, modified: Some(config_modified), ..Writing::PRIVATE };
         writing::replace(&path, text.as_bytes(), writing)?;
@@ -234,6 +234,27 @@ mod tests {
         for cut in 0..text.len() {
             assert_eq!(Stamp::parse(&text.as_bytes()[..cut]), None, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_stamp_is_saved_though_somebody_takes_the_one_before_away_meanwhile() {
+        let top = tempfile::tempdir().expect("a folder");
+        let [home, state, data, config] = ["home", "state", "data", "config"].map(|name| top.path().join(name));
+        let (dirs, root) = (Dirs { home, state, data, config }, top.path().join("root"));
+        let stamp = Stamp { config: "c".into(), trust: "allowed".into(), instance: None };
+        let path = file(&dirs, &root, &stamp.render().1);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Acquire) {
+                    files::remove(&path).expect("it is writable");
+                }
+            });
+            let saved: Vec<_> =
+                (0..3000).map(|_| save(&dirs, &root, &stamp, SystemTime::now())).filter(Result::is_err).collect();
+            is_over.store(true, std::sync::atomic::Ordering::Release);
+            assert_eq!(saved, []);
+        });
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum Arrival {
     There,
     /// It was left out, and why.
     LeftOut(&'static str),
+    /// It is not there any more: somebody removed it meanwhile.
+    Gone,
     /// The disk cannot share blocks between the two.
     CannotClone,
 }
@@ -53,8 +55,19 @@ enum Halt {
     CannotClone,
     /// This one is not available.
     LeftOut(&'static str),
+    /// It is not there any more.
+    Gone,
     /// Something failed here.
     Failed(PathBuf, Error),
+}
+
+const UNREADABLE: &str = "it cannot be read";
+
+fn unreadable(error: &Error) -> Halt {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Halt::Gone,
+        _ => Halt::LeftOut(UNREADABLE),
+    }
 }
 
 impl Trip<'_> {
@@ -69,7 +82,10 @@ impl Trip<'_> {
             return Ok(Arrival::There);
         }
         unfinished::sweep(&to);
-        arrive(&to, |beside| self.one(content.unwrap_or(&from), beside, Way::Copy, private))
+        match arrive(&to, |beside| self.one(content.unwrap_or(&from), beside, Way::Copy, private))? {
+            Arrival::Gone if content.is_some() => Ok(Arrival::LeftOut(UNREADABLE)),
+            arrival => Ok(arrival),
+        }
     }
 
     /// Brings a folder with all that is in it.
@@ -92,20 +108,21 @@ impl Trip<'_> {
     }
 
     fn tree(&self, from: &Path, to: &Path, way: Way, skipped: &mut Vec<(PathBuf, &'static str)>) -> Result<(), Halt> {
-        let unreadable = |_| Halt::LeftOut("it cannot be read");
-        let mode = fs::symlink_metadata(from).map_err(unreadable)?.permissions().mode();
-        let entries = fs::read_dir(from).map_err(unreadable)?;
+        let mode = fs::symlink_metadata(from).map_err(|error| unreadable(&error))?.permissions().mode();
+        let entries = fs::read_dir(from).map_err(|error| unreadable(&error))?;
         let failed = |error| Halt::Failed(to.to_owned(), error);
         DirBuilder::new().mode(0o700).create(to).map_err(failed)?;
         for entry in entries {
-            let entry = entry.map_err(unreadable)?;
+            let entry = entry.map_err(|error| unreadable(&error))?;
             let (from, to) = (entry.path(), to.join(entry.file_name()));
             let brought = match entry.file_type() {
                 Ok(kind) if kind.is_dir() => self.tree(&from, &to, way, skipped),
                 Ok(_) => self.one(&from, &to, way, false),
-                Err(_) => Err(Halt::LeftOut("it cannot be read")),
+                Err(error) => Err(unreadable(&error)),
             };
             match brought {
+                // Editors and builds make and remove files all the time.
+                Err(Halt::Gone) => {}
                 Err(Halt::LeftOut(why)) => {
                     skipped.push((from.strip_prefix(self.from).unwrap_or(&from).to_owned(), why));
                 }
@@ -118,9 +135,9 @@ impl Trip<'_> {
 
     fn one(&self, from: &Path, to: &Path, way: Way, private: bool) -> Result<(), Halt> {
         let failed = |error| Halt::Failed(to.to_owned(), error);
-        let found = fs::symlink_metadata(from).map_err(|_| Halt::LeftOut("it cannot be read"))?;
+        let found = fs::symlink_metadata(from).map_err(|error| unreadable(&error))?;
         if found.is_symlink() {
-            let leads = fs::read_link(from).map_err(|_| Halt::LeftOut("it cannot be read"))?;
+            let leads = fs::read_link(from).map_err(|error| unreadable(&error))?;
             // What leads into the other checkout by its full path leads to the same place in this one.
             let leads = leads.strip_prefix(self.from).map(|inside| self.to.join(inside)).unwrap_or(leads);
             return std::os::unix::fs::symlink(leads, to).map_err(failed);
@@ -131,7 +148,7 @@ impl Trip<'_> {
         }
         let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("they are small constants");
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(from);
-        let source = opened.map_err(|_| Halt::LeftOut("it cannot be read"))?;
+        let source = opened.map_err(|error| unreadable(&error))?;
         if !source.metadata().is_ok_and(|now| now.is_file()) {
             return Err(Halt::LeftOut("it is not a plain file any more"));
         }
@@ -167,6 +184,7 @@ fn arrive(to: &Path, make: impl FnOnce(&Path) -> Result<(), Halt>) -> Result<Arr
         Ok(()) => Ok(Arrival::Here(Vec::new())),
         Err(Halt::CannotClone) => Ok(Arrival::CannotClone),
         Err(Halt::LeftOut(why)) => Ok(Arrival::LeftOut(why)),
+        Err(Halt::Gone) => Ok(Arrival::Gone),
         Err(Halt::Failed(_, error)) if error.kind() == ErrorKind::AlreadyExists => Ok(Arrival::There),
         Err(Halt::Failed(path, error)) => Err(Failure::file("write", &path, &error)),
     }
@@ -268,4 +286,46 @@ pub fn entries(folder: &Path) -> Option<Vec<(PathBuf, bool)>> {
 pub fn changed(path: &Path) -> Option<i128> {
     let found = fs::symlink_metadata(path).ok()?;
     Some(i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_meanwhile_is_neither_here_nor_left_out() {
+        let top = tempfile::tempdir().expect("a folder");
+        let (from, to) = (top.path().join("from"), top.path().join("to"));
+        fs::create_dir_all(from.join("all")).expect("made");
+        fs::create_dir(&to).expect("made");
+        let trip = Trip { from: &from, to: &to };
+        assert_eq!(trip.file(Path::new("none"), None, false), Ok(Arrival::Gone));
+        assert_eq!(trip.folder(Path::new("none"), Way::Copy), Ok(Arrival::Gone));
+        // An editor and a build in the midst of it.
+        let (is_over, names) = (std::sync::atomic::AtomicBool::new(false), ["a.swp", "b", "c", "d.o"]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Acquire) {
+                    for name in names {
+                        fs::write(from.join("all").join(name), "x").expect("written");
+                    }
+                    fs::create_dir(from.join("all/folder")).expect("made");
+                    fs::remove_dir(from.join("all/folder")).expect("it is empty");
+                    for name in names {
+                        fs::remove_file(from.join("all").join(name)).expect("it is there");
+                    }
+                }
+            });
+            let all: Vec<Arrival> = (0..2000)
+                .map(|_| {
+                    let came = trip.folder(Path::new("all"), Way::Copy).expect("it is writable");
+                    fs::remove_dir_all(to.join("all")).expect("it came");
+                    came
+                })
+                .filter(|came| *came != Arrival::Here(Vec::new()))
+                .collect();
+            is_over.store(true, std::sync::atomic::Ordering::Release);
+            assert_eq!(all, []);
+        });
+    }
 }

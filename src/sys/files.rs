@@ -94,8 +94,17 @@ pub fn size(path: &Path) -> u64 {
 /// # Errors
 /// A [`Failure`] that names the path.
 pub fn make_folder(path: &Path) -> Result<(), Failure> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Failure::folder(path, path.ancestors().find(|folder| is_folder(folder)), &error))
+    let mut tries = 0;
+    loop {
+        match fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+            // Another `silo` removes a parent that it takes for empty.
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < 100 => tries += 1,
+            made => {
+                let parent = || path.ancestors().find(|folder| is_folder(folder));
+                return made.map_err(|error| Failure::folder(path, parent(), &error));
+            }
+        }
+    }
 }
 
 /// Makes a folder with the mode of another one; the user may write in it.
@@ -320,5 +329,25 @@ mod tests {
         assert_eq!(read(&folder.path().join("none"), 10), Ok(None));
         nix::unistd::mkfifo(&folder.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("made");
         assert!(read(&folder.path().join("pipe"), 10).expect_err("it is a pipe").what.contains("not a plain file"));
+    }
+
+    #[test]
+    fn a_folder_is_made_though_others_remove_the_one_above_it_while_it_is_empty() {
+        let top = tempfile::tempdir().expect("a folder");
+        let above = top.path().join("above");
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Acquire) {
+                    remove_folder(&above).expect("it is writable");
+                }
+            });
+            let made: Vec<_> = (0..3000)
+                .map(|_| make_folder(&above.join("folder")).and_then(|()| remove_folder(&above.join("folder"))))
+                .filter(Result::is_err)
+                .collect();
+            is_over.store(true, std::sync::atomic::Ordering::Release);
+            assert_eq!(made, []);
+        });
     }
 }

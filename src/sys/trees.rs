@@ -4,10 +4,16 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::Access;
 
 use crate::failure::Failure;
+
+/// How often a folder is tried in which something appears while it is removed.
+const TRIES: u32 = 20;
+/// How long to wait before each.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// The paths below a folder, or the folder itself, that this user cannot remove, at most so many: what lies in folders of other
 /// users. A folder of the user's own that is closed is opened by [`remove`].
@@ -85,15 +91,23 @@ pub fn bytes(folder: &Path) -> u64 {
 /// # Errors
 /// A [`Failure`] that names the folder; what could be removed is gone then.
 pub fn remove(folder: &Path) -> Result<(), Failure> {
-    match fs::remove_dir_all(folder) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // Caches of packages close their folders against writing.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            open(folder);
-            fs::remove_dir_all(folder).map_err(|error| Failure::file("remove", folder, &error))
+    let (mut tries, mut is_opened) = (0, false);
+    loop {
+        match fs::remove_dir_all(folder) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // Caches of packages close their folders against writing.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && !is_opened => {
+                is_opened = true;
+                open(folder);
+            }
+            // A program writes there until it sees that the folder goes.
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) => return Err(Failure::file("remove", folder, &error)),
         }
-        Err(error) => Err(Failure::file("remove", folder, &error)),
     }
 }
 
@@ -112,6 +126,8 @@ fn open(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -130,5 +146,26 @@ mod tests {
         remove(&folder).expect("it is ours");
         assert!(!folder.exists() && other.join("file").exists());
         remove(&folder).expect("it is gone");
+    }
+
+    #[test]
+    fn a_folder_goes_in_which_a_program_still_writes() {
+        let top = tempfile::tempdir().expect("a folder");
+        let folder = top.path().join("a");
+        for _ in 0..20 {
+            (0..50).for_each(|number| fs::create_dir_all(folder.join(format!("{number}/in"))).expect("made"));
+            let is_over = AtomicBool::new(false);
+            let write = |number: u32| fs::write(folder.join(format!("49/{number}")), "x");
+            std::thread::scope(|scope| {
+                // It ends once it sees that its folder is gone.
+                scope.spawn(|| {
+                    (0..10_000_000).find(|number| write(*number).is_err() || is_over.load(Ordering::Acquire))
+                });
+                let removed = remove(&folder);
+                is_over.store(true, Ordering::Release);
+                removed.expect("it ends");
+            });
+            assert!(!folder.exists());
+        }
     }
 }

@@ -74,7 +74,11 @@ fn bring_all(context: &Context, (from, to): (&Path, &Path), left_out: &[PathBuf]
             continue;
         }
         if is_folder && left_out.iter().any(|out| out.starts_with(&path)) {
-            bring_all(context, (&path, &to.join(name)), left_out)?;
+            match bring_all(context, (&path, &to.join(name)), left_out) {
+                // Somebody removed it meanwhile.
+                Err(_) if !files::exists(&path) => files::remove_folder(&to.join(name))?,
+                done => done?,
+            }
             continue;
         }
         let trip = Trip { from, to };
@@ -82,7 +86,7 @@ fn bring_all(context: &Context, (from, to): (&Path, &Path), left_out: &[PathBuf]
         let skipped = match arrival {
             Arrival::Here(skipped) => skipped,
             Arrival::LeftOut(why) => vec![(name.to_path_buf(), why)],
-            Arrival::There | Arrival::CannotClone => Vec::new(),
+            Arrival::There | Arrival::Gone | Arrival::CannotClone => Vec::new(),
         };
         for (place, why) in skipped {
             context.ui.warn(&format!("Left out `{}`: {why}", shown(&from.join(place))));
@@ -114,6 +118,8 @@ pub(super) fn changed(workspace: &Workspace) -> Vec<PathBuf> {
     let folder = Path::new(&workspace.folder);
     // git writes its index again when it only looks.
     let index = folder.join(".git/index");
-    let is_changed = |path: &PathBuf| *path != index && bring::changed(path).is_none_or(|time| time > whole);
+    // One that is gone by now is none to lose.
+    let is_later = |path: &PathBuf| bring::changed(path).map_or_else(|| files::exists(path), |time| time > whole);
+    let is_changed = |path: &PathBuf| *path != index && is_later(path);
     trees::files_below(folder).into_iter().filter(is_changed).collect()
 }

@@ -122,7 +122,8 @@ fn of_repository(
     let ignored = changes.iter().filter(|one| one.is_ignored() && !is_left(&one.path));
     let ignored = ignored.flat_map(|one| worth(&folder.join(&one.path), &silos));
     let put = put_there(context, workspace)?;
-    let ignored = ignored.filter(|file| !is_put(&put, file));
+    // One that is gone by now is none to lose.
+    let ignored = ignored.filter(|file| !is_put(&put, file) && files::exists(file));
     let ignored: Vec<String> =
         ignored.map(|one| path(&one.strip_prefix(folder).unwrap_or(&one).to_string_lossy())).collect();
     if !ignored.is_empty() {

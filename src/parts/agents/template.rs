@@ -99,7 +99,7 @@ pub(super) fn folder(order: &Order<'_>, place: &Place, variables: &Variables) ->
         match if is_folder { trip.folder(name, Way::Copy)? } else { trip.file(name, None, false)? } {
             Arrival::Here(skipped) => skipped.iter().for_each(|(path, why)| left_out(path, why)),
             Arrival::LeftOut(why) => left_out(name, why),
-            Arrival::There | Arrival::CannotClone => {}
+            Arrival::There | Arrival::Gone | Arrival::CannotClone => {}
         }
     }
     let globs = Globs::of(origin.render.iter().map(String::as_str));

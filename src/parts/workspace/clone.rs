@@ -57,7 +57,7 @@ fn one(work: &mut Work<'_>, source: &Path, place: &Path) -> Result<(), Failure> 
                 "this disk cannot share blocks between two folders; `silo adopt --copy-slow` copies it",
             );
         }
-        Arrival::There => {}
+        Arrival::There | Arrival::Gone => {}
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ pub(super) fn all(work: &mut Work<'_>) -> Result<(), Failure> {
     let found = Ignored::of(source, &work.outside)?.picked(&globs, wanted);
     for found in found.into_iter().filter(|found| !work.is_own(&found.place)).collect::<Vec<_>>() {
         match found.is_folder {
+            true if !files::exists(&source.join(&found.place)) => {}
             true => work.leave_out(&found.place, "it cannot be read"),
             false => one(work, source, &theirs, &found.place)?,
         }
@@ -92,7 +93,7 @@ fn one(work: &mut Work<'_>, source: &Path, theirs: &Placed, place: &Path) -> Res
             work.outcome.copied.push(place.to_owned());
         }
         Arrival::LeftOut(why) => work.leave_out(place, why),
-        Arrival::There | Arrival::CannotClone => {}
+        Arrival::There | Arrival::Gone | Arrival::CannotClone => {}
     }
     Ok(())
 }
