@@ -115,6 +115,10 @@ fn look(environment: &Environment, root: &Path, own: &Identity, port: u16, mut t
             owners
         };
         let Whose::Others(who) = whose(port, &holders, root, own, publishers) else { return None };
+        // Who held it may have closed it since the port was found busy.
+        if net::probe(port) == Probe::Free {
+            return None;
+        }
         let mut strangers = holders.iter().filter(|one| is_strange(one)).peekable();
         let is_for_somebody = !is_published
             && if strangers.peek().is_some() { strangers.all(|one| may_be_the_engines(&one)) } else { may_be_unseen };
@@ -124,9 +128,6 @@ fn look(environment: &Environment, root: &Path, own: &Identity, port: u16, mut t
         // The engine listens for a container a moment before it lists it as one that runs, and maybe a moment longer.
         tries -= 1;
         std::thread::sleep(PAUSE);
-        if net::probe(port) == Probe::Free {
-            return None;
-        }
     }
 }
 
@@ -248,4 +249,32 @@ fn could_be_clusters(dirs: &Dirs, config: &ConfigFile, state: &InstanceState, (n
             API_PORT => kubeconfig::api_port(&text) == Some(port),
             _ => name == REGISTRY_PORT.0 && settings.k3d.registry || settings.k3d_args.iter().any(published),
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+
+    use super::*;
+
+    #[test]
+    fn a_port_that_was_closed_meanwhile_is_nobody_s() {
+        let environment: Environment = [("PATH", "/nowhere"), ("DOCKER_HOST", "unix:///nowhere")].into_iter().collect();
+        let own = identity("localnet", "dev", K3dParts { cluster: false, registry: false }, "");
+        let who = |port| foreign(&environment, Path::new("/nowhere"), &own, port);
+        let held = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let held = held.expect("there are sockets");
+        bind(&held, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("there are ports");
+        let port = rustix::net::getsockname(&held).ok().and_then(|at| SocketAddr::try_from(at).ok());
+        let port = port.expect("it is bound").port();
+        assert_eq!(who(port).as_deref(), Some(listeners::UNSEEN));
+        drop(held);
+        // A child of another test's thread has all that is open until it runs its program.
+        let end = std::time::Instant::now() + Duration::from_mins(1);
+        while who(port).is_some() {
+            assert!(std::time::Instant::now() < end, "{:?}", who(port));
+        }
+    }
 }
