@@ -9,6 +9,8 @@ use crate::sys::files;
 
 /// The last part of the folder of every instance's gates, so that it can be told from other folders of `PATH`.
 pub const GATES: &str = "gates";
+/// What an instance's lock of who starts it is called in its folder.
+pub const UP_LOCK: &str = "up.lock";
 /// The name of the file with the history of an instance's root.
 pub const HISTORY: &str = "history";
 
@@ -151,7 +153,7 @@ impl Dirs {
 
     /// The lock that one `silo up` of a project holds while it runs.
     pub fn up_lock(&self, root: &Path) -> PathBuf {
-        self.instance(root).join("up.lock")
+        self.instance(root).join(UP_LOCK)
     }
 
     /// The lock that one filling of a worktree holds.

@@ -94,6 +94,11 @@ fn folders_nobody_knows_may_be_removed() {
     fs::create_dir(&stray).expect("the sandbox is writable");
     fs::write(stray.join("stamp"), "x").expect("the sandbox is writable");
     let remedy = format!("rm -r {}", stray.display());
+    // A `silo up` that has only begun holds its lock.
+    let lock = fs::File::create(stray.join("up.lock")).expect("the sandbox is writable");
+    lock.lock().expect("nobody else has it");
+    assert_eq!(clinic.ids("", &[]), [""; 0]);
+    drop(lock);
     clinic.only("", "state-left-over").counts_as_a_note().tells("an instance nobody knows", Some(&stray), &remedy);
 }
 

@@ -15,8 +15,8 @@ use crate::failure::{quoted, shown};
 use crate::parts::finding::Finding;
 use crate::store::apart::{self, Apart};
 use crate::store::{history, registry, trust};
-use crate::sys::dirs::GATES;
-use crate::sys::{files, together, unfinished};
+use crate::sys::dirs::{Dirs, GATES, UP_LOCK};
+use crate::sys::{files, lock, together, unfinished};
 
 /// How long the disks may take to answer.
 const DISKS: Duration = Duration::from_millis(2500);
@@ -124,7 +124,7 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
         .into_iter()
         .map(|history| (digest::root_id(history.root.as_bytes()), history.root))
         .collect();
-    let mut gone: Vec<&str> = Vec::new();
+    let (mut gone, mut unknown): (Vec<&str>, Vec<PathBuf>) = Default::default();
     for folder in instances {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match histories.get(&name) {
@@ -132,14 +132,15 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
             Some(root) if files::exists(Path::new(root)) => {}
             Some(root) if history::unmounted(dirs, Path::new(root)).is_some() => {}
             Some(root) => gone.push(root),
-            None => found.push(
-                Finding::note("state-left-over", "silo has a folder for an instance nobody knows")
-                    .at(&folder)
-                    .why("It holds a stamp and gates that nothing uses any more")
-                    .remedy(format!("rm -r {}", quoted(&folder))),
-            ),
+            None => unknown.push(folder),
         }
     }
+    found.extend(still_unknown(dirs, unknown).iter().map(|folder| {
+        Finding::note("state-left-over", "silo has a folder for an instance nobody knows")
+            .at(folder)
+            .why("It holds a stamp and gates that nothing uses any more")
+            .remedy(format!("rm -r {}", quoted(folder)))
+    }));
     // One for all of them: as long as Docker does not answer, their number grows with each worktree.
     gone.sort_unstable();
     if let Some(first) = gone.first() {
@@ -154,6 +155,25 @@ fn left_over(scene: &Scene, known: Option<&[String]>) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// Of the folders of instances that nobody knows, those that are no instance's that is just being made or forgotten.
+fn still_unknown(dirs: &Dirs, mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
+    if folders.is_empty() {
+        return folders;
+    }
+    std::thread::sleep(root::MOMENT);
+    let Ok(leases) = registry::peek(dirs) else { return Vec::new() };
+    let runs = apart::all(dirs, &leases);
+    let roots = leases.instances.into_iter().map(|one| one.root);
+    let roots = roots.chain(history::all(dirs).into_iter().map(|history| history.root));
+    let ids: Vec<String> = roots.map(|root| digest::root_id(root.as_bytes())).collect();
+    let is_known = |folder: &Path| folder.file_name().is_some_and(|name| ids.iter().any(|id| name == id.as_str()));
+    folders.retain(|folder| {
+        let is_run = runs.iter().any(|run| run.place() == folder);
+        files::exists(folder) && !is_known(folder) && !is_run && lock::holder(&folder.join(UP_LOCK)).is_none()
+    });
+    folders
 }
 
 /// A `silo ci` that was killed, and what it holds.

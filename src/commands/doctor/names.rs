@@ -1,8 +1,9 @@
 //! Names against the engine (D27): a container that was recreated by hand, an address that moved, a file that was cut, a name server
 //! that has ended. The engine is the truth.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::root::MOMENT;
 use super::scene::Scene;
 use crate::backend::engine::{Container, Engine};
 use crate::core::text::digest;
@@ -15,20 +16,17 @@ use crate::sys::files;
 /// Every file of names that says something else than the engine, and a name server that is wanted and does not answer.
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let mut found = Vec::new();
+    for file in left(scene) {
+        found.push(
+            Finding::problem("names-left", "A file of names belongs to no instance")
+                .at(&file)
+                .why("Its names lead to addresses that may be another instance's by now")
+                .remedy(format!("rm {}", quoted(&file)))
+                .fix(Fix::Remove(file)),
+        );
+    }
     // Others may have changed it since the scene was looked at.
     let leases = registry::peek(&scene.dirs).unwrap_or_default();
-    let ids: Vec<String> = leases.instances.iter().map(|one| digest::root_id(one.root.as_bytes())).collect();
-    for file in files::names_in(&names::folder(&scene.dirs)) {
-        if !file.file_name().is_some_and(|name| ids.iter().any(|id| name == id.as_str())) {
-            found.push(
-                Finding::problem("names-left", "A file of names belongs to no instance")
-                    .at(&file)
-                    .why("Its names lead to addresses that may be another instance's by now")
-                    .remedy(format!("rm {}", quoted(&file)))
-                    .fix(Fix::Remove(file)),
-            );
-        }
-    }
     let with_subnet: Vec<_> = leases.instances.iter().filter(|one| one.subnet.is_some()).collect();
     if !with_subnet.is_empty() {
         let engine = Engine::of(&scene.outside, Path::new("/")).soon();
@@ -63,4 +61,22 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// The files that belong to no instance. An instance has its lease before its file, and for a moment less long.
+fn left(scene: &Scene) -> Vec<PathBuf> {
+    let now = || {
+        let files = files::names_in(&names::folder(&scene.dirs));
+        let leases = registry::peek(&scene.dirs).unwrap_or_default();
+        let ids: Vec<String> = leases.instances.iter().map(|one| digest::root_id(one.root.as_bytes())).collect();
+        let is_left = |file: &PathBuf| !file.file_name().is_some_and(|name| ids.iter().any(|id| name == id.as_str()));
+        files.into_iter().filter(is_left).collect::<Vec<_>>()
+    };
+    let mut left = now();
+    if !left.is_empty() {
+        std::thread::sleep(MOMENT);
+        let still = now();
+        left.retain(|file| still.contains(file));
+    }
+    left
 }

@@ -19,7 +19,7 @@ use crate::sys::dirs::Dirs;
 use crate::sys::{files, lock, net, unfinished};
 
 /// Before a disagreement is believed: a run that was just writing is done by then.
-const MOMENT: Duration = Duration::from_millis(120);
+pub(super) const MOMENT: Duration = Duration::from_millis(120);
 /// Largest lockfile that is read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
@@ -49,7 +49,11 @@ pub(super) fn examine(dirs: &Dirs, root: &Root) -> Vec<Finding> {
     let file = path.join(CONFIG_NAME);
     let project = match root.project.clone().map_or_else(|| Project::read(&file), Ok) {
         Ok(project) => project,
-        Err(_) if !files::exists(&file) => return vec![without_config(root)],
+        Err(_) if !files::exists(&file) => {
+            // It may have gone as a whole since.
+            let state = look::missing(dirs, path);
+            return vec![state.map_or_else(|| without_config(root), |state| absent(dirs, root, state))];
+        }
         Err(failure) => return vec![closed(root).unwrap_or_else(|| unread(failure, path, &file))],
     };
     let mut found = Vec::new();
@@ -221,7 +225,7 @@ fn disagreement(dirs: &Dirs, root: &Root, project: &Project, config: &ConfigFile
         agreement::judge(dirs, project, config, &leases, &net::probe)
     };
     let mut judged = judge();
-    if judged.as_ref().is_ok_and(|judged| !judged.drift.is_empty()) {
+    if judged.as_ref().map_or(true, |judged| !judged.drift.is_empty()) {
         std::thread::sleep(MOMENT);
         judged = judge();
     }
