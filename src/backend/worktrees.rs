@@ -1,10 +1,11 @@
 //! git, asked about worktrees, branches and changes, and told to make and forget them. It gets the user's environment without
 //! what would lead it to another repository; its hooks are the repository owner's own and run as git runs them.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::core::shell::environment::Environment;
 use crate::core::workspaces::porcelain::{self, Change, Checkout};
@@ -18,6 +19,12 @@ const ASK: Duration = Duration::from_mins(1);
 const MAKE: Duration = Duration::from_hours(1);
 /// How long one waits for its turn: the hooks of another may take long.
 const TURN: Duration = Duration::from_mins(2);
+/// How long a git that makes or removes a worktree may take between two small files, where others that look stumble.
+const HALF: Duration = Duration::from_secs(3);
+/// After how long what is half made was left so by a git that was ended.
+const LEFT: Duration = Duration::from_secs(30);
+/// After how long is tried again.
+const SOON: Duration = Duration::from_millis(20);
 /// What makes git act on another repository, index or tree than the folder's: set inside its hooks
 /// (<https://git-scm.com/docs/git#_the_git_repository>).
 const ELSEWHERE: [&str; 9] = [
@@ -80,9 +87,10 @@ impl<'a> Git<'a> {
 
     /// The same for what changes the list of worktrees, one after the other: git reads those of others meanwhile, and fails on one
     /// that is half made.
-    fn in_turn(&self, words: &[&str], limit: Duration) -> Result<Result<String, Failure>, Failure> {
-        let Some(common) = self.common_dir()? else { return Ok(self.told(words, limit)) };
-        Ok(lock::in_turn(Path::new(&common), TURN, || self.told(words, limit)))
+    fn in_turn(&self, act: impl Fn() -> Result<String, Failure>) -> Result<Result<String, Failure>, Failure> {
+        let act = || self.once_whole(act);
+        let Some(common) = self.common_dir()? else { return Ok(act()) };
+        Ok(lock::in_turn(Path::new(&common), TURN, act))
     }
 
     /// What a question is answered with, without its last newline; none where git says no.
@@ -112,7 +120,8 @@ impl<'a> Git<'a> {
     /// # Errors
     /// A [`Failure`] with git's last lines.
     pub fn checkouts(&self) -> Result<Vec<Checkout>, Failure> {
-        let listed = self.told(&["worktree", "list", "--porcelain", "-z"], ASK).map_err(|failure| {
+        let list = || self.told(&["worktree", "list", "--porcelain", "-z"], ASK);
+        let listed = self.once_whole(list).map_err(|failure| {
             let half_made = self.half_made();
             half_made.iter().fold(failure, |failure, folder| {
                 let quoted = quoted(folder);
@@ -122,6 +131,21 @@ impl<'a> Git<'a> {
             })
         })?;
         Ok(porcelain::checkouts(&listed))
+    }
+
+    /// Acts again where git stumbled over a worktree that another git, none of silo's, is just making or removing.
+    fn once_whole(&self, act: impl Fn() -> Result<String, Failure>) -> Result<String, Failure> {
+        let start = Instant::now();
+        loop {
+            match act() {
+                Err(failure)
+                    if stumbled(&failure) && start.elapsed() < HALF && !self.half_made().iter().any(is_left) =>
+                {
+                    std::thread::sleep(SOON);
+                }
+                done => return done,
+            }
+        }
     }
 
     /// What git keeps of worktrees of which it has not written all: its list fails as long as there is one.
@@ -186,11 +210,16 @@ impl<'a> Git<'a> {
     /// # Errors
     /// A [`Failure`] with git's last lines.
     pub fn add(&self, folder: &str, branch: &str, begins: Option<&str>) -> Result<Option<Failure>, Failure> {
-        let words: Vec<&str> = match begins {
-            Some(commit) => vec!["worktree", "add", "--no-track", "-b", branch, "--", folder, commit],
-            None => vec!["worktree", "add", "--", folder, branch],
+        let is_again = Cell::new(false);
+        let act = || {
+            // A try that stumbled may have made the branch.
+            let is_made = is_again.replace(true) && begins.is_some() && self.branch(branch)?.as_deref() == begins;
+            match begins.filter(|_| !is_made) {
+                Some(commit) => self.told(&["worktree", "add", "--no-track", "-b", branch, "--", folder, commit], MAKE),
+                None => self.told(&["worktree", "add", "--", folder, branch], MAKE),
+            }
         };
-        let Err(failure) = self.in_turn(&words, MAKE)? else { return Ok(None) };
+        let Err(failure) = self.in_turn(act)? else { return Ok(None) };
         // git takes a worktree back whose files it could not check out, and leaves one whose hook failed.
         let is_whole = self.checkouts()?.iter().any(|one| one.folder == folder && one.locked.is_none());
         if is_whole && files::is_file(&Path::new(folder).join(".git")) { Ok(Some(failure)) } else { Err(failure) }
@@ -204,7 +233,13 @@ impl<'a> Git<'a> {
         match self.checkouts()?.iter().skip(1).find(|one| one.folder == folder) {
             None => Ok(()),
             // Twice, for one that git was just making is locked.
-            Some(_) => self.in_turn(&["worktree", "remove", "--force", "--force", "--", folder], ASK)?.map(|_| ()),
+            Some(_) => {
+                match self.in_turn(|| self.told(&["worktree", "remove", "--force", "--force", "--", folder], ASK))? {
+                    // Another git, or its `gc`, was as fast.
+                    Err(_) if !self.checkouts()?.iter().any(|one| one.folder == folder) => Ok(()),
+                    done => done.map(|_| ()),
+                }
+            }
         }
     }
 
@@ -305,8 +340,23 @@ impl<'a> Git<'a> {
     /// # Errors
     /// A [`Failure`] with git's last lines.
     pub fn remove_branch(&self, name: &str, commit: &str) -> Result<(), Failure> {
-        self.told(&["update-ref", "-d", &reference(name), commit], ASK).map(|_| ())
+        match self.told(&["update-ref", "-d", &reference(name), commit], ASK) {
+            // Somebody removed it or committed to it meanwhile.
+            Err(_) if self.branch(name)?.as_deref() != Some(commit) => Ok(()),
+            done => done.map(|_| ()),
+        }
     }
+}
+
+/// Whether git has met a worktree of which the folder is there and not all that it keeps of it.
+fn stumbled(failure: &Failure) -> bool {
+    failure.excerpt.as_ref().is_some_and(|said| said.contains("failed to read ") && said.contains("commondir: "))
+}
+
+/// Whether nobody makes this any more.
+fn is_left(half_made: &PathBuf) -> bool {
+    let made = std::fs::metadata(half_made).and_then(|metadata| metadata.modified());
+    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > LEFT))
 }
 
 /// The full name of a branch.

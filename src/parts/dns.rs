@@ -14,7 +14,7 @@ use crate::sys::cmd;
 use crate::sys::dirs::Dirs;
 use crate::sys::processes::{self, Process};
 use crate::sys::writing::{self, Writing};
-use crate::sys::{dns, files};
+use crate::sys::{dns, files, lock};
 
 /// How long it may take until it answers.
 const START: Duration = Duration::from_secs(5);
@@ -83,14 +83,23 @@ impl Server {
 /// # Errors
 /// A [`Failure`] when dnsmasq is missing, or does not come to answer; its last words stand in it.
 pub fn up(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Result<Started, Failure> {
+    names::prepare(dirs)?;
+    in_turn(dirs, || start(dirs, settings, outside))
+}
+
+/// Acts while no other `silo` starts or stops it.
+fn in_turn<T>(dirs: &Dirs, act: impl FnOnce() -> T) -> T {
+    lock::in_turn(&dirs.dns(), START + STOP, act)
+}
+
+fn start(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Result<Started, Failure> {
     let (port, suffix) = (settings.dns_port, settings.suffix.as_str());
     if let Some(server) = recorded(dirs) {
         if (server.port, server.suffix.as_str()) == (port, suffix) && server.serves() {
             return Ok(Started::Before);
         }
-        down(dirs)?;
+        stop(dirs)?;
     }
-    names::prepare(dirs)?;
     let (folder, hosts, log) = (dirs.dns(), names::folder(dirs), dirs.dns().join("log"));
     let is_root = rustix::process::geteuid().is_root();
     let mut server = dnsmasq::server(outside, &folder, &hosts, suffix, port, is_root);
@@ -121,7 +130,7 @@ pub fn up(dirs: &Dirs, settings: &NetworkSettings, outside: &Environment) -> Res
             return Ok(Started::Now);
         }
         if start.elapsed() > START {
-            down(dirs)?;
+            stop(dirs)?;
             return Err(Failure::new(format!("dnsmasq does not answer on 127.0.0.1:{port} within 5 seconds"))
                 .hint("Run it again"));
         }
@@ -144,6 +153,10 @@ const SBIN: &str = "/usr/sbin/dnsmasq";
 /// # Errors
 /// A [`Failure`] when it does not end, or the record cannot be removed.
 pub fn down(dirs: &Dirs) -> Result<bool, Failure> {
+    in_turn(dirs, || stop(dirs))
+}
+
+fn stop(dirs: &Dirs) -> Result<bool, Failure> {
     let process = recorded(dirs).and_then(|server| server.process());
     if let Some(process) = &process {
         cmd::send(process.pid, rustix::process::Signal::TERM.as_raw());

@@ -64,16 +64,29 @@ impl Server {
         if !detach {
             return Err(cmd::exec(path.as_os_str(), &arguments, &environment, Some(Path::new("/"))));
         }
-        files::make_folder(self.log.parent().expect("it lies in a folder"))?;
+        let folder = self.log.parent().expect("it lies in a folder");
+        files::make_folder(folder)?;
         let program = path.to_string_lossy();
         let cmd = Cmd { program: &program, arguments, environment: &environment, folder: Path::new("/") };
-        let mut child = cmd.detach(&self.log)?;
+        // Shells that start it at once take turns, and the second one finds that of the first.
+        lock::in_turn(folder, PATIENCE, || self.start(&cmd, &running))
+    }
+
+    /// Starts it in the background; where another `silo` has begun to, that one counts.
+    fn start<T>(&self, cmd: &Cmd<'_>, running: &impl Fn() -> Option<T>) -> Result<T, Failure> {
         let start = Instant::now();
+        let mut child = None;
         loop {
             if let Some(running) = running() {
                 return Ok(running);
             }
-            if child.has_ended() || start.elapsed() > PATIENCE {
+            let is_held = lock::holder(&self.lock).is_some();
+            if child.is_none() && !is_held {
+                child = Some(cmd.detach(&self.log)?);
+            }
+            // One that finds the lock held by another ends at once.
+            let has_ended = child.as_mut().is_some_and(cmd::Detached::has_ended);
+            if has_ended && !is_held || start.elapsed() > PATIENCE {
                 return Err(self.unstarted());
             }
             std::thread::sleep(LOOK);
@@ -114,7 +127,8 @@ impl Server {
         };
         cmd::send(process.pid, SIGTERM);
         let start = Instant::now();
-        while lock::holder(&self.lock).is_some() {
+        // Another `silo` may start the next one at once.
+        while lock::holding(&self.lock) == Some(process.pid) {
             if start.elapsed() > PATIENCE {
                 let pid = process.pid;
                 return Err(Failure::new(format!("The {what} (pid {pid}) did not stop"))

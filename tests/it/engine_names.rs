@@ -76,6 +76,25 @@ impl Drop for Named {
 }
 
 #[test]
+fn shells_that_start_the_name_server_at_once_all_find_one() {
+    let named = Named::new();
+    let all: Vec<_> = (0..4)
+        .map(|_| {
+            let mut command = named.engine.command(crate::sandbox::SILO, "app");
+            command.args(["dns", "up"]).stderr(std::process::Stdio::piped()).spawn().expect("it was built")
+        })
+        .collect();
+    let said = all.into_iter().map(|child| child.wait_with_output().expect("it is a child"));
+    let said: Vec<_> =
+        said.map(|one| (one.status.success(), String::from_utf8_lossy(&one.stderr).into_owned())).collect();
+    assert!(said.iter().all(|(is_well, _)| *is_well), "{said:?}");
+    assert_eq!(said.iter().filter(|(_, said)| said.contains("The name server answers on ")).count(), 1, "{said:?}");
+    // The one that runs is the one that is known.
+    named.engine.silo("app", "dns down").success().stderr_has("Stopped the name server");
+    assert!(dns::ask(named.port, "test", Duration::from_secs(2)).is_err());
+}
+
+#[test]
 fn a_name_leads_to_its_service_from_up_to_down() {
     let named = Named::new();
     let whole = format!("{}.test", named.name());

@@ -136,6 +136,7 @@ mod list_watch;
 mod look;
 mod machine;
 mod man;
+mod meanwhile;
 mod memory;
 mod memory_doors;
 mod memory_roles;

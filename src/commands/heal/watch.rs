@@ -78,7 +78,7 @@ pub(super) fn run(context: &Arc<Context>, arguments: &HealArgs) -> Result<u8, Fa
         for told in told.try_iter() {
             watch.take(told);
         }
-        let is_open = watch.look()?;
+        let is_open = watch.look();
         let usual = if is_open { SOON } else { arguments.how.every };
         // While something is down, it is that which counts.
         let rest = if is_open { usual } else { usual.max((start.elapsed() * REST).min(LONGEST)) };
@@ -132,10 +132,10 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Looks once and starts what is due; whether something is down.
-    fn look(&mut self) -> Result<bool, Failure> {
+    fn look(&mut self) -> bool {
         let context = self.context;
         // A registry that cannot be read now may be the next time.
-        let Ok(mut instances) = instances(context, self.arguments) else { return Ok(true) };
+        let Ok(mut instances) = instances(context, self.arguments) else { return true };
         instances.retain(|one| !one.wanted.is_nothing());
         let asked = parts_of(&instances);
         let seen = look::observe(context, &asked, instances, false);
@@ -177,13 +177,23 @@ impl Watch<'_> {
         }
         self.down_since.retain(|key, _| down.contains(key));
         self.taken.retain(|key, _| down.contains(key));
-        if self.arguments.all
-            && let Some(report) = own::heal(context, false, true)?
-        {
-            is_down |= !report.later.is_empty() || !report.failed.is_empty();
-            self.say(&report);
+        if self.arguments.all {
+            match own::heal(context, false, true) {
+                Ok(Some(report)) => {
+                    is_down |= !report.later.is_empty() || !report.failed.is_empty();
+                    self.say(&report);
+                }
+                Ok(None) => {}
+                // What cannot be read or written now may be the next time.
+                Err(failure) => {
+                    is_down = true;
+                    if self.said.insert(String::new(), failure.what.clone()).as_ref() != Some(&failure.what) {
+                        context.ui.warn(&failure.what);
+                    }
+                }
+            }
         }
-        Ok(is_down)
+        is_down
     }
 
     /// What somebody has stopped by the engine itself and still is down is no longer wanted.

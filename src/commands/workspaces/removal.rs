@@ -98,7 +98,11 @@ fn go(context: &Context, workspace: &Workspace, force: bool) -> Result<(), Failu
     }
     if files::exists(folder) {
         // From here on it is silo's, whoever makes a folder of that name.
-        files::rename(folder, &aside)?;
+        match files::rename(folder, &aside) {
+            // The user was as fast.
+            Err(_) if !files::exists(folder) => {}
+            done => done?,
+        }
     }
     trees::remove(&aside)?;
     takedown::leases(context, workspace)?;
