@@ -15,8 +15,14 @@ const ASK: Duration = Duration::from_secs(20);
 const RUN: Duration = Duration::from_mins(2);
 
 /// How Docker and podman say that there is no such thing, in small letters.
-const GONE: [&str; 5] =
-    ["no such container", "no such image", "no such volume", "image not known", "is already in progress"];
+const GONE: [&str; 6] = [
+    "no such container",
+    "no such image",
+    "no such volume",
+    "image not known",
+    "is already in progress",
+    "is marked for removal",
+];
 
 /// Docker with an environment to call it in.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +48,8 @@ pub fn where_it_is_down(failure: Failure) -> Failure {
     failure
 }
 
-/// Takes it for done where the engine says that what was to go is gone, or on its way: somebody else removes it at the same time.
-pub(super) fn unless_gone(done: Result<(), Failure>) -> Result<(), Failure> {
+/// Whether the engine says that what something was to be done with is gone, or on its way: somebody else removes it at the same time.
+pub fn is_gone(failure: &Failure) -> bool {
     let says_gone = |line: &str| {
         let line = line.to_lowercase();
         let is_of = |kind: &&str| line.contains(*kind) && line.ends_with(" not found");
@@ -51,14 +57,13 @@ pub(super) fn unless_gone(done: Result<(), Failure>) -> Result<(), Failure> {
     };
     // Docker's own words about the program that it calls for networks.
     let is_code = |line: &str| line.ends_with("| exit status 1");
-    match done {
-        Err(Failure { excerpt: Some(said), .. })
-            if said.lines().any(says_gone) && said.lines().all(|line| says_gone(line) || is_code(line)) =>
-        {
-            Ok(())
-        }
-        done => done,
-    }
+    let Some(said) = &failure.excerpt else { return false };
+    said.lines().any(says_gone) && said.lines().all(|line| says_gone(line) || is_code(line))
+}
+
+/// Takes it for done where what was to go is gone.
+pub(super) fn unless_gone(done: Result<(), Failure>) -> Result<(), Failure> {
+    done.or_else(|failure| if is_gone(&failure) { Ok(()) } else { Err(failure) })
 }
 
 /// The field of a listing that holds a label, empty without it.
@@ -139,14 +144,6 @@ impl Docker<'_> {
         cmd.capture(RUN)?.success(&cmd).map_err(where_it_is_down).map(|_| ())
     }
 
-    /// Stops a container; one that is gone needs none.
-    ///
-    /// # Errors
-    /// A [`Failure`] with Docker's last lines.
-    pub fn stop(&self, container: &str) -> Result<(), Failure> {
-        unless_gone(self.run(&["stop", container]))
-    }
-
     /// Removes things of a kind, by words such as `volume rm`. One that somebody else removes meanwhile keeps none of the others.
     ///
     /// # Errors
@@ -159,6 +156,14 @@ impl Docker<'_> {
         // What Docker says of one thing says nothing of the others.
         let each = names.iter().map(|name| unless_gone(self.run(&[words, &[*name]].concat())));
         each.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// Asks a container to end as it wants to be asked; one that is gone has ended.
+    ///
+    /// # Errors
+    /// A [`Failure`] with Docker's last lines.
+    pub fn stop(&self, container: &str) -> Result<(), Failure> {
+        unless_gone(self.run(&["stop", container]))
     }
 
     /// Removes what k3d leaves of a cluster whose making was cut off before its first server, as it is in the first minute
@@ -174,7 +179,7 @@ impl Docker<'_> {
             let rows = self.of_cluster(cluster, &[".Names".to_owned(), label("k3d.role"), ".Networks".to_owned()])?;
             let own = |networks: &str| networks.split(',').all(|one| ["", "bridge", &network].contains(&one));
             if rows.iter().any(|[name, role, networks]| name == registry && role == "registry" && own(networks)) {
-                self.remove(&["rm", "--force", "--volumes"], &[registry])?;
+                self.remove_container(registry)?;
             }
         }
         let networks = self.rows(&["network", "ls", "--filter", "label=app=k3d"], &[".Name".to_owned()])?;

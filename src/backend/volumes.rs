@@ -208,6 +208,6 @@ impl Docker<'_> {
     /// # Errors
     /// A [`Failure`] with Docker's last lines.
     pub fn remove_volume(&self, name: &str) -> Result<(), Failure> {
-        self.run(&["volume", "rm", "--force", name])
+        self.remove(&["volume", "rm", "--force"], &[name])
     }
 }

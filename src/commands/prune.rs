@@ -223,13 +223,18 @@ fn plan(job: Job<'_>, gone_roots: &[GoneRoot], runs: &[Apart]) -> String {
 fn carry_out(job: Job<'_>, gone_roots: &[GoneRoot]) -> Result<u8, Failure> {
     let Job { context, .. } = job;
     signals::watch();
+    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
     let (mut ready, mut failures) = (Vec::new(), Vec::new());
     for one in gone_roots {
         signals::check()?;
         let lock = context.dirs.up_lock(&one.root);
         let started = |holder| Failure::new(format!("`{}` is being started{holder}", shown(&one.root)));
-        let done = if job.all && !one.left.is_none() {
-            lock::hold(&lock, "its start", &lock::AT_ONCE, started, || remove(job, one))
+        let is_pruned = lock::kind(&lock).as_deref() == Some(lock::PRUNE);
+        let wait = if is_pruned { &wait } else { &lock::AT_ONCE };
+        let removes = job.all && !one.left.is_none();
+        let done = if removes || is_pruned {
+            let act = || if removes { remove(job, one) } else { Ok(()) };
+            lock::hold_as(lock::PRUNE, &lock, "the other `silo prune`", wait, started, act)
         } else {
             lock::holder(&lock).map_or(Ok(()), |holder| Err(started(holder)))
         };
@@ -238,7 +243,6 @@ fn carry_out(job: Job<'_>, gone_roots: &[GoneRoot]) -> Result<u8, Failure> {
             Err(failure) => failures.push(failure),
         }
     }
-    let wait = Wait { limit: COMMAND_WAIT, tell: &|text| context.ui.step(text) };
     let mut freed = 0;
     for ((root, _), fate) in ready.iter().zip(free::gone(&context.dirs, &ready, &wait)?) {
         match fate {

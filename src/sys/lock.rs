@@ -36,6 +36,9 @@ pub const GATE: &str = "gate";
 /// What `silo heal` writes into a lock, which is waited for as a gate is.
 pub const HEAL: &str = "heal";
 
+/// What `silo prune` writes into a lock: another one waits for it, for both do the same.
+pub const PRUNE: &str = "prune";
+
 /// Runs `act` while holding a lock; `what` names it in the sentence about waiting.
 ///
 /// # Errors

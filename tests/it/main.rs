@@ -57,6 +57,7 @@ mod engine_heal_faults;
 mod engine_heal_watch;
 mod engine_idle;
 mod engine_link;
+mod engine_meanwhile;
 mod engine_memory;
 mod engine_names;
 mod engine_newcomer;

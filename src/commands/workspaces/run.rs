@@ -11,19 +11,25 @@ use super::furnished::{self, Inside};
 use super::new::{self, Wanted};
 use super::removal;
 use crate::cli::RunArgs;
+use crate::core::shell::environment::Environment;
 use crate::core::text::source::one_line;
 use crate::core::workspaces::record::Workspace;
 use crate::failure::{Failure, code};
 use crate::parts::context::Context;
-use crate::parts::enter;
 use crate::parts::wanted::Who;
+use crate::parts::{enter, ready};
+use crate::store::ask::{Ask, Occasion};
 use crate::store::workspaces;
 use crate::sys::cmd::{self, Cmd};
 use crate::sys::processes::{self, Process};
-use crate::sys::signals;
+use crate::sys::{lock, signals};
 
 /// How often it is looked whether a program has ended.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long another `silo` may take to bring it up.
+const START: Duration = Duration::from_mins(5);
+/// How often it is looked whether it is up.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long what the command left gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it takes to be gone when it is killed.
@@ -68,11 +74,8 @@ pub(in super::super) fn run(context: &Context, arguments: &RunArgs) -> Result<u8
 
 /// Brings up what the project declares, and runs the command inside; its exit code.
 fn up_and_run(inside: &Inside, command: &[OsString]) -> Result<u8, Failure> {
-    let Inside { context, project, config, settled } = inside;
-    let environment = match up::is_wanting(context, project, config)? {
-        true => up::in_background(context, project, config, Who::User)?,
-        false => enter::inside(context, project, settled),
-    };
+    let project = &inside.project;
+    let environment = brought_up(inside)?;
     signals::check()?;
     let (program, words) = command.split_first().expect("clap requires a command");
     let name = program.to_string_lossy();
@@ -83,6 +86,31 @@ fn up_and_run(inside: &Inside, command: &[OsString]) -> Result<u8, Failure> {
         }
         _ => cmd.run(|_| Ok(())).map(cmd::Ended::code),
     }
+}
+
+/// Brings up what the project declares, and gives the environment inside. Of several that do it at once one starts it, and the others
+/// wait for that.
+fn brought_up(inside: &Inside) -> Result<Environment, Failure> {
+    let Inside { context, project, config, settled } = inside;
+    let ask = Ask { occasion: Occasion::Cd, up: true, ..Ask::default() };
+    let lock = context.dirs.up_lock(&project.root);
+    let (start, mut spinner) = (Instant::now(), None);
+    while up::is_wanting(context, project, config)? {
+        if lock::holder(&lock).is_none() || start.elapsed() > START {
+            match up::in_background(context, project, config, Who::User) {
+                // Another one was faster.
+                Err(_) if lock::holder(&lock).is_some() && start.elapsed() < START => {}
+                done => return done,
+            }
+        }
+        spinner.get_or_insert_with(|| context.ui.spin("Waiting for the `silo up` that is on the way"));
+        ready::pause(PAUSE)?;
+    }
+    Ok(match spinner {
+        None => enter::inside(context, project, settled),
+        // It may have moved a port.
+        Some(_) => enter::inside(context, project, &context.settle(project, config, &ask)?),
+    })
 }
 
 /// Removes the workspace, unless something would be lost; where none was made there is none to remove.

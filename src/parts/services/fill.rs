@@ -243,13 +243,23 @@ impl Job<'_> {
     }
 }
 
+/// Whether there is no container of a name any more.
+fn is_gone(docker: Docker<'_>, name: &str) -> bool {
+    let all = docker.rows(&["ps", "--all"], &[".Names".to_owned()]);
+    all.is_ok_and(|all| !all.iter().any(|[one]| one == name))
+}
+
 /// Starts what was stopped for the copy, and says so.
 fn put_back_writers(site: &Site<'_>, docker: Docker<'_>, names: &[String]) {
     let ui = site.scope.context.ui;
-    let (started, not): (Vec<&String>, Vec<&String>) =
-        names.iter().partition(|name| put_back(docker, &["start", name]).is_ok());
-    for name in not {
-        ui.warn(&format!("`{name}` was stopped for the copy and does not start: `docker start {name}`"));
+    let mut started = Vec::new();
+    for name in names {
+        match put_back(docker, &["start", name]) {
+            Ok(()) => started.push(name),
+            // Somebody has removed it meanwhile.
+            Err(_) if is_gone(docker, name) => {}
+            Err(_) => ui.warn(&format!("`{name}` was stopped for the copy and does not start: `docker start {name}`")),
+        }
     }
     if !started.is_empty() {
         ui.step(&format!("Started {} again", ticked(&started)));

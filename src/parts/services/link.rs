@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::run::{docker, engine};
 use super::subnet;
+use crate::backend::docker::is_gone;
 use crate::backend::engine::Container;
 use crate::backend::links::Link;
 use crate::core::leases::{Instance, Leases};
@@ -140,7 +141,12 @@ fn connect(site: &Site<'_>, link: &Link, containers: &[&Container], reached: Opt
             }
             (None, _) => Vec::new(),
         };
-        docker(site).connect(&link.name, &one.id, &names, None)?;
+        let Err(failure) = docker(site).connect(&link.name, &one.id, &names, None) else { continue };
+        // The other instance goes down at the same time. The network of an own link is this one's.
+        let is_own = link.from == site.scope.id;
+        if !is_gone(&failure) || is_own && !engine(site).links()?.iter().any(|there| there.name == link.name) {
+            return Err(failure);
+        }
     }
     Ok(())
 }
