@@ -107,10 +107,8 @@ impl Docker<'_> {
         words.extend(names.iter().map(String::as_str));
         words.extend([network, container]);
         match self.run(&words) {
-            // Somebody else was as fast, or has removed the container meanwhile.
-            Err(failure) if says(&failure, "already exists in network") || says(&failure, "No such container") => {
-                Ok(())
-            }
+            // Somebody else was as fast.
+            Err(failure) if says(&failure, "already exists in network") => Ok(()),
             done => done,
         }
     }

@@ -139,7 +139,9 @@ impl<'a> Git<'a> {
         loop {
             match act() {
                 Err(failure)
-                    if stumbled(&failure) && start.elapsed() < HALF && !self.half_made().iter().any(is_left) =>
+                    if stumbled(&failure)
+                        && start.elapsed() < HALF
+                        && !self.half_made().iter().any(|folder| is_left(folder)) =>
                 {
                     std::thread::sleep(SOON);
                 }
@@ -354,9 +356,8 @@ fn stumbled(failure: &Failure) -> bool {
 }
 
 /// Whether nobody makes this any more.
-fn is_left(half_made: &PathBuf) -> bool {
-    let made = std::fs::metadata(half_made).and_then(|metadata| metadata.modified());
-    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > LEFT))
+fn is_left(half_made: &Path) -> bool {
+    files::modified(half_made).is_some_and(|made| made.elapsed().is_ok_and(|age| age > LEFT))
 }
 
 /// The full name of a branch.

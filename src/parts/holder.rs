@@ -99,7 +99,7 @@ pub fn surely_foreign(environment: &Environment, root: &Path, own: &Identity, po
 /// which container an engine listens.
 fn look(environment: &Environment, root: &Path, own: &Identity, port: u16, mut tries: u32) -> Option<(String, bool)> {
     let engine = Engine::of(environment, root).soon();
-    // Of an engine that does not run there is no more than the programs that it left.
+    // An engine that does not run may have left its programs, which have names.
     let may_be_unseen = !engine.is_absent();
     let may_be_the_engines =
         |one: &&Holder| one.process.as_ref().map_or(may_be_unseen, |process| is_engines(&process.name));
