@@ -1,6 +1,8 @@
 //! git, asked about worktrees, branches and changes, and told to make and forget them. It gets the user's environment without
 //! what would lead it to another repository; its hooks are the repository owner's own and run as git runs them.
 
+mod locks;
+
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -88,7 +90,7 @@ impl<'a> Git<'a> {
     /// The same for what changes the list of worktrees, one after the other: git reads those of others meanwhile, and fails on one
     /// that is half made.
     fn in_turn(&self, act: impl Fn() -> Result<String, Failure>) -> Result<Result<String, Failure>, Failure> {
-        let act = || self.once_whole(act);
+        let act = || self.once_whole(|| self.once_unlocked(&act));
         let Some(common) = self.common_dir()? else { return Ok(act()) };
         Ok(lock::in_turn(Path::new(&common), TURN, act))
     }
@@ -342,7 +344,7 @@ impl<'a> Git<'a> {
     /// # Errors
     /// A [`Failure`] with git's last lines.
     pub fn remove_branch(&self, name: &str, commit: &str) -> Result<(), Failure> {
-        match self.told(&["update-ref", "-d", &reference(name), commit], ASK) {
+        match self.once_unlocked(|| self.told(&["update-ref", "-d", &reference(name), commit], ASK)) {
             // Somebody removed it or committed to it meanwhile.
             Err(_) if self.branch(name)?.as_deref() != Some(commit) => Ok(()),
             done => done.map(|_| ()),

@@ -186,3 +186,30 @@ fn what_git_is_about_to_write_is_waited_for() {
     assert!(ran.stderr.starts_with("Making `x` again"), "{}", ran.stderr);
     assert!(fs::read_to_string(asked).expect("git was asked").lines().count() > 2);
 }
+
+#[test]
+fn what_a_killed_git_left_locked_is_unlocked_and_what_one_at_work_has_locked_is_not() {
+    let repository = Repository::new();
+    repository.silo("env").success();
+    let before = repository.everything();
+    let locks = ["refs/heads/x.lock", "packed-refs.lock"].map(|name| repository.main.join(".git").join(name));
+    let lock = || locks.iter().for_each(|lock| fs::write(lock, "").expect("it is ours"));
+    lock();
+    repository.silo("new x").success();
+    lock();
+    repository.silo("rm x").success();
+    assert_eq!(repository.everything(), before, "nothing is locked any more");
+
+    // A git that does something else there may be the one, as far as silo knows.
+    lock();
+    let mut git = repository.sandbox.command("git", &repository.main);
+    git.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut git = git.spawn().expect("git is there");
+    repository.silo("new x").exit(1).stderr_has("x.lock': File exists");
+    assert!(locks.iter().all(|lock| lock.exists()));
+    drop(git.stdin.take());
+    git.wait().expect("it ends with its input");
+    repository.silo("new x").success();
+    repository.silo("rm x").success();
+    assert_eq!(repository.everything(), before);
+}
