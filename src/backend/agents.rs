@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::docker::{Docker, unless_gone, where_it_is_down};
+use super::docker::{Docker, says, unless_gone, where_it_is_down};
 use super::engine::{Engine, Listed, escaped};
 use super::labels::LABEL as INSTANCE;
 use crate::core::agents::arguments::{Bundler, Container, Relay};
@@ -377,8 +377,4 @@ impl Docker<'_> {
     pub fn remove_container(&self, container: &str) -> Result<(), Failure> {
         unless_gone(self.run(&["rm", "--force", "--volumes", container]))
     }
-}
-
-fn says(failure: &Failure, words: &str) -> bool {
-    failure.excerpt.as_ref().is_some_and(|said| said.contains(words))
 }

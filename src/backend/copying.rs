@@ -42,7 +42,7 @@ impl<'a> Copier<'a> {
         let label = format!("{LABEL}={id}");
         let (containers, filter) = ([".Names".to_owned()], format!("label={label}"));
         for [left] in docker.rows(&["ps", "--all", "--filter", &filter], &containers)? {
-            docker.remove(&["rm", "--force", "--volumes"], &[&left])?;
+            docker.remove_container(&left)?;
         }
         for [left] in docker.rows(&["image", "ls", "--filter", &filter], &[".ID".to_owned()])? {
             docker.remove(&["image", "rm", "--force"], &[&left])?;

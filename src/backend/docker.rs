@@ -35,13 +35,17 @@ pub struct Docker<'a> {
     pub folder: &'a Path,
 }
 
+/// Whether these words are among the last that a program said.
+pub(super) fn says(failure: &Failure, words: &str) -> bool {
+    failure.excerpt.as_ref().is_some_and(|said| said.contains(words))
+}
+
 /// Adds how to go on where Docker itself does not answer, whichever program said so.
 pub fn where_it_is_down(failure: Failure) -> Failure {
-    let says = |words: &str| failure.excerpt.as_ref().is_some_and(|excerpt| excerpt.contains(words));
-    if says("Cannot connect to the Docker daemon") || says("docker daemon running?") {
+    if says(&failure, "Cannot connect to the Docker daemon") || says(&failure, "docker daemon running?") {
         return failure.hint("Start Docker, then run it again; ports and env file are kept");
     }
-    if says("permission denied while trying to connect to the Docker") {
+    if says(&failure, "permission denied while trying to connect to the Docker") {
         return failure
             .hint("Docker does not let this user in: https://docs.docker.com/engine/install/linux-postinstall");
     }

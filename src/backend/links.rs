@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Deserialize;
 
-use super::docker::{self, Docker, unless_gone};
+use super::docker::{self, Docker, says, unless_gone};
 use super::engine::{Engine, PROJECT, escaped};
 use super::labels::{LINK_FROM, LINK_TO};
 use crate::core::leases::subnet::Range;
@@ -67,10 +67,6 @@ impl Engine<'_> {
         };
         Ok(listed.into_iter().map(link).collect())
     }
-}
-
-fn says(failure: &Failure, words: &str) -> bool {
-    failure.excerpt.as_ref().is_some_and(|said| said.contains(words))
 }
 
 impl Docker<'_> {

@@ -70,9 +70,16 @@ impl Engine {
         said
     }
 
-    /// Where docker itself is, for a program that stands in its place.
+    /// A word that no other sandbox has: names of instances and compose projects are one for the whole engine.
+    pub(crate) fn word(&self) -> String {
+        let folder = self.sandbox.path("").to_string_lossy().into_owned();
+        folder.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect::<String>().to_lowercase()
+    }
+
+    /// Where docker itself is, for a program that stands in its place in the sandbox's own folder of programs.
     pub(crate) fn docker_path(&self) -> String {
-        let found = self.command("sh", "").args(["-c", "command -v docker"]).output().expect("sh is there").stdout;
+        let line = "PATH=${PATH#*:}; command -v docker";
+        let found = self.command("sh", "").args(["-c", line]).output().expect("sh is there").stdout;
         String::from_utf8(found).expect("it is text").trim().to_owned()
     }
 

@@ -20,10 +20,7 @@ struct App {
 impl App {
     fn new() -> Self {
         let engine = Engine::new();
-        let folder = engine.sandbox.path("").to_string_lossy().into_owned();
-        let unique: String = folder.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect();
-        let app =
-            Self { dir: "app".to_owned(), name: format!("d{}", unique.to_lowercase()), ports: free_ports(), engine };
+        let app = Self { dir: "app".to_owned(), name: format!("d{}", engine.word()), ports: free_ports(), engine };
         app.toml("[compose]\nkeep = [\"kept\"]\n");
         app.compose("");
         app

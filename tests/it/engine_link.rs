@@ -27,9 +27,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let engine = Engine::new();
-        let folder = engine.sandbox.path("").to_string_lossy().into_owned();
-        let word: String = folder.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect();
-        Self { engine, word: word.to_lowercase() }
+        Self { word: engine.word(), engine }
     }
 
     fn name(&self, dir: &str) -> String {

@@ -30,9 +30,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let engine = Engine::new();
-        let folder = engine.sandbox.path("").to_string_lossy().into_owned();
-        let word: String = folder.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect();
-        Self { engine, word: word.to_lowercase() }
+        Self { word: engine.word(), engine }
     }
 
     fn name(&self, dir: &str) -> String {
@@ -53,14 +51,11 @@ impl Stage {
     /// Has these lines run before docker, which gets its words after that; `"$docker"` is docker itself, and `once NAME` is so the
     /// first time.
     fn before_docker(&self, lines: &str) {
-        let mut which = self.engine.command("sh", "");
-        which.args(["-c", "PATH=${PATH#*:}; command -v docker"]);
-        let docker = String::from_utf8(which.output().expect("sh is there").stdout).expect("it is text");
         let log = self.engine.sandbox.path("once");
         fs::create_dir_all(&log).expect("the sandbox is writable");
         let script = format!(
             "#!/bin/sh\ndocker='{}'\nonce() {{ mkdir \"{}/$1\" 2>/dev/null; }}\n{lines}\nexec \"$docker\" \"$@\"\n",
-            docker.trim(),
+            self.engine.docker_path(),
             log.display()
         );
         program(&self.engine.sandbox.path("bin/docker"), &script);

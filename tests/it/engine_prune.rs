@@ -38,16 +38,10 @@ fn all(engine: &Engine) -> String {
     .concat()
 }
 
-/// A word that no other sandbox has: names of compose projects are one for the whole engine.
-fn unique(engine: &Engine) -> String {
-    let folder = engine.sandbox.path("").to_string_lossy().into_owned();
-    folder.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect::<String>().to_lowercase()
-}
-
 #[test]
 fn what_a_removed_folder_left_goes_and_what_is_kept_is_named() {
     let engine = Engine::new();
-    let (gone, there) = (format!("g{}", unique(&engine)), format!("t{}", unique(&engine)));
+    let (gone, there) = (format!("g{}", engine.word()), format!("t{}", engine.word()));
     running(&engine, "gone", &gone, "keep = [\"uploads\"]");
     running(&engine, "there", &there, "");
     // As a copy that was killed leaves it.
@@ -101,7 +95,7 @@ fn what_a_removed_folder_left_goes_and_what_is_kept_is_named() {
 #[test]
 fn what_somebody_removes_meanwhile_keeps_nothing_of_the_rest() {
     let engine = Engine::new();
-    let name = unique(&engine);
+    let name = engine.word();
     running(&engine, "app", &name, "");
     let (own, other) = (format!("localnet-{name}"), format!("localnet-{name}x"));
     // An image of another project, which goes once it is listed; of volumes the first goes before silo removes it.
@@ -142,7 +136,7 @@ exit $code
 #[test]
 fn a_volume_that_was_compose_s_before_it_was_kept_stays_too() {
     let engine = Engine::new();
-    let name = unique(&engine);
+    let name = engine.word();
     running(&engine, "app", &name, "");
     running(&engine, "app", &name, "keep = [\"data\"]");
     fs::remove_dir_all(engine.sandbox.dir("app")).expect("it was made");
@@ -158,7 +152,7 @@ fn a_volume_that_was_compose_s_before_it_was_kept_stays_too() {
 #[test]
 fn what_the_instance_of_another_registry_has_under_the_same_name_stays() {
     let (one, two) = (Engine::new(), Engine::new());
-    let name = unique(&one);
+    let name = one.word();
     running(&one, "app", &name, "");
     one.silo("app", "down").success();
     fs::remove_dir_all(one.sandbox.dir("app")).expect("it was made");

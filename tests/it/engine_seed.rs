@@ -244,9 +244,7 @@ impl Half {
     fn new(engine: &Engine) -> Self {
         let half = Self { stays: engine.sandbox.path("stays"), came: engine.sandbox.path("came") };
         half.begin();
-        let mut found = engine.command("sh", "");
-        let found = found.args(["-c", "command -v docker"]).output().expect("it is there").stdout;
-        let docker = String::from_utf8(found).expect("it is text").trim().to_owned();
+        let docker = engine.docker_path();
         let (stays, came) = (half.stays.display(), half.came.display());
         // What is only looked at is no copy, and has no mark.
         let mark = engine.sandbox.path("state/silo/instances/*/filling");

@@ -35,9 +35,7 @@ impl Stage {
     /// A repository with two worktrees, `one` and `two`.
     fn new(network: &str) -> Self {
         let engine = Engine::new();
-        let folder = engine.sandbox.path("").to_string_lossy().into_owned();
-        let word: String = folder.chars().rev().filter(char::is_ascii_alphanumeric).take(8).collect();
-        let word = word.to_lowercase();
+        let word = engine.word();
         let [port] = free_ports();
         let toml = format!(
             "version = 1\n[compose]\nnetwork = \"{network}\"\nshare = [\"search\"]\n[compose.ports]\nSEARCH_PORT = \"{port}:search:9200\"\n"
